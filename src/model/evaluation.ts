@@ -1,0 +1,61 @@
+import { AllocationMetric } from './allocation-metric.ts';
+import { PlanAnnotations } from './plan-annotations.ts';
+import { bool, duration, type Infer, int, list, map, noun, nullable, object, string, time } from './schema.ts';
+
+export const EvaluationStub = noun('EvaluationStub', {
+  ID: string(),
+  Priority: int(),
+  Type: string(),
+  TriggeredBy: string(),
+  Namespace: string(),
+  JobID: string(),
+  NodeID: string(),
+  DeploymentID: string(),
+  Status: string(),
+  StatusDescription: string(),
+  WaitUntil: time(),
+  NextEval: string(),
+  PreviousEval: string(),
+  BlockedEval: string(),
+  CreateIndex: int(),
+  ModifyIndex: int(),
+  CreateTime: int(),
+  ModifyTime: int(),
+});
+export type EvaluationStub = Infer<typeof EvaluationStub>;
+
+export const Evaluation = noun('Evaluation', {
+  ID: string(),
+  Priority: int(),
+  Type: string(),
+  TriggeredBy: string(),
+  Namespace: string(),
+  JobID: string(),
+  JobModifyIndex: int(),
+  NodeID: string(),
+  NodeModifyIndex: int(),
+  DeploymentID: string(),
+  Status: string(),
+  StatusDescription: string(),
+  Wait: duration(),
+  WaitUntil: time(),
+  NextEval: string(),
+  PreviousEval: string(),
+  BlockedEval: string(),
+  RelatedEvals: nullable(list(object(EvaluationStub))),
+  FailedTGAllocs: nullable(map(object(AllocationMetric))),
+  PlanAnnotations: nullable(object(PlanAnnotations)),
+  ClassEligibility: nullable(map(bool())),
+  EscapedComputedClass: bool(),
+  QuotaLimitReached: string(),
+  MissingNonNodeResources: nullable(list(string())),
+  AnnotatePlan: bool(),
+  QueuedAllocations: nullable(map(int())),
+  SnapshotIndex: int(),
+  CreateIndex: int(),
+  ModifyIndex: int(),
+  CreateTime: int(),
+  ModifyTime: int(),
+  LeaderACL: string({ visibility: 'secret' }),
+});
+export type Evaluation = Infer<typeof Evaluation>;

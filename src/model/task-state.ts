@@ -1,0 +1,42 @@
+import { bool, duration, type Infer, int, list, map, noun, nullable, object, string, time } from './schema.ts';
+
+export const TaskEvent = noun('TaskEvent', {
+  Type: string(),
+  Time: int(),
+  DisplayMessage: string(),
+  Details: nullable(map(string())),
+  Message: string(),
+  FailsTask: bool(),
+  RestartReason: string(),
+  SetupError: string(),
+  DriverError: string(),
+  DriverMessage: string(),
+  ExitCode: int(),
+  Signal: int(),
+  KillReason: string(),
+  KillTimeout: duration(),
+  KillError: string(),
+  StartDelay: int(),
+  DownloadError: string(),
+  ValidationError: string(),
+  DiskLimit: int(),
+  DiskSize: int(),
+  FailedSibling: string(),
+  VaultError: string(),
+  TaskSignalReason: string(),
+  TaskSignal: string(),
+  GenericSource: string(),
+});
+export type TaskEvent = Infer<typeof TaskEvent>;
+
+export const TaskState = noun('TaskState', {
+  State: string(),
+  Failed: bool(),
+  Restarts: int(),
+  LastRestart: time(),
+  StartedAt: time(),
+  FinishedAt: time(),
+  Events: nullable(list(object(TaskEvent))),
+  Paused: string(),
+});
+export type TaskState = Infer<typeof TaskState>;

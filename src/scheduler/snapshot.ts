@@ -1,0 +1,28 @@
+/**
+ * The part of the state the scheduler reads. Declared here because the scheduler calls it and must not import the state floor
+ * (it is pure and stands below); the server's snapshot satisfies it as it is.
+ */
+import type { Allocation } from '../model/allocation.ts';
+import type { Deployment } from '../model/deployment.ts';
+import type { Job } from '../model/job.ts';
+import type { Node } from '../model/node.ts';
+import type { NodePool } from '../model/node-pool.ts';
+import type { SchedulerConfiguration } from '../model/scheduler-configuration.ts';
+
+interface Tables {
+  readonly jobs: Job;
+  readonly jobVersions: Job;
+  readonly allocations: Allocation;
+  readonly deployments: Deployment;
+  readonly nodes: Node;
+  readonly nodePools: NodePool;
+  readonly schedulerConfiguration: SchedulerConfiguration;
+}
+
+export interface ServerSnapshot {
+  readonly index: number;
+  get<T extends keyof Tables>(table: T, id: string): Tables[T] | undefined;
+  scan<T extends keyof Tables>(table: T): Iterable<Tables[T]>;
+  /** Allocations by `job` (`namespace NUL id`), `node`, `deployment`; deployments and job versions by `job`. */
+  by<T extends keyof Tables>(table: T, index: string, key: string): Iterable<Tables[T]>;
+}

@@ -1,0 +1,93 @@
+/**
+ * Everything the API may ask a server to change. Each resolves once durable, with the index of the change.
+ * Faults carry Nomad's text and status where its clients read them.
+ */
+
+import type { AllocationMetric } from '../model/allocation-metric.ts';
+import type { DrainSpec } from '../model/drain.ts';
+import type { Evaluation } from '../model/evaluation.ts';
+import type { Job } from '../model/job.ts';
+import type { JobDiff } from '../model/job-diff.ts';
+import type { JobSubmission } from '../model/job-submission.ts';
+import type { PlanAnnotations } from '../model/plan-annotations.ts';
+import type { Input } from '../model/schema.ts';
+
+export interface RegisterJob {
+  readonly job: Input<Job>;
+  readonly submission: Input<JobSubmission> | null;
+  readonly enforceIndex: boolean;
+  readonly jobModifyIndex: number;
+  readonly preserveCounts: boolean;
+  readonly preserveResources: boolean;
+  readonly evalPriority: number;
+}
+
+export interface JobPlan {
+  readonly jobModifyIndex: number;
+  readonly createdEvals: readonly Evaluation[] | null;
+  readonly diff: JobDiff | null;
+  readonly annotations: PlanAnnotations | null;
+  readonly failures: { readonly [group: string]: AllocationMetric } | null;
+  readonly nextPeriodicLaunch: string;
+  readonly warnings: string;
+}
+
+export interface ServerCommands {
+  registerJob(
+    request: RegisterJob,
+  ): Promise<{ evalId: string; evalCreateIndex: number; jobModifyIndex: number; index: number; warnings: string }>;
+  /** Canonical form and every problem at once; never writes. */
+  validateJob(job: Input<Job>): Promise<{ errors: readonly string[]; warnings: string }>;
+  planJob(request: { job: Input<Job>; diff: boolean }): Promise<JobPlan & { index: number }>;
+  deregisterJob(request: {
+    namespace: string;
+    id: string;
+    purge: boolean;
+    evalPriority: number;
+    noShutdownDelay: boolean;
+  }): Promise<{ evalId: string; evalCreateIndex: number; jobModifyIndex: number; index: number }>;
+  evaluateJob(request: { namespace: string; id: string; forceReschedule: boolean }): Promise<{
+    evalId: string;
+    evalCreateIndex: number;
+    jobModifyIndex: number;
+    index: number;
+  }>;
+  revertJob(request: { namespace: string; id: string; version: number; enforcePriorVersion: number | null }): Promise<{
+    evalId: string;
+    evalCreateIndex: number;
+    jobModifyIndex: number;
+    index: number;
+  }>;
+  scaleGroup(request: {
+    namespace: string;
+    id: string;
+    group: string;
+    count: number | null;
+    message: string;
+    error: boolean;
+  }): Promise<{
+    evalId: string;
+    evalCreateIndex: number;
+    jobModifyIndex: number;
+    index: number;
+  }>;
+  stopAllocation(request: { id: string; noShutdownDelay: boolean }): Promise<{ evalId: string; index: number }>;
+  setEligibility(request: {
+    nodeId: string;
+    eligible: boolean;
+  }): Promise<{ evalIds: readonly string[]; evalCreateIndex: number; index: number }>;
+  drainNode(request: {
+    nodeId: string;
+    spec: Input<DrainSpec> | null;
+    markEligible: boolean;
+    meta: { readonly [key: string]: string };
+  }): Promise<{ evalIds: readonly string[]; evalCreateIndex: number; index: number }>;
+  evaluateNode(request: {
+    nodeId: string;
+  }): Promise<{ evalIds: readonly string[]; evalCreateIndex: number; index: number }>;
+  purgeNode(request: {
+    nodeId: string;
+  }): Promise<{ evalIds: readonly string[]; evalCreateIndex: number; index: number }>;
+  collectGarbage(): Promise<void>;
+  reconcileSummaries(): Promise<void>;
+}
