@@ -6,7 +6,7 @@ export default defineConfig({
     reporters: ['default'],
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts'], pool: 'forks', testTimeout: 20_000 } },
-      ...['e2e', 'compat', 'faults', 'security', 'simulation'].map((name) => ({
+      ...['e2e', 'compat', 'drivers', 'faults', 'security', 'simulation'].map((name) => ({
         test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 },
       })),
     ],

@@ -38,7 +38,7 @@ export function parseDuration(text: string): number | undefined {
     total += Number(match[1]) * units[match[2]!]!;
     position = part.lastIndex;
   }
-  if (total > 9_223_372_036_854_775_807) return undefined;
+  if (total > 2 ** 63) return undefined;
   return sign * Math.round(total) + 0;
 }
 

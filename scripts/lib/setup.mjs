@@ -1,0 +1,80 @@
+// What the README's two commands need before anything else: modules, a build, Debian packages. Only Node itself is assumed.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './source-files.mjs';
+
+export const isRoot = process.getuid?.() === 0;
+
+export function say(text) {
+  process.stderr.write(`${text}\n`);
+}
+
+/** Runs a command with its output shown; exits with its code where it fails. */
+export function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], ...options });
+  if (result.error) throw result.error;
+  if (result.status !== 0) {
+    say(`${command} ${args.join(' ')} ended with ${result.signal ?? result.status}`);
+    process.exit(result.status ?? 1);
+  }
+}
+
+export function found(program) {
+  return (process.env.PATH ?? '').split(':').concat('/usr/sbin', '/sbin').some((folder) => folder !== '' && existsSync(join(folder, program)));
+}
+
+/** node_modules as the lock file says; nothing is asked of the network where it is there already. */
+export function ensureModules() {
+  const stamp = join(root, 'node_modules', '.package-lock.json');
+  const lock = join(root, 'package-lock.json');
+  if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
+  say('installing modules (npm ci) …');
+  run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']);
+}
+
+/** @param {{ program: string, package: string, why: string }[]} wanted */
+export function ensurePackages(wanted) {
+  const missing = wanted.filter(({ program }) => !found(program));
+  if (missing.length === 0) return [];
+  const names = [...new Set(missing.map((entry) => entry.package))];
+  if (isRoot && found('apt-get')) {
+    say(`installing Debian packages: ${names.join(' ')} …`);
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const quiet = { env, stdio: ['ignore', 'ignore', 2] };
+    spawnSync('apt-get', ['update', '-qq'], quiet);
+    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], quiet);
+  }
+  const still = missing.filter(({ program }) => !found(program));
+  for (const { program, package: name, why } of still) say(`without ${program} (Debian package ${name}): ${why}`);
+  return still;
+}
+
+export const compiler = { program: 'cc', package: 'gcc', why: 'no native supervisor is built; the TypeScript one takes its place, and the agent says so' };
+export const libc = { program: 'cc', package: 'libc6-dev', why: 'no native supervisor is built' };
+
+export function ensureCompiler() {
+  if (['cc', 'gcc', 'clang'].some(found)) return true;
+  return ensurePackages([compiler, libc]).length === 0;
+}
+
+/** Compiles what changed. tsc decides by itself what that is. */
+export function build() {
+  run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json']);
+  const native = join(root, 'scripts/build-native.mjs');
+  if (existsSync(native)) run(process.execPath, [native]);
+}
+
+export function version() {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
+}
+
+export function commit() {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return '';
+  }
+}
+
+export { writeFileSync };

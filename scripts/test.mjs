@@ -1,0 +1,125 @@
+#!/usr/bin/env node
+// npm test: sets up what is missing, then runs the lanes, each with its own time limit, and ends with one line of counts.
+//   node scripts/test.mjs [--long] [LANE…]
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build, ensureCompiler, ensureModules, ensurePackages, found, isRoot, say } from './lib/setup.mjs';
+import { root } from './lib/source-files.mjs';
+
+const long = process.argv.includes('--long');
+const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const inCi = process.env.CI === 'true' || process.env.CI === '1';
+const scratch = mkdtempSync(join(tmpdir(), 'drover-test-'));
+const factor = long ? 20 : 1;
+
+/** minutes: the lane's own limit; needs: programs without which it is skipped, and in CI as root failed. */
+const lanes = [
+  { name: 'check', minutes: 3, run: check },
+  { name: 'unit', minutes: 8, run: vitest },
+  { name: 'e2e', minutes: 15, run: vitest },
+  { name: 'goldens', minutes: 15, project: 'compat', run: vitest },
+  { name: 'drivers', minutes: 10, run: vitest, needs: ['runc', 'bwrap'] },
+  { name: 'security', minutes: 8, run: vitest },
+  { name: 'faults', minutes: 12, run: vitest },
+  { name: 'simulation', minutes: 5, run: vitest },
+  { name: 'go', minutes: 8, run: go, needs: ['go'] },
+];
+
+const packages = [
+  { program: 'runc', package: 'runc', why: 'the OCI runtime rungs are skipped' },
+  { program: 'bwrap', package: 'bubblewrap', why: 'the bubblewrap rungs are skipped' },
+  { program: 'newuidmap', package: 'uidmap', why: 'unprivileged agents cannot give each task an own uid' },
+  { program: 'setpriv', package: 'util-linux', why: 'the lanes cannot drop to an unprivileged user' },
+  { program: 'strace', package: 'strace', why: 'faults at exact system calls are skipped' },
+];
+
+async function main() {
+  ensureModules();
+  ensureCompiler();
+  ensurePackages(packages);
+  build();
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  const rows = [];
+  for (const lane of lanes) {
+    if (only.length > 0 && !only.includes(lane.name)) continue;
+    const started = Date.now();
+    say(`\n── ${lane.name} ──`);
+    const counts = await runLane(lane);
+    for (const key of Object.keys(total)) total[key] += counts[key];
+    rows.push(`${lane.name.padEnd(11)} ${String(counts.passed).padStart(6)} passed ${String(counts.failed).padStart(4)} failed ${String(counts.skipped).padStart(5)} skipped  ${Math.round((Date.now() - started) / 1000)} s`);
+  }
+  rmSync(scratch, { recursive: true, force: true });
+  console.log(`\n${rows.join('\n')}\n`);
+  console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
+}
+
+async function runLane(lane) {
+  const missing = (lane.needs ?? []).filter((program) => !found(program));
+  if (missing.length > 0) {
+    const must = inCi && isRoot;
+    say(`${lane.name}: ${must ? 'FAILED' : 'SKIPPED'}, not installed: ${missing.join(', ')}`);
+    return { passed: 0, failed: must ? 1 : 0, skipped: must ? 0 : 1 };
+  }
+  return lane.run(lane);
+}
+
+/** Runs a command; ends its whole process group at the lane's limit. @returns the exit code, or null after the limit */
+function limited(command, args, lane, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], detached: true, ...options });
+    const timer = setTimeout(() => {
+      say(`${lane.name}: FAILED, not finished within its limit of ${lane.minutes * factor} minutes`);
+      try { process.kill(-child.pid, 'SIGKILL'); } catch { /* it ended meanwhile */ }
+      resolve(null);
+    }, lane.minutes * factor * 60_000);
+    child.on('error', (error) => { clearTimeout(timer); say(String(error)); resolve(1); });
+    child.on('exit', (code) => { clearTimeout(timer); resolve(code ?? 1); });
+  });
+}
+
+async function check(lane) {
+  const code = await limited(process.execPath, ['scripts/check.mjs', '--static'], lane);
+  return code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+}
+
+async function vitest(lane) {
+  const project = lane.project ?? lane.name;
+  if (project !== 'unit' && !hasTests(project)) {
+    say(`${lane.name}: no test yet`);
+    return { passed: 0, failed: 0, skipped: 0 };
+  }
+  const report = join(scratch, `${lane.name}.json`);
+  const args = ['run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const env = { ...process.env, ...(long ? { DROVER_LONG: '1' } : {}) };
+  const code = await limited(join(root, 'node_modules/.bin/vitest'), args, lane, { env });
+  if (!existsSync(report)) return { passed: 0, failed: 1, skipped: 0 };
+  const result = JSON.parse(readFileSync(report, 'utf8'));
+  for (const file of result.testResults ?? [])
+    for (const test of file.assertionResults ?? [])
+      if (test.status === 'pending' || test.status === 'skipped' || test.status === 'todo') say(`skipped: ${test.fullName}`);
+  const failed = result.numFailedTests + (code !== 0 && result.numFailedTests === 0 ? 1 : 0);
+  return { passed: result.numPassedTests, failed, skipped: result.numPendingTests + (result.numTodoTests ?? 0) };
+}
+
+function hasTests(project) {
+  const folder = join(root, 'test', project);
+  return existsSync(folder) && readdirSync(folder, { recursive: true }).some((name) => String(name).endsWith('.test.ts'));
+}
+
+async function go(lane) {
+  const folder = join(root, 'test/compat/go');
+  if (!existsSync(join(folder, 'go.mod'))) return { passed: 0, failed: 0, skipped: 0 };
+  const output = join(scratch, 'go.json');
+  const code = await limited('sh', ['-c', `go test -json ./... > '${output}'`], lane, { cwd: folder });
+  const events = readFileSync(output, 'utf8').split('\n').filter(Boolean).flatMap((line) => { try { return [JSON.parse(line)]; } catch { return []; } });
+  for (const event of events) if (event.Action === 'output' && code !== 0) process.stderr.write(event.Output);
+  const count = (action) => events.filter((event) => event.Action === action && event.Test).length;
+  for (const event of events) if (event.Action === 'skip' && event.Test) say(`skipped: ${event.Test}`);
+  const failed = count('fail') + (code !== 0 && count('fail') === 0 ? 1 : 0);
+  return { passed: count('pass'), failed, skipped: count('skip') };
+}
+
+await main();
