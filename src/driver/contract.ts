@@ -127,6 +127,8 @@ export interface TaskExit {
   readonly oomKilled: boolean;
   /** Set where the truth cannot be known: `"shim-lost"`, `"reboot"`, … */
   readonly unknown?: string;
+  /** What the driver says about the end, where it has words for it; the event reads `Exit Message: "…"`. */
+  readonly message?: string;
   /** Unix nanoseconds. */
   readonly finishedAt?: bigint;
 }

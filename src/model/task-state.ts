@@ -29,13 +29,14 @@ export const TaskEvent = noun('TaskEvent', {
 });
 export type TaskEvent = Infer<typeof TaskEvent>;
 
+/** Times are null until they happened: Nomad's API says so too. */
 export const TaskState = noun('TaskState', {
   State: string(),
   Failed: bool(),
   Restarts: int(),
-  LastRestart: time(),
-  StartedAt: time(),
-  FinishedAt: time(),
+  LastRestart: nullable(time()),
+  StartedAt: nullable(time()),
+  FinishedAt: nullable(time()),
   Events: nullable(list(object(TaskEvent))),
   Paused: string(),
 });
