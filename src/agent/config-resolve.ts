@@ -1,0 +1,233 @@
+/** Decoded settings → configuration: defaults, and the rules that span several settings. Pure. */
+import { hour, minute, second } from '../lib/duration.ts';
+import type { AgentConfig, ClientConfig, LogLevel, ServerConfig, TlsConfig } from './config.ts';
+import type { Values } from './settings-decode.ts';
+
+export interface ResolveContext {
+  readonly dev: boolean;
+  readonly hostname: string;
+  /** Where an agent without data_dir keeps its state: a fresh private directory in dev mode, else empty. */
+  readonly defaultDataDir: string;
+  readonly files: readonly string[];
+}
+
+/** What `-dev` stands for: server and client in one on loopback, raw_exec allowed, garbage kept long enough to look at. */
+export const devValues: Values = {
+  log_level: 'DEBUG',
+  server: { enabled: true },
+  client: {
+    enabled: true,
+    network_interface: 'lo',
+    gc_interval: 10 * minute,
+    gc_disk_usage_threshold: 99,
+    options: { 'driver.raw_exec.enable': 'true' },
+  },
+};
+
+const logLevels: readonly string[] = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR'];
+
+/** Problems are sentences: one per line, all at once. */
+export function resolveConfig(values: Values, context: ResolveContext): { config: AgentConfig; problems: string[] } {
+  const top = reader(values);
+  const dataDir = top.string('data_dir', context.defaultDataDir);
+  const server = top.block('server');
+  const client = top.block('client');
+  const logLevel = top.string('log_level', 'INFO').toUpperCase();
+  const limits = top.block('limits');
+  const config: AgentConfig = {
+    region: top.string('region', 'global'),
+    datacenter: top.string('datacenter', 'dc1'),
+    name: top.string('name', context.hostname),
+    dev: context.dev,
+    dataDir,
+    pluginDir: top.string('plugin_dir', dataDir === '' ? '' : `${dataDir}/plugins`),
+    bindAddr: top.string('bind_addr', '127.0.0.1'),
+    logLevel: logLevel as LogLevel,
+    logJson: top.bool('log_json', false),
+    logFile: top.string('log_file', ''),
+    ports: { http: top.block('ports').number('http', 4646) },
+    addresses: { http: top.block('addresses').string('http', '') },
+    advertise: { http: top.block('advertise').string('http', '') },
+    responseHeaders: top.map('http_api_response_headers'),
+    limits: { httpMaxConnsPerClient: limits.number('http_max_conns_per_client', 100) },
+    tls: tlsConfig(top.block('tls')),
+    api: apiConfig(top.block('api')),
+    server: server.bool('enabled', false) ? serverConfig(server) : null,
+    client: client.bool('enabled', false) ? clientConfig(client) : null,
+    plugins: pluginConfigs(values['plugin'] as Values | undefined),
+    leaveOnInterrupt: top.bool('leave_on_interrupt', false),
+    leaveOnTerminate: top.bool('leave_on_terminate', false),
+    files: context.files,
+  };
+  return { config, problems: problemsOf(config) };
+}
+
+function problemsOf(config: AgentConfig): string[] {
+  const problems: string[] = [];
+  const say = (condition: boolean, problem: string) => condition && problems.push(problem);
+  say(
+    config.server === null && config.client === null,
+    'neither server nor client is enabled: set server { enabled = true }, client { enabled = true }, or start with -dev',
+  );
+  say(config.dataDir === '', 'data_dir is not set: name a directory (absolute path) where the agent keeps its state');
+  say(
+    config.dataDir !== '' && !config.dataDir.startsWith('/') && !/^[A-Za-z]:[\\/]/.test(config.dataDir),
+    `data_dir "${config.dataDir}" is not an absolute path`,
+  );
+  say(/[\0]/.test(config.region) || config.region === '', 'region must not be empty or hold a NUL');
+  say(/[\0*]/.test(config.datacenter) || config.datacenter === '', 'datacenter must not be empty or hold a NUL or "*"');
+  say(!logLevels.includes(config.logLevel), `log_level "${config.logLevel}" is not one of ${logLevels.join(', ')}`);
+  say(config.ports.http < 0 || config.ports.http > 65535, `ports.http ${config.ports.http} is not a port`);
+  say(
+    config.tls !== null && (config.tls.certFile === '' || config.tls.keyFile === ''),
+    'tls { http = true } needs cert_file and key_file',
+  );
+  if (config.client !== null) {
+    const { minDynamicPort, maxDynamicPort, nodePool } = config.client;
+    say(
+      minDynamicPort < 0 || maxDynamicPort > 65535 || minDynamicPort > maxDynamicPort,
+      `dynamic ports ${minDynamicPort}–${maxDynamicPort} are no range of ports`,
+    );
+    say(
+      nodePool === 'all' || !/^[a-zA-Z0-9_-]{1,128}$/.test(nodePool),
+      `node_pool "${nodePool}" is not a name that a node may have`,
+    );
+    say(
+      config.server === null && config.client.servers.length === 0,
+      'client { servers = [...] } is empty and this agent is no server: where should the node register?',
+    );
+    for (const [name, volume] of Object.entries(config.client.hostVolumes))
+      say(volume.path === '', `host_volume "${name}" has no path`);
+  }
+  return problems;
+}
+
+function apiConfig(api: Reader): AgentConfig['api'] {
+  return {
+    allowRemoteWithoutAcl: api.bool('allow_remote_without_acl', false),
+    allowTasks: api.bool('allow_tasks', false),
+    allowedHosts: api.strings('allowed_hosts'),
+    allowedOrigins: api.strings('allowed_origins'),
+  };
+}
+
+function tlsConfig(tls: Reader): TlsConfig | null {
+  if (!tls.bool('http', false)) return null;
+  return {
+    caFile: tls.string('ca_file', ''),
+    certFile: tls.string('cert_file', ''),
+    keyFile: tls.string('key_file', ''),
+    verifyHttpsClient: tls.bool('verify_https_client', false),
+    minVersion: tls.string('tls_min_version', 'tls12'),
+    cipherSuites: tls.string('tls_cipher_suites', ''),
+  };
+}
+
+function serverConfig(server: Reader): ServerConfig {
+  const scheduler = server.block('default_scheduler_config');
+  return {
+    numSchedulers: server.number('num_schedulers', 2),
+    enabledSchedulers: server.strings('enabled_schedulers'),
+    heartbeatGrace: server.number('heartbeat_grace', 10 * second),
+    minHeartbeatTtl: server.number('min_heartbeat_ttl', 10 * second),
+    nodeGcThreshold: server.number('node_gc_threshold', 24 * hour),
+    jobGcInterval: server.number('job_gc_interval', 5 * minute),
+    jobGcThreshold: server.number('job_gc_threshold', 4 * hour),
+    evalGcThreshold: server.number('eval_gc_threshold', hour),
+    batchEvalGcThreshold: server.number('batch_eval_gc_threshold', 24 * hour),
+    deploymentGcThreshold: server.number('deployment_gc_threshold', hour),
+    jobTrackedVersions: server.number('job_tracked_versions', 6),
+    jobMaxSourceSize: sourceSize(server.string('job_max_source_size', '1M')),
+    jobDefaultPriority: server.number('job_default_priority', 50),
+    jobMaxPriority: server.number('job_max_priority', 100),
+    schedulerAlgorithm: scheduler.string('scheduler_algorithm', 'binpack'),
+    memoryOversubscriptionEnabled: scheduler.bool('memory_oversubscription_enabled', false),
+    joinToken: server.string('join_token', ''),
+  };
+}
+
+function clientConfig(client: Reader): ClientConfig {
+  const reserved = client.block('reserved');
+  return {
+    stateDir: client.string('state_dir', ''),
+    allocDir: client.string('alloc_dir', ''),
+    servers: client.strings('servers'),
+    joinToken: client.string('join_token', ''),
+    nodeClass: client.string('node_class', ''),
+    nodePool: client.string('node_pool', 'default'),
+    options: client.map('options'),
+    meta: client.map('meta'),
+    chrootEnv: client.map('chroot_env'),
+    networkInterface: client.string('network_interface', ''),
+    cpuTotalCompute: client.number('cpu_total_compute', 0),
+    memoryTotalMb: client.number('memory_total_mb', 0),
+    diskTotalMb: client.number('disk_total_mb', 0),
+    diskFreeMb: client.number('disk_free_mb', 0),
+    maxKillTimeout: client.number('max_kill_timeout', 30 * second),
+    minDynamicPort: client.number('min_dynamic_port', 20_000),
+    maxDynamicPort: client.number('max_dynamic_port', 32_000),
+    reserved: {
+      cpu: reserved.number('cpu', 0),
+      memory: reserved.number('memory', 0),
+      disk: reserved.number('disk', 0),
+      reservedPorts: reserved.string('reserved_ports', ''),
+      cores: reserved.string('cores', ''),
+    },
+    gcInterval: client.number('gc_interval', minute),
+    gcMaxAllocs: client.number('gc_max_allocs', 50),
+    gcDiskUsageThreshold: client.number('gc_disk_usage_threshold', 80),
+    hostVolumes: hostVolumes(client.block('host_volume')),
+    cgroupParent: client.string('cgroup_parent', ''),
+    defaultIneligible: client.bool('default_ineligible', false),
+    disableRemoteExec: client.bool('disable_remote_exec', false),
+    nodeMaxAllocs: client.number('node_max_allocs', 0),
+  };
+}
+
+function hostVolumes(volumes: Reader): ClientConfig['hostVolumes'] {
+  return Object.fromEntries(
+    volumes.names().map((name) => {
+      const volume = volumes.block(name);
+      return [name, { path: volume.string('path', ''), readOnly: volume.bool('read_only', false) }];
+    }),
+  );
+}
+
+function pluginConfigs(plugins: Values = {}): AgentConfig['plugins'] {
+  return Object.fromEntries(
+    Object.keys(plugins).map((name) => {
+      const plugin = plugins[name] as Values;
+      return [name, { args: (plugin['args'] as readonly string[] | undefined) ?? [], config: plugin['config'] ?? {} }];
+    }),
+  );
+}
+
+/** `"1M"`, `"500K"`, `"2048"` → bytes; what is no size gives the default of 1 MB. */
+function sourceSize(text: string): number {
+  const match = /^(\d+)\s*([kKmM]?)[bB]?$/.exec(text.trim());
+  if (match === null) return 1_000_000;
+  return Number(match[1]) * { '': 1, k: 1_000, m: 1_000_000 }[match[2]!.toLowerCase()]!;
+}
+
+interface Reader {
+  names(): string[];
+  string(key: string, otherwise: string): string;
+  number(key: string, otherwise: number): number;
+  bool(key: string, otherwise: boolean): boolean;
+  strings(key: string): readonly string[];
+  map(key: string): { readonly [key: string]: string };
+  block(key: string): Reader;
+}
+
+/** Typed access to decoded values: `decodeSettings` has checked the kinds. */
+function reader(values: Values): Reader {
+  return {
+    names: () => Object.keys(values),
+    string: (key, otherwise) => (values[key] === undefined || values[key] === '' ? otherwise : (values[key] as string)),
+    number: (key, otherwise) => (values[key] as number | undefined) ?? otherwise,
+    bool: (key, otherwise) => (values[key] as boolean | undefined) ?? otherwise,
+    strings: (key) => (values[key] as readonly string[] | undefined) ?? [],
+    map: (key) => (values[key] as { readonly [key: string]: string } | undefined) ?? {},
+    block: (key) => reader((values[key] as Values | undefined) ?? {}),
+  };
+}

@@ -1,0 +1,107 @@
+/** What an agent is configured to be, defaults filled in. Durations in nanoseconds, sizes in MB, as the files give them. */
+export interface AgentConfig {
+  readonly region: string;
+  readonly datacenter: string;
+  readonly name: string;
+  readonly dev: boolean;
+  readonly dataDir: string;
+  readonly pluginDir: string;
+  readonly bindAddr: string;
+  readonly logLevel: LogLevel;
+  readonly logJson: boolean;
+  readonly logFile: string;
+  readonly ports: { readonly http: number };
+  /** Host names or IP addresses, several separated by blanks; empty: bindAddr. */
+  readonly addresses: { readonly http: string };
+  readonly advertise: { readonly http: string };
+  readonly responseHeaders: { readonly [name: string]: string };
+  readonly limits: { readonly httpMaxConnsPerClient: number };
+  readonly tls: TlsConfig | null;
+  readonly api: ApiConfig;
+  readonly server: ServerConfig | null;
+  readonly client: ClientConfig | null;
+  readonly plugins: { readonly [name: string]: { readonly args: readonly string[]; readonly config: unknown } };
+  readonly leaveOnInterrupt: boolean;
+  readonly leaveOnTerminate: boolean;
+  /** The files it was read from, in order. */
+  readonly files: readonly string[];
+}
+
+export type LogLevel = 'TRACE' | 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
+
+export interface TlsConfig {
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly verifyHttpsClient: boolean;
+  readonly minVersion: string;
+  readonly cipherSuites: string;
+}
+
+/** How the API defends itself while there is no access control. */
+export interface ApiConfig {
+  /** Without it an address off loopback stops the agent. */
+  readonly allowRemoteWithoutAcl: boolean;
+  /** Off: a connection that comes from a task at rung 2 or above is refused. */
+  readonly allowTasks: boolean;
+  /** Further names that a Host header may carry. */
+  readonly allowedHosts: readonly string[];
+  readonly allowedOrigins: readonly string[];
+}
+
+export interface ServerConfig {
+  readonly numSchedulers: number;
+  readonly enabledSchedulers: readonly string[];
+  readonly heartbeatGrace: number;
+  readonly minHeartbeatTtl: number;
+  readonly nodeGcThreshold: number;
+  readonly jobGcInterval: number;
+  readonly jobGcThreshold: number;
+  readonly evalGcThreshold: number;
+  readonly batchEvalGcThreshold: number;
+  readonly deploymentGcThreshold: number;
+  readonly jobTrackedVersions: number;
+  readonly jobMaxSourceSize: number;
+  readonly jobDefaultPriority: number;
+  readonly jobMaxPriority: number;
+  readonly schedulerAlgorithm: string;
+  readonly memoryOversubscriptionEnabled: boolean;
+  /** Agents that want to join as clients must bring it; empty: none may. */
+  readonly joinToken: string;
+}
+
+export interface ClientConfig {
+  readonly stateDir: string;
+  readonly allocDir: string;
+  /** Addresses of servers' HTTP APIs; empty: the server in this agent. */
+  readonly servers: readonly string[];
+  readonly joinToken: string;
+  readonly nodeClass: string;
+  readonly nodePool: string;
+  readonly options: { readonly [key: string]: string };
+  readonly meta: { readonly [key: string]: string };
+  readonly chrootEnv: { readonly [hostPath: string]: string };
+  readonly networkInterface: string;
+  readonly cpuTotalCompute: number;
+  readonly memoryTotalMb: number;
+  readonly diskTotalMb: number;
+  readonly diskFreeMb: number;
+  readonly maxKillTimeout: number;
+  readonly minDynamicPort: number;
+  readonly maxDynamicPort: number;
+  readonly reserved: {
+    readonly cpu: number;
+    readonly memory: number;
+    readonly disk: number;
+    readonly reservedPorts: string;
+    readonly cores: string;
+  };
+  readonly gcInterval: number;
+  readonly gcMaxAllocs: number;
+  readonly gcDiskUsageThreshold: number;
+  readonly hostVolumes: { readonly [name: string]: { readonly path: string; readonly readOnly: boolean } };
+  readonly cgroupParent: string;
+  readonly defaultIneligible: boolean;
+  readonly disableRemoteExec: boolean;
+  readonly nodeMaxAllocs: number;
+}

@@ -1,0 +1,106 @@
+/** Help that teaches: every command with what it does, every option with its default. */
+import { nearestName } from '../hcl/suggest.ts';
+import { clientFlags, displayFlags } from './client-flags.ts';
+import type { Command } from './command.ts';
+import type { FlagTable } from './flags.ts';
+import { aliases, commands } from './registry.ts';
+import { formatTable } from './table.ts';
+import type { Terminal } from './terminal.ts';
+
+const everyday = ['run', 'status', 'logs', 'stop', 'exec', 'agent', 'version'];
+
+export function showAll(terminal: Terminal, exitCode: number): number {
+  const write = exitCode === 0 ? terminal.out : terminal.error;
+  const names = Object.keys({ ...commands, ...aliases });
+  const groups = [...new Set(names.map((name) => name.split(' ')[0]!))]
+    .filter((group) => !everyday.includes(group))
+    .sort();
+  const row = (name: string): [string, string] => [`    ${name}`, summaryOf(name)];
+  write(
+    [
+      'Usage: drover <command> [options] [args]',
+      '',
+      'Everyday:',
+      formatTable(everyday.filter((name) => names.includes(name)).map(row)),
+      '',
+      'Everything:',
+      formatTable(groups.filter((group) => summaryOf(group) !== '').map(row)),
+      '',
+      'drover <command> -help explains one. An agent to try things on: drover agent -dev',
+    ].join('\n'),
+  );
+  return exitCode;
+}
+
+/** Words that name no command: the group's members, or the nearest name. */
+export function showGroup(terminal: Terminal, words: readonly string[]): number {
+  const group = words[0]!;
+  const members = Object.keys(commands).filter((name) => name.startsWith(`${group} `) && commands[name]!.listed);
+  if (members.length > 0) {
+    const asked = words[1];
+    const help = asked === undefined || /^-?-?h(elp)?$/.test(asked);
+    const write = help ? terminal.out : terminal.error;
+    if (!help)
+      terminal.error(
+        `drover ${group}: no command "${asked}"${guess(
+          asked,
+          members.map((name) => name.split(' ')[1]!),
+        )}\n`,
+      );
+    write(
+      `Usage: drover ${group} <command> [options] [args]\n\n${formatTable(members.sort().map((name) => [`    ${name}`, summaryOf(name)]))}`,
+    );
+    return help ? 0 : 127;
+  }
+  terminal.error(
+    `drover: no command "${group}"${guess(
+      group,
+      Object.keys({ ...commands, ...aliases }).map((name) => name.split(' ')[0]!),
+    )}\n`,
+  );
+  return showAll(terminal, 127);
+}
+
+export function showCommand(terminal: Terminal, command: Command): number {
+  const own = optionLines(command.flags);
+  const general = optionLines(command.client ? clientFlags : displayFlags);
+  const parts = [`Usage: drover ${command.usage}`, command.help.trim()];
+  if (own !== '') parts.push(`Options:\n\n${own}`);
+  parts.push(`General options:\n\n${general}`);
+  terminal.out(parts.join('\n\n'));
+  return 0;
+}
+
+function optionLines(flags: FlagTable): string {
+  return Object.entries(flags)
+    .filter(([, spec]) => spec.hidden !== true)
+    .map(
+      ([name, spec]) =>
+        `  -${name}${spec.kind === 'bool' ? '' : `=${spec.value ?? '<value>'}`}\n    ${wrap(spec.help, 76).join('\n    ')}`,
+    )
+    .join('\n\n');
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = [''];
+  for (const word of text.split(/\s+/)) {
+    if (lines.at(-1)!.length + word.length + 1 > width) lines.push(word);
+    else lines[lines.length - 1] = lines.at(-1) === '' ? word : `${lines.at(-1)} ${word}`;
+  }
+  return lines;
+}
+
+function summaryOf(name: string): string {
+  const entry = commands[name] ?? commands[aliases[name] ?? ''];
+  if (entry !== undefined) return entry.summary;
+  const members = Object.keys(commands).filter((other) => other.startsWith(`${name} `) && commands[other]!.listed);
+  return members
+    .map((other) => other.slice(name.length + 1))
+    .sort()
+    .join(', ');
+}
+
+function guess(word: string, known: readonly string[]): string {
+  const nearest = nearestName(word, known);
+  return nearest === undefined ? '' : `; did you mean "${nearest}"?`;
+}

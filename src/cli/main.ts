@@ -1,0 +1,76 @@
+import { type Command, CommandError } from './command.ts';
+import { type FlagTable, parseFlags } from './flags.ts';
+import { aliases, commands, type Entry } from './registry.ts';
+import { createTerminal, type Terminal } from './terminal.ts';
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(words: readonly string[]): Promise<number> {
+  const terminal = createTerminal(process.stdout, process.stderr, {
+    noColour: flagged(words, 'no-color') || present('NO_COLOR') || present('NOMAD_CLI_NO_COLOR'),
+    forceColour: flagged(words, 'force-color') || present('NOMAD_CLI_FORCE_COLOR'),
+  });
+  const first = words[0];
+  if (first === undefined || isHelp(first))
+    return (await import('./help.ts')).showAll(terminal, first === undefined ? 127 : 0);
+  if (first === '-v' || first === '-version' || first === '--version') return execute('version', [], terminal);
+  if (first.startsWith('-autocomplete-')) return (await import('./autocomplete.ts')).install(first, terminal);
+  if (process.env['COMP_LINE'] !== undefined)
+    return (await import('./autocomplete.ts')).complete(process.env['COMP_LINE'], terminal);
+  const name = longestMatch(words);
+  if (name === undefined) return (await import('./help.ts')).showGroup(terminal, words);
+  return execute(name, words.slice(name.split(' ').length), terminal);
+}
+
+/** The most words that name a command: `job run` before `job`. */
+function longestMatch(words: readonly string[]): string | undefined {
+  for (let count = Math.min(4, words.length); count > 0; count--) {
+    const name = words.slice(0, count).join(' ');
+    if (Object.hasOwn(commands, name) || Object.hasOwn(aliases, name)) return name;
+  }
+  return undefined;
+}
+
+async function execute(name: string, words: readonly string[], terminal: Terminal): Promise<number> {
+  const entry = (commands[name] ?? commands[aliases[name] ?? '']) as Entry;
+  const { command } = await entry.load();
+  if (words.some(isHelp) && isHelp(words[0]!)) return (await import('./help.ts')).showCommand(terminal, command);
+  const parsed = parseFlags(words, await flagsOf(command));
+  if ('problem' in parsed) {
+    terminal.error(`${parsed.problem}\n\nUsage: drover ${command.usage}\nFor all options: drover ${name} -help`);
+    return 1;
+  }
+  try {
+    return await command.run({
+      args: parsed.rest,
+      flags: parsed.flags,
+      terminal,
+      env: process.env,
+      interrupted: onInterrupt(),
+    });
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    if (error.message !== '') terminal.error(error.message);
+    return error.exitCode;
+  }
+}
+
+async function flagsOf(command: Command): Promise<FlagTable> {
+  if (!command.client) return { ...command.flags, ...(await import('./client-flags.ts')).displayFlags };
+  return { ...command.flags, ...(await import('./client-flags.ts')).clientFlags };
+}
+
+/** The first Ctrl-C asks, the second ends. */
+function onInterrupt(): AbortSignal {
+  const controller = new AbortController();
+  process.once('SIGINT', () => {
+    controller.abort();
+    process.once('SIGINT', () => process.exit(130));
+  });
+  return controller.signal;
+}
+
+const isHelp = (word: string): boolean => word === '-h' || word === '-help' || word === '--help' || word === 'help';
+const present = (name: string): boolean => (process.env[name] ?? '') !== '';
+const flagged = (words: readonly string[], name: string): boolean =>
+  words.includes(`-${name}`) || words.includes(`--${name}`);

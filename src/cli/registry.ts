@@ -1,0 +1,18 @@
+/** Every command by its words. Loading is lazy: a command's module is read when the command is asked for. */
+import type { Command } from './command.ts';
+
+export interface Entry {
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly command: Command }>;
+  /** Shown in lists: short forms and older names are not. */
+  readonly listed?: boolean;
+}
+
+const entry = (summary: string, load: Entry['load']): Entry => ({ summary, load, listed: true });
+
+export const commands: { readonly [words: string]: Entry } = {
+  version: entry('Print the version', () => import('./version.ts')),
+};
+
+/** Short forms and older names → the command they stand for. */
+export const aliases: { readonly [words: string]: string } = {};
