@@ -1,0 +1,155 @@
+/** Nomad's task events: Types, DisplayMessages and Details are parsed by its clients, so they are its very texts. */
+import type { TaskExit } from '../driver/contract.ts';
+import { formatDuration } from '../lib/duration.ts';
+import type { TaskEvent } from '../model/task-state.ts';
+
+/** A task keeps its last events only. */
+export const keptEvents = 10;
+
+const blank: TaskEvent = {
+  Type: '',
+  Time: 0,
+  DisplayMessage: '',
+  Details: {},
+  Message: '',
+  FailsTask: false,
+  RestartReason: '',
+  SetupError: '',
+  DriverError: '',
+  DriverMessage: '',
+  ExitCode: 0,
+  Signal: 0,
+  KillReason: '',
+  KillTimeout: 0,
+  KillError: '',
+  StartDelay: 0,
+  DownloadError: '',
+  ValidationError: '',
+  DiskLimit: 0,
+  DiskSize: 0,
+  FailedSibling: '',
+  VaultError: '',
+  TaskSignalReason: '',
+  TaskSignal: '',
+  GenericSource: '',
+};
+
+function taskEvent(Type: string, DisplayMessage: string, fields: Partial<TaskEvent> = {}): TaskEvent {
+  return { ...blank, Type, DisplayMessage, ...fields };
+}
+
+export const received = taskEvent('Received', 'Task received by client');
+
+export const buildingDirectory = taskEvent('Task Setup', 'Building Task Directory', {
+  Message: 'Building Task Directory',
+  Details: { message: 'Building Task Directory' },
+});
+
+export const started = taskEvent('Started', 'Task started by client');
+
+export const killed = taskEvent('Killed', 'Task successfully killed');
+
+export const leaderDead = taskEvent('Leader Task Dead', 'Leader Task in Group dead');
+
+export const mainTasksDead = taskEvent('Main Tasks Dead', 'Main tasks in the group died');
+
+export const userRestart = restartSignaled('User requested task to restart');
+
+export const userRestartRunning = restartSignaled('User requested running tasks to restart');
+
+export const userRestartAll = restartSignaled('User requested all tasks to restart');
+
+export function restartSignaled(reason: string): TaskEvent {
+  return taskEvent('Restart Signaled', reason, { RestartReason: reason, Details: { restart_reason: reason } });
+}
+
+/** The exit code of an unknowable end is left out of Details: it is not invented. */
+export function terminated(exit: TaskExit): TaskEvent {
+  const Details: Record<string, string> = { oom_killed: String(exit.oomKilled) };
+  if (exit.unknown !== undefined) {
+    const message = `exit unknown: ${exit.unknown}`;
+    return taskEvent('Terminated', `Exit unknown: ${exit.unknown}`, {
+      Message: message,
+      Details: { ...Details, exit_message: message },
+    });
+  }
+  Details['exit_code'] = String(exit.exitCode);
+  Details['signal'] = String(exit.signal);
+  const message = exit.message ?? '';
+  let text = `Exit Code: ${exit.exitCode}`;
+  if (exit.signal !== 0) text += `, Signal: ${exit.signal}`;
+  if (message !== '') {
+    text += `, Exit Message: ${JSON.stringify(message)}`;
+    Details['exit_message'] = message;
+  }
+  return taskEvent('Terminated', text, { ExitCode: exit.exitCode, Signal: exit.signal, Message: message, Details });
+}
+
+export const withinPolicy = 'Restart within policy';
+
+/** `delayNs` 0 and no reason: somebody asked for it. */
+export function restarting(delayNs: number, reason: string): TaskEvent {
+  const wait = `Task restarting in ${formatDuration(delayNs)}`;
+  return taskEvent('Restarting', reason === '' || reason === withinPolicy ? wait : `${reason} - ${wait}`, {
+    StartDelay: delayNs,
+    RestartReason: reason,
+    Details: { restart_reason: reason, start_delay: String(delayNs) },
+  });
+}
+
+export function notRestarting(reason: string): TaskEvent {
+  return taskEvent('Not Restarting', reason, {
+    FailsTask: true,
+    RestartReason: reason,
+    Details: { restart_reason: reason, fails_task: 'true' },
+  });
+}
+
+/** Reads "interrupt" whatever the signal, as Nomad does. */
+export function killing(killTimeoutNs: number, reason = ''): TaskEvent {
+  const timeout = formatDuration(killTimeoutNs);
+  return taskEvent('Killing', reason || `Sent interrupt. Waiting ${timeout} before force killing`, {
+    KillTimeout: killTimeoutNs,
+    KillReason: reason,
+    Details: { kill_timeout: timeout, ...(reason !== '' && { kill_reason: reason }) },
+  });
+}
+
+export function waitingShutdownDelay(delayNs: number): TaskEvent {
+  return taskEvent(
+    'Waiting for shutdown delay',
+    `Waiting for shutdown_delay of ${formatDuration(delayNs)} before killing the task.`,
+  );
+}
+
+export function siblingFailed(sibling: string): TaskEvent {
+  return taskEvent('Sibling Task Failed', `Task's sibling ${JSON.stringify(sibling)} failed`, {
+    FailedSibling: sibling,
+    Details: { failed_sibling: sibling },
+  });
+}
+
+export function driverFailure(message: string): TaskEvent {
+  return taskEvent('Driver Failure', message, { DriverError: message, Details: { driver_error: message } });
+}
+
+export function failedValidation(message: string): TaskEvent {
+  return taskEvent('Failed Validation', message, { ValidationError: message, Details: { validation_error: message } });
+}
+
+/** A step before the start that did not work: directories, volumes. */
+export function setupFailure(message: string): TaskEvent {
+  return taskEvent('Setup Failure', message, { SetupError: message, Details: { setup_error: message } });
+}
+
+export function signaling(signal: string): TaskEvent {
+  return taskEvent('Signaling', 'Task being sent a signal', { Details: { signal } });
+}
+
+export function driverMessage(message: string, annotations: Readonly<Record<string, string>>): TaskEvent {
+  return taskEvent('Driver', message, { DriverMessage: message, Details: { ...annotations, driver_message: message } });
+}
+
+export function allocUnhealthy(message: string): TaskEvent {
+  return taskEvent('Alloc Unhealthy', message, { Message: message, Details: { message } });
+}

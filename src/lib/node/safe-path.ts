@@ -1,0 +1,221 @@
+/**
+ * Paths inside a tree that somebody hostile may change at any moment: walked name by name from an open directory, never following a
+ * symbolic link, so that a link swapped in between two steps leads nowhere. On Linux each step opens `/proc/self/fd/<directory>/<name>`
+ * with O_NOFOLLOW (what openat does). Elsewhere names are checked with lstat and the opened file is compared with what was checked:
+ * weaker against a race, and all that Node gives there.
+ */
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, rmdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Fault } from '../fault.ts';
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_WRONLY, O_CREAT, O_EXCL } = constants;
+/** Linux: a descriptor that names a file without opening it (no side effect on devices and FIFOs). */
+const O_PATH = 0o10000000;
+const byDescriptor = process.platform === 'linux';
+
+export interface Entry {
+  readonly name: string;
+  readonly stats: Stats;
+}
+
+/** An open directory in such a tree. */
+class Directory {
+  /** What the fallback walks by, and messages name. */
+  readonly path: string;
+  readonly #handle: FileHandle | null;
+
+  private constructor(path: string, handle: FileHandle | null) {
+    this.path = path;
+    this.#handle = handle;
+  }
+
+  /** `path` itself must be trusted up to its last name; the last name is not followed. */
+  static async open(path: string): Promise<Directory> {
+    return Directory.#at(path, path);
+  }
+
+  static async #at(where: string, path: string): Promise<Directory> {
+    if (byDescriptor) return new Directory(path, await open(where, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    const stats = await lstat(path);
+    if (!stats.isDirectory()) throw Object.assign(new Error(`${path} is no directory`), { code: 'ENOTDIR' });
+    return new Directory(path, null);
+  }
+
+  /** A name in this directory as the system calls below want it. */
+  at(name: string): string {
+    return this.#handle === null ? join(this.path, name) : `/proc/self/fd/${this.#handle.fd}/${name}`;
+  }
+
+  async child(name: string): Promise<Directory> {
+    return Directory.#at(this.at(name), join(this.path, name));
+  }
+
+  async names(): Promise<string[]> {
+    return (await readdir(this.#handle === null ? this.path : `/proc/self/fd/${this.#handle.fd}`)).sort();
+  }
+
+  async stats(): Promise<Stats> {
+    return this.#handle === null ? lstat(this.path) : this.#handle.stat();
+  }
+
+  async close(): Promise<void> {
+    await this.#handle?.close();
+  }
+}
+
+/** `"/a/./b//c"` → its names. `Fault('denied')` where `..` would leave the tree. */
+function namesOf(path: string): string[] {
+  const names: string[] = [];
+  for (const name of path.split('/')) {
+    if (name === '' || name === '.') continue;
+    if (name.includes('\0')) throw new Fault('invalid', 'a path holds no NUL byte');
+    if (name !== '..') names.push(name);
+    else if (names.pop() === undefined) throw new Fault('denied', 'Path escapes the alloc directory', { status: 500 });
+  }
+  return names;
+}
+
+/** Opens the directory that holds the last name, and hands both on. The root itself has the name `''`. */
+async function within<T>(
+  root: string,
+  path: string,
+  verb: string,
+  use: (directory: Directory, name: string) => Promise<T>,
+): Promise<T> {
+  const names = namesOf(path);
+  const last = names.pop() ?? '';
+  let directory: Directory | null = null;
+  try {
+    directory = await Directory.open(root);
+    for (const name of names) {
+      const next: Directory = await directory.child(name);
+      await directory.close();
+      directory = next;
+    }
+    return await use(directory, last);
+  } catch (error) {
+    throw explained(error, verb, join(root, ...names, last));
+  } finally {
+    await directory?.close();
+  }
+}
+
+/** Go's wording: Nomad's clients show it as it is. */
+function explained(error: unknown, verb: string, path: string): unknown {
+  if (error instanceof Fault || !(error instanceof Error)) return error;
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return new Fault('not_found', `${verb} ${path}: no such file or directory`, { cause: error });
+    case 'ENOTDIR':
+      return new Fault('invalid', `${verb} ${path}: not a directory`, { status: 500, cause: error });
+    case 'EISDIR':
+      return new Fault('invalid', `${verb} ${path}: is a directory`, { status: 500, cause: error });
+    case 'ELOOP':
+      return new Fault('denied', `${verb} ${path}: a symbolic link is not followed here`, { status: 500, cause: error });
+    case 'EACCES':
+    case 'EPERM':
+      return new Fault('denied', `${verb} ${path}: permission denied`, { status: 500, cause: error });
+    default:
+      return new Fault('unavailable', `${verb} ${path}: ${error.message}`, { status: 500, cause: error });
+  }
+}
+
+/** The file's own attributes: a link is described, not followed. */
+export async function statBeneath(root: string, path: string): Promise<Entry> {
+  return within(root, path, 'stat', async (directory, name) => {
+    if (name === '') return { name: '', stats: await directory.stats() };
+    return { name, stats: await lstat(directory.at(name)) };
+  });
+}
+
+/** In the order of their names; what vanishes meanwhile is left out. */
+export async function listBeneath(root: string, path: string): Promise<readonly Entry[]> {
+  return within(root, path, 'open', async (parent, name) => {
+    const directory = name === '' ? parent : await parent.child(name);
+    try {
+      const entries: Entry[] = [];
+      for (const child of await directory.names()) {
+        const stats = await lstat(directory.at(child)).catch(() => null);
+        if (stats !== null) entries.push({ name: child, stats });
+      }
+      return entries;
+    } finally {
+      if (directory !== parent) await directory.close();
+    }
+  });
+}
+
+/** A regular file, open for reading; anything else (link, FIFO, device, directory) is refused without being touched. */
+export async function openBeneath(root: string, path: string): Promise<FileHandle> {
+  return within(root, path, 'open', async (directory, name) => {
+    if (name === '') throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
+    if (byDescriptor) {
+      const named = await open(directory.at(name), O_PATH | O_NOFOLLOW);
+      try {
+        requireRegular(await named.stat());
+        return await open(`/proc/self/fd/${named.fd}`, O_RDONLY | O_NONBLOCK);
+      } finally {
+        await named.close();
+      }
+    }
+    const before = await lstat(directory.at(name));
+    requireRegular(before);
+    const handle = await open(directory.at(name), O_RDONLY | O_NONBLOCK | (O_NOFOLLOW ?? 0));
+    const after = await handle.stat();
+    if (after.ino === before.ino && after.dev === before.dev) return handle;
+    await handle.close();
+    throw new Fault('conflict', `open ${join(directory.path, name)}: changed while it was opened`);
+  });
+}
+
+function requireRegular(stats: Stats): void {
+  if (stats.isFile()) return;
+  const code = stats.isDirectory() ? 'EISDIR' : stats.isSymbolicLink() ? 'ELOOP' : 'EACCES';
+  throw Object.assign(new Error('no regular file'), { code });
+}
+
+/** Makes a new file (an old one of the name, of whatever kind, is unlinked first) with exactly this content. */
+export async function writeBeneath(root: string, path: string, content: Uint8Array, mode: number): Promise<void> {
+  await within(root, path, 'open', async (directory, name) => {
+    await unlink(directory.at(name)).catch(ignoreMissing);
+    const handle = await open(directory.at(name), O_WRONLY | O_CREAT | O_EXCL | (O_NOFOLLOW ?? 0), mode);
+    try {
+      await handle.writeFile(content);
+      await handle.chmod(mode);
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+/** Removes a file or a whole tree, itself included; links are removed, not followed. Missing is fine. */
+export async function removeBeneath(root: string, path: string): Promise<void> {
+  try {
+    await within(root, path, 'unlink', async (directory, name) => {
+      if (name === '') throw new Fault('invalid', `${root} itself is not removed`);
+      await removeName(directory, name);
+    });
+  } catch (error) {
+    if (!(error instanceof Fault) || error.kind !== 'not_found') throw error;
+  }
+}
+
+async function removeName(directory: Directory, name: string): Promise<void> {
+  const at = directory.at(name);
+  const stats = await lstat(at).catch(ignoreMissing);
+  if (stats === undefined) return;
+  if (!stats.isDirectory()) return void (await unlink(at).catch(ignoreMissing));
+  const child = await directory.child(name);
+  try {
+    for (const inner of await child.names()) await removeName(child, inner);
+  } finally {
+    await child.close();
+  }
+  await rmdir(at).catch(ignoreMissing);
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined;
+  throw error;
+}
