@@ -1,8 +1,8 @@
-import { type Infer, list, noun, nullable, string } from './schema.ts';
+import { attr, type Infer, label, list, noun, nullable, string } from './schema.ts';
 
 export const Action = noun('Action', {
-  Name: string(),
-  Command: string(),
-  Args: nullable(list(string())),
+  Name: string({ hcl: label() }),
+  Command: string({ hcl: attr('command', { required: true }) }),
+  Args: nullable(list(string(), { hcl: attr('args') })),
 });
 export type Action = Infer<typeof Action>;

@@ -1,6 +1,6 @@
-import { type Infer, noun, string } from './schema.ts';
+import { attr, type Infer, noun, string } from './schema.ts';
 
 export const DispatchPayloadConfig = noun('DispatchPayloadConfig', {
-  File: string(),
+  File: string({ hcl: attr('file') }),
 });
 export type DispatchPayloadConfig = Infer<typeof DispatchPayloadConfig>;

@@ -19,18 +19,31 @@ export type FieldKind =
   | 'map'
   | 'object';
 
-/** How a field is written in a job file, where it is: an attribute, a block, a repeated block, or a block's label. */
+/**
+ * How a field is written in a job file: an attribute, a block, a repeated block, the label of its block, a map that is a
+ * block or an attribute (`meta = { … }`), or a free-form body without a schema (`config`).
+ */
 export interface HclForm {
   readonly name: string;
-  readonly form: 'attribute' | 'block' | 'blocks' | 'label';
+  readonly form: 'attribute' | 'block' | 'blocks' | 'label' | 'mapping' | 'free';
   readonly required?: boolean;
 }
+
+/** Integers narrower or wider than 53 bits on Nomad's side: decoding refuses what does not fit. */
+export type IntegerType = 'int8' | 'uint8' | 'uint16' | 'uint32' | 'int64' | 'uint64';
 
 export interface FieldOptions {
   readonly hcl?: HclForm;
   readonly visibility?: Visibility;
   /** The value in the canonical form where the input has none; context-dependent defaults stand in `canonical`. */
   readonly fallback?: unknown;
+  /** An empty list or map becomes null in the canonical form. */
+  readonly emptyIsNull?: boolean;
+  /** Absent, null and zero differ in the input: a job file may say null, and says null when it does not mention the field. */
+  readonly optional?: boolean;
+  /** `input`: accepted, never part of the canonical form. `canonical`: never read from or printed for a job file. */
+  readonly only?: 'input' | 'canonical';
+  readonly bits?: IntegerType;
   /** One line for the reference pages. */
   readonly doc?: string;
 }
@@ -39,7 +52,7 @@ export interface Field<T, Omitted extends boolean = boolean> extends FieldOption
   readonly kind: FieldKind;
   /** null is a legal canonical value. */
   readonly nullable: boolean;
-  /** The key is left out when it is undefined (Go's omitempty). */
+  /** The key is left out of the canonical form when it is zero, empty or null (Go's omitempty). */
   readonly omitted: Omitted;
   readonly item?: Field<unknown>;
   readonly noun?: Noun<FieldTable>;
@@ -106,6 +119,27 @@ export function nullable<T, O extends boolean>(inner: Field<T, O>): Field<T | nu
 export function omitted<T>(inner: Field<T>): Field<T, true> {
   return { ...inner, omitted: true } as Field<T, true>;
 }
+
+/** Accepted from callers, never part of the canonical form (deprecated, or folded into other fields). */
+export function inputOnly<T>(inner: Field<T>): Field<T, true> {
+  return { ...inner, omitted: true, only: 'input' } as Field<T, true>;
+}
+
+/** Part of the canonical form only: set by the server, absent from parsed job files. */
+export function canonicalOnly<T, O extends boolean>(inner: Field<T, O>): Field<T, O> {
+  return { ...inner, only: 'canonical' };
+}
+
+export const attr = (name: string, options: { required?: boolean } = {}): HclForm => ({
+  name,
+  form: 'attribute',
+  ...options,
+});
+export const block = (name: string): HclForm => ({ name, form: 'block' });
+export const blocks = (name: string): HclForm => ({ name, form: 'blocks' });
+export const label = (): HclForm => ({ name: '', form: 'label' });
+export const mapping = (name: string): HclForm => ({ name, form: 'mapping' });
+export const free = (name: string): HclForm => ({ name, form: 'free' });
 
 export function noun<F extends FieldTable>(name: string, fields: F): Noun<F> {
   return { name, fields };

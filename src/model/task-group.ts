@@ -7,35 +7,51 @@ import { NetworkResource } from './network.ts';
 import { ReschedulePolicy } from './reschedule-policy.ts';
 import { RestartPolicy } from './restart-policy.ts';
 import { ScalingPolicy } from './scaling-policy.ts';
-import { bool, duration, type Infer, int, list, map, noun, nullable, object, string } from './schema.ts';
+import {
+  attr,
+  block,
+  blocks,
+  bool,
+  duration,
+  type Infer,
+  int,
+  label,
+  list,
+  map,
+  mapping,
+  noun,
+  nullable,
+  object,
+  string,
+} from './schema.ts';
 import { Service } from './service.ts';
 import { Task } from './task.ts';
 import { UpdateStrategy } from './update-strategy.ts';
 import { VolumeRequest } from './volume.ts';
 
 export const TaskGroup = noun('TaskGroup', {
-  Name: string(),
-  Count: int(),
-  Constraints: nullable(list(object(Constraint))),
-  Affinities: nullable(list(object(Affinity))),
-  Tasks: nullable(list(object(Task))),
-  Spreads: nullable(list(object(Spread))),
-  Volumes: nullable(map(object(VolumeRequest))),
-  RestartPolicy: nullable(object(RestartPolicy)),
-  Disconnect: nullable(object(DisconnectStrategy)),
-  ReschedulePolicy: nullable(object(ReschedulePolicy)),
-  EphemeralDisk: nullable(object(EphemeralDisk)),
-  Update: nullable(object(UpdateStrategy)),
-  Migrate: nullable(object(MigrateStrategy)),
-  Networks: nullable(list(object(NetworkResource))),
-  Meta: nullable(map(string())),
-  Services: nullable(list(object(Service))),
-  ShutdownDelay: nullable(duration()),
-  MaxRunDuration: nullable(duration()),
-  StopAfterClientDisconnect: nullable(duration()),
-  MaxClientDisconnect: nullable(duration()),
-  Scaling: nullable(object(ScalingPolicy)),
-  Consul: nullable(object(Consul)),
-  PreventRescheduleOnLost: bool(),
+  Name: string({ hcl: label(), optional: true }),
+  Count: int({ hcl: attr('count'), optional: true }),
+  Constraints: nullable(list(object(Constraint), { hcl: blocks('constraint') })),
+  Affinities: nullable(list(object(Affinity), { hcl: blocks('affinity') })),
+  Tasks: list(object(Task), { hcl: blocks('task') }),
+  Spreads: nullable(list(object(Spread), { hcl: blocks('spread') })),
+  Volumes: nullable(map(object(VolumeRequest), { hcl: block('volume') })),
+  RestartPolicy: object(RestartPolicy, { hcl: block('restart') }),
+  Disconnect: nullable(object(DisconnectStrategy, { hcl: block('disconnect') })),
+  ReschedulePolicy: nullable(object(ReschedulePolicy, { hcl: block('reschedule') })),
+  EphemeralDisk: object(EphemeralDisk, { hcl: block('ephemeral_disk') }),
+  Update: nullable(object(UpdateStrategy, { hcl: block('update') })),
+  Migrate: nullable(object(MigrateStrategy, { hcl: block('migrate') })),
+  Networks: nullable(list(object(NetworkResource), { hcl: blocks('network') })),
+  Meta: nullable(map(string(), { hcl: mapping('meta') })),
+  Services: nullable(list(object(Service), { hcl: blocks('service') })),
+  ShutdownDelay: nullable(duration({ hcl: attr('shutdown_delay'), optional: true })),
+  MaxRunDuration: nullable(duration({ hcl: attr('max_run_duration'), optional: true })),
+  StopAfterClientDisconnect: nullable(duration({ hcl: attr('stop_after_client_disconnect'), optional: true })),
+  MaxClientDisconnect: nullable(duration({ hcl: attr('max_client_disconnect'), optional: true })),
+  Scaling: nullable(object(ScalingPolicy, { hcl: block('scaling') })),
+  Consul: nullable(object(Consul, { hcl: block('consul') })),
+  PreventRescheduleOnLost: bool({ hcl: attr('prevent_reschedule_on_lost'), optional: true }),
 });
 export type TaskGroup = Infer<typeof TaskGroup>;

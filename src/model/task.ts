@@ -1,3 +1,4 @@
+import { second } from '../lib/duration.ts';
 import { Action } from './action.ts';
 import { TaskArtifact } from './artifact.ts';
 import { Affinity, Constraint } from './constraint.ts';
@@ -11,7 +12,24 @@ import { Resources } from './resources.ts';
 import { RestartPolicy } from './restart-policy.ts';
 import { ScalingPolicy } from './scaling-policy.ts';
 import { TaskSchedule } from './schedule.ts';
-import { any, bool, duration, type Infer, list, map, noun, nullable, object, omitted, string } from './schema.ts';
+import {
+  any,
+  attr,
+  block,
+  blocks,
+  bool,
+  duration,
+  free,
+  type Infer,
+  label,
+  list,
+  map,
+  mapping,
+  noun,
+  nullable,
+  object,
+  string,
+} from './schema.ts';
 import { Secret } from './secret.ts';
 import { Service } from './service.ts';
 import { Template } from './template.ts';
@@ -19,36 +37,37 @@ import { Vault } from './vault.ts';
 import { VolumeMount } from './volume.ts';
 
 export const Task = noun('Task', {
-  Name: string(),
-  Driver: string(),
-  User: string(),
-  Lifecycle: nullable(object(TaskLifecycle)),
-  Config: nullable(map(any())),
-  Constraints: nullable(list(object(Constraint))),
-  Affinities: nullable(list(object(Affinity))),
-  Env: nullable(map(string())),
-  Services: nullable(list(object(Service))),
-  Resources: nullable(object(Resources)),
-  RestartPolicy: nullable(object(RestartPolicy)),
-  Meta: nullable(map(string())),
-  KillTimeout: duration(),
-  LogConfig: nullable(object(LogConfig)),
-  Artifacts: nullable(list(object(TaskArtifact))),
-  Vault: nullable(object(Vault)),
-  Consul: nullable(object(Consul)),
-  Templates: nullable(list(object(Template))),
-  DispatchPayload: nullable(object(DispatchPayloadConfig)),
-  VolumeMounts: nullable(list(object(VolumeMount))),
-  CSIPluginConfig: omitted(nullable(object(TaskCSIPluginConfig))),
-  Leader: bool(),
-  ShutdownDelay: duration(),
-  KillSignal: string(),
-  Kind: string(),
-  ScalingPolicies: nullable(list(object(ScalingPolicy))),
-  Secrets: nullable(list(object(Secret))),
-  Identity: nullable(object(WorkloadIdentity)),
-  Identities: nullable(list(object(WorkloadIdentity))),
-  Actions: nullable(list(object(Action))),
-  Schedule: nullable(object(TaskSchedule)),
+  Name: string({ hcl: label() }),
+  Driver: string({ hcl: attr('driver') }),
+  User: string({ hcl: attr('user') }),
+  Lifecycle: nullable(object(TaskLifecycle, { hcl: block('lifecycle') })),
+  Config: nullable(map(any(), { hcl: free('config') })),
+  Constraints: nullable(list(object(Constraint), { hcl: blocks('constraint') })),
+  Affinities: nullable(list(object(Affinity), { hcl: blocks('affinity') })),
+  Env: nullable(map(string(), { hcl: mapping('env') })),
+  Services: nullable(list(object(Service), { hcl: blocks('service') })),
+  Resources: object(Resources, { hcl: block('resources') }),
+  RestartPolicy: object(RestartPolicy, { hcl: block('restart') }),
+  Meta: nullable(map(string(), { hcl: mapping('meta') })),
+  KillTimeout: duration({ hcl: attr('kill_timeout'), optional: true, fallback: 5 * second }),
+  LogConfig: object(LogConfig, { hcl: block('logs') }),
+  Artifacts: nullable(list(object(TaskArtifact), { hcl: blocks('artifact') })),
+  Vault: nullable(object(Vault, { hcl: block('vault') })),
+  Consul: nullable(object(Consul, { hcl: block('consul') })),
+  Templates: nullable(list(object(Template), { hcl: blocks('template') })),
+  DispatchPayload: nullable(object(DispatchPayloadConfig, { hcl: block('dispatch_payload') })),
+  VolumeMounts: nullable(list(object(VolumeMount), { hcl: blocks('volume_mount') })),
+  CSIPluginConfig: nullable(object(TaskCSIPluginConfig, { hcl: block('csi_plugin') })),
+  Leader: bool({ hcl: attr('leader') }),
+  ShutdownDelay: duration({ hcl: attr('shutdown_delay') }),
+  KillSignal: string({ hcl: attr('kill_signal') }),
+  Kind: string({ hcl: attr('kind') }),
+  ScalingPolicies: nullable(list(object(ScalingPolicy), { hcl: blocks('scaling') })),
+  Secrets: nullable(list(object(Secret), { hcl: blocks('secret') })),
+  /** The default identity: of the identity blocks the one without a name or named `default`. */
+  Identity: object(WorkloadIdentity),
+  Identities: nullable(list(object(WorkloadIdentity), { hcl: blocks('identity') })),
+  Actions: nullable(list(object(Action), { hcl: blocks('action') })),
+  Schedule: nullable(object(TaskSchedule, { hcl: block('schedule') })),
 });
 export type Task = Infer<typeof Task>;
