@@ -1,0 +1,241 @@
+/*
+ * Becoming the task: the one place where a process takes its cgroup, namespaces, limits, user, capabilities and filter.
+ * The main process, every exec session and the verifier go through it, so none of them can differ.
+ * Two halves, because entering a pid namespace only counts for a child: `place_self`, (fork), `drop_to`.
+ */
+#ifndef DROVER_PRIVILEGES_H
+#define DROVER_PRIVILEGES_H
+#include "base.h"
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/nsfs.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+enum { F_DIR = 1, F_LAUNCHER, F_ARGV, F_ENV, F_CWD, F_UID, F_GID, F_GROUP, F_RLIMIT, F_OOM_SCORE_ADJ, F_UMASK, F_NO_NEW_PRIVS,
+  F_CAPABILITIES, F_SECCOMP, F_JOIN_CGROUP, F_JOIN_NETWORK };
+
+struct identity {
+  int has_uid, has_gid, has_caps, no_new_privs, oom_score_adj;
+  uid_t uid;
+  gid_t gid;
+  mode_t umask;
+  int group_count, rlimit_count, cgroup_count;
+  gid_t groups[64];
+  struct { u32 resource; struct rlimit limit; } rlimits[16];
+  const char *cgroups[16];
+  const char *network, *cwd;
+  u64 caps;
+  const u8 *seccomp;
+  u32 seccomp_len;
+};
+
+/* Namespaces to enter: descriptors, opened while still privileged; -1 where the task shares ours. */
+struct place {
+  int user, owner, mnt, pid, net, ipc, uts, cgroup, root;
+};
+
+struct failure {
+  const char *stage;
+  int error;
+};
+
+static inline void identity_init(struct identity *id) {
+  memset(id, 0, sizeof *id);
+  id->umask = 022;
+}
+
+/* Takes one field into the identity: 1 taken, 0 not one of ours, -1 wrong. */
+static inline int identity_field(struct identity *id, u8 tag, const u8 *v, u32 len) {
+  switch (tag) {
+    case F_CWD: id->cwd = field_string(v, len); return id->cwd ? 1 : -1;
+    case F_UID: if (len != 4) return -1; id->uid = be32(v); id->has_uid = 1; return 1;
+    case F_GID: if (len != 4) return -1; id->gid = be32(v); id->has_gid = 1; return 1;
+    case F_GROUP:
+      if (len != 4 || id->group_count == (int)COUNT(id->groups)) return -1;
+      id->groups[id->group_count++] = be32(v);
+      return 1;
+    case F_RLIMIT:
+      if (len != 20 || id->rlimit_count == (int)COUNT(id->rlimits)) return -1;
+      id->rlimits[id->rlimit_count].resource = be32(v);
+      id->rlimits[id->rlimit_count].limit.rlim_cur = be64(v + 4);
+      id->rlimits[id->rlimit_count++].limit.rlim_max = be64(v + 12);
+      return 1;
+    case F_OOM_SCORE_ADJ: if (len != 4) return -1; id->oom_score_adj = (int)be32(v); return 1;
+    case F_UMASK: if (len != 4) return -1; id->umask = be32(v) & 0777; return 1;
+    case F_NO_NEW_PRIVS: if (len != 1) return -1; id->no_new_privs = v[0]; return 1;
+    case F_CAPABILITIES: if (len != 8) return -1; id->caps = be64(v); id->has_caps = 1; return 1;
+    case F_SECCOMP:
+      if (len == 0 || len > 32768 || len % sizeof(struct sock_filter)) return -1;
+      id->seccomp = v;
+      id->seccomp_len = len;
+      return 1;
+    case F_JOIN_CGROUP:
+      if (id->cgroup_count == (int)COUNT(id->cgroups)) return -1;
+      id->cgroups[id->cgroup_count] = field_string(v, len);
+      return id->cgroups[id->cgroup_count++] ? 1 : -1;
+    case F_JOIN_NETWORK: id->network = field_string(v, len); return id->network ? 1 : -1;
+    default: return 0;
+  }
+}
+
+static inline int fail(struct failure *f, const char *stage) {
+  f->stage = stage;
+  f->error = errno;
+  return -1;
+}
+
+static inline int write_oom_score_adj(int value) {
+  char digits[16];
+  struct text t = {digits, 0, sizeof digits - 1, 0};
+  text_int(&t, value);
+  digits[t.len] = 0;
+  return write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", digits);
+}
+
+/* Groups, then gid, then uid. What already is as wanted is left alone, so an agent without privileges can start tasks of its own. */
+static inline int take_user(const struct identity *id, struct failure *f) {
+  if (!id->has_uid && !id->has_gid) return 0;
+  uid_t r, e, s;
+  gid_t rg, eg, sg;
+  getresuid(&r, &e, &s);
+  getresgid(&rg, &eg, &sg);
+  int same_uid = !id->has_uid || (r == id->uid && e == id->uid && s == id->uid);
+  int same_gid = !id->has_gid || (rg == id->gid && eg == id->gid && sg == id->gid);
+  if (setgroups((size_t)id->group_count, id->groups) && !(errno == EPERM && same_uid && same_gid && e != 0)) return fail(f, "setgroups");
+  if (!same_gid && setresgid(id->gid, id->gid, id->gid)) return fail(f, "setgid");
+  if (!same_uid) {
+    if (id->has_caps && id->caps) prctl(PR_SET_KEEPCAPS, 1);
+    if (setresuid(id->uid, id->uid, id->uid)) return fail(f, "setuid");
+  }
+  return 0;
+}
+
+static inline void drop_bounding(const struct identity *id) {
+  for (int cap = 0; id->has_caps && cap < 64; cap++)
+    if (!(id->caps >> cap & 1) && prctl(PR_CAPBSET_READ, cap) > 0) prctl(PR_CAPBSET_DROP, cap);
+}
+
+/* All five sets. Dropping from the bounding set needs a privilege; who lacks it has the other four, and the verifier reports the fifth. */
+static inline int take_capabilities(const struct identity *id, struct failure *f) {
+  if (!id->has_caps) return 0;
+  drop_bounding(id);
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2];
+  for (int i = 0; i < 2; i++) {
+    u32 part = (u32)(id->caps >> (32 * i));
+    data[i].effective = data[i].permitted = data[i].inheritable = part;
+  }
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  if (syscall(SYS_capset, &header, data)) return fail(f, "capset");
+  for (int cap = 0; cap < 64; cap++)
+    if (id->caps >> cap & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0)) return fail(f, "ambient capabilities");
+  return 0;
+}
+
+static inline int enter(int fd, int type, const char *stage, struct failure *f) {
+  return fd >= 0 && setns(fd, type) ? fail(f, stage) : 0;
+}
+
+/*
+ * First half: session, cgroups, out-of-memory score, namespaces.
+ * A user namespace of the task's is entered as its owner, which is the task's host uid; so the user is taken before, where the ids still
+ * mean what the record says.
+ */
+static inline int place_self(const struct identity *id, const struct place *place, struct failure *f) {
+  char path[4096];
+  for (int i = 0; i < id->cgroup_count; i++) {
+    struct text t = {path, 0, sizeof path - 1, 0};
+    text_str(&t, id->cgroups[i]);
+    text_str(&t, "/cgroup.procs");
+    path[t.len] = 0;
+    if (t.full) errno = ENAMETOOLONG;
+    if (t.full || write_file_at(AT_FDCWD, path, "0")) return fail(f, "join cgroup");
+  }
+  /* Only raising is always allowed; a value below ours that we may not set is no reason to fail a start. */
+  write_oom_score_adj(id->oom_score_adj);
+  if (id->network) {
+    int fd = open(id->network, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || setns(fd, CLONE_NEWNET)) return fail(f, "join network");
+    close(fd);
+  }
+  if (!place) return 0;
+  /* From here on processes of the task may see us: they must not trace us, nor reach what we hold open. execve undoes it. */
+  prctl(PR_SET_DUMPABLE, 0);
+  if (place->user >= 0) {
+    drop_bounding(id);
+    if (take_user(id, f)) return -1;
+    if (place->owner >= 0 && enter(place->owner, CLONE_NEWUSER, "join owning user namespace", f)) return -1;
+    if (place->owner < 0 && enter(place->user, CLONE_NEWUSER, "join user namespace", f)) return -1;
+  }
+  if (enter(place->cgroup, CLONE_NEWCGROUP, "join cgroup namespace", f) || enter(place->ipc, CLONE_NEWIPC, "join ipc namespace", f) ||
+      enter(place->uts, CLONE_NEWUTS, "join uts namespace", f) || enter(place->net, CLONE_NEWNET, "join network namespace", f) ||
+      enter(place->pid, CLONE_NEWPID, "join pid namespace", f) || enter(place->mnt, CLONE_NEWNS, "join mount namespace", f))
+    return -1;
+  if (place->root >= 0) {
+    struct stat a, b;
+    if (!fstat(place->root, &a) && !stat("/", &b) && (a.st_dev != b.st_dev || a.st_ino != b.st_ino) &&
+        (fchdir(place->root) || chroot(".")))
+      return fail(f, "enter root");
+  }
+  if (place->user >= 0 && place->owner >= 0 && enter(place->user, CLONE_NEWUSER, "join user namespace", f)) return -1;
+  return 0;
+}
+
+/* Second half: limits, user, capabilities, dispositions, directory, filter. What comes after must be execve. */
+static inline int drop_to(const struct identity *id, int user_taken, struct failure *f) {
+  for (int i = 0; i < id->rlimit_count; i++)
+    if (setrlimit((int)id->rlimits[i].resource, &id->rlimits[i].limit)) return fail(f, "setrlimit");
+  umask(id->umask);
+  if (!user_taken) {
+    drop_bounding(id);
+    if (take_user(id, f)) return -1;
+  }
+  if (take_capabilities(id, f)) return -1;
+  if (id->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return fail(f, "no_new_privs");
+  struct sigaction standard = {.sa_handler = SIG_DFL};
+  for (int sig = 1; sig < 65; sig++) sigaction(sig, &standard, NULL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+  if (chdir(id->cwd ? id->cwd : "/")) return fail(f, "chdir");
+  if (id->seccomp) {
+    struct sock_fprog program = {(unsigned short)(id->seccomp_len / sizeof(struct sock_filter)), (struct sock_filter *)id->seccomp};
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)) return fail(f, "seccomp");
+  }
+  return 0;
+}
+
+/* Looks the command up in PATH of *its* environment and executes it; returns only where that is impossible. */
+static inline void execute(char *const *argv, char *const *env, struct failure *f) {
+  if (strchr(argv[0], '/')) {
+    execve(argv[0], argv, env);
+    fail(f, "execve");
+    return;
+  }
+  const char *path = "/usr/local/bin:/usr/bin:/bin";
+  for (char *const *e = env; *e; e++)
+    if (!strncmp(*e, "PATH=", 5)) path = *e + 5;
+  int error = ENOENT;
+  for (const char *p = path; p && *p;) {
+    const char *end = strchr(p, ':');
+    size_t n = end ? (size_t)(end - p) : strlen(p);
+    char file[4096];
+    struct text t = {file, 0, sizeof file - 1, 0};
+    text_raw(&t, p, n);
+    text_str(&t, "/");
+    text_str(&t, argv[0]);
+    file[t.len] = 0;
+    if (!t.full) execve(file, argv, env);
+    if (errno != ENOENT && errno != ENOTDIR) error = errno;
+    p = end ? end + 1 : NULL;
+  }
+  errno = error;
+  fail(f, "execve");
+}
+#endif

@@ -1,0 +1,425 @@
+/*
+ * From a start record to a main process that is ours to wait for.
+ *
+ *   direct   fork ─ place ─ drop ─ "held" ─ go ─ execve
+ *   pidns    fork A ─ unshare ─ fork init, fork main ─ A ends, both are adopted
+ *   bwrap    fork bwrap ─ names its child ─ verifier ready ─ bwrap is killed, the child adopted ─ go
+ *   oci      create ─ pid file ─ adopted ─ start ─ verifier ready (or held before start) ─ go
+ */
+#include "shim.h"
+#include <sys/mount.h>
+
+char verify_report[65536];
+u32 verify_report_len;
+
+void say(int fd, u8 kind, int value, const char *stage) {
+  struct message m;
+  memset(&m, 0, sizeof m);
+  m.kind = kind;
+  m.value = value;
+  if (stage) strncpy(m.stage, stage, sizeof m.stage - 1);
+  if (write(fd, &m, sizeof m) < 0) _exit(126);
+}
+
+/* Puts descriptors at 0–6 (stdin, stdout, stderr, verifier, info, status, gate; −1: none) and closes all others. */
+int close_child_fds(const int want[7]) {
+  int high[7];
+  for (int i = 0; i < 7; i++) {
+    high[i] = want[i] < 0 ? -1 : fcntl(want[i], F_DUPFD, 64);
+    if (want[i] >= 0 && high[i] < 0) return -1;
+  }
+  for (int i = 0; i < 7; i++)
+    if (high[i] < 0) close(i);
+    else if (dup2(high[i], i) < 0) return -1;
+  if (syscall(SYS_close_range, 7, ~0u, 0))
+    for (int fd = 7; fd < 65536; fd++) close(fd);
+  for (int i = 5; i < 7; i++)
+    if (high[i] >= 0) fcntl(i, F_SETFD, FD_CLOEXEC);
+  return 0;
+}
+
+/* The last steps of a child that becomes the task (or bwrap). Descriptors 5 and 6 are the status pipe and the gate. */
+static void become_task(const struct identity *id, int gate, char **argv, char **env) {
+  struct failure f = {NULL, 0};
+  u8 byte;
+  if (drop_to(id, 0, &f) == 0) {
+    say(5, 'H', 0, NULL);
+    if (gate && read(6, &byte, 1) != 1) _exit(125);
+    execute(argv, env, &f);
+  }
+  say(5, 'E', f.error, f.stage);
+  _exit(f.error == ENOENT ? 127 : 126);
+}
+
+static int write_map(const char *path, u32 id) {
+  char line[64];
+  struct text t = {line, 0, sizeof line - 1, 0};
+  text_u64(&t, id);
+  text_str(&t, " ");
+  text_u64(&t, id);
+  text_str(&t, " 1");
+  line[t.len] = 0;
+  return write_file_at(AT_FDCWD, path, line);
+}
+
+/* Process 1 of a pid namespace of ours: lives as long as the shim holds the other end of the lifeline; the kernel reaps for it. */
+static void init_main(int lifeline, int ready) {
+  u8 byte;
+  setsid();
+  signal(SIGCHLD, SIG_IGN);
+  if (S.record.mount_proc && !unshare(CLONE_NEWNS)) {
+    mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL);
+    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+  }
+  if (write(ready, "1", 1) != 1) _exit(1);
+  close(ready);
+  dup2(lifeline, 0);
+  syscall(SYS_close_range, 1, ~0u, 0);
+  while (read(0, &byte, 1) < 0 && errno == EINTR) {}
+  _exit(0);
+}
+
+/* Makes the namespace and its two first processes, tells their pids, and leaves both to the subreaper. */
+static void namespace_main(const struct identity *id, int gate, char **argv, char **env, int lifeline) {
+  int ready[2], flags = CLONE_NEWPID;
+  u8 byte;
+  uid_t uid = geteuid();
+  gid_t gid = getegid();
+  if (uid != 0) flags |= CLONE_NEWUSER;
+  if (unshare(flags)) { say(5, 'E', errno, "unshare pid namespace"); _exit(126); }
+  if (uid != 0) {
+    write_file_at(AT_FDCWD, "/proc/self/setgroups", "deny");
+    if (write_map("/proc/self/uid_map", uid) || write_map("/proc/self/gid_map", gid)) { say(5, 'E', errno, "map user namespace"); _exit(126); }
+  }
+  if (pipe(ready)) { say(5, 'E', errno, "pipe"); _exit(126); }
+  pid_t init = fork();
+  if (init == 0) { close(ready[0]); init_main(lifeline, ready[1]); }
+  close(ready[1]);
+  if (init < 0 || read(ready[0], &byte, 1) != 1) { say(5, 'E', errno, "fork init"); _exit(126); }
+  close(ready[0]);
+  close(lifeline);
+  say(5, 'I', init, NULL);
+  int mnt = -1;
+  if (S.record.mount_proc) {
+    char path[40];
+    struct text t = {path, 0, sizeof path - 1, 0};
+    text_str(&t, "/proc/");
+    text_int(&t, init);
+    text_str(&t, "/ns/mnt");
+    path[t.len] = 0;
+    mnt = open(path, O_RDONLY | O_CLOEXEC);
+  }
+  pid_t main = fork();
+  if (main == 0) {
+    setsid();
+    if (mnt >= 0 && setns(mnt, CLONE_NEWNS)) { say(5, 'E', errno, "join mount namespace"); _exit(126); }
+    if (mnt >= 0) close(mnt);
+    become_task(id, gate, argv, env);
+  }
+  if (main < 0) { say(5, 'E', errno, "fork"); _exit(126); }
+  say(5, 'P', main, NULL);
+  _exit(0);
+}
+
+static pid_t fork_step(char **argv, char **env, const int want[7], const struct identity *id, int gate) {
+  pid_t pid = fork();
+  if (pid) return pid;
+  struct failure f = {NULL, 0};
+  setsid();
+  if (close_child_fds(want)) { if (want[5] >= 0) say(5, 'E', errno, "descriptors"); _exit(126); }
+  int lifeline = S.record.kill_unit == KILL_PIDNS ? 4 : -1;
+  if (place_self(id, NULL, &f)) { if (want[5] >= 0) say(5, 'E', f.error, f.stage); _exit(126); }
+  if (lifeline >= 0) namespace_main(id, gate, argv, env, lifeline);
+  become_task(id, gate, argv, env);
+  return 0;
+}
+
+/* A step of the OCI runtime: as the shim itself, without a status pipe. */
+static pid_t fork_tool(char **argv, char **env, int out, int err, int verify) {
+  pid_t pid = fork();
+  if (pid) return pid;
+  int null = open("/dev/null", O_RDWR);
+  int want[7] = {null, out, err, verify, -1, -1, -1};
+  struct failure f;
+  sigset_t none;
+  sigemptyset(&none);
+  setsid();
+  umask(022);
+  if (!close_child_fds(want)) {
+    signal(SIGPIPE, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execute(argv, env, &f);
+  }
+  _exit(127);
+}
+
+static char **kept_env;
+
+static pid_t oci_tool(char **argv) {
+  int log = openat(S.dir, "launcher.log", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  pid_t pid = fork_tool(argv, kept_env, log, log, -1);
+  if (log >= 0) close(log);
+  return pid;
+}
+
+pid_t oci_delete_start(void) { return oci_tool(S.record.oci_delete); }
+
+static int pair(int fds[2], int kind) {
+  return kind == 's' ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) : pipe2(fds, O_CLOEXEC);
+}
+
+int launch_start(char **argv, char **env, const char **message) {
+  const struct record *r = &S.record;
+  int out[2], null, status[2] = {-1, -1}, gate[2] = {-1, -1}, verify[2] = {-1, -1}, info[2] = {-1, -1}, lifeline[2] = {-1, -1};
+  if (output_open(out, message)) return -1;
+  kept_env = env;
+  if (r->launcher == LAUNCH_NONE) {
+    S.started_at = now_ns(CLOCK_REALTIME);
+    set_state(RUNNING);
+    return 0;
+  }
+  *message = "descriptors";
+  if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0 || pair(status, 'p') || pair(gate, 'p')) return -1;
+  if (r->verify && pair(verify, 's')) return -1;
+  if (r->launcher == LAUNCH_BWRAP && pair(info, 'p')) return -1;
+  if (r->kill_unit == KILL_PIDNS && pair(lifeline, 'p')) return -1;
+  int o = out[0] >= 0 ? out[0] : null, e = out[1] >= 0 ? out[1] : null;
+  if (r->verify) {
+    u8 head[5];
+    put32(head, r->verify_len + 1);
+    head[4] = 1;
+    int big = 1 << 20;
+    setsockopt(verify[0], SOL_SOCKET, SO_SNDBUF, &big, sizeof big);
+    fcntl(verify[0], F_SETFL, O_NONBLOCK);
+    if (write_all(verify[0], head, 5) || write_all(verify[0], r->verify, r->verify_len)) return -1;
+  }
+  if (r->launcher == LAUNCH_OCI) {
+    S.oci_step = 'c';
+    S.launcher = fork_tool(argv, env, o, e, verify[1]);
+    close(status[1]);
+    close(status[0]);
+    close(gate[0]);
+    close(gate[1]);
+    status[0] = gate[1] = -1;
+  } else {
+    struct identity outer = r->identity;
+    if (r->launcher == LAUNCH_BWRAP) { outer.has_caps = outer.no_new_privs = 0; outer.seccomp = NULL; outer.umask = 022; outer.cwd = "/"; }
+    int own_gate = r->gate && r->launcher == LAUNCH_DIRECT && !r->verify;
+    int want[7] = {null, o, e, verify[1], info[1] >= 0 ? info[1] : lifeline[0], status[1], own_gate ? gate[0] : -1};
+    S.launcher = fork_step(argv, env, want, &outer, own_gate);
+    close(status[1]);
+    close(gate[0]);
+  }
+  if (S.launcher < 0) return -1;
+  if (r->launcher == LAUNCH_DIRECT && r->kill_unit != KILL_PIDNS) S.main = S.launcher;
+  close(null);
+  for (int i = 0; i < 2; i++) if (out[i] >= 0) close(out[i]);
+  if (verify[1] >= 0) close(verify[1]);
+  if (info[1] >= 0) close(info[1]);
+  if (lifeline[0] >= 0) close(lifeline[0]);
+  S.status = status[0];
+  S.gate = gate[1];
+  S.verify = verify[0];
+  S.info = info[0];
+  S.lifeline = lifeline[1];
+  if (S.main) { S.main_fd = (int)syscall(SYS_pidfd_open, S.main, 0); S.main_start_time = process_start_time(S.main); }
+  if (r->gate) S.go_deadline = now_ms() + r->go_timeout;
+  return 0;
+}
+
+static void running(void) {
+  S.started_at = now_ns(CLOCK_REALTIME);
+  S.go_deadline = 0;
+  set_state(RUNNING);
+}
+
+/* Everything that can be told before the task's first instruction is there. */
+static void held(void) {
+  if (S.state != STARTING) return;
+  set_state(HELD);
+  if (!S.record.gate || S.go_said) launch_go();
+}
+
+void launch_go(void) {
+  S.go_said = 1;
+  if (S.state != HELD || S.go_sent) return;
+  S.go_sent = 1;
+  if (S.verify >= 0) {
+    static const u8 go[5] = {0, 0, 0, 1, 2};
+    if (write_all(S.verify, go, sizeof go)) launch_failed("go", errno, "the verifier is gone");
+  } else if (S.record.launcher == LAUNCH_OCI) {
+    S.oci_step = 's';
+    S.launcher = oci_tool(S.record.oci_start);
+  } else if (S.record.gate && write(S.gate, "g", 1) != 1) launch_failed("go", errno, "the held process is gone");
+}
+
+/* The start is off: what there is of it is killed; its end, or its absence, leads to the record. */
+void launch_failed(const char *stage, int error, const char *detail) {
+  if (S.started_at || S.start_failed || S.never_started) return;
+  S.start_failed = 1;
+  S.failure.stage = stage;
+  S.failure.error = error;
+  if (detail) strncpy(S.failure_text, detail, sizeof S.failure_text - 1);
+  S.go_deadline = 0;
+  if (S.launcher > 0) kill(S.launcher, SIGKILL);
+  kill_main(SIGKILL);
+  if (S.launcher <= 0 && S.main <= 0) set_state(ENDING);
+}
+
+void never_started(void) {
+  if (S.state > HELD || S.start_failed) return;
+  S.never_started = 1;
+  S.go_deadline = 0;
+  if (S.launcher > 0) kill(S.launcher, SIGKILL);
+  kill_main(SIGKILL);
+  if (S.launcher <= 0 && S.main <= 0) set_state(ENDING);
+}
+
+static void close_fd(int *fd) {
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+}
+
+void launch_status_readable(void) {
+  static char stage[40];
+  struct message m;
+  ssize_t n = read(S.status, &m, sizeof m);
+  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  if (n != (ssize_t)sizeof m) {
+    close_fd(&S.status);
+    /* End of file: executed, or dead before. bwrap's own execve says nothing about the task. */
+    if (S.record.launcher == LAUNCH_DIRECT && !S.record.verify && S.state == HELD && (S.go_sent || !S.record.gate) && !S.start_failed) running();
+    return;
+  }
+  if (m.kind == 'P') S.main = m.value;
+  if (m.kind == 'I') S.init = m.value;
+  if (m.kind == 'H' && S.record.launcher == LAUNCH_DIRECT && !S.record.verify) held();
+  if (m.kind == 'E') {
+    memcpy(stage, m.stage, sizeof stage);
+    stage[sizeof stage - 1] = 0;
+    S.started_at = 0;
+    launch_failed(stage, m.value, NULL);
+  }
+}
+
+static int adopt(pid_t pid) {
+  siginfo_t none;
+  if (waitid(P_PID, (id_t)pid, &none, WEXITED | WNOHANG | WNOWAIT)) return -1;
+  S.main = pid;
+  if (S.main_fd >= 0) close(S.main_fd);
+  S.main_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  S.main_start_time = process_start_time(pid);
+  return 0;
+}
+
+/* bwrap has named its child and the verifier speaks from it: bwrap has nothing left to do. */
+static void bwrap_step(void) {
+  if (S.record.launcher != LAUNCH_BWRAP || !S.verify_ready || S.info_text[0] != 1) return;
+  if (S.launcher > 0) kill(S.launcher, SIGKILL);
+}
+
+void launch_info_readable(void) {
+  ssize_t n = read(S.info, S.info_text + 1 + S.info_len, sizeof S.info_text - 2 - S.info_len);
+  if (n < 0 && errno == EINTR) return;
+  if (n > 0) S.info_len += (u32)n;
+  S.info_text[1 + S.info_len] = 0;
+  char *at = strstr(S.info_text + 1, "\"child-pid\":");
+  if (at && strchr(at, '}')) {
+    at += 12;
+    while (*at == ' ') at++;
+    S.main = (pid_t)parse_u64(at);
+    S.info_text[0] = 1;
+    close_fd(&S.info);
+    bwrap_step();
+  } else if (n <= 0 || S.info_len >= sizeof S.info_text - 2) close_fd(&S.info);
+}
+
+static void verify_line(const char *line, size_t n) {
+  size_t room = sizeof verify_report - verify_report_len;
+  if (n + 1 <= room) {
+    memcpy(verify_report + verify_report_len, line, n);
+    verify_report[verify_report_len + n] = '\n';
+    verify_report_len += (u32)n + 1;
+  }
+  serve_broadcast(S_REPORT, line, n);
+  if (memmem(line, n, "\"event\":\"ready\"", 15)) {
+    S.verify_ready = 1;
+    if (S.record.launcher == LAUNCH_BWRAP) bwrap_step();
+    else if (S.record.launcher == LAUNCH_DIRECT || S.oci_step == 'v') held();
+  } else if (memmem(line, n, "\"event\":\"failed\"", 16)) {
+    char detail[200];
+    size_t len = n < sizeof detail - 1 ? n : sizeof detail - 1;
+    const char *number = memmem(line, n, "\"errno\":", 8);
+    memcpy(detail, line, len);
+    detail[len] = 0;
+    launch_failed("verify", number ? (int)parse_u64(number + 8) : 0, detail);
+  }
+}
+
+void launch_verify_readable(void) {
+  static char line[4096];
+  static u32 have;
+  ssize_t n = read(S.verify, line + have, sizeof line - have);
+  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  if (n <= 0) {
+    close_fd(&S.verify);
+    if (S.go_sent && S.state == HELD && !S.start_failed) running();
+    else if (S.state < RUNNING) launch_failed("verify", 0, "the verifier ended before it was ready");
+    return;
+  }
+  have += (u32)n;
+  u32 from = 0;
+  for (u32 i = 0; i < have; i++)
+    if (line[i] == '\n') { verify_line(line + from, i - from); from = i + 1; }
+  memmove(line, line + from, have - from);
+  have -= from;
+  if (have == sizeof line) have = 0;
+}
+
+static void oci_child_ended(const siginfo_t *how) {
+  int ok = how->si_code == CLD_EXITED && how->si_status == 0;
+  if (S.oci_step == 'c') {
+    char text[32];
+    if (!ok || read_file_at(AT_FDCWD, S.record.pid_file, text, sizeof text) <= 0 || adopt((pid_t)parse_u64(text))) {
+      launch_failed("oci create", 0, ok ? "no process to adopt" : "the runtime's create failed");
+      if (S.main <= 0) set_state(ENDING);
+      return;
+    }
+    S.oci_step = 'h';
+    if (!S.record.verify) held();
+    else { S.oci_step = 'v'; S.launcher = oci_tool(S.record.oci_start); if (S.verify_ready) held(); }
+  } else if (S.oci_step == 's' || S.oci_step == 'v') {
+    if (!ok) launch_failed("oci start", 0, "the runtime's start failed; see launcher.log");
+    else if (S.oci_step == 's' && S.state == HELD) running();
+  }
+}
+
+/* Reads what children have said before their end is looked at: the order of the two must not depend on poll. */
+void launch_drain(void) {
+  for (int i = 0; i < 64; i++) {
+    struct pollfd p[3] = {{S.status, POLLIN, 0}, {S.info, POLLIN, 0}, {S.verify, POLLIN, 0}};
+    if (poll(p, 3, 0) <= 0) return;
+    if (p[0].revents) launch_status_readable();
+    if (p[1].revents) launch_info_readable();
+    if (p[2].revents) launch_verify_readable();
+  }
+}
+
+/* The launcher (not the main process) has ended and was reaped. */
+void launch_child_ended(pid_t pid, const siginfo_t *how) {
+  if (pid != S.launcher) return;
+  S.launcher = 0;
+  if (S.record.launcher == LAUNCH_OCI) { oci_child_ended(how); return; }
+  if (S.init > 0) S.init_fd = (int)syscall(SYS_pidfd_open, S.init, 0);
+  if (S.main > 0 && adopt(S.main) == 0) {
+    if (S.start_failed || S.never_started) kill_main(SIGKILL);
+    else if (S.record.launcher == LAUNCH_BWRAP) {
+      if (S.verify_ready) held();
+      else launch_failed("bwrap", 0, "bwrap ended before the verifier was ready");
+    }
+    return;
+  }
+  S.main = 0;
+  launch_failed(S.record.launcher == LAUNCH_BWRAP ? "bwrap" : "launch", 0, "the launcher ended without a process; see the task's stderr");
+  set_state(ENDING);
+}
