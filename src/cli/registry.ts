@@ -2,6 +2,7 @@
 import type { Command } from './command.ts';
 
 export interface Entry {
+  /** One sentence for lists of commands. */
   readonly summary: string;
   readonly load: () => Promise<{ readonly command: Command }>;
   /** Shown in lists: short forms and older names are not. */
@@ -11,8 +12,14 @@ export interface Entry {
 const entry = (summary: string, load: Entry['load']): Entry => ({ summary, load, listed: true });
 
 export const commands: { readonly [words: string]: Entry } = {
+  'alloc logs': entry('Print or follow the output of a task', () => import('./alloc-logs.ts')),
+  'job run': entry('Submit a job and follow it', () => import('./job-run.ts')),
+  'job status': entry('List jobs, or show one', () => import('./job-status.ts')),
   version: entry('Print the version', () => import('./version.ts')),
 };
 
 /** Short forms and older names → the command they stand for. */
-export const aliases: { readonly [words: string]: string } = {};
+export const aliases: { readonly [words: string]: string } = {
+  logs: 'alloc logs',
+  run: 'job run',
+};

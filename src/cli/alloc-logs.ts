@@ -1,0 +1,112 @@
+import type { DroverClient, StreamFrame } from '../api-client/index.ts';
+import { isFault, messageOf } from '../lib/fault.ts';
+import type { Allocation } from '../model/allocation.ts';
+import { asking, connectTo } from './client-context.ts';
+import { type Call, type Command, CommandError } from './command.ts';
+import { allocationOfJob, resolveAllocation } from './resolve-id.ts';
+
+export const command: Command = {
+  usage: 'alloc logs [options] <allocation> [<task>]',
+  help: `Prints the output of a task. Without -stdout or -stderr both streams are shown, each on its own.
+
+With -job the argument is a job, and the allocation that runs (else the newest) is taken. -f goes on through rotated files and
+through restarts of the agent.`,
+  flags: {
+    job: { kind: 'bool', help: 'The argument is a job, not an allocation.' },
+    f: { kind: 'bool', help: 'Follow: print what comes.' },
+    tail: { kind: 'bool', help: 'Begin near the end: the last ten lines, or -n lines, or -c bytes.' },
+    n: { kind: 'int', value: '<lines>', help: 'How many lines -tail shows.' },
+    c: { kind: 'int', value: '<bytes>', help: 'How many bytes -tail shows.' },
+    stderr: { kind: 'bool', help: 'Standard error only.' },
+    stdout: { kind: 'bool', help: 'Standard output only.' },
+    task: { kind: 'string', value: '<name>', help: 'The task; needed where there are several.' },
+    group: { kind: 'string', value: '<name>', help: 'With -job: the group.' },
+    verbose: { kind: 'bool', help: 'Whole ids in messages.' },
+  },
+  client: true,
+  complete: 'allocations',
+  run,
+};
+
+type Stream = 'stdout' | 'stderr';
+
+async function run(call: Call): Promise<number> {
+  const { args, flags } = call;
+  const first = args[0];
+  if (first === undefined || args.length > 2)
+    throw new CommandError(
+      "This command takes one or two arguments: <allocation> [<task>]\nFor additional help try 'drover alloc logs -help'",
+    );
+  const client = connectTo(call);
+  try {
+    const stub = flags.bool('job')
+      ? await allocationOfJob(client, first, flags.string('group') ?? '')
+      : await resolveAllocation(client, first);
+    const { value: allocation } = await asking('Error querying allocation', client.allocations.read(stub.ID));
+    const task = flags.string('task') ?? args[1] ?? onlyTask(allocation);
+    const streams: Stream[] =
+      flags.bool('stderr') === flags.bool('stdout')
+        ? ['stdout', 'stderr']
+        : [flags.bool('stderr') ? 'stderr' : 'stdout'];
+    await Promise.all(streams.map((stream) => print(call, client, allocation.ID, task, stream)));
+    return 0;
+  } finally {
+    client.close();
+  }
+}
+
+function onlyTask(allocation: Allocation): string {
+  const group = allocation.Job?.TaskGroups?.find((item) => item.Name === allocation.TaskGroup);
+  const names = (group?.Tasks ?? []).map((task) => task.Name);
+  if (names.length === 1) return names[0]!;
+  throw new CommandError(
+    `Allocation "${allocation.ID.slice(0, 8)}" is running the following tasks:\n${names.map((name) => `  * ${name}`).join('\n')}\n\nPlease specify the task.`,
+  );
+}
+
+async function print(call: Call, client: DroverClient, allocId: string, task: string, stream: Stream): Promise<void> {
+  const { flags, interrupted } = call;
+  const write = (data: Uint8Array): boolean => (stream === 'stdout' ? process.stdout : process.stderr).write(data);
+  const tail = flags.bool('tail');
+  const follow = flags.bool('f');
+  const lines = flags.int('n') ?? (tail && flags.int('c') === undefined ? 10 : undefined);
+  const bytes = flags.int('c') ?? (lines === undefined ? undefined : Math.max(lines, 1) * 512);
+  const from = tail ? { origin: 'end' as const, offset: bytes ?? 0 } : { origin: 'start' as const, offset: 0 };
+  const frames = client.files.logs(allocId, { task, type: stream, follow, ...from }, { signal: interrupted });
+  try {
+    for await (const data of tail && lines !== undefined ? lastLines(frames, lines, follow) : bytesOf(frames))
+      write(data);
+  } catch (error) {
+    if (interrupted.aborted) return;
+    if (!isFault(error)) throw error;
+    throw new CommandError(`Failed to read ${stream} file: error reading file: ${messageOf(error)}`);
+  }
+}
+
+async function* bytesOf(frames: AsyncIterable<StreamFrame>): AsyncIterable<Uint8Array> {
+  for await (const frame of frames) yield frame.data;
+}
+
+/** The server counts bytes: what it gives is cut to lines here. What is followed later passes as it is. */
+async function* lastLines(
+  frames: AsyncIterable<StreamFrame>,
+  lines: number,
+  follow: boolean,
+): AsyncIterable<Uint8Array> {
+  let held = Buffer.alloc(0);
+  let first = true;
+  for await (const frame of frames) {
+    if (follow && first) yield cut(Buffer.from(frame.data), lines);
+    else if (follow) yield frame.data;
+    else held = Buffer.concat([held, frame.data]);
+    first = false;
+  }
+  if (!follow) yield cut(held, lines);
+}
+
+function cut(data: Buffer, lines: number): Buffer {
+  let at = data.length;
+  if (data[at - 1] === 10) at--;
+  for (let count = 0; count < lines && at >= 0; count++) at = at === 0 ? -1 : data.lastIndexOf(10, at - 1);
+  return data.subarray(at + 1);
+}
