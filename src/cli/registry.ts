@@ -13,8 +13,10 @@ const entry = (summary: string, load: Entry['load']): Entry => ({ summary, load,
 
 export const commands: { readonly [words: string]: Entry } = {
   'alloc logs': entry('Print or follow the output of a task', () => import('./alloc-logs.ts')),
+  'alloc status': entry('Show an allocation', () => import('./alloc-status.ts')),
   'job run': entry('Submit a job and follow it', () => import('./job-run.ts')),
   'job status': entry('List jobs, or show one', () => import('./job-status.ts')),
+  'job stop': entry('Stop jobs', () => import('./job-stop.ts')),
   version: entry('Print the version', () => import('./version.ts')),
 };
 
@@ -22,4 +24,6 @@ export const commands: { readonly [words: string]: Entry } = {
 export const aliases: { readonly [words: string]: string } = {
   logs: 'alloc logs',
   run: 'job run',
+  stop: 'job stop',
+  'alloc-status': 'alloc status',
 };
