@@ -17,6 +17,7 @@ export const commands: { readonly [words: string]: Entry } = {
   'job run': entry('Submit a job and follow it', () => import('./job-run.ts')),
   'job status': entry('List jobs, or show one', () => import('./job-status.ts')),
   'job stop': entry('Stop jobs', () => import('./job-stop.ts')),
+  'node status': entry('List nodes, or show one', () => import('./node-status.ts')),
   version: entry('Print the version', () => import('./version.ts')),
 };
 
@@ -26,4 +27,5 @@ export const aliases: { readonly [words: string]: string } = {
   run: 'job run',
   stop: 'job stop',
   'alloc-status': 'alloc status',
+  'node-status': 'node status',
 };
