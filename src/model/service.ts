@@ -72,7 +72,8 @@ export const Service = noun('Service', {
   AddressMode: string({ hcl: attr('address_mode'), fallback: 'auto' }),
   Address: string({ hcl: attr('address') }),
   Checks: nullable(list(object(ServiceCheck), { hcl: blocks('check') })),
-  CheckRestart: nullable(object(CheckRestart, { hcl: block('check_restart') })),
+  /** Merged into each check. */
+  CheckRestart: inputOnly(nullable(object(CheckRestart, { hcl: block('check_restart') }))),
   Connect: nullable(object(ConsulConnect, { hcl: block('connect') })),
   Meta: nullable(map(string(), { hcl: block('meta') })),
   CanaryMeta: nullable(map(string(), { hcl: block('canary_meta') })),
