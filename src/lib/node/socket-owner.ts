@@ -1,0 +1,76 @@
+/** Who holds the other end of a local TCP connection: Linux only, read from /proc. */
+import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+
+export interface PeerSocket {
+  readonly uid: number;
+  /** The socket's inode. */
+  readonly inode: string;
+}
+
+/** The socket of the process at the other end of a connection within this host; undefined where the kernel does not list it. */
+export async function peerSocket(connection: {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+}): Promise<PeerSocket | undefined> {
+  const remote = hexPort(connection.remotePort);
+  const local = hexPort(connection.localPort);
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    for (const line of (await readText(table)).split('\n').slice(1)) {
+      const columns = line.trim().split(/\s+/);
+      if (!columns[1]?.endsWith(`:${remote}`) || !columns[2]?.endsWith(`:${local}`)) continue;
+      return { uid: Number(columns[7]), inode: columns[9]! };
+    }
+  }
+  return undefined;
+}
+
+/** Processes of the uid that live in another pid namespace than this one and hold the socket. */
+export async function heldInOtherPidNamespace(socket: PeerSocket): Promise<number | undefined> {
+  const own = await readLinkText('/proc/self/ns/pid');
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const namespace = await readLinkText(`/proc/${name}/ns/pid`);
+    if (namespace === '' || namespace === own) continue;
+    if ((await uidOf(name)) !== socket.uid) continue;
+    if (await holds(name, socket.inode)) return Number(name);
+  }
+  return undefined;
+}
+
+async function holds(pid: string, inode: string): Promise<boolean> {
+  try {
+    for (const fd of await readdir(`/proc/${pid}/fd`)) {
+      if ((await readLinkText(`/proc/${pid}/fd/${fd}`)) === `socket:[${inode}]`) return true;
+    }
+  } catch {
+    // it ended meanwhile, or is not ours to look into
+  }
+  return false;
+}
+
+async function uidOf(pid: string): Promise<number | undefined> {
+  try {
+    return (await stat(`/proc/${pid}`)).uid;
+  } catch {
+    return undefined;
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+async function readLinkText(path: string): Promise<string> {
+  try {
+    return await readlink(path);
+  } catch {
+    return '';
+  }
+}
+
+const hexPort = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0');
