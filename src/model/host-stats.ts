@@ -14,6 +14,8 @@ export const HostCPUStats = noun('HostCPUStats', {
   User: float(),
   System: float(),
   Idle: float(),
+  TotalPercent: float(),
+  TotalTicks: float(),
 });
 export type HostCPUStats = Infer<typeof HostCPUStats>;
 
@@ -36,5 +38,7 @@ export const HostStats = noun('HostStats', {
   DeviceStats: nullable(list(object(DeviceGroupStats))),
   Uptime: int(),
   CPUTicksConsumed: float(),
+  /** Unix nanoseconds. */
+  Timestamp: int(),
 });
 export type HostStats = Infer<typeof HostStats>;

@@ -69,11 +69,16 @@ export const NodeResources = noun('NodeResources', {
   Devices: nullable(list(object(NodeDeviceResource))),
   MinDynamicPort: int(),
   MaxDynamicPort: int(),
+  /** Addresses by interface, with the aliases of host networks. */
+  NodeNetworks: omitted(nullable(list(any()))),
+  /** The topology of the processors. */
+  Processors: omitted(nullable(any())),
 });
 export type NodeResources = Infer<typeof NodeResources>;
 
 export const NodeReservedCpuResources = noun('NodeReservedCpuResources', {
   CpuShares: int(),
+  ReservedCpuCores: omitted(nullable(list(int()))),
 });
 export type NodeReservedCpuResources = Infer<typeof NodeReservedCpuResources>;
 

@@ -17,6 +17,7 @@ import {
 export const MemoryStats = noun('MemoryStats', {
   RSS: int(),
   Cache: int(),
+  MappedFile: int(),
   Swap: int(),
   Usage: int(),
   MaxUsage: int(),
