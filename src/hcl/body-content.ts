@@ -1,0 +1,101 @@
+import { type Diagnostic, errorAt } from './diagnostic.ts';
+import { jsonAttributes, jsonContent } from './json-body.ts';
+import type { BodyContent, BodySchema } from './schema.ts';
+import { nearestName } from './suggest.ts';
+import type { Attribute, Block, Body } from './syntax.ts';
+
+/**
+ * The attributes and blocks of a body that a schema names, and problems for the rest. A JSON body is understood by the
+ * schema; a native one is only checked against it.
+ */
+export function bodyContent(body: Body, schema: BodySchema): BodyContent {
+  return body.json === undefined ? nativeContent(body, schema) : jsonContent(body, schema);
+}
+
+/** All attributes of a body that may hold nothing else; blocks in it are reported. */
+export function justAttributes(body: Body): { attributes: ReadonlyMap<string, Attribute>; diagnostics: Diagnostic[] } {
+  if (body.json !== undefined) return jsonAttributes(body);
+  const first = body.blocks[0];
+  const diagnostics: Diagnostic[] = [];
+  if (first !== undefined) {
+    diagnostics.push(
+      errorAt(first.typeRange, `Unexpected "${first.type}" block`, 'blocks are not allowed here, only arguments'),
+    );
+  }
+  return { attributes: body.attributes, diagnostics };
+}
+
+function nativeContent(body: Body, schema: BodySchema): BodyContent {
+  const attributes = new Map<string, Attribute>();
+  const blocks: Block[] = [];
+  const diagnostics: Diagnostic[] = [];
+  const attributeNames = new Set(schema.attributes.map((item) => item.name));
+  const blockTypes = new Map(schema.blocks.map((item) => [item.type, item]));
+  for (const { name, required } of schema.attributes) {
+    const attribute = body.attributes.get(name);
+    if (attribute !== undefined) attributes.set(name, attribute);
+    else if (required === true) {
+      diagnostics.push(
+        errorAt(body.endRange, 'Missing required argument', `the argument ${JSON.stringify(name)} is required`),
+      );
+    }
+  }
+  for (const block of body.blocks) {
+    const wanted = blockTypes.get(block.type);
+    if (wanted === undefined) diagnostics.push(unknownBlock(block, attributeNames, blockTypes.keys()));
+    else {
+      const problem = checkLabels(block, wanted.labelNames ?? []);
+      if (problem === undefined) blocks.push(block);
+      else diagnostics.push(problem);
+    }
+  }
+  for (const attribute of body.attributes.values()) {
+    if (attributeNames.has(attribute.name)) continue;
+    diagnostics.push(unknownAttribute(attribute, attributeNames, blockTypes));
+  }
+  return { attributes, blocks, missingItemRange: body.endRange, diagnostics };
+}
+
+function unknownBlock(block: Block, attributes: ReadonlySet<string>, types: Iterable<string>): Diagnostic {
+  const known = [...types];
+  const near = nearestName(block.type, known);
+  let hint = near === undefined ? '' : ` Did you mean "${near}"?`;
+  if (attributes.has(block.type)) hint = ` To set the argument "${block.type}" write "=" before its value.`;
+  return errorAt(
+    block.typeRange,
+    'Unsupported block type',
+    `blocks of type "${block.type}" are not expected here.${hint}`,
+  );
+}
+
+function unknownAttribute(
+  attribute: Attribute,
+  names: Iterable<string>,
+  types: ReadonlyMap<string, unknown>,
+): Diagnostic {
+  const near = nearestName(attribute.name, names);
+  let hint = near === undefined ? '' : ` Did you mean "${near}"?`;
+  if (types.has(attribute.name)) hint = ` Did you mean a block? Then leave the "=" away.`;
+  return errorAt(
+    attribute.nameRange,
+    'Unsupported argument',
+    `an argument named "${attribute.name}" is not expected here.${hint}`,
+  );
+}
+
+/** The problem of a block with too many or too few labels. */
+export function checkLabels(block: Block, labelNames: readonly string[]): Diagnostic | undefined {
+  if (block.labels.length > labelNames.length) {
+    const extra = block.labelRanges[labelNames.length] ?? block.headerRange;
+    const names =
+      labelNames.length === 0 ? 'no labels' : `only ${labelNames.length} label(s): ${labelNames.join(', ')}`;
+    return errorAt(extra, `Extraneous label for ${block.type}`, `blocks of type "${block.type}" have ${names}`);
+  }
+  if (block.labels.length === labelNames.length) return undefined;
+  const missing = labelNames[block.labels.length]!;
+  return errorAt(
+    block.openBraceRange,
+    `Missing ${missing} for ${block.type}`,
+    `blocks of type "${block.type}" need ${labelNames.length} label(s): ${labelNames.join(', ')}`,
+  );
+}

@@ -1,0 +1,52 @@
+import type { EvalContext } from './context.ts';
+import type { Evaluator } from './evaluator.ts';
+import type { SplatExpression } from './syntax.ts';
+import { listType, type Type, typesEqual } from './type.ts';
+import { asItems, dynamicUnknown, isSequence, listValue, tupleValue, unknownValue, type Value } from './value.ts';
+
+/** Value of `source[*].x` and `source.*.x`; anything that is no sequence counts as one of one element, null as empty. */
+export function evaluateSplat(evaluator: Evaluator, expr: SplatExpression, context: EvalContext): Value {
+  const start = evaluator.diagnostics.length;
+  const source = evaluator.value(expr.source, context);
+  if (evaluator.diagnostics.length > start) return dynamicUnknown;
+  const sequence = isSequence(source.type);
+  if (source.state === 'null') {
+    if (!sequence) return tupleValue([]);
+    evaluator.problem(expr.source.range, 'Splat of null value', 'null has no elements for "*"');
+    return dynamicUnknown;
+  }
+  if (source.type.kind === 'dynamic') return dynamicUnknown;
+  if (source.state === 'unknown')
+    return sequence ? unknownResult(evaluator, expr, source.type, context) : dynamicUnknown;
+  const items = sequence ? asItems(source) : [source];
+  const results = items.map((item) => evaluateItem(evaluator, expr, item, context));
+  if (evaluator.diagnostics.length > start) return dynamicUnknown;
+  if (source.type.kind !== 'list' && source.type.kind !== 'set') return tupleValue(results);
+  const first = results[0];
+  if (first === undefined) {
+    const probe = itemType(evaluator, expr, source.type.element, context);
+    return listValue([], probe);
+  }
+  // Elements of one type give results of one type, except where null leaves it open.
+  return results.every((item) => typesEqual(item.type, first.type))
+    ? listValue(results, first.type)
+    : tupleValue(results);
+}
+
+function evaluateItem(evaluator: Evaluator, expr: SplatExpression, item: Value, context: EvalContext): Value {
+  const before = evaluator.symbols.get(expr.item);
+  evaluator.symbols.set(expr.item, item);
+  const value = evaluator.value(expr.each, context);
+  if (before === undefined) evaluator.symbols.delete(expr.item);
+  else evaluator.symbols.set(expr.item, before);
+  return value;
+}
+
+function itemType(evaluator: Evaluator, expr: SplatExpression, element: Type, context: EvalContext): Type {
+  return evaluateItem(evaluator, expr, unknownValue(element), context).type;
+}
+
+function unknownResult(evaluator: Evaluator, expr: SplatExpression, type: Type, context: EvalContext): Value {
+  if (type.kind !== 'list' && type.kind !== 'set') return dynamicUnknown;
+  return unknownValue(listType(itemType(evaluator, expr, type.element, context)));
+}

@@ -1,0 +1,43 @@
+import { divide, fromInteger, type HclNumber, infinite, literalPrecision, multiplyTo, rounded } from './number.ts';
+
+/** Longest text that is read as a number. */
+const maxDigits = 100_000;
+
+const pattern = /^([+-]?)(\d*)(?:\.(\d*))?(?:([eE])([+-]?\d+)|[pP]([+-]?\d+))?$/;
+
+/** The number a text stands for, with 512 bits: `12`, `-1.5e3`, `inf`. Nothing for any other text. */
+export function parseNumber(text: string): HclNumber | undefined {
+  if (text.length <= 15 && /^[0-9]+$/.test(text)) {
+    return { negative: false, mantissa: BigInt(text), exponent: 0, precision: literalPrecision, infinite: false };
+  }
+  if (/^[+-]?[iI]nf$/.test(text)) return infinite(text.startsWith('-'));
+  if (text.length > maxDigits) return undefined;
+  const match = pattern.exec(text);
+  if (match === null) return undefined;
+  const [, sign, whole = '', fraction = '', , decimal = '0', binary = '0'] = match;
+  if (whole === '' && fraction === '') return undefined;
+  const negative = sign === '-';
+  const digits = BigInt(whole + fraction || '0');
+  const tens = Number(decimal) - fraction.length;
+  if (Math.abs(Number(decimal)) > 2 ** 62 || Math.abs(Number(binary)) > 2 ** 62) return undefined;
+  const start = rounded(negative, digits, tens + Number(binary), literalPrecision);
+  return start.mantissa === 0n || start.infinite ? start : timesPowerOfFive(start, tens);
+}
+
+/** `10^n` is `2^n * 5^n`; the twos are in the exponent already. */
+function timesPowerOfFive(start: HclNumber, power: number): HclNumber {
+  if (power === 0) return start;
+  const five = powerOfFive(Math.abs(power), literalPrecision + 64);
+  const result = power < 0 ? divide(start, five, literalPrecision) : multiplyTo(start, five, literalPrecision);
+  return result ?? start;
+}
+
+function powerOfFive(power: number, precision: number): HclNumber {
+  let result = fromInteger(1);
+  let square: HclNumber = fromInteger(5);
+  for (let left = power; left > 0; left = Math.floor(left / 2)) {
+    if (left % 2 === 1) result = multiplyTo(result, square, precision);
+    if (left > 1) square = multiplyTo(square, square, precision);
+  }
+  return result;
+}

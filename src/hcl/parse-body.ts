@@ -1,0 +1,250 @@
+import type { ParserCore } from './parser-core.ts';
+import type { SourceRange } from './source.ts';
+import { parseQuotedLabel } from './string-literal.ts';
+import type { Attribute, Block, Body } from './syntax.ts';
+import { Tok } from './tokens.ts';
+
+const itemSummary = 'Argument or block definition required';
+
+/** Reads the attributes and blocks up to `end`, which is read too. */
+export function parseBody(core: ParserCore, end: number): Body {
+  const attributes = new Map<string, Attribute>();
+  const blocks: Block[] = [];
+  const start = core.range(core.previous());
+  for (;;) {
+    const token = core.peek();
+    const kind = core.kind(token);
+    if (kind === end) {
+      core.read();
+      return finishBody(attributes, blocks, start, core.range(token));
+    }
+    if (kind === Tok.Newline) {
+      core.read();
+    } else if (kind === Tok.Identifier) {
+      const item = parseItem(core);
+      if (item === undefined) continue;
+      if ('body' in item) blocks.push(item);
+      else addAttribute(core, attributes, item);
+    } else {
+      core.read();
+      if (!core.recovering) refuseItem(core, token, kind, start);
+      const last = core.range(token);
+      core.recover(end);
+      return finishBody(attributes, blocks, start, last);
+    }
+  }
+}
+
+function finishBody(attributes: Map<string, Attribute>, blocks: Block[], start: SourceRange, last: SourceRange): Body {
+  return { attributes, blocks, range: start.to(last), endRange: last.atEnd() };
+}
+
+function addAttribute(core: ParserCore, attributes: Map<string, Attribute>, item: Attribute): void {
+  const existing = attributes.get(item.name);
+  if (existing === undefined) attributes.set(item.name, item);
+  else core.problem(item.nameRange, 'Attribute redefined', `"${item.name}" was set already at ${existing.nameRange}`);
+}
+
+function refuseItem(core: ParserCore, token: number, kind: number, start: SourceRange): void {
+  if (kind === Tok.OpenQuote)
+    core.problem(core.range(token), 'Invalid argument name', 'the name of an argument has no quotes');
+  else if (kind === Tok.End) {
+    core.problem(
+      start,
+      'Unclosed configuration block',
+      'this block has no "}" before the file ends; look for a brace too few or too many further down',
+    );
+  } else core.problem(core.range(token), itemSummary, 'the name of an argument or a block must start here');
+}
+
+function parseItem(core: ParserCore): Attribute | Block | undefined {
+  const name = core.read();
+  switch (core.peekKind()) {
+    case Tok.Equal:
+      return parseAttribute(core, name, false);
+    case Tok.OpenQuote:
+    case Tok.OpenBrace:
+    case Tok.Identifier:
+      return parseBlock(core, name);
+    default:
+      core.recoverAfterItem();
+      core.problem(core.range(name), itemSummary, 'after a name "=" and a value must follow, or a block in braces');
+      return undefined;
+  }
+}
+
+function parseAttribute(core: ParserCore, name: number, singleLine: boolean): Attribute {
+  core.read();
+  const before = core.problems;
+  const expr = core.expression();
+  const last = core.previous();
+  const finish = (): Attribute => ({
+    name: core.tokens.text(name),
+    expr,
+    range: core.tokens.between(name, last),
+    nameRange: core.range(name),
+  });
+  if (core.broken(before)) {
+    core.recoverAfterItem();
+    return finish();
+  }
+  if (singleLine) return finish();
+  const next = core.peek();
+  const kind = core.kind(next);
+  if (kind === Tok.Newline || kind === Tok.End) {
+    core.read();
+    return finish();
+  }
+  if (kind === Tok.Comma) {
+    core.problemUnlessRecovering(
+      core.range(next),
+      'Unexpected comma after argument',
+      'arguments end with their line, without a comma',
+    );
+  } else {
+    core.problemUnlessRecovering(core.range(next), 'Missing newline after argument', 'an argument ends with its line');
+  }
+  core.recoverAfterItem();
+  return finish();
+}
+
+function parseBlock(core: ParserCore, name: number): Block {
+  const labels: string[] = [];
+  const labelRanges: SourceRange[] = [];
+  for (;;) {
+    const token = core.peek();
+    const kind = core.kind(token);
+    if (kind === Tok.OpenBrace) return parseBlockBody(core, name, labels, labelRanges);
+    if (kind === Tok.OpenQuote) {
+      const { text, range } = parseQuotedLabel(core);
+      labels.push(text);
+      labelRanges.push(range);
+    } else if (kind === Tok.Identifier) {
+      core.read();
+      labels.push(core.tokens.text(token));
+      labelRanges.push(core.range(token));
+    } else {
+      refuseHeader(core, token, kind);
+      core.recoverAfterItem();
+      const range = core.range(name);
+      const body = { attributes: new Map<string, Attribute>(), blocks: [], range, endRange: range };
+      return makeBlock(core, name, labels, labelRanges, body, range, range);
+    }
+  }
+}
+
+function refuseHeader(core: ParserCore, token: number, kind: number): void {
+  const summary = 'Invalid block definition';
+  const range = core.range(token);
+  if (kind === Tok.Equal) core.problem(range, summary, 'a block has no "="; write an argument as name = value');
+  else if (kind === Tok.Newline) core.problem(range, summary, 'the "{" of a block must stand on the line of its name');
+  else core.problemUnlessRecovering(range, summary, 'a label in quotes or "{" must follow');
+}
+
+function makeBlock(
+  core: ParserCore,
+  name: number,
+  labels: string[],
+  labelRanges: SourceRange[],
+  body: Body,
+  openBraceRange: SourceRange,
+  closeBraceRange: SourceRange,
+): Block {
+  const typeRange = core.range(name);
+  return {
+    type: core.tokens.text(name),
+    labels,
+    body,
+    typeRange,
+    labelRanges,
+    openBraceRange,
+    closeBraceRange,
+    headerRange: typeRange.to(labelRanges.at(-1) ?? typeRange),
+    range: typeRange.to(closeBraceRange),
+  };
+}
+
+function parseBlockBody(core: ParserCore, name: number, labels: string[], labelRanges: SourceRange[]): Block {
+  const open = core.range(core.read());
+  if (!core.enter()) {
+    core.leave();
+    const body = { attributes: new Map<string, Attribute>(), blocks: [], range: open, endRange: open };
+    return makeBlock(core, name, labels, labelRanges, body, open, open);
+  }
+  const first = core.peekKind();
+  const plain = first === Tok.Newline || first === Tok.End || first === Tok.CloseBrace;
+  const body = plain ? parseBody(core, Tok.CloseBrace) : parseOneLine(core, open);
+  const close = core.range(core.previous());
+  core.leave();
+  const next = core.peek();
+  const kind = core.kind(next);
+  if (kind === Tok.Newline || kind === Tok.End) core.read();
+  else {
+    core.problemUnlessRecovering(
+      core.range(next),
+      'Missing newline after block definition',
+      'a block ends with its line',
+    );
+    core.recoverAfterItem();
+  }
+  return makeBlock(core, name, labels, labelRanges, body, open, close);
+}
+
+/** The inside of `name { key = value }` and its closing brace. */
+function parseOneLine(core: ParserCore, open: SourceRange): Body {
+  const attribute = parseOneLineAttribute(core);
+  const next = core.peek();
+  const kind = core.kind(next);
+  if (kind === Tok.CloseBrace) core.read();
+  else {
+    refuseOneLine(core, next, kind, open);
+    core.recover(Tok.CloseBrace);
+  }
+  const attributes = new Map<string, Attribute>();
+  if (attribute === undefined) {
+    const close = core.range(core.previous());
+    return { attributes, blocks: [], range: open.to(close), endRange: close };
+  }
+  attributes.set(attribute.name, attribute);
+  return { attributes, blocks: [], range: attribute.range, endRange: attribute.range.atEnd() };
+}
+
+function refuseOneLine(core: ParserCore, token: number, kind: number, open: SourceRange): void {
+  const summary = 'Invalid single-argument block definition';
+  const range = core.range(token);
+  if (kind === Tok.Comma)
+    core.problem(range, summary, 'a block on one line holds one argument; give each its own line');
+  else if (kind === Tok.Newline)
+    core.problem(range, summary, 'a block that starts on one line with its argument must end on it: "}" is missing');
+  else if (kind === Tok.End)
+    core.problemUnlessRecovering(open, 'Unclosed configuration block', 'this block has no "}" before the file ends');
+  else core.problemUnlessRecovering(range, summary, 'after its one argument the block must end with "}"');
+}
+
+function parseOneLineAttribute(core: ParserCore): Attribute | undefined {
+  const name = core.read();
+  if (core.kind(name) !== Tok.Identifier) {
+    core.recoverAfterItem();
+    core.problem(core.range(name), itemSummary, 'the name of an argument must start here');
+    return undefined;
+  }
+  const next = core.peek();
+  switch (core.kind(next)) {
+    case Tok.Equal:
+      return parseAttribute(core, name, true);
+    case Tok.OpenQuote:
+    case Tok.OpenBrace:
+    case Tok.Identifier:
+      core.recoverAfterItem();
+      core.problem(
+        core.tokens.between(name, next),
+        'Argument definition required',
+        'a block on one line holds one argument and no block; give the inner block its own line',
+      );
+      return undefined;
+    default:
+      core.recoverAfterItem();
+      core.problem(core.range(name), itemSummary, 'after a name "=" and a value must follow');
+      return undefined;
+  }
+}
