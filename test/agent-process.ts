@@ -1,0 +1,152 @@
+/** A real agent in a process of its own, with its own directories and port; ended by pid, with everything it left. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, type DroverClient } from '../src/api-client/index.ts';
+import { httpTransport } from '../src/lib/node/http-transport.ts';
+
+const root = join(import.meta.dirname, '..');
+export const drover = join(root, 'bin/drover.js');
+
+export interface AgentOptions {
+  /** Merged over the defaults of a single node in dev-like settings. */
+  readonly config?: Record<string, unknown>;
+  /** Default `['-server', '-client']`. */
+  readonly args?: readonly string[];
+  /** Run as this uid and gid (needs root). */
+  readonly user?: number;
+  readonly env?: Record<string, string>;
+  /** An agent's directory from before: the same node again. */
+  readonly directory?: string;
+  readonly port?: number;
+}
+
+export interface AgentProcess {
+  readonly address: string;
+  readonly port: number;
+  readonly directory: string;
+  readonly client: DroverClient;
+  readonly pid: number;
+  log(): string;
+  /** SIGKILL to the agent alone: its tasks go on. */
+  crash(): Promise<void>;
+  /** Ctrl-C; tasks go on unless the agent is in dev mode. */
+  interrupt(): Promise<number | null>;
+  /** Starts the agent again on the same directory and port. */
+  restart(): Promise<AgentProcess>;
+  /** Stops every job, waits for its tasks' end, stops the agent, removes its directory. */
+  dispose(): Promise<void>;
+}
+
+export async function startAgent(options: AgentOptions = {}): Promise<AgentProcess> {
+  const directory = options.directory ?? makeDirectory(options.user);
+  const port = options.port ?? (await freePort());
+  const config = {
+    name: 'node1',
+    data_dir: join(directory, 'data'),
+    log_level: 'DEBUG',
+    ports: { http: port },
+    plugin: { raw_exec: { config: { enabled: true } } },
+    ...options.config,
+  };
+  const configFile = join(directory, 'agent.json');
+  writeFileSync(configFile, JSON.stringify(config), { mode: 0o644 });
+  const logFile = join(directory, 'agent.log');
+  const output = openSync(logFile, 'a');
+  const args = [drover, 'agent', ...(options.args ?? ['-server', '-client']), '-config', configFile];
+  const command = options.user === undefined ? [process.execPath, ...args] : asUser(options.user, [process.execPath, ...args]);
+  const child = spawn(command[0]!, command.slice(1), {
+    stdio: ['ignore', output, output],
+    env: { PATH: process.env['PATH'], HOME: directory, ...options.env },
+    detached: true,
+  });
+  const address = `http://127.0.0.1:${port}`;
+  const client = connect({ transport: httpTransport({ address }) });
+  const log = (): string => readFileSync(logFile, 'utf8');
+  try {
+    await eventually(async () => {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Ended(`the agent ended with ${child.exitCode ?? child.signalCode}:\n${log()}`);
+      return (await client.agent.health()).value;
+    }, 30_000);
+  } catch (error) {
+    throw error instanceof Ended ? error : new Error(`the agent is not ready: ${String(error)}\n${log()}`);
+  }
+  return { address, port, directory, client, pid: child.pid!, log, ...lifetime(child, options, directory, port, client) };
+}
+
+class Ended extends Error {}
+
+function lifetime(child: ChildProcess, options: AgentOptions, directory: string, port: number, client: DroverClient) {
+  const exited = new Promise<number | null>((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve(child.exitCode);
+    child.on('exit', (code) => resolve(code));
+  });
+  const end = (signal: NodeJS.Signals): Promise<number | null> => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+    return exited;
+  };
+  return {
+    crash: async () => {
+      await end('SIGKILL');
+    },
+    interrupt: () => end('SIGINT'),
+    restart: () => startAgent({ ...options, directory, port }),
+    dispose: async () => {
+      await stopAllJobs(client).catch(() => {});
+      client.close();
+      await Promise.race([end('SIGINT'), new Promise((resolve) => setTimeout(resolve, 10_000))]);
+      await end('SIGKILL');
+      rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+async function stopAllJobs(client: DroverClient): Promise<void> {
+  const { value: jobs } = await client.jobs.list({ query: { namespace: '*' } });
+  for (const job of jobs) await client.jobs.deregister(job.ID, { purge: true });
+  await eventually(async () => {
+    const { value } = await client.allocations.list();
+    const left = value.filter((row) => row.ClientStatus === 'running' || row.ClientStatus === 'pending');
+    if (left.length > 0) throw new Error(`${left.length} allocations still run`);
+  }, 15_000);
+}
+
+function makeDirectory(user: number | undefined): string {
+  const directory = mkdtempSync(join(tmpdir(), 'drover-agent-'));
+  mkdirSync(join(directory, 'data'), { mode: 0o755 });
+  if (user !== undefined) {
+    const { chownSync, chmodSync } = process.getBuiltinModule('node:fs');
+    for (const path of [directory, join(directory, 'data')]) {
+      chownSync(path, user, user);
+      chmodSync(path, 0o755);
+    }
+  } else process.getBuiltinModule('node:fs').chmodSync(directory, 0o755);
+  return directory;
+}
+
+export function asUser(uid: number, command: readonly string[]): string[] {
+  return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--inh-caps=-all', '--', ...command];
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Asks again until it does not throw; the last error after the time. */
+export async function eventually<T>(attempt: () => Promise<T> | T, timeoutMs = 20_000, everyMs = 50): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (error instanceof Ended || Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, everyMs));
+    }
+  }
+}
