@@ -6,6 +6,8 @@ export interface JournalChange {
   readonly id: string;
   /** The whole row, null: deleted. */
   readonly row: object | null;
+  /** The row's JSON text, where whoever hands the row over has made it already. */
+  readonly json?: string;
 }
 
 export interface JournalCommit {

@@ -41,7 +41,10 @@ export interface Store<S extends Schema<S>> {
   /**
    * One atomic write. `build` is called once, with the head and the index this write will have; it returns the changes and a result.
    * No change: nothing is committed and `index` is the head's. Resolves when durable and published.
-   * Faults: whatever `build` throws (nothing is written); `unavailable` where the journal cannot take it (disk full, fenced).
+   * `head` is the writer's own working view: read it inside `build` only.
+   * Faults: whatever `build` throws (nothing is written); `invalid` where the write alone is more than the journal takes in one commit;
+   * `unavailable` where the journal cannot take it (disk full, fenced), or where an earlier write that this one was built on was lost so:
+   * nothing of it is kept, the caller may try again.
    */
   write<R>(
     build: (head: Snapshot<S>, index: number) => { readonly changes: readonly Change<S>[]; readonly result: R },
@@ -50,17 +53,25 @@ export interface Store<S extends Schema<S>> {
     readonly result: R;
   }>;
   /**
-   * Resolves once a published snapshot changed one of the tables after `index` (at once where it has already),
-   * narrowed to rows with the ids or secondary index keys given; or when the signal fires.
+   * Resolves once a published snapshot changed one of the tables after `after` (at once where it has already), narrowed to the rows
+   * of `rows`; or when the signal fires, or the store closes. May wake without need: read again and look.
    */
   changed(watch: Watch<S>, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface Watch<S extends Schema<S>> {
+  /** The index of the snapshot that was looked at. */
   readonly after: number;
   readonly tables: readonly (keyof S & string)[];
+  /** Wake for these rows only (thousands of waiters: each change wakes the few it concerns); every table named here stands in `tables` too. */
+  readonly rows?: readonly WatchedRows<S>[];
 }
+
+/** One row by its id, or all rows that have the key in a secondary index, before or after the change. */
+export type WatchedRows<S extends Schema<S>> =
+  | { readonly table: keyof S & string; readonly id: string }
+  | { readonly table: keyof S & string; readonly index: string; readonly key: string };
 
 /** How a table is kept: its secondary indexes, each a function from a row to its keys. */
 export type TableSpecs<S extends Schema<S>> = {
