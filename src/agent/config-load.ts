@@ -1,0 +1,66 @@
+/** Reads agent files and directories, in order, and resolves them with the flags into one configuration. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Diagnostic } from '../hcl/index.ts';
+import { messageOf } from '../lib/fault.ts';
+import type { AgentConfig } from './config.ts';
+import { devValues, resolveConfig } from './config-resolve.ts';
+import { parseConfig } from './config-tree.ts';
+import { decodeSettings, mergeValues, type Values } from './settings-decode.ts';
+
+export interface LoadOptions {
+  readonly paths: readonly string[];
+  readonly dev: boolean;
+  /** What flags set: over everything else. */
+  readonly flags: Values;
+  /** Used where nothing names a data_dir. */
+  readonly defaultDataDir: string;
+}
+
+export interface LoadedConfig {
+  readonly config: AgentConfig;
+  readonly diagnostics: readonly Diagnostic[];
+  /** Problems without a place; the configuration must not be used while there are any, or any error among the diagnostics. */
+  readonly problems: readonly string[];
+}
+
+export function loadConfig(options: LoadOptions): LoadedConfig {
+  let values: Values = options.dev ? devValues : {};
+  const diagnostics: Diagnostic[] = [];
+  const problems: string[] = [];
+  const files: string[] = [];
+  for (const path of options.paths) {
+    try {
+      files.push(...configFiles(path));
+    } catch (error) {
+      problems.push(`Error loading configuration from ${path}: ${reasonOf(error, path)}`);
+    }
+  }
+  for (const file of files) {
+    try {
+      const { tree, diagnostics: syntax } = parseConfig(readFileSync(file), file);
+      const decoded = decodeSettings(tree);
+      diagnostics.push(...syntax, ...decoded.diagnostics);
+      values = mergeValues(values, decoded.values);
+    } catch (error) {
+      problems.push(`Error loading configuration from ${file}: ${reasonOf(error, file)}`);
+    }
+  }
+  const context = { dev: options.dev, hostname: hostname(), defaultDataDir: options.defaultDataDir, files: files.map((file) => resolve(file)) };
+  const resolved = resolveConfig(mergeValues(values, options.flags), context);
+  return { config: resolved.config, diagnostics, problems: [...problems, ...resolved.problems] };
+}
+
+/** A directory stands for its .hcl and .json files in the order of their names; what editors leave behind is passed over. */
+function configFiles(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path)
+    .filter((name) => /\.(hcl|json)$/.test(name) && !/^(\.|#)|~$/.test(name))
+    .sort()
+    .map((name) => join(path, name));
+}
+
+function reasonOf(error: unknown, path: string): string {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT' ? `stat ${path}: no such file or directory` : messageOf(error);
+}
