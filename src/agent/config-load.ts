@@ -47,7 +47,12 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
       problems.push(`Error loading configuration from ${file}: ${reasonOf(error, file)}`);
     }
   }
-  const context = { dev: options.dev, hostname: hostname(), defaultDataDir: options.defaultDataDir, files: files.map((file) => resolve(file)) };
+  const context = {
+    dev: options.dev,
+    hostname: hostname(),
+    defaultDataDir: options.defaultDataDir,
+    files: files.map((file) => resolve(file)),
+  };
   const resolved = resolveConfig(mergeValues(values, options.flags), context);
   return { config: resolved.config, diagnostics, problems: [...problems, ...resolved.problems] };
 }
@@ -62,5 +67,7 @@ function configFiles(path: string): string[] {
 }
 
 function reasonOf(error: unknown, path: string): string {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT' ? `stat ${path}: no such file or directory` : messageOf(error);
+  return (error as NodeJS.ErrnoException).code === 'ENOENT'
+    ? `stat ${path}: no such file or directory`
+    : messageOf(error);
 }

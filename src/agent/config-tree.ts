@@ -1,6 +1,15 @@
 /** A parsed configuration file → the tree that settings are decoded from. Values are literals: an agent file has no variables. */
-import { type Body, type Diagnostic, evaluate, type Expression, type JsonNode, type SourceRange, toJson } from '../hcl/index.ts';
+
 import { parseHcl1 } from '../hcl/hcl1.ts';
+import {
+  type Body,
+  type Diagnostic,
+  type Expression,
+  evaluate,
+  type JsonNode,
+  type SourceRange,
+  toJson,
+} from '../hcl/index.ts';
 import { looksLikeJson, parseJson } from '../hcl/parse-any.ts';
 import type { Entry, Tree, TreeValue } from './settings-decode.ts';
 
@@ -13,20 +22,25 @@ export function parseConfig(source: Uint8Array, filename: string): { tree: Tree;
 
 function treeOf(body: Body, diagnostics: Diagnostic[]): Tree {
   if (body.json !== undefined) return jsonTree(body.json);
-  const attributes = [...body.attributes.values()].map((attribute): Entry => ({
-    key: attribute.name,
-    range: attribute.range,
-    value: valueOf(attribute.expr, attribute.range, diagnostics),
-  }));
+  const attributes = [...body.attributes.values()].map(
+    (attribute): Entry => ({
+      key: attribute.name,
+      range: attribute.range,
+      value: literalOf(attribute.expr, attribute.range, diagnostics),
+    }),
+  );
   const blocks = body.blocks.map((block): Entry => {
     const inner = treeOf(block.body, diagnostics);
-    const value = block.labels.reduceRight<Tree>((tree, label) => ({ entries: [{ key: label, range: block.headerRange, value: tree }] }), inner);
+    const value = block.labels.reduceRight<Tree>(
+      (tree, label) => ({ entries: [{ key: label, range: block.headerRange, value: tree }] }),
+      inner,
+    );
     return { key: block.type, range: block.headerRange, value };
   });
   return { entries: [...attributes, ...blocks].sort((a, b) => a.range.startByte - b.range.startByte) };
 }
 
-function valueOf(expr: Expression, range: SourceRange, diagnostics: Diagnostic[]): TreeValue {
+function literalOf(expr: Expression, range: SourceRange, diagnostics: Diagnostic[]): TreeValue {
   const { value, diagnostics: found } = evaluate(expr, {});
   diagnostics.push(...found);
   return found.length > 0 ? null : plainTree(toJson(value), range);
@@ -41,7 +55,13 @@ function plainTree(value: unknown, range: SourceRange): TreeValue {
 function jsonTree(node: JsonNode): Tree {
   const nodes = node.kind === 'array' ? node.items : [node];
   const properties = nodes.flatMap((item) => (item.kind === 'object' ? item.properties : []));
-  return { entries: properties.map((property) => ({ key: property.name, range: property.nameRange, value: jsonValue(property.value) })) };
+  return {
+    entries: properties.map((property) => ({
+      key: property.name,
+      range: property.nameRange,
+      value: jsonValue(property.value),
+    })),
+  };
 }
 
 function jsonValue(node: JsonNode): TreeValue {

@@ -12,8 +12,10 @@ export interface Entry {
 const entry = (summary: string, load: Entry['load']): Entry => ({ summary, load, listed: true });
 
 export const commands: { readonly [words: string]: Entry } = {
+  agent: entry('Run an agent: a server, a client, or both', () => import('./agent.ts')),
   'alloc logs': entry('Print or follow the output of a task', () => import('./alloc-logs.ts')),
   'alloc status': entry('Show an allocation', () => import('./alloc-status.ts')),
+  'config validate': entry('Check agent configuration files', () => import('./config-validate.ts')),
   'job run': entry('Submit a job and follow it', () => import('./job-run.ts')),
   'job status': entry('List jobs, or show one', () => import('./job-status.ts')),
   'job stop': entry('Stop jobs', () => import('./job-stop.ts')),

@@ -1,0 +1,221 @@
+/** What the API tells about this agent. Secrets never get here: the configuration is copied field by field. */
+import { arch, availableParallelism, platform } from 'node:os';
+import type { AgentFacts, Metric } from '../api/agent-facts.ts';
+import type { AgentMember } from '../api-client/agent.ts';
+import type { ClientNode } from '../client/client-node.ts';
+import { formatDuration } from '../lib/duration.ts';
+import { formatLogJson, formatLogLine, type LogLevel } from '../lib/log.ts';
+import type { ServerStore } from '../state/server-tables.ts';
+import type { AgentConfig } from './config.ts';
+import type { LogSink } from './log-sink.ts';
+import type { SigningKey } from './signing-key.ts';
+
+export interface FactSources {
+  readonly config: AgentConfig;
+  readonly version: string;
+  readonly sink: LogSink;
+  readonly store: ServerStore | null;
+  readonly client: () => ClientNode | null;
+  readonly signingKey: SigningKey | null;
+  /** Where the API is reached: `"127.0.0.1:4646"`. */
+  readonly httpAddress: () => string;
+  readonly startedAt: string;
+  reload(): Promise<void>;
+}
+
+export function agentFacts(sources: FactSources): AgentFacts {
+  const { config, sink, store } = sources;
+  return {
+    region: config.region,
+    datacenter: config.datacenter,
+    name: config.name,
+    self: () => ({ config: publicConfig(sources), member: member(sources), stats: stats(sources) }),
+    members: () => ({
+      ServerName: config.name,
+      ServerRegion: config.region,
+      ServerDC: config.datacenter,
+      Members: store === null ? [] : [member(sources)],
+    }),
+    health: () => ({
+      ...(config.client === null ? {} : { client: { ok: true, message: 'ok' } }),
+      ...(store === null ? {} : { server: { ok: true, message: 'ok' } }),
+    }),
+    leader: () => (store === null ? '' : sources.httpAddress()),
+    peers: () => (store === null ? [] : [sources.httpAddress()]),
+    schedulers: () => schedulers(sources),
+    monitor: (options, signal) => monitor(sink, options, signal),
+    metrics: () => metrics(sources),
+    jwks: () => (sources.signingKey === null ? [] : [sources.signingKey.publicJwk]),
+    reload: sources.reload,
+  };
+}
+
+async function* monitor(
+  sink: LogSink,
+  options: { readonly level: string; readonly json: boolean },
+  signal: AbortSignal,
+): AsyncIterable<string> {
+  const format = options.json ? formatLogJson : formatLogLine;
+  for await (const entry of sink.follow(options.level as LogLevel, signal)) yield `${format(entry)}\n`;
+}
+
+function member({ config, version, httpAddress }: FactSources): AgentMember {
+  const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(httpAddress()) ?? ['', '', '0'];
+  return {
+    Name: `${config.name}.${config.region}`,
+    Addr: host!,
+    Port: Number(port),
+    Tags: {
+      build: version,
+      dc: config.datacenter,
+      region: config.region,
+      role: 'nomad',
+      bootstrap: '1',
+      expect: '1',
+      port: port!,
+      rpc_addr: host!,
+      id: '',
+      revision: '',
+      vsn: '1',
+      raft_vsn: '3',
+    },
+    Status: 'alive',
+    ProtocolMin: 1,
+    ProtocolMax: 5,
+    ProtocolCur: 2,
+    DelegateMin: 2,
+    DelegateMax: 5,
+    DelegateCur: 4,
+  };
+}
+
+function stats({ config, version, store, client, httpAddress }: FactSources): {
+  [section: string]: { [key: string]: string };
+} {
+  const sections: { [section: string]: { [key: string]: string } } = {
+    runtime: {
+      arch: arch(),
+      cpu_count: String(availableParallelism()),
+      goroutines: '1',
+      'kernel.name': platform(),
+      max_procs: String(availableParallelism()),
+      version: `node ${process.version}`,
+    },
+  };
+  if (store !== null) {
+    const address = httpAddress();
+    sections['nomad'] = { bootstrap: 'true', known_regions: '1', leader: 'true', leader_addr: address, server: 'true' };
+    const index = String(store.snapshot().index);
+    sections['journal'] = { applied_index: index, engine: 'lmdb', version };
+  }
+  const node = client();
+  if (node !== null) {
+    sections['client'] = {
+      heartbeat_ttl: formatDuration(config.server?.minHeartbeatTtl ?? 10_000_000_000),
+      known_servers: config.client!.servers.length === 0 ? httpAddress() : config.client!.servers.join(','),
+      last_heartbeat: '0s',
+      node_id: node.node().ID,
+      num_allocations: String(node.runningTasks()),
+    };
+  }
+  return sections;
+}
+
+function schedulers({ config, startedAt }: FactSources): ReturnType<AgentFacts['schedulers']> {
+  if (config.server === null) return [];
+  const enabled =
+    config.server.enabledSchedulers.length > 0
+      ? config.server.enabledSchedulers
+      : ['batch', 'service', 'sysbatch', 'system'];
+  return Array.from({ length: config.server.numSchedulers }, (_, at) => ({
+    id: `worker-${at}`,
+    enabled,
+    started: startedAt,
+    status: 'Started',
+  }));
+}
+
+function metrics({ store, client, config }: FactSources): Metric[] {
+  const labels = { datacenter: config.datacenter, node: config.name };
+  const gauge = (name: string, value: number): Metric => ({ kind: 'gauge', name, value, labels });
+  const memory = process.memoryUsage();
+  const rows = [
+    gauge('nomad.runtime.alloc_bytes', memory.heapUsed),
+    gauge('nomad.runtime.sys_bytes', memory.rss),
+    gauge('nomad.runtime.uptime_seconds', Math.round(process.uptime())),
+  ];
+  if (store !== null) {
+    const snapshot = store.snapshot();
+    rows.push(gauge('nomad.state.index', snapshot.index));
+    for (const table of ['jobs', 'allocations', 'evaluations', 'nodes', 'deployments'] as const)
+      rows.push(gauge(`nomad.state.${table}`, snapshot.count(table)));
+    for (const status of ['pending', 'blocked'] as const)
+      rows.push(gauge(`nomad.broker.${status}`, [...snapshot.by('evaluations', 'status', status)].length));
+  }
+  const node = client();
+  if (node !== null) rows.push(gauge('nomad.client.tasks.running', node.runningTasks()));
+  return rows;
+}
+
+/** The configuration in Nomad's names, as far as there is one for it. */
+function publicConfig({ config, version }: FactSources): { [key: string]: unknown } {
+  return {
+    ACL: { Enabled: false },
+    Addresses: { HTTP: config.addresses.http || config.bindAddr },
+    BindAddr: config.bindAddr,
+    Client: clientSection(config),
+    DataDir: config.dataDir,
+    Datacenter: config.datacenter,
+    DevMode: config.dev,
+    Files: config.files,
+    HTTPAPIResponseHeaders: config.responseHeaders,
+    LeaveOnInt: config.leaveOnInterrupt,
+    LeaveOnTerm: config.leaveOnTerminate,
+    Limits: { HTTPMaxConnsPerClient: config.limits.httpMaxConnsPerClient },
+    LogJson: config.logJson,
+    LogLevel: config.logLevel,
+    NodeName: config.name,
+    PluginDir: config.pluginDir,
+    Plugins: Object.keys(config.plugins).map((Name) => ({ Name })),
+    Ports: { HTTP: config.ports.http },
+    Region: config.region,
+    Server: serverSection(config),
+    TLSConfig: { EnableHTTP: config.tls !== null },
+    Version: { Version: version },
+  };
+}
+
+function serverSection({ server }: AgentConfig): { [key: string]: unknown } {
+  if (server === null) return { Enabled: false };
+  return {
+    Enabled: true,
+    BootstrapExpect: 1,
+    NumSchedulers: server.numSchedulers,
+    JobTrackedVersions: server.jobTrackedVersions,
+    HeartbeatGrace: server.heartbeatGrace,
+  };
+}
+
+function clientSection({ client }: AgentConfig): { [key: string]: unknown } {
+  if (client === null) return { Enabled: false };
+  return {
+    Enabled: true,
+    AllocDir: client.allocDir,
+    StateDir: client.stateDir,
+    NodeClass: client.nodeClass,
+    NodePool: client.nodePool,
+    Options: client.options,
+    Meta: client.meta,
+    Servers: client.servers,
+    NetworkInterface: client.networkInterface,
+    MinDynamicPort: client.minDynamicPort,
+    MaxDynamicPort: client.maxDynamicPort,
+    HostVolumes: Object.entries(client.hostVolumes).map(([Name, volume]) => ({
+      Name,
+      Path: volume.path,
+      ReadOnly: volume.readOnly,
+    })),
+    GCInterval: client.gcInterval,
+    GCMaxAllocs: client.gcMaxAllocs,
+  };
+}

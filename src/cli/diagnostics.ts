@@ -1,0 +1,11 @@
+import { type Diagnostic, formatDiagnostic, renderDiagnostic } from '../hcl/index.ts';
+import type { Terminal } from './terminal.ts';
+
+/** All of them: one line each in a pipe, with the source line on a terminal. */
+export function showDiagnostics(terminal: Terminal, diagnostics: readonly Diagnostic[]): void {
+  for (const diagnostic of diagnostics) {
+    const warning = diagnostic.severity === 'warning';
+    const text = terminal.isTty ? `${renderDiagnostic(diagnostic)}\n` : `${warning ? 'Warning: ' : ''}${formatDiagnostic(diagnostic)}`;
+    terminal.error(terminal.isTty ? terminal.paint(warning ? 'yellow' : 'red', text) : text);
+  }
+}
