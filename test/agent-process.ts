@@ -56,7 +56,8 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
   const logFile = join(directory, 'agent.log');
   const output = openSync(logFile, 'a');
   const args = [drover, 'agent', ...(options.args ?? ['-server', '-client']), '-config', configFile];
-  const command = options.user === undefined ? [process.execPath, ...args] : asUser(options.user, [process.execPath, ...args]);
+  const command =
+    options.user === undefined ? [process.execPath, ...args] : asUser(options.user, [process.execPath, ...args]);
   const child = spawn(command[0]!, command.slice(1), {
     stdio: ['ignore', output, output],
     env: { PATH: process.env['PATH'], HOME: directory, ...options.env },
@@ -67,13 +68,22 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
   const log = (): string => readFileSync(logFile, 'utf8');
   try {
     await eventually(async () => {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Ended(`the agent ended with ${child.exitCode ?? child.signalCode}:\n${log()}`);
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Ended(`the agent ended with ${child.exitCode ?? child.signalCode}:\n${log()}`);
       return (await client.agent.health()).value;
     }, 30_000);
   } catch (error) {
     throw error instanceof Ended ? error : new Error(`the agent is not ready: ${String(error)}\n${log()}`);
   }
-  return { address, port, directory, client, pid: child.pid!, log, ...lifetime(child, options, directory, port, client) };
+  return {
+    address,
+    port,
+    directory,
+    client,
+    pid: child.pid!,
+    log,
+    ...lifetime(child, options, directory, port, client),
+  };
 }
 
 class Ended extends Error {}

@@ -1,0 +1,62 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
+import { runCli } from './cli.ts';
+
+const folder = join(import.meta.dirname, '../../examples');
+const names = readdirSync(folder).filter((name) => name.endsWith('.nomad.hcl'));
+
+/** What the output of each must show; a file without a line here fails. */
+const shows: { readonly [name: string]: { readonly task: string; readonly text: string; readonly lives?: true } } = {
+  'hello.nomad.hcl': { task: 'hello', text: 'Hello from hello, allocation' },
+  'service.nomad.hcl': { task: 'serve', text: 'It works. Would listen on ', lives: true },
+  'lifecycle.nomad.hcl': { task: 'compute', text: '42\n' },
+  'system.nomad.hcl': { task: 'beat', text: 'on node node1', lives: true },
+  'sysbatch.nomad.hcl': { task: 'inventory', text: 'Linux ' },
+  'restart.nomad.hcl': { task: 'try', text: 'try 1\ntry 2\ntry 3\n' },
+  'raw-exec.nomad.hcl': { task: 'show', text: 'running as ' },
+  'mock.nomad.hcl': { task: 'nothing', text: 'pretending\n' },
+  'host-volume.nomad.hcl': { task: 'list', text: 'main.c\nread-only\n' },
+};
+
+describe('every example', () => {
+  let agent: AgentProcess;
+  const code = mkdtempSync(join(tmpdir(), 'drover-code-'));
+
+  beforeAll(async () => {
+    writeFileSync(join(code, 'main.c'), '');
+    process.getBuiltinModule('node:fs').chmodSync(code, 0o755);
+    agent = await startAgent({
+      args: ['-dev'],
+      config: { client: { enabled: true, host_volume: { code: { path: code, read_only: true } } } },
+    });
+  });
+  afterAll(async () => {
+    await agent.dispose();
+    rmSync(code, { recursive: true, force: true });
+  });
+
+  it.each(names)('%s is listed in the README of the examples', (name) => {
+    expect(readFileSync(join(folder, 'README.md'), 'utf8')).toContain(name);
+  });
+
+  it.each(names)('%s runs and shows what it is about', async (name) => {
+    const { task, text, lives } = shows[name]!;
+    const ran = await runCli(agent, ['job', 'run', join(folder, name)]);
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    const job = name.replace('.nomad.hcl', '');
+    await eventually(async () => {
+      const { value } = await agent.client.jobs.allocations(job);
+      const want = lives === true ? 'running' : 'complete';
+      if (value.length === 0 || !value.every((row) => row.ClientStatus === want))
+        throw new Error(
+          `${job}: ${value.map((row) => row.ClientStatus).join()} ${JSON.stringify(value[0]?.TaskStates)}`,
+        );
+      const logs = await runCli(agent, ['alloc', 'logs', '-stdout', value[0]!.ID, task]);
+      expect(logs.stdout).toContain(text);
+    });
+    expect(await runCli(agent, ['job', 'stop', '-purge', '-detach', job])).toMatchObject({ code: 0 });
+  });
+});
