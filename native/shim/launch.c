@@ -43,6 +43,8 @@ static void become_task(const struct identity *id, int gate, char **argv, char *
   struct failure f = {NULL, 0};
   u8 byte;
   if (drop_to(id, 0, &f) == 0) {
+    /* A task must not outlive its shim unseen. Whoever has a cgroup or a namespace has it as a second line; changes of the user reset it, so it is last. */
+    if (S.record.launcher == LAUNCH_DIRECT && S.record.kill_unit != KILL_PIDNS) prctl(PR_SET_PDEATHSIG, SIGKILL);
     say(5, 'H', 0, NULL);
     if (gate && read(6, &byte, 1) != 1) _exit(125);
     execute(argv, env, &f);

@@ -115,13 +115,14 @@ static int poll_timeout(void) {
   u64 now = now_ms(), next = 0, times[] = {S.go_deadline, S.stop_deadline, S.state == ENDING || S.record_failed ? S.next_step : 0, output_deadline(), exec_tick()};
   for (size_t i = 0; i < COUNT(times); i++)
     if (times[i] && (!next || times[i] < next)) next = times[i];
+  if (S.quit && (!next || next > now + 20)) return 20;
   if (!next) return -1;
   return next <= now ? 0 : next - now > 60000 ? 60000 : (int)(next - now);
 }
 
 static void loop(void) {
   static struct pollfd fds[256];
-  while (!S.quit || !clients_flushed()) {
+  while (!S.quit || ((!clients_flushed() || output_unread()) && now_ms() < S.quit + 2000)) {
     int n = 0, at[8];
     int own[6] = {S.signals, S.status, S.info, S.verify, -1, -1};
     for (int i = 0; i < 2; i++) own[4 + i] = S.sinks[i].pending_len ? -1 : S.sinks[i].from;
@@ -151,7 +152,6 @@ static void loop(void) {
     serve_ready(fds, clients, sessions);
     tick();
   }
-  unlinkat(S.dir, "shim.sock", 0);
 }
 
 static int lock_and_sign(void) {
@@ -254,6 +254,19 @@ static int read_start(u32 *len) {
   return 0;
 }
 
+/* So that the reader can tell whose shim it was that ended before it could answer. */
+static void say_forked(u32 id, pid_t pid) {
+  char frame[64];
+  struct text t = {frame + 9, 0, sizeof frame - 9, 0};
+  text_str(&t, "{\"pid\":");
+  text_int(&t, pid);
+  text_str(&t, "}");
+  put32((u8 *)frame, (u32)t.len + 5);
+  frame[4] = (char)S_REPORT;
+  put32((u8 *)frame + 5, id);
+  write_all(1, frame, t.len + 9);
+}
+
 static void spawn_reap(int signals) {
   struct signalfd_siginfo info;
   int status;
@@ -295,6 +308,7 @@ static int spawn(void) {
       sigprocmask(SIG_SETMASK, &before, NULL);
       shim_main(start_frame, len, 1);
     }
+    if (pid > 0) say_forked(be32(start_frame), pid);
     if (pid < 0) reply(1, S_ERROR, be32(start_frame), "unavailable", "fork", errno);
     /* The environment and arguments of one task do not stay in the memory of all later ones. */
     madvise((void *)(((uintptr_t)start_frame + 4095) & ~(uintptr_t)4095), sizeof start_frame - 8192, MADV_DONTNEED);
@@ -302,13 +316,26 @@ static int spawn(void) {
   }
 }
 
+/* For an agent that finds a lost shim's cgroups: 0 once they are empty, 1 where 5 s were not enough. */
+static int empty(int count, char **directories) {
+  u64 deadline = now_ms() + 5000;
+  S.record.kill_unit = KILL_CGROUP;
+  for (int i = 0; i < count && i < (int)COUNT(S.record.kill_cgroups); i++) S.record.kill_cgroups[S.record.kill_cgroup_count++] = directories[i];
+  S.have_status = 1;
+  while (kill_unit_step())
+    if (now_ms() > deadline) return 1;
+    else usleep(5000);
+  return 0;
+}
+
 int main(int argc, char **argv) {
-  const char *mode = argc == 2 ? argv[1] : "";
+  const char *mode = argc > 1 ? argv[1] : "";
   u32 len;
   if (!strcmp(mode, "version")) return write_all(1, "1\n", 2) ? 1 : 0;
   if (!strcmp(mode, "spawn")) return spawn();
+  if (!strcmp(mode, "empty")) return empty(argc - 2, argv + 2);
   if (!strcmp(mode, "run") && !read_start(&len)) shim_main(start_frame, len, 1);
-  static const char usage[] = "usage: drover-shim spawn|run|version (docs/shim-protocol.md)\n";
+  static const char usage[] = "usage: drover-shim spawn|run|version|empty DIRECTORY… (docs/shim-protocol.md)\n";
   write_all(2, usage, sizeof usage - 1);
   return 2;
 }

@@ -183,9 +183,17 @@ void output_close(void) {
     if (s->pending_len) drop_pending(s);
     if (s->from >= 0) close(s->from);
     if (s->file >= 0) close(s->file);
-    if (s->fifo >= 0) close(s->fifo);
-    s->from = s->file = s->fifo = -1;
+    s->from = s->file = -1;
   }
+}
+
+/* What lies in a FIFO goes with its last holder, so the end waits a little for its reader. */
+int output_unread(void) {
+  for (int i = 0; i < 2; i++) {
+    int queued = 0;
+    if (S.sinks[i].fifo >= 0 && ioctl(S.sinks[i].fifo, FIONREAD, &queued) == 0 && queued > 0) return 1;
+  }
+  return 0;
 }
 
 static int hold_fifo(const char *path, int make) {

@@ -191,7 +191,8 @@ static void request(int c, u8 type, u32 id, const u8 *data, u32 len) {
       return;
     case C_SHUTDOWN:
       if (S.state != ENDED) { client_error(c, id, "conflict", "the task is still there", 0); return; }
-      S.quit = 1;
+      unlinkat(S.dir, "shim.sock", 0);
+      S.quit = now_ms();
       break;
     default: client_error(c, id, "unsupported", "unknown request", 0); return;
   }

@@ -64,8 +64,8 @@ struct shim {
   int go_said, verify_ready, go_sent;
   u64 main_start_time, started_at, finished_at, go_deadline;
   /* The end. */
-  int have_status, wait_code, wait_status, oom_fd, leftover, start_failed, record_written, record_failed, quit;
-  u64 oom_kills, stop_deadline, kill_deadline, drain_deadline, next_step;
+  int have_status, wait_code, wait_status, oom_fd, leftover, start_failed, record_written, record_failed;
+  u64 oom_kills, stop_deadline, kill_deadline, drain_deadline, next_step, quit;
   int stop_asked, stop_killed, signalled, never_started;
   struct failure failure;
   char failure_text[256];
@@ -119,6 +119,7 @@ u64 output_deadline(void);
 void output_tick(void);
 int output_drained(void);
 void output_close(void);
+int output_unread(void);
 /* serve.c */
 int serve_open(void);
 int serve_poll(struct pollfd *fds, int at, int cap);

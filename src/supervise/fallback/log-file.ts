@@ -1,0 +1,110 @@
+import { closeSync, constants, fstatSync, openSync, readdirSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Rotation } from '../contract.ts';
+
+/** One stream's rotated files, with its ledger. Writing never throws: what the disk does not take is counted. */
+export interface Sink {
+  readonly stored: bigint;
+  readonly dropped: bigint;
+  /** False: pause, `onReady` tells when to go on. */
+  write(data: Uint8Array): boolean;
+  onReady(listener: () => void): void;
+  close(): void;
+}
+
+export class LogFile implements Sink {
+  stored = 0n;
+  dropped = 0n;
+  readonly #rotation: Rotation;
+  readonly #name: string;
+  #index: number;
+  #fd: number | null = null;
+  #size = 0;
+
+  constructor(rotation: Rotation, name: string) {
+    this.#rotation = rotation;
+    this.#name = name;
+    this.#index = Math.max(0, ...this.#indices());
+    this.#next();
+  }
+
+  write(data: Uint8Array): boolean {
+    let at = 0;
+    while (at < data.length) {
+      if ((this.#fd === null || this.#size >= this.#rotation.maxBytes) && !this.#next()) break;
+      const room = Math.max(0, this.#rotation.maxBytes - this.#size);
+      if (room === 0) continue;
+      try {
+        const count = writeSync(this.#fd as number, data, at, Math.min(room, data.length - at));
+        this.stored += BigInt(count);
+        this.#size += count;
+        at += count;
+      } catch {
+        break;
+      }
+    }
+    this.dropped += BigInt(data.length - at);
+    return true;
+  }
+
+  onReady(): void {
+    // Files never ask to wait.
+  }
+
+  close(): void {
+    if (this.#fd !== null) closeSync(this.#fd);
+    this.#fd = null;
+  }
+
+  #indices(): number[] {
+    try {
+      const names = readdirSync(this.#rotation.directory).filter((name) => name.startsWith(`${this.#name}.`));
+      return names.map((name) => name.slice(this.#name.length + 1)).filter((rest) => /^[0-9]{1,9}$/.test(rest)).map(Number);
+    } catch {
+      return [];
+    }
+  }
+
+  #path(index: number): string {
+    return join(this.#rotation.directory, `${this.#name}.${index}`);
+  }
+
+  #next(): boolean {
+    if (this.#fd !== null) {
+      this.close();
+      this.#index++;
+      this.#size = 0;
+    }
+    if (!this.#open()) return false;
+    for (const index of this.#indices()) {
+      if (index <= this.#index - this.#rotation.maxFiles) rmSync(this.#path(index), { force: true });
+    }
+    return true;
+  }
+
+  /** The directory may be the task's to write: only our own regular file with one link is written to. */
+  #open(): boolean {
+    const path = this.#path(this.#index);
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+    for (let attempt = 0; attempt < 3; attempt++) {
+      try {
+        const fd = openSync(path, flags, this.#rotation.fileMode ?? 0o644);
+        const stat = fstatSync(fd);
+        if (stat.isFile() && stat.nlink <= 1 && (process.geteuid === undefined || stat.uid === process.geteuid())) {
+          this.#fd = fd;
+          this.#size = stat.size;
+          return true;
+        }
+        closeSync(fd);
+      } catch (error) {
+        if (!['ELOOP', 'ENXIO', 'EISDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+      }
+      try {
+        unlinkSync(path);
+      } catch {
+        return false;
+      }
+    }
+    return false;
+  }
+}

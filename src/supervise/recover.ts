@@ -1,0 +1,64 @@
+import { isFault, messageOf } from '../lib/fault.ts';
+import type { Recovered, TaskEnd } from './contract.ts';
+import { emptyKillUnit } from './kill-unit.ts';
+import { readExitRecord, readIntent, readShimIdentity } from './record-directory.ts';
+import { ShimClient } from './shim-client.ts';
+import { bootId, isAlive } from './this-host.ts';
+
+/**
+ * What became of a start, from what lies in its record directory:
+ *
+ *   no intent ─ absent      record ─ that is the end      other boot ─ unknown(reboot)
+ *   no shim.pid ─ never started      shim dead ─ unit emptied, record looked for once more, unknown(shim-lost)      else ─ connect
+ */
+export async function recoverShim(directory: string): Promise<Recovered> {
+  const intent = await readIntent(directory);
+  if (intent === null) return { state: 'absent' };
+  const state = await look(directory);
+  if (state === 'never-started') return { state };
+  if (state !== 'alive') return { state: 'ended', end: state };
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return { state: 'present', shim: await ShimClient.connect(directory, endOf) };
+    } catch (error) {
+      // It may have ended between the look and the call; a shim that lives but is hung stays the caller's to retry.
+      const now = await look(directory);
+      if (now !== 'alive' && now !== 'never-started') return { state: 'ended', end: now };
+      if (!isFault(error, 'unavailable') || attempt >= 2) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+/** How a task ended whose shim no longer talks to us; null while that shim lives. */
+export async function endOf(directory: string): Promise<TaskEnd | null> {
+  const state = await look(directory);
+  if (state === 'alive') return null;
+  return state === 'never-started' ? { unknown: 'shim-lost', detail: 'no shim signed the record directory' } : state;
+}
+
+async function look(directory: string): Promise<TaskEnd | 'alive' | 'never-started'> {
+  const written = await recordOf(directory);
+  if (written !== null) return written;
+  const intent = await readIntent(directory);
+  const identity = await readShimIdentity(directory).catch(() => null);
+  if (intent !== null && intent.bootId !== bootId()) {
+    return identity === null ? 'never-started' : { unknown: 'reboot', detail: `started in boot ${intent.bootId}` };
+  }
+  if (identity === null) return 'never-started';
+  if (isAlive(identity.pid, identity.startTime)) return 'alive';
+  const left = intent === null ? 0 : await emptyKillUnit(intent.killUnit);
+  // A shim that wrote its record and ended between our two looks.
+  const late = await recordOf(directory);
+  const rest = left === 0 ? '' : `; ${left} processes of its kill unit could not be ended`;
+  return late ?? { unknown: 'shim-lost', detail: `shim ${identity.pid} is gone and left no record${rest}` };
+}
+
+async function recordOf(directory: string): Promise<TaskEnd | null> {
+  try {
+    return await readExitRecord(directory);
+  } catch (error) {
+    if (isFault(error, 'invalid')) return { unknown: 'record-unreadable', detail: messageOf(error) };
+    throw error;
+  }
+}

@@ -1,0 +1,193 @@
+import { Fault, isFault } from '../lib/fault.ts';
+import { Connection } from './connection.ts';
+import type { ExecSpec, ExitRecord, Shim, ShimExec, ShimStatus, TaskEnd } from './contract.ts';
+import { ExecSession } from './exec-session.ts';
+import { exitRecord, parseJson, shimStatus } from './exit-record.ts';
+import { encodeExec, tag } from './start-fields.ts';
+import { clientFrame, concat, field, type Frame, readU32, shimFrame, u32 } from './wire.ts';
+
+/**
+ * A shim as the agent sees it. The connection may be lost and come back (a client that did not read is dropped); only when the
+ * shim itself is gone does the record directory decide.
+ */
+
+const decoder = new TextDecoder();
+
+/** What to do when the connection is over: says the end, or null where the shim lives and can be connected again. */
+export type AfterShim = (directory: string) => Promise<TaskEnd | null>;
+
+export class ShimClient implements Shim {
+  readonly directory: string;
+  readonly kind: 'native' | 'typescript';
+  readonly pid: number;
+  readonly #afterShim: AfterShim;
+  #connection: Connection;
+  #exit: ExitRecord | null = null;
+  #sessions = new Map<number, ExecSession>();
+  #changed: () => void = () => {};
+  #change: Promise<void>;
+  #closed = false;
+  #end: Promise<TaskEnd> | null = null;
+
+  private constructor(directory: string, connection: Connection, early: readonly Frame[], afterShim: AfterShim) {
+    this.directory = directory;
+    this.#afterShim = afterShim;
+    this.kind = connection.hello.kind;
+    this.pid = connection.hello.pid;
+    this.#change = this.#armed();
+    this.#connection = connection;
+    this.#adopt(connection, early);
+  }
+
+  static async connect(directory: string, afterShim: AfterShim, timeoutMs?: number): Promise<ShimClient> {
+    const { connection, early } = await Connection.open(directory, timeoutMs);
+    return new ShimClient(directory, connection, early, afterShim);
+  }
+
+  async status(): Promise<ShimStatus> {
+    return shimStatus(await this.#json(clientFrame.status));
+  }
+
+  async held(): Promise<ShimStatus> {
+    for (;;) {
+      const changed = this.#change;
+      const status = await this.status();
+      if (status.state === 'held' || status.state === 'running') return status;
+      const exit = status.exit;
+      if (exit?.started === true) return status;
+      if (exit !== null) throw startFault(exit);
+      await changed;
+    }
+  }
+
+  async report(): Promise<string> {
+    return decoder.decode(await this.#connection.request(clientFrame.report));
+  }
+
+  async go(): Promise<void> {
+    await this.#connection.request(clientFrame.go);
+  }
+
+  async signal(signal: number): Promise<void> {
+    await this.#connection.request(clientFrame.signal, field(tag.stopSignal, u32(signal)));
+  }
+
+  async stop(options: { readonly signal?: number; readonly timeoutMs?: number } = {}): Promise<void> {
+    const parts: Uint8Array[] = [];
+    if (options.signal !== undefined) parts.push(field(tag.stopSignal, u32(options.signal)));
+    if (options.timeoutMs !== undefined) parts.push(field(tag.stopTimeoutMs, u32(options.timeoutMs)));
+    await this.#connection.request(clientFrame.stop, concat(parts));
+  }
+
+  async exec(spec: ExecSpec, signal?: AbortSignal): Promise<ShimExec> {
+    signal?.throwIfAborted();
+    // A connection of its own: when the session is given up, closing it is what kills the command.
+    const { connection } = await Connection.open(this.directory);
+    const id = connection.nextId();
+    const session = new ExecSession(connection, id);
+    connection.onFrame = (frame) => sessionFrame(session, id, frame);
+    const abort = () => connection.close();
+    signal?.addEventListener('abort', abort, { once: true });
+    void connection.closed.then(() => session.end({ exitCode: 0, signal: 0, oomKilled: false, unknown: 'connection lost' }));
+    void session.exit.then(() => {
+      signal?.removeEventListener('abort', abort);
+      connection.close();
+    });
+    try {
+      const answer = parseJson(decoder.decode(await connection.request(clientFrame.exec, encodeExec(spec), id)));
+      session.pid = Number(answer['pid']);
+      return session;
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  async wait(signal?: AbortSignal): Promise<TaskEnd> {
+    this.#end ??= this.#untilEnd();
+    if (signal === undefined) return this.#end;
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      const abort = () => reject(signal.reason as Error);
+      signal.addEventListener('abort', abort, { once: true });
+      void this.#end?.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    });
+  }
+
+  async shutdown(): Promise<void> {
+    try {
+      await this.#connection.request(clientFrame.shutdown);
+    } catch (error) {
+      if (!isFault(error, 'unavailable')) throw error;
+    } 
+    this.close();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#connection.close();
+  }
+
+  async #untilEnd(): Promise<TaskEnd> {
+    for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 1000)) {
+      const connection = this.#connection;
+      while (this.#exit === null && !(await Promise.race([this.#change.then(() => false), connection.closed.then(() => true)])));
+      if (this.#exit !== null) return this.#exit;
+      const end = await this.#afterShim(this.directory);
+      if (end !== null) return end;
+      if (this.#closed) throw new Fault('unavailable', 'this client was closed while waiting');
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      try {
+        const next = await Connection.open(this.directory);
+        this.#connection = next.connection;
+        this.#adopt(next.connection, next.early);
+      } catch (error) {
+        if (!isFault(error, 'unavailable')) throw error;
+      }
+    }
+  }
+
+  #armed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#changed = resolve;
+    });
+  }
+
+  #adopt(connection: Connection, early: readonly Frame[]): void {
+    connection.onFrame = (frame) => this.#take(frame);
+    for (const frame of early) this.#take(frame);
+    void connection.closed.then(() => this.#notify());
+  }
+
+  #notify(): void {
+    const wake = this.#changed;
+    this.#change = this.#armed();
+    wake();
+  }
+
+  #take(frame: Frame): void {
+    if (frame.type === shimFrame.exit) this.#exit = exitRecord(parseJson(decoder.decode(frame.payload)));
+    if (frame.type === shimFrame.exit || frame.type === shimFrame.state) this.#notify();
+  }
+
+  async #json(type: number): Promise<unknown> {
+    return parseJson(decoder.decode(await this.#connection.request(type)));
+  }
+}
+
+/** Why a start came to nothing, as the caller of `start` should hear it. */
+export function startFault(exit: ExitRecord): Fault {
+  if (exit.by === 'never-started') return new Fault('unavailable', 'the command was held and not released in time', { recoverable: true });
+  const why = exit.error === null ? 'the command did not start' : `${exit.error.stage}: ${exit.error.message}`;
+  return new Fault('invalid', why);
+}
+
+function sessionFrame(session: ExecSession, id: number, frame: Frame): void {
+  if (frame.type < shimFrame.output || readU32(frame.payload) !== id) return;
+  if (frame.type === shimFrame.output) session.take(frame.payload[4] ?? 1, frame.payload.subarray(5));
+  if (frame.type === shimFrame.stdinWindow) session.credit(readU32(frame.payload, 4));
+  if (frame.type === shimFrame.sessionEnd) {
+    const end = parseJson(decoder.decode(frame.payload.subarray(4)));
+    session.end({ exitCode: Number(end['code']), signal: Number(end['signal']), oomKilled: false });
+  }
+}
