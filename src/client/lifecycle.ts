@@ -1,6 +1,7 @@
 /** In which order the tasks of a group run and end: prestart, main, poststart, poststop; leaders, sidecars, failed siblings. Pure. */
-import type { TaskEvent } from '../model/task-state.ts';
+
 import type { Task } from '../model/task.ts';
+import type { TaskEvent } from '../model/task-state.ts';
 import { leaderDead, mainTasksDead, siblingFailed } from './task-events.ts';
 
 export type Role = 'prestart' | 'prestart-sidecar' | 'main' | 'poststart' | 'poststart-sidecar' | 'poststop';
@@ -85,7 +86,8 @@ export function killWaves(members: readonly Member[]): readonly (readonly string
 
 /** Nomad's client status. It becomes terminal only once every task is dead: before, the servers would replace what still runs. */
 export function clientStatus(members: readonly Member[]): { readonly status: string; readonly description: string } {
-  if (members.some((member) => member.state === 'running')) return { status: 'running', description: 'Tasks are running' };
+  if (members.some((member) => member.state === 'running'))
+    return { status: 'running', description: 'Tasks are running' };
   if (members.length === 0 || members.some((member) => member.state === 'pending')) {
     return { status: 'pending', description: 'No tasks have started' };
   }

@@ -1,8 +1,8 @@
 /** Whether a task that ended runs again, and when: Nomad's restart policies, as one pure function. */
 import type { TaskExit } from '../driver/contract.ts';
 import { formatDuration } from '../lib/duration.ts';
-import type { RestartPolicy } from '../model/restart-policy.ts';
 import type { TaskLifecycle } from '../model/lifecycle.ts';
+import type { RestartPolicy } from '../model/restart-policy.ts';
 import { withinPolicy } from './task-events.ts';
 
 /** Restarts counted within the running interval. */

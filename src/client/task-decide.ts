@@ -18,15 +18,7 @@ import type { TaskEvent, TaskState } from '../model/task-state.ts';
 import { afterEnd, noRestarts, type RestartHistory, type TaskEnd } from './restart-tracker.ts';
 import * as events from './task-events.ts';
 
-export type Phase =
-  | 'waiting'
-  | 'preparing'
-  | 'starting'
-  | 'running'
-  | 'backoff'
-  | 'recovering'
-  | 'held'
-  | 'dead';
+export type Phase = 'waiting' | 'preparing' | 'starting' | 'running' | 'backoff' | 'recovering' | 'held' | 'dead';
 
 /** Kept in the client's state, whole, after each step. */
 export interface TaskRun {
@@ -67,6 +59,8 @@ export type TaskInput =
   | { readonly type: 'shutdown-delay-over' }
   | { readonly type: 'kill'; readonly reasons: readonly TaskEvent[]; readonly noShutdownDelay: boolean }
   | { readonly type: 'restart'; readonly event: TaskEvent; readonly gated: boolean }
+  /** The allocation cannot be made ready: the task fails before its turn. */
+  | { readonly type: 'refuse'; readonly event: TaskEvent }
   | { readonly type: 'note'; readonly event: TaskEvent };
 
 export type TaskEffect =
@@ -157,6 +151,9 @@ export function decide(run: TaskRun, input: TaskInput, rules: TaskRules, moment:
       return kill(run, input, rules, moment);
     case 'restart':
       return restart(run, input, moment);
+    case 'refuse':
+      if (run.phase !== 'waiting') return stay(run);
+      return dead(say(input.event), true, moment);
     case 'note':
       return stay(say(input.event));
     default:
@@ -195,8 +192,8 @@ function runs(
   const next: TaskRun = { ...run, phase: 'running', handle: input.handle };
   // a start that was stored before its end was known counts as started now
   const fresh = input.type === 'started' || run.state.State !== 'running';
-  const state: TaskState = { ...next.state, State: 'running', StartedAt: rfc3339(moment.nowMs), FinishedAt: null };
-  const said = fresh ? note({ ...next, state }, events.started, moment.nowMs) : next;
+  const since = { State: 'running', StartedAt: rfc3339(moment.nowMs), FinishedAt: null };
+  const said = fresh ? note({ ...next, state: { ...next.state, ...since } }, events.started, moment.nowMs) : next;
   const stopNow = said.kill === 'stopping' || said.restartAsked !== 'no';
   const delayed: TaskEffect[] = said.kill === 'delaying' ? [{ do: 'delay-shutdown', ms: 0 }] : [];
   return { run: said, effects: [{ do: 'wait' }, ...(stopNow ? [{ do: 'stop' } as const] : delayed)] };
@@ -292,13 +289,17 @@ function kill(
     case 'starting':
     case 'recovering':
       // whether it runs is not known yet; it is stopped as soon as it is
-      return { run: { ...said, kill: 'stopping' }, effects: [] };
+      return stay({ ...said, kill: 'stopping' });
     default:
       return withEffect({ do: 'cancel' }, dead({ ...said, kill: 'stopping' }, false, moment));
   }
 }
 
-function restart(run: TaskRun, input: { readonly event: TaskEvent; readonly gated: boolean }, moment: Moment): Decision {
+function restart(
+  run: TaskRun,
+  input: { readonly event: TaskEvent; readonly gated: boolean },
+  moment: Moment,
+): Decision {
   if (run.kill !== 'no') return stay(run);
   const said = note(run, input.event, moment.nowMs);
   const restartAsked = input.gated ? 'gated' : 'now';
@@ -307,7 +308,11 @@ function restart(run: TaskRun, input: { readonly event: TaskEvent; readonly gate
       return { run: { ...said, restartAsked }, effects: run.restartAsked === 'no' ? [{ do: 'stop' }] : [] };
     case 'dead':
       if (!input.gated) return stay(run);
-      return stay({ ...said, phase: 'waiting', state: { ...said.state, State: 'pending', Failed: false, FinishedAt: null } });
+      return stay({
+        ...said,
+        phase: 'waiting',
+        state: { ...said.state, State: 'pending', Failed: false, FinishedAt: null },
+      });
     case 'backoff':
       return withEffect({ do: 'cancel' }, stay({ ...said, phase: 'waiting' }));
     default:

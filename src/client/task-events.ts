@@ -137,9 +137,10 @@ export function failedValidation(message: string): TaskEvent {
   return taskEvent('Failed Validation', message, { ValidationError: message, Details: { validation_error: message } });
 }
 
-/** A step before the start that did not work: directories, volumes. */
-export function setupFailure(message: string): TaskEvent {
-  return taskEvent('Setup Failure', message, { SetupError: message, Details: { setup_error: message } });
+/** A step before the start that did not work: `hook` names it as Nomad does (`task_dir`, `volumes`). */
+export function hookFailed(hook: string, message: string): TaskEvent {
+  const text = `${hook}: ${message}`;
+  return taskEvent('Task hook failed', text, { Message: text, Details: { message: text } });
 }
 
 export function signaling(signal: string): TaskEvent {

@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -67,7 +77,9 @@ describe('a path in a tree that a task may write', () => {
 
   it('says what is missing or of the wrong kind in the words clients know', async () => {
     expect((await faultOf(statBeneath(root, 'zz'))).message).toBe(`stat ${root}/zz: no such file or directory`);
-    expect((await faultOf(listBeneath(root, 'task/local/file'))).message).toBe(`open ${root}/task/local/file: not a directory`);
+    expect((await faultOf(listBeneath(root, 'task/local/file'))).message).toBe(
+      `open ${root}/task/local/file: not a directory`,
+    );
     expect((await faultOf(openBeneath(root, 'task'))).message).toBe(`open ${root}/task: is a directory`);
   });
 
@@ -93,51 +105,61 @@ describe('a path in a tree that a task may write', () => {
     await faultOf(removeBeneath(root, '/'));
   });
 
-  it.skipIf(process.platform !== 'linux')('stays inside while a directory on the way is swapped for a link', { timeout: 30_000 }, async () => {
-    const real = join(root, 'task', 'real');
-    const swapped = join(root, 'task', 'swap');
-    mkdirSync(real);
-    writeFileSync(join(real, 'secret'), 'harmless');
-    let swapping = true;
-    const swap = (async () => {
-      while (swapping) {
-        renameSync(real, swapped);
-        await new Promise(setImmediate);
-        renameSync(swapped, real);
-        symlinkSync(outside, swapped);
-        await new Promise(setImmediate);
-        unlinkSync(swapped);
+  it.skipIf(process.platform !== 'linux')(
+    'stays inside while a directory on the way is swapped for a link',
+    { timeout: 30_000 },
+    async () => {
+      const real = join(root, 'task', 'real');
+      const swapped = join(root, 'task', 'swap');
+      mkdirSync(real);
+      writeFileSync(join(real, 'secret'), 'harmless');
+      let swapping = true;
+      const swap = (async () => {
+        while (swapping) {
+          renameSync(real, swapped);
+          await new Promise(setImmediate);
+          renameSync(swapped, real);
+          symlinkSync(outside, swapped);
+          await new Promise(setImmediate);
+          unlinkSync(swapped);
+        }
+      })();
+      const seen = new Set<string>();
+      for (let i = 0; i < 1500; i++) {
+        const found = await read('task/swap/secret').catch((error: unknown) =>
+          error instanceof Fault ? 'refused' : String(error),
+        );
+        seen.add(found);
       }
-    })();
-    const seen = new Set<string>();
-    for (let i = 0; i < 1500; i++) {
-      const found = await read('task/swap/secret').catch((error: unknown) => (error instanceof Fault ? 'refused' : String(error)));
-      seen.add(found);
-    }
-    swapping = false;
-    await swap;
-    seen.delete('refused');
-    seen.delete('harmless');
-    expect([...seen]).toEqual([]);
-  });
+      swapping = false;
+      await swap;
+      seen.delete('refused');
+      seen.delete('harmless');
+      expect([...seen]).toEqual([]);
+    },
+  );
 
-  it.skipIf(process.platform !== 'linux')('removes only what is inside while links are swapped in', { timeout: 30_000 }, async () => {
-    for (let round = 0; round < 150; round++) {
-      const victim = join(root, 'victim');
-      const inner = join(victim, 'inner');
-      mkdirSync(inner, { recursive: true });
-      writeFileSync(join(inner, 'secret'), 'harmless');
-      const removal = removeBeneath(root, 'victim').catch(() => undefined);
-      await new Promise(setImmediate);
-      try {
-        renameSync(inner, join(base, `moved-${round}`));
-        symlinkSync(outside, inner);
-      } catch {
-        // it was already gone
+  it.skipIf(process.platform !== 'linux')(
+    'removes only what is inside while links are swapped in',
+    { timeout: 30_000 },
+    async () => {
+      for (let round = 0; round < 150; round++) {
+        const victim = join(root, 'victim');
+        const inner = join(victim, 'inner');
+        mkdirSync(inner, { recursive: true });
+        writeFileSync(join(inner, 'secret'), 'harmless');
+        const removal = removeBeneath(root, 'victim').catch(() => undefined);
+        await new Promise(setImmediate);
+        try {
+          renameSync(inner, join(base, `moved-${round}`));
+          symlinkSync(outside, inner);
+        } catch {
+          // it was already gone
+        }
+        await removal;
+        rmSync(victim, { recursive: true, force: true });
+        expect(readdirSync(outside)).toEqual(['secret']);
       }
-      await removal;
-      rmSync(victim, { recursive: true, force: true });
-      expect(readdirSync(outside)).toEqual(['secret']);
-    }
-  });
+    },
+  );
 });

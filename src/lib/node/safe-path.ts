@@ -112,7 +112,10 @@ function explained(error: unknown, verb: string, path: string): unknown {
     case 'EISDIR':
       return new Fault('invalid', `${verb} ${path}: is a directory`, { status: 500, cause: error });
     case 'ELOOP':
-      return new Fault('denied', `${verb} ${path}: a symbolic link is not followed here`, { status: 500, cause: error });
+      return new Fault('denied', `${verb} ${path}: a symbolic link is not followed here`, {
+        status: 500,
+        cause: error,
+      });
     case 'EACCES':
     case 'EPERM':
       return new Fault('denied', `${verb} ${path}: permission denied`, { status: 500, cause: error });

@@ -1,0 +1,117 @@
+/**
+ * An allocation's directories:
+ *   <alloc_dir>/<id>/alloc/{data,logs,tmp}          shared by the group's tasks
+ *   <alloc_dir>/<id>/<task>/{local,private,secrets,tmp}
+ * What the agent makes it makes before any task runs; what it removes it removes by descriptor (lib/node/safe-path).
+ */
+import { chmod, chown, mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TaskDirectories } from '../driver/contract.ts';
+import { messageOf } from '../lib/fault.ts';
+import { removeBeneath } from '../lib/node/safe-path.ts';
+import { listMounts } from './mounts.ts';
+import { runProgram } from './run-program.ts';
+
+const isRoot = process.getuid?.() === 0;
+const nobody = 65_534;
+
+export function taskDirectories(allocDir: string, allocId: string, task: string): TaskDirectories {
+  const allocation = join(allocDir, allocId);
+  const own = join(allocation, task);
+  return {
+    allocation,
+    shared: join(allocation, 'alloc'),
+    task: own,
+    local: join(own, 'local'),
+    secrets: join(own, 'secrets'),
+    private: join(own, 'private'),
+    tmp: join(own, 'tmp'),
+    logs: join(allocation, 'alloc', 'logs'),
+  };
+}
+
+/**
+ * Unlike Nomad: the allocation's directory is 0711, not 0755: other users of the host cannot list it; they have to know a path in it.
+ * The rest has Nomad's modes, because tasks of one group run as different users and share `alloc`.
+ */
+export async function buildAllocationDirectory(allocDir: string, allocId: string): Promise<void> {
+  const allocation = join(allocDir, allocId);
+  await mkdir(allocDir, { recursive: true, mode: 0o711 });
+  await make(allocation, 0o711, null);
+  await make(join(allocation, 'alloc'), 0o777, nobody);
+  await Promise.all(['data', 'logs', 'tmp'].map((name) => make(join(allocation, 'alloc', name), 0o777, nobody)));
+}
+
+export interface TaskOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface BuiltTaskDirectory {
+  /** Why the secrets are in a plain directory; null: they are in memory. */
+  readonly secretsOnDisk: string | null;
+}
+
+/**
+ * Unlike Nomad: `secrets` and `private` of a task with a known owner are 0700 and that owner's, where Nomad opens them to every user
+ * of the host. A task whose user only its driver knows keeps 0777 here; the driver tightens it when it picks the user.
+ */
+export async function buildTaskDirectory(
+  directories: TaskDirectories,
+  owner: TaskOwner | null,
+  secretsMb: number,
+  signal: AbortSignal,
+): Promise<BuiltTaskDirectory> {
+  await make(directories.task, 0o777, nobody);
+  await make(directories.local, 0o777, nobody);
+  await make(directories.tmp, 0o1777, nobody);
+  const secretsOnDisk = await mountSecrets(directories.secrets, secretsMb || 1, signal);
+  for (const path of [directories.secrets, directories.private]) {
+    if (owner === null) await make(path, 0o777, nobody);
+    else {
+      await make(path, 0o700, null);
+      if (isRoot) await chown(path, owner.uid, owner.gid);
+    }
+  }
+  return { secretsOnDisk };
+}
+
+async function make(path: string, mode: number, uid: number | null): Promise<void> {
+  await mkdir(path, { recursive: true });
+  await chmod(path, mode);
+  if (isRoot && uid !== null) await chown(path, uid, uid);
+}
+
+async function mountSecrets(path: string, sizeMb: number, signal: AbortSignal): Promise<string | null> {
+  await mkdir(path, { recursive: true });
+  if (process.platform !== 'linux') return `tmpfs is not used on ${process.platform}`;
+  if (!isRoot) return 'mounting needs root';
+  if ((await listMounts(path)).includes(path)) return null;
+  try {
+    const options = `size=${sizeMb}m,mode=0777,noexec,nosuid,nodev`;
+    await runProgram('mount', ['-t', 'tmpfs', '-o', options, 'drover-secrets', path], signal);
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** Unmounts what is mounted below and removes the allocation's directory; missing is fine. */
+export async function removeAllocationDirectory(allocDir: string, allocId: string, signal: AbortSignal): Promise<void> {
+  const mounts = await listMounts(join(allocDir, allocId));
+  if (mounts.length > 0) await runProgram('umount', ['-l', ...mounts.reverse()], signal);
+  await removeBeneath(allocDir, allocId);
+}
+
+/** uid and gid of `user` (a name or a number) by the host's files; null: nobody of that name. */
+export async function lookUpUser(user: string): Promise<TaskOwner | null> {
+  const lines = await readFile('/etc/passwd', 'utf8').then(
+    (text) => text.split('\n'),
+    () => [],
+  );
+  for (const line of lines) {
+    const [name, , uid, gid] = line.split(':');
+    if (name === user || uid === user) return { uid: Number(uid), gid: Number(gid) };
+  }
+  return /^\d+$/.test(user) ? { uid: Number(user), gid: Number(user) } : null;
+}

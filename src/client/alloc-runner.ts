@@ -1,0 +1,442 @@
+/**
+ * One allocation: its directories, its tasks in the order of their lifecycle, its health, its end.
+ *
+ *   waiting for the one it replaces ─▶ directories ─▶ tasks ─▶ ended ─▶ collected
+ *                 └────────── stop ───────────┴─────────┘
+ */
+import type { EngineDriver, IsolationRung, TaskConfig } from '../driver/contract.ts';
+import { Fault, messageOf } from '../lib/fault.ts';
+import type { Allocation, AllocDeploymentStatus } from '../model/allocation.ts';
+import type { Job } from '../model/job.ts';
+import type { Node } from '../model/node.ts';
+import type { Task } from '../model/task.ts';
+import type { TaskGroup } from '../model/task-group.ts';
+import type { TaskEvent } from '../model/task-state.ts';
+import {
+  buildAllocationDirectory,
+  buildTaskDirectory,
+  lookUpUser,
+  removeAllocationDirectory,
+  taskDirectories,
+} from './alloc-dir.ts';
+import { type HealthRules, healthOf, healthRules, type WatchedTask } from './alloc-health.ts';
+import type { ClientDrivers } from './client-driver.ts';
+import type { ClientConfig, ClientLog } from './config.ts';
+import { allowed, clientStatus, downfall, killWaves, roleOf } from './lifecycle.ts';
+import { restartsOnSuccess } from './restart-tracker.ts';
+import type { AllocationUpdate } from './server-connection.ts';
+import { buildTaskConfig } from './task-config.ts';
+import { resumed, rfc3339, type TaskRules, type TaskRun } from './task-decide.ts';
+import {
+  allocUnhealthy,
+  hookFailed,
+  signaling,
+  userRestart,
+  userRestartAll,
+  userRestartRunning,
+} from './task-events.ts';
+import { TaskRunner } from './task-runner.ts';
+
+export interface AllocationRunnerOptions {
+  readonly config: ClientConfig;
+  readonly drivers: ClientDrivers;
+  readonly hostEnv: Readonly<Record<string, string | undefined>>;
+  readonly deniedEnv: ReadonlySet<string>;
+  readonly isolationFloor: IsolationRung;
+  node(): Node;
+  /** Resolves when the allocation this one replaces has ended here. */
+  readonly previousEnded: Promise<void>;
+  readonly serversReached: Promise<void>;
+  saveTask(task: string, run: TaskRun): Promise<void>;
+  saveHealth(status: AllocDeploymentStatus): Promise<void>;
+  /** There is something new to report. */
+  changed(runner: AllocationRunner): void;
+  now(): number;
+  random(): number;
+  newGeneration(): string;
+  readonly log: ClientLog;
+}
+
+export interface StoredRuns {
+  readonly runs: ReadonlyMap<string, TaskRun>;
+  readonly deploymentStatus: AllocDeploymentStatus | null;
+}
+
+export class AllocationRunner {
+  readonly id: string;
+  readonly #options: AllocationRunnerOptions;
+  readonly #tasks = new Map<string, TaskRunner>();
+  readonly #life = new AbortController();
+  #alloc: Allocation;
+  #job: Job;
+  #group: TaskGroup;
+  /** Directories are there: tasks may begin. */
+  #ready = false;
+  /** Only poststop tasks begin any more. */
+  #ending = false;
+  #killing = false;
+  #description = '';
+  #health: AllocDeploymentStatus | null;
+  readonly #watchedSinceMs: number;
+  #healthTimer: NodeJS.Timeout | null = null;
+  #announceEnd: () => void = () => undefined;
+  /** Resolves when every task is dead. */
+  readonly ended: Promise<void>;
+
+  constructor(alloc: Allocation, job: Job, options: AllocationRunnerOptions, stored: StoredRuns | null) {
+    const group = job.TaskGroups?.find((candidate) => candidate.Name === alloc.TaskGroup);
+    if (group === undefined) throw new Fault('invalid', `job "${job.ID}" has no group "${alloc.TaskGroup}"`);
+    this.id = alloc.ID;
+    this.#alloc = alloc;
+    this.#job = job;
+    this.#group = group;
+    this.#options = options;
+    this.#health = stored?.deploymentStatus ?? alloc.DeploymentStatus;
+    this.#watchedSinceMs = options.now();
+    this.ended = new Promise((resolve) => {
+      this.#announceEnd = resolve;
+    });
+    for (const task of group.Tasks ?? []) {
+      const run = stored?.runs.get(task.Name);
+      this.#tasks.set(task.Name, this.#taskRunner(task.Name, run === undefined ? null : resumed(run)));
+    }
+  }
+
+  get alloc(): Allocation {
+    return this.#alloc;
+  }
+
+  get job(): Job {
+    return this.#job;
+  }
+
+  get allDead(): boolean {
+    return [...this.#tasks.values()].every((task) => task.run.phase === 'dead');
+  }
+
+  get runningTasks(): number {
+    return [...this.#tasks.values()].filter((task) => task.run.phase === 'running').length;
+  }
+
+  /** Begins, or goes on after a restart of the agent. Resolves when tasks may run; the rest happens by itself. */
+  async start(): Promise<void> {
+    await Promise.all([...this.#tasks.values()].map((task) => task.recover()));
+    if (this.#life.signal.aborted) return;
+    if (!this.allDead && !this.#stopWanted) await this.#prepare();
+    this.#settle();
+  }
+
+  async #prepare(): Promise<void> {
+    const stopped = new Promise<void>((resolve) => {
+      this.#life.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await Promise.race([this.#options.previousEnded, stopped]);
+    if (this.#life.signal.aborted) return;
+    try {
+      this.#refuseUnservedNetwork();
+      await buildAllocationDirectory(this.#options.config.allocDir, this.id);
+      this.#ready = true;
+    } catch (error) {
+      this.#description = messageOf(error);
+      this.#options.log.error({ alloc: this.id, error: this.#description }, 'an allocation could not be prepared');
+      this.#failAll(hookFailed('alloc_dir', this.#description));
+    }
+  }
+
+  #refuseUnservedNetwork(): void {
+    const mode = this.#group.Networks?.[0]?.Mode ?? '';
+    if (mode === '' || mode === 'host' || mode === 'none') return;
+    throw new Fault('unsupported', `network mode "${mode}" is not served yet: use "host" or "none"`);
+  }
+
+  /** No task can begin: each says why and is dead. */
+  #failAll(event: TaskEvent): void {
+    this.#ending = true;
+    for (const task of this.#tasks.values()) task.send({ type: 'refuse', event });
+  }
+
+  /** A newer version of the row from the servers. */
+  update(alloc: Allocation, job: Job): void {
+    const group = job.TaskGroups?.find((candidate) => candidate.Name === alloc.TaskGroup);
+    this.#alloc = alloc;
+    if (group !== undefined) {
+      this.#job = job;
+      this.#group = group;
+    }
+    this.#settle();
+  }
+
+  get #stopWanted(): boolean {
+    return this.#alloc.DesiredStatus !== 'run';
+  }
+
+  /** The servers do not know this allocation any more: it ends. */
+  stop(): void {
+    this.#alloc = { ...this.#alloc, DesiredStatus: 'stop' };
+    this.#settle();
+  }
+
+  /** The agent goes, the tasks stay. */
+  detach(): void {
+    this.#life.abort();
+    if (this.#healthTimer !== null) clearTimeout(this.#healthTimer);
+    for (const task of this.#tasks.values()) task.detach();
+  }
+
+  #settle(): void {
+    if (this.#life.signal.aborted) return;
+    const members = this.#members();
+    const down = downfall(members);
+    if (this.#stopWanted || down !== null) this.#ending = true;
+    if (this.#stopWanted) void this.#killAll(null);
+    else if (down !== null) void this.#killAll(down.event);
+    const stopping = this.#ending;
+    if (this.#ready || stopping) for (const name of allowed(members, stopping)) this.#begin(name, stopping);
+    this.#watchHealth(members);
+    if (this.allDead) this.#announceEnd();
+    this.#options.changed(this);
+  }
+
+  #begin(name: string, stopping: boolean): void {
+    const task = this.#tasks.get(name);
+    if (task === undefined || task.run.phase !== 'waiting') return;
+    // stopped before anything was there: nothing to clean up after
+    if (stopping && !this.#ready && task.run.generation === '')
+      task.send({ type: 'kill', reasons: [], noShutdownDelay: true });
+    else task.allow();
+  }
+
+  async #killAll(event: TaskEvent | null): Promise<void> {
+    if (this.#killing) return;
+    this.#killing = true;
+    const noShutdownDelay = this.#alloc.DesiredTransition.NoShutdownDelay === true;
+    const reasons = event === null ? [] : [event];
+    // a cause is told to all of them at once; who is asked to stop when is another matter
+    for (let waves = killWaves(this.#members()); waves.length > 0; waves = killWaves(this.#members())) {
+      const wave = waves[0]!.map((name) => this.#tasks.get(name)!);
+      for (const task of wave) task.send({ type: 'kill', reasons, noShutdownDelay });
+      await Promise.all(wave.map((task) => task.dead));
+      if (this.#life.signal.aborted) return;
+    }
+    this.#killing = false;
+  }
+
+  #members(): readonly WatchedTask[] {
+    return (this.#group.Tasks ?? []).flatMap((task) => {
+      const runner = this.#tasks.get(task.Name);
+      return runner === undefined ? [] : [memberOf(task, runner.run)];
+    });
+  }
+
+  #watchHealth(members: readonly WatchedTask[]): void {
+    const rules = healthRules(this.#job, this.#group, this.#alloc.DeploymentID);
+    if (rules === null || (this.#health?.Healthy ?? null) !== null || this.#stopWanted) return;
+    if (this.#healthTimer !== null) clearTimeout(this.#healthTimer);
+    this.#decideHealth(members, rules);
+  }
+
+  #decideHealth(members: readonly WatchedTask[], rules: HealthRules): void {
+    const now = this.#options.now();
+    const health = healthOf(members, rules, this.#watchedSinceMs, now);
+    if (health.state === 'undecided') {
+      this.#healthTimer = setTimeout(() => this.#settle(), Math.min(health.lookAgainMs, 2 ** 31 - 1));
+      this.#healthTimer.unref();
+      return;
+    }
+    const known = this.#alloc.DeploymentStatus;
+    this.#health = {
+      Healthy: health.state === 'healthy',
+      Timestamp: rfc3339(now),
+      Canary: known?.Canary ?? false,
+      ModifyIndex: known?.ModifyIndex ?? 0,
+    };
+    if (health.state === 'unhealthy' && this.#alloc.DeploymentID !== '') {
+      for (const [task, message] of health.events)
+        this.#tasks.get(task)?.send({ type: 'note', event: allocUnhealthy(message) });
+    }
+    this.#options.saveHealth(this.#health).catch((error: unknown) => {
+      this.#options.log.error(
+        { alloc: this.id, error: messageOf(error) },
+        'the health of an allocation could not be stored',
+      );
+    });
+  }
+
+  /** What the servers are told. */
+  report(): AllocationUpdate {
+    const status = clientStatus(this.#members());
+    const started = [...this.#tasks.values()].map((task) => [task.name, task.run.state] as const);
+    return {
+      ID: this.id,
+      NodeID: this.#alloc.NodeID,
+      ClientStatus: status.status,
+      ClientDescription:
+        status.status === 'failed' && this.#description !== '' ? this.#description : status.description,
+      TaskStates: Object.fromEntries(started),
+      DeploymentStatus: this.#health,
+      NetworkStatus:
+        this.#ready || this.allDead ? { InterfaceName: '', Address: '', AddressIPv6: '', DNS: null } : null,
+    };
+  }
+
+  /** Nomad's texts, which its command line shows. */
+  task(name: string, otherwise: string, status = 500): TaskRunner {
+    const task = this.#tasks.get(name);
+    if (task === undefined) throw new Fault('invalid', otherwise, { status });
+    return task;
+  }
+
+  get tasks(): readonly TaskRunner[] {
+    return [...this.#tasks.values()];
+  }
+
+  /** The driver of a task and the task's id with it; `not running` where it does not run. */
+  running(
+    name: string,
+    notFound: string,
+    notRunning: string,
+  ): { readonly engine: EngineDriver; readonly taskId: string } {
+    const task = this.task(name, notFound);
+    const engine = this.#driverOf(name);
+    if (task.run.phase !== 'running' || engine === null) throw new Fault('conflict', notRunning, { status: 500 });
+    return { engine, taskId: task.taskId };
+  }
+
+  restart(options: { readonly task: string; readonly allTasks: boolean }): void {
+    if (options.task !== '' && options.allTasks) {
+      throw new Fault('invalid', 'task name cannot be set when restarting all tasks', { status: 500 });
+    }
+    if (this.#ending || this.allDead)
+      throw new Fault('conflict', 'restart of an alloc that should not run', { status: 500 });
+    if (options.task !== '') {
+      const task = this.task(options.task, `Could not find task runner for task: ${options.task}`);
+      if (task.run.phase !== 'running') throw new Fault('conflict', 'Task not running', { status: 500 });
+      task.send({ type: 'restart', event: userRestart, gated: false });
+      return;
+    }
+    for (const task of this.#tasks.values()) {
+      if (options.allTasks) task.send({ type: 'restart', event: userRestartAll, gated: true });
+      else if (task.run.phase === 'running') task.send({ type: 'restart', event: userRestartRunning, gated: false });
+    }
+  }
+
+  /** Like Nomad, an unknown signal's name is noted and answered with success; the driver's refusal is logged. */
+  async signal(options: { readonly task: string; readonly signal: string }, signal: AbortSignal): Promise<void> {
+    const names =
+      options.task === ''
+        ? this.tasks.filter((task) => task.run.phase === 'running').map((task) => task.name)
+        : [options.task];
+    if (names.length === 0) throw new Fault('conflict', 'Task not running', { status: 500 });
+    for (const name of names) {
+      const { engine, taskId } = this.running(name, 'Task not found', 'Task not running');
+      this.task(name, '').send({ type: 'note', event: signaling(options.signal) });
+      if (engine.signal === undefined)
+        throw new Fault('unsupported', `driver "${engine.info.name}" sends no signals`, { status: 500 });
+      try {
+        await engine.signal(taskId, options.signal, signal);
+      } catch (error) {
+        this.#options.log.warn({ alloc: this.id, task: name, error: messageOf(error) }, 'a signal was not delivered');
+      }
+    }
+  }
+
+  async removeDirectories(signal: AbortSignal): Promise<void> {
+    await removeAllocationDirectory(this.#options.config.allocDir, this.id, signal);
+  }
+
+  #taskOf(name: string): Task {
+    return this.#group.Tasks!.find((task) => task.Name === name)!;
+  }
+
+  #driverOf(name: string): EngineDriver | null {
+    return this.#options.drivers.get(this.#taskOf(name).Driver)?.engine ?? null;
+  }
+
+  #taskRunner(name: string, stored: TaskRun | null): TaskRunner {
+    const options = this.#options;
+    return new TaskRunner(
+      {
+        allocId: this.id,
+        name,
+        killSignal: this.#taskOf(name).KillSignal,
+        rules: () => this.#rules(this.#taskOf(name)),
+        engine: () => this.#driverOf(name),
+        prepare: (signal) => this.#prepareTask(this.#taskOf(name), signal),
+        buildConfig: (generation) => this.#config(this.#taskOf(name), generation),
+        save: (run) => options.saveTask(name, run),
+        changed: () => this.#settle(),
+        serversReached: options.serversReached,
+        holdWhenLost: this.#job.Type !== 'system' && this.#job.Type !== 'sysbatch',
+        now: options.now,
+        random: options.random,
+        newGeneration: options.newGeneration,
+        log: options.log,
+      },
+      stored,
+    );
+  }
+
+  #rules(task: Task): TaskRules {
+    const none = { Interval: 0, Attempts: 0, Delay: 0, Mode: 'fail', RenderTemplates: false };
+    return {
+      policy: task.RestartPolicy ?? this.#group.RestartPolicy ?? none,
+      restartsOnSuccess: restartsOnSuccess(this.#job.Type, task.Lifecycle),
+      shutdownDelayNs: task.ShutdownDelay,
+      killTimeoutNs: Math.min(task.KillTimeout || 5e9, this.#options.config.maxKillTimeoutMs * 1e6),
+    };
+  }
+
+  async #prepareTask(task: Task, signal: AbortSignal): Promise<void> {
+    const { config, log } = this.#options;
+    const driver = this.#options.drivers.get(task.Driver);
+    if (driver === undefined) return;
+    await buildAllocationDirectory(config.allocDir, this.id);
+    const own = driver.engine.info.filesystem === 'none';
+    const owner = task.User === '' ? (own ? agentUser : null) : await lookUpUser(task.User);
+    const directories = taskDirectories(config.allocDir, this.id, task.Name);
+    const built = await buildTaskDirectory(directories, owner, task.Resources?.SecretsMB ?? 0, signal);
+    if (built.secretsOnDisk !== null) {
+      log.debug(
+        { alloc: this.id, task: task.Name, reason: built.secretsOnDisk },
+        'secrets are kept in a plain directory',
+      );
+    }
+  }
+
+  #config(task: Task, generation: string): TaskConfig {
+    const { config, drivers } = this.#options;
+    const driver = drivers.get(task.Driver);
+    if (driver === undefined) throw new Fault('not_found', `driver "${task.Driver}" is not on this node`);
+    return buildTaskConfig({
+      alloc: this.#alloc,
+      job: this.#job,
+      group: this.#group,
+      task,
+      node: this.#options.node(),
+      region: config.region,
+      cgroupParent: config.cgroupParent || 'nomad.slice',
+      directories: taskDirectories(config.allocDir, this.id, task.Name),
+      hostEnv: this.#options.hostEnv,
+      denied: this.#options.deniedEnv,
+      generation,
+      driver,
+      isolationFloor: this.#options.isolationFloor,
+    });
+  }
+}
+
+const agentUser = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+
+function memberOf(task: Task, run: TaskRun): WatchedTask {
+  const state = run.phase === 'dead' ? 'dead' : run.state.State === 'running' ? 'running' : 'pending';
+  const since = state === 'running' && run.state.StartedAt !== null ? Date.parse(run.state.StartedAt) : 0;
+  return {
+    name: task.Name,
+    role: roleOf(task),
+    leader: task.Leader,
+    state,
+    failed: run.state.Failed,
+    neverStarted: run.state.StartedAt === null,
+    runningSinceMs: since,
+  };
+}

@@ -1,0 +1,318 @@
+/** Every allocation this node knows: taken up from the store, begun and ended as the servers say, collected, forgotten. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { IsolationRung } from '../driver/contract.ts';
+import { Fault, messageOf } from '../lib/fault.ts';
+import type { Allocation } from '../model/allocation.ts';
+import type { Job } from '../model/job.ts';
+import type { Node } from '../model/node.ts';
+import type { Change } from '../state/store.ts';
+import { removeAllocationDirectory } from './alloc-dir.ts';
+import { AllocationRunner } from './alloc-runner.ts';
+import type { AllocationChanges } from './allocation-sync.ts';
+import type { ClientDrivers } from './client-driver.ts';
+import { type ClientStore, type ClientTables, jobKey, type StoredAllocation, taskKey } from './client-tables.ts';
+import type { ClientConfig, ClientLog } from './config.ts';
+import { storageFacts } from './fingerprint/storage.ts';
+import { chooseGarbage } from './garbage.ts';
+import { driverMessage } from './task-events.ts';
+import type { UpdateSender } from './update-sender.ts';
+
+export interface AllocationTableOptions {
+  readonly config: ClientConfig;
+  readonly store: ClientStore;
+  readonly drivers: ClientDrivers;
+  readonly sender: UpdateSender;
+  readonly hostEnv: Readonly<Record<string, string | undefined>>;
+  readonly deniedEnv: ReadonlySet<string>;
+  readonly isolationFloor: IsolationRung;
+  node(): Node;
+  now(): number;
+  random(): number;
+  newGeneration(): string;
+  readonly log: ClientLog;
+}
+
+const terminal = new Set(['complete', 'failed', 'lost']);
+
+export class AllocationTable {
+  readonly #options: AllocationTableOptions;
+  readonly #store: ClientStore;
+  readonly #runners = new Map<string, AllocationRunner>();
+  readonly #life = new AbortController();
+  readonly #forgetting = new Set<string>();
+  #reached: () => void = () => undefined;
+  /** Resolves when the servers first said what this node should run. */
+  readonly #serversReached: Promise<void>;
+
+  constructor(options: AllocationTableOptions) {
+    this.#options = options;
+    this.#store = options.store;
+    this.#serversReached = new Promise((resolve) => {
+      this.#reached = resolve;
+    });
+  }
+
+  /** Takes up what an earlier life of the agent ran. */
+  restore(): void {
+    const snapshot = this.#store.snapshot();
+    for (const row of snapshot.scan('allocations')) {
+      if (row.EndedAtMs > 0 && row.Collected) continue;
+      const job = snapshot.get('jobs', row.JobKey);
+      if (job === undefined) {
+        this.#options.log.error({ alloc: row.ID }, 'the job of a stored allocation is gone; it waits for the servers');
+        continue;
+      }
+      const runs = new Map([...snapshot.by('tasks', 'allocation', row.ID)].map((task) => [task.Task, task.Run]));
+      try {
+        const runner = this.#make(row.Allocation, job, { runs, deploymentStatus: row.DeploymentStatus });
+        if (row.EndedAtMs === 0) this.#begin(runner);
+        // the servers may have missed its end
+        else this.#options.sender.send(runner.report());
+      } catch (error) {
+        this.#options.log.error(
+          { alloc: row.ID, error: messageOf(error) },
+          'a stored allocation could not be taken up',
+        );
+      }
+    }
+  }
+
+  known(): ReadonlyMap<string, number> {
+    const rows = this.#store.snapshot().scan('allocations');
+    return new Map([...rows].map((row) => [row.ID, row.Allocation.AllocModifyIndex]));
+  }
+
+  async apply(changes: AllocationChanges): Promise<void> {
+    await Promise.all(changes.rows.map((alloc) => this.#take(alloc)));
+    for (const id of changes.gone) void this.#forget(id);
+    this.#reached();
+  }
+
+  async #take(alloc: Allocation): Promise<void> {
+    const known = this.#store.snapshot().get('allocations', alloc.ID);
+    if (known !== undefined && known.Allocation.AllocModifyIndex > alloc.AllocModifyIndex) return;
+    const { Job: job, ...rest } = alloc;
+    if (job === null) {
+      this.#options.log.error({ alloc: alloc.ID }, 'an allocation came without its job');
+      return;
+    }
+    const over = known === undefined && terminal.has(alloc.ClientStatus);
+    const row: StoredAllocation = {
+      ID: alloc.ID,
+      Allocation: { ...rest, Job: null },
+      JobKey: jobKey(job),
+      DeploymentStatus: known?.DeploymentStatus ?? null,
+      EndedAtMs: known?.EndedAtMs ?? (over ? this.#options.now() : 0),
+      Collected: known?.Collected ?? over,
+    };
+    await this.#store.write((head) => {
+      const changes: Change<ClientTables>[] = [{ table: 'allocations', id: row.ID, row }];
+      if (head.get('jobs', row.JobKey) === undefined) changes.push({ table: 'jobs', id: row.JobKey, row: job });
+      return { changes, result: null };
+    });
+    const runner = this.#runners.get(alloc.ID);
+    if (runner !== undefined) runner.update(row.Allocation, job);
+    else if (!over && row.EndedAtMs === 0) this.#begin(this.#make(row.Allocation, job, null));
+  }
+
+  #make(alloc: Allocation, job: Job, stored: ConstructorParameters<typeof AllocationRunner>[3]): AllocationRunner {
+    const options = this.#options;
+    const previous = this.#runners.get(alloc.PreviousAllocation);
+    const runner = new AllocationRunner(
+      alloc,
+      job,
+      {
+        ...options,
+        previousEnded: previous === undefined ? Promise.resolve() : previous.ended,
+        serversReached: this.#serversReached,
+        saveTask: async (task, run) => {
+          const row = { AllocID: alloc.ID, Task: task, Run: run };
+          await this.#store.write(() => ({
+            changes: [{ table: 'tasks', id: taskKey(alloc.ID, task), row }],
+            result: null,
+          }));
+        },
+        saveHealth: (DeploymentStatus) => this.#amend(alloc.ID, { DeploymentStatus }),
+        changed: (changed) => this.#changed(changed),
+      },
+      stored,
+    );
+    this.#runners.set(alloc.ID, runner);
+    return runner;
+  }
+
+  #begin(runner: AllocationRunner): void {
+    runner.start().catch((error: unknown) => {
+      this.#options.log.error({ alloc: runner.id, error: messageOf(error) }, 'an allocation could not begin');
+    });
+  }
+
+  #changed(runner: AllocationRunner): void {
+    if (this.#runners.get(runner.id) !== runner) return;
+    this.#options.sender.send(runner.report());
+    if (!runner.allDead) return;
+    const row = this.#store.snapshot().get('allocations', runner.id);
+    if (row === undefined || row.EndedAtMs > 0) return;
+    this.#amend(runner.id, { EndedAtMs: this.#options.now() }).catch((error: unknown) => {
+      this.#options.log.error(
+        { alloc: runner.id, error: messageOf(error) },
+        'the end of an allocation could not be stored',
+      );
+    });
+  }
+
+  async #amend(id: string, fields: Partial<StoredAllocation>): Promise<void> {
+    await this.#store.write((head) => {
+      const row = head.get('allocations', id);
+      return {
+        changes: row === undefined ? [] : [{ table: 'allocations', id, row: { ...row, ...fields } }],
+        result: null,
+      };
+    });
+  }
+
+  /** Unknown to the servers: its tasks end, its directory goes, it is forgotten. */
+  async #forget(id: string): Promise<void> {
+    if (this.#forgetting.has(id)) return;
+    this.#forgetting.add(id);
+    const runner = this.#runners.get(id);
+    try {
+      if (runner !== undefined && !runner.allDead) {
+        runner.stop();
+        await runner.ended;
+      }
+      if (this.#life.signal.aborted) return;
+      await this.#removeDirectory(id);
+      runner?.detach();
+      this.#runners.delete(id);
+      this.#options.sender.forget(id);
+      await this.#store.write((head) => {
+        const row = head.get('allocations', id);
+        const changes: Change<ClientTables>[] = [{ table: 'allocations', id, row: null }];
+        for (const task of head.by('tasks', 'allocation', id))
+          changes.push({ table: 'tasks', id: taskKey(id, task.Task), row: null });
+        const sharers = row === undefined ? [] : [...head.by('allocations', 'job', row.JobKey)];
+        if (row !== undefined && sharers.length <= 1) changes.push({ table: 'jobs', id: row.JobKey, row: null });
+        return { changes, result: null };
+      });
+    } catch (error) {
+      this.#options.log.error({ alloc: id, error: messageOf(error) }, 'an allocation could not be forgotten');
+    } finally {
+      this.#forgetting.delete(id);
+    }
+  }
+
+  async #removeDirectory(id: string): Promise<void> {
+    await removeAllocationDirectory(this.#options.config.allocDir, id, this.#life.signal);
+  }
+
+  /** Frees what one ended allocation left; null: every ended one. */
+  async collect(id: string | null): Promise<void> {
+    const rows = [...this.#store.snapshot().scan('allocations')].filter((row) => id === null || row.ID === id);
+    if (id !== null && rows.length === 0) throw unknownAllocation(id);
+    for (const row of rows) {
+      const runner = this.#runners.get(row.ID);
+      if (runner !== undefined && !runner.allDead) {
+        if (id === null) continue;
+        throw new Fault('conflict', `allocation "${row.ID}" is still running`, { status: 500 });
+      }
+      if (row.Collected) continue;
+      await this.#removeDirectory(row.ID);
+      await this.#amend(row.ID, { Collected: true });
+      runner?.detach();
+      this.#runners.delete(row.ID);
+    }
+  }
+
+  async collectLoop(signal: AbortSignal): Promise<void> {
+    const { config } = this.#options;
+    while (!signal.aborted) {
+      await sleep(config.gcIntervalMs, undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return;
+      try {
+        const kept = [...this.#store.snapshot().scan('allocations')].filter((row) => !row.Collected);
+        const ended = kept.filter((row) => row.EndedAtMs > 0).map((row) => ({ id: row.ID, endedAtMs: row.EndedAtMs }));
+        const disk = await storageFacts(config.allocDir);
+        const usedPercent = disk.bytesTotal === 0 ? 0 : (1 - disk.bytesFree / disk.bytesTotal) * 100;
+        const limits = { maxAllocs: config.gcMaxAllocs, diskUsageThreshold: config.gcDiskUsageThreshold };
+        for (const id of chooseGarbage(ended, kept.length, usedPercent, limits)) await this.collect(id);
+      } catch (error) {
+        this.#options.log.warn({ error: messageOf(error) }, 'ended allocations could not be collected');
+      }
+    }
+  }
+
+  /** What drivers say about tasks becomes events of the tasks. */
+  async listenToDrivers(signal: AbortSignal): Promise<void> {
+    await Promise.all(
+      [...this.#options.drivers.values()].map(async ({ engine }) => {
+        while (engine.events !== undefined && !signal.aborted) {
+          try {
+            for await (const event of engine.events(signal)) {
+              const [allocId = '', task = ''] = event.taskId.split('/');
+              const runner = this.#runners.get(allocId)?.tasks.find((candidate) => candidate.name === task);
+              if (runner?.taskId === event.taskId)
+                runner.send({ type: 'note', event: driverMessage(event.message, event.annotations) });
+            }
+          } catch (error) {
+            if (!signal.aborted)
+              this.#options.log.warn(
+                { driver: engine.info.name, error: messageOf(error) },
+                "a driver's messages were interrupted",
+              );
+          }
+          await sleep(5_000, undefined, { signal, ref: false }).catch(() => undefined);
+        }
+      }),
+    );
+  }
+
+  /** Known, though perhaps ended and collected. */
+  has(id: string): boolean {
+    return this.#store.snapshot().get('allocations', id) !== undefined;
+  }
+
+  /** The live side of an allocation. Unknown, or collected: `Fault('not_found')`. */
+  runner(id: string): AllocationRunner {
+    const runner = this.#runners.get(id);
+    if (runner === undefined) throw unknownAllocation(id);
+    return runner;
+  }
+
+  /** Null: ended and collected. Unknown: `Fault('not_found')`. */
+  runnerOrNull(id: string): AllocationRunner | null {
+    if (!this.has(id)) throw unknownAllocation(id);
+    return this.#runners.get(id) ?? null;
+  }
+
+  runningTasks(): number {
+    return [...this.#runners.values()].reduce((sum, runner) => sum + runner.runningTasks, 0);
+  }
+
+  /** Every task ends; resolves when they have, or after the limit. */
+  async endAll(limitMs: number): Promise<void> {
+    const live = [...this.#runners.values()].filter((runner) => !runner.allDead);
+    for (const runner of live) runner.stop();
+    const done = new AbortController();
+    const limit = sleep(limitMs, undefined, { signal: done.signal }).catch(() => undefined);
+    await Promise.race([Promise.all(live.map((runner) => runner.ended)), limit]);
+    await Promise.race([
+      this.#options.sender.idle(),
+      sleep(1_000, undefined, { signal: done.signal }).catch(() => undefined),
+    ]);
+    done.abort();
+  }
+
+  /** Tasks run on unattended; resolves when what is known about them is stored. */
+  async detach(): Promise<void> {
+    this.#life.abort();
+    const runners = [...this.#runners.values()];
+    for (const runner of runners) runner.detach();
+    await Promise.all(runners.flatMap((runner) => runner.tasks).map((task) => task.saved()));
+  }
+}
+
+/** Nomad's text. */
+export function unknownAllocation(id: string): Fault {
+  return new Fault('not_found', `Unknown allocation "${id}"`);
+}

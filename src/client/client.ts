@@ -1,0 +1,129 @@
+/**
+ * The client half of an agent, put together: who this node is, what it can do, what it runs, what it tells.
+ *
+ *   openClient ─▶ identity, stored allocations ─▶ drivers report ─▶ tasks found again ─▶ registered ─▶ in step with the servers
+ *   stop       ─▶ (dev mode: every task ends) ─▶ last reports sent ─▶ loops end; otherwise tasks run on
+ */
+import { mkdir } from 'node:fs/promises';
+import type { IsolationRung } from '../driver/contract.ts';
+import { Fault, messageOf } from '../lib/fault.ts';
+import type { Node, NodeEvent } from '../model/node.ts';
+import { syncAllocations } from './allocation-sync.ts';
+import { AllocationTable } from './allocation-table.ts';
+import type { ClientDrivers } from './client-driver.ts';
+import type { ClientNode } from './client-node.ts';
+import type { ClientStore, NodeIdentity } from './client-tables.ts';
+import type { ClientConfig, ClientLog } from './config.ts';
+import { allowedDrivers, DriverReports } from './fingerprint/drivers.ts';
+import { buildNode, hostFacts } from './fingerprint/node.ts';
+import { HostStatsSampler } from './host-stats.ts';
+import { nodeApi } from './node-api.ts';
+import { Registration } from './registration.ts';
+import type { ServerConnection } from './server-connection.ts';
+import { defaultDeniedEnv } from './task-env.ts';
+import { UpdateSender } from './update-sender.ts';
+
+export interface ClientOptions {
+  readonly config: ClientConfig;
+  readonly store: ClientStore;
+  /** Every driver of this build and its plugins; `driver.allowlist` and `driver.denylist` are applied here. */
+  readonly drivers: ClientDrivers;
+  readonly server: ServerConnection;
+  readonly log: ClientLog;
+  /** Unix milliseconds, fractions welcome. */
+  now(): number;
+  /** 0 ≤ x < 1 */
+  random(): number;
+  /** A new UUID. */
+  newId(): string;
+  /** The agent's environment; default: this process's. */
+  readonly hostEnv?: Readonly<Record<string, string | undefined>>;
+  /** No task of this node runs at a lower rung. Default: `none`. */
+  readonly isolationFloor?: IsolationRung;
+}
+
+export interface Client {
+  readonly api: ClientNode;
+  /** Ends every loop. `endTasks` (dev mode: always): tasks are stopped first and their ends reported. */
+  stop(options?: { readonly endTasks?: boolean }): Promise<void>;
+}
+
+/** Drivers that take longer to report are added to the node when they do. */
+const firstReportsMs = 5_000;
+
+/** Resolves once stored allocations were taken up and drivers reported; registration goes on by itself. */
+export async function createClient(options: ClientOptions): Promise<Client> {
+  const { config, store, log, server } = options;
+  const logged = (message: string) => (error: unknown) => log.error({ error: messageOf(error) }, message);
+  await mkdir(config.allocDir, { recursive: true, mode: 0o711 });
+  const life = new AbortController();
+  const { signal } = life;
+  const drivers = allowedDrivers(options.drivers, config.options);
+  const identity = await ownIdentity(store, options.newId);
+  const who = { nodeId: identity.ID, secretId: identity.SecretID };
+  const facts = await hostFacts(config);
+  let events: readonly NodeEvent[] = [];
+  const reports = new DriverReports(drivers, options.now, log, (event) => {
+    if (event !== null) events = [...events, event].slice(-10);
+    node = { ...buildNode(identity, config, facts, reports.all()), Events: events };
+    registration.nodeChanged();
+  });
+  let node: Node = buildNode(identity, config, facts, {});
+  const registration = new Registration({
+    server,
+    who,
+    node: () => node,
+    beaten: () => undefined,
+    log,
+    random: options.random,
+  });
+  const sender = new UpdateSender(server, who, log);
+  const deniedEnv = new Set(config.options['env.denylist']?.split(',').map((name) => name.trim()) ?? defaultDeniedEnv);
+  const table = new AllocationTable({
+    config,
+    store,
+    drivers,
+    sender,
+    hostEnv: options.hostEnv ?? process.env,
+    deniedEnv,
+    isolationFloor: options.isolationFloor ?? 'none',
+    node: () => node,
+    now: options.now,
+    random: options.random,
+    newGeneration: () => options.newId().replaceAll('-', '').slice(0, 8),
+    log,
+  });
+
+  await reports.first(firstReportsMs, signal);
+  table.restore();
+  const loops = [
+    registration.run(signal),
+    sender.run(signal),
+    syncAllocations({ server, who, known: () => table.known(), apply: (changes) => table.apply(changes), log }, signal),
+    table.collectLoop(signal),
+    table.listenToDrivers(signal),
+  ].map((loop) => loop.catch(logged('a loop of the client failed')));
+  const stats = new HostStatsSampler(config.allocDir, facts.processor.totalCompute, options.now);
+  return {
+    api: nodeApi({ config, table, stats, node: () => node }),
+    async stop({ endTasks = false } = {}) {
+      if (endTasks || config.devMode) await table.endAll(config.maxKillTimeoutMs + 5_000);
+      if (config.devMode) await table.collect(null).catch(logged('ended allocations could not be collected'));
+      await table.detach();
+      life.abort();
+      await Promise.all(loops);
+    },
+  };
+}
+
+async function ownIdentity(store: ClientStore, newId: () => string): Promise<NodeIdentity> {
+  const known = store.snapshot().get('identity', 'node');
+  if (known !== undefined) return known;
+  const row: NodeIdentity = { ID: newId(), SecretID: newId() };
+  try {
+    await store.write(() => ({ changes: [{ table: 'identity', id: 'node', row }], result: null }));
+  } catch (error) {
+    throw new Fault('unavailable', `the node's identity cannot be stored: ${messageOf(error)}`, { cause: error });
+  }
+  return row;
+}

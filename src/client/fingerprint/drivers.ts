@@ -1,0 +1,113 @@
+/** Listens to what the drivers report about themselves and keeps the last report of each. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fingerprint } from '../../driver/contract.ts';
+import { messageOf } from '../../lib/fault.ts';
+import type { DriverInfo } from '../../model/driver-info.ts';
+import type { NodeEvent } from '../../model/node.ts';
+import type { ClientDrivers } from '../client-driver.ts';
+import type { ClientLog } from '../config.ts';
+import { rfc3339 } from '../task-decide.ts';
+
+export class DriverReports {
+  readonly #drivers: ClientDrivers;
+  readonly #log: ClientLog;
+  readonly #now: () => number;
+  readonly #changed: (event: NodeEvent | null) => void;
+  readonly #reports = new Map<string, DriverInfo>();
+
+  constructor(drivers: ClientDrivers, now: () => number, log: ClientLog, changed: (event: NodeEvent | null) => void) {
+    this.#drivers = drivers;
+    this.#now = now;
+    this.#log = log;
+    this.#changed = changed;
+  }
+
+  all(): Readonly<Record<string, DriverInfo>> {
+    return Object.fromEntries(this.#reports);
+  }
+
+  /** Resolves when each driver has reported once, or after the limit. */
+  async first(limitMs: number, signal: AbortSignal): Promise<void> {
+    const done = new AbortController();
+    const started = [...this.#drivers.keys()].map((name) => this.#listen(name, signal));
+    const limit = sleep(limitMs, undefined, { signal: AbortSignal.any([signal, done.signal]) }).catch(() => undefined);
+    await Promise.race([Promise.all(started), limit]);
+    done.abort();
+  }
+
+  /** Resolves at the first report; goes on listening until the signal fires. */
+  #listen(name: string, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      void this.#loop(name, signal, resolve).finally(resolve);
+    });
+  }
+
+  async #loop(name: string, signal: AbortSignal, reported: () => void): Promise<void> {
+    const { engine } = this.#drivers.get(name)!;
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        for await (const report of engine.fingerprint(signal)) {
+          failures = 0;
+          this.#take(name, report);
+          reported();
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        failures++;
+        this.#log.warn({ driver: name, error: messageOf(error) }, 'a driver could not tell what it can do');
+        const before = this.#reports.get(name)?.Detected ?? false;
+        this.#take(name, {
+          health: before ? 'unhealthy' : 'undetected',
+          description: 'failed to fingerprint driver',
+          attributes: {},
+        });
+        reported();
+      }
+      const pauseMs = failures === 0 ? 30_000 : Math.min(120_000, 5_000 * 2 ** (failures - 1));
+      await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => undefined);
+    }
+  }
+
+  #take(name: string, report: Fingerprint): void {
+    const before = this.#reports.get(name);
+    const next: DriverInfo = {
+      Attributes: report.attributes,
+      Detected: report.health !== 'undetected',
+      Healthy: report.health === 'healthy',
+      HealthDescription: report.description,
+      UpdateTime: rfc3339(this.#now()),
+    };
+    if (before !== undefined && sameReport(before, next)) return;
+    this.#reports.set(name, next);
+    const turned = before !== undefined && before.Healthy !== next.Healthy;
+    this.#changed(turned ? driverEvent(name, next) : null);
+  }
+}
+
+function sameReport(a: DriverInfo, b: DriverInfo): boolean {
+  return JSON.stringify({ ...a, UpdateTime: '' }) === JSON.stringify({ ...b, UpdateTime: '' });
+}
+
+function driverEvent(name: string, report: DriverInfo): NodeEvent {
+  return {
+    Message: report.HealthDescription,
+    Subsystem: 'Driver',
+    Details: { driver: name },
+    Timestamp: report.UpdateTime,
+    CreateIndex: 0,
+  };
+}
+
+/** Nomad's client options `driver.allowlist` and `driver.denylist` (and their older names). */
+export function allowedDrivers(drivers: ClientDrivers, options: Readonly<Record<string, string>>): ClientDrivers {
+  const named = (...keys: string[]): ReadonlySet<string> =>
+    new Set(
+      keys
+        .flatMap((key) => (options[key] ?? '').split(','))
+        .map((name) => name.trim())
+        .filter((name) => name !== ''),
+    );
+  const allow = named('driver.allowlist', 'driver.whitelist');
+  const deny = named('driver.denylist', 'driver.blacklist');
+  return new Map([...drivers].filter(([name]) => (allow.size === 0 || allow.has(name)) && !deny.has(name)));
+}

@@ -1,0 +1,134 @@
+/** What a driver is told about a task. Refusals are `StartRefusal`: the event that is shown, and whether trying again can help. */
+import type { IsolationRung, NetworkIsolation, TaskConfig, TaskMount, TaskResources } from '../driver/contract.ts';
+import type { TaskEvent } from '../model/task-state.ts';
+import type { ClientDriver } from './client-driver.ts';
+import { interpolate, interpolateAll, type Names } from './interpolate.ts';
+import { buildTaskEnv, formatCores, portsOf, type TaskEnvInput } from './task-env.ts';
+import { failedValidation, hookFailed } from './task-events.ts';
+
+export class StartRefusal extends Error {
+  readonly event: TaskEvent;
+  readonly recoverable: boolean;
+
+  constructor(event: TaskEvent, recoverable: boolean) {
+    super(event.DisplayMessage);
+    this.event = event;
+    this.recoverable = recoverable;
+  }
+}
+
+export interface TaskConfigInput extends Omit<TaskEnvInput, 'filesystem'> {
+  readonly generation: string;
+  readonly driver: ClientDriver;
+  readonly isolationFloor: IsolationRung;
+}
+
+export function taskId(allocId: string, task: string, generation: string): string {
+  return `${allocId}/${task}/${generation}`;
+}
+
+export function buildTaskConfig(input: TaskConfigInput): TaskConfig {
+  const { alloc, job, group, task, driver } = input;
+  const env = buildTaskEnv({ ...input, filesystem: driver.engine.info.filesystem });
+  return {
+    id: taskId(alloc.ID, task.Name, input.generation),
+    name: task.Name,
+    allocId: alloc.ID,
+    groupName: group.Name,
+    jobId: job.ID,
+    jobName: job.Name,
+    namespace: alloc.Namespace,
+    nodeId: input.node.ID,
+    nodeName: input.node.Name,
+    config: decodedConfig(input, env.names),
+    env: env.variables,
+    user: interpolate(task.User, env.names),
+    resources: taskResources(input),
+    mounts: volumeMounts(input, env.names),
+    devices: [],
+    network: networkOf(input),
+    dns: dnsOf(input),
+    directories: input.directories,
+    log: {
+      disabled: task.LogConfig?.Disabled ?? false,
+      maxFiles: task.LogConfig?.MaxFiles ?? 10,
+      maxFileSizeMb: task.LogConfig?.MaxFileSizeMB ?? 10,
+      fifos: null,
+    },
+    isolationFloor: input.isolationFloor,
+  };
+}
+
+function decodedConfig(input: TaskConfigInput, names: Names): unknown {
+  const config = interpolateAll(input.task.Config ?? {}, names) as Record<string, unknown>;
+  const decoded = input.driver.decodeConfig(config);
+  if (decoded.ok) return decoded.value;
+  throw new StartRefusal(failedValidation(errorList(['failed to parse config: ', ...decoded.problems])), false);
+}
+
+/** As Nomad prints several errors. */
+export function errorList(problems: readonly string[]): string {
+  const head = problems.length === 1 ? '1 error occurred:' : `${problems.length} errors occurred:`;
+  return `${head}\n${problems.map((problem) => `\t* ${problem}\n`).join('')}\n`;
+}
+
+function taskResources(input: TaskConfigInput): TaskResources {
+  const { alloc, task, node } = input;
+  const given = alloc.AllocatedResources?.Tasks?.[task.Name];
+  const cpuShares = given?.Cpu.CpuShares ?? task.Resources?.CPU ?? 0;
+  const compute = (node.NodeResources?.Cpu.CpuShares ?? 0) - (node.ReservedResources?.Cpu.CpuShares ?? 0);
+  return {
+    cpuShares,
+    cpusetCpus: formatCores(given?.Cpu.ReservedCores ?? []),
+    memoryMb: given?.Memory.MemoryMB ?? task.Resources?.MemoryMB ?? 0,
+    memoryMaxMb: given?.Memory.MemoryMaxMB ?? task.Resources?.MemoryMaxMB ?? 0,
+    percentTicks: compute > 0 ? cpuShares / compute : 0,
+    ports: portsOf(alloc, task.Name).map((port) => ({
+      label: port.Label,
+      value: port.Value,
+      to: port.To,
+      hostIp: port.HostIP,
+    })),
+  };
+}
+
+function volumeMounts(input: TaskConfigInput, names: Names): readonly TaskMount[] {
+  const refuse = (message: string): never => {
+    throw new StartRefusal(hookFailed('volumes', message), true);
+  };
+  const wanted = input.task.VolumeMounts ?? [];
+  if (wanted.length > 0 && !input.driver.engine.info.mounts) {
+    return refuse(`driver "${input.task.Driver}" does not support mounting volumes`);
+  }
+  return wanted.map((mount) => {
+    const request = input.group.Volumes?.[mount.Volume];
+    if (request === undefined) return refuse(`group has no volume "${mount.Volume}"`);
+    if (request.Type !== 'host') return refuse(`volumes of type "${request.Type}" are not served yet`);
+    const index = /\[\d+\]$/.exec(input.alloc.Name)?.[0] ?? '';
+    const source = interpolate(request.Source, names) + (request.PerAlloc ? index : '');
+    const volume = input.node.HostVolumes?.[source];
+    if (volume === undefined) return refuse(`this node has no host volume "${source}"`);
+    return {
+      taskPath: interpolate(mount.Destination, names),
+      hostPath: volume.Path,
+      readOnly: mount.ReadOnly || request.ReadOnly || volume.ReadOnly,
+      propagation: propagation(mount.PropagationMode),
+    };
+  });
+}
+
+function propagation(mode: string): TaskMount['propagation'] {
+  return mode === 'private' || mode === 'host-to-task' || mode === 'bidirectional' ? mode : '';
+}
+
+/** Host and none are served; the modes that need a network set up by the client are refused before tasks start (alloc-runner). */
+function networkOf(input: TaskConfigInput): NetworkIsolation | null {
+  const mode = input.group.Networks?.[0]?.Mode ?? '';
+  return mode === 'none' ? { mode: 'none', path: '', labels: {} } : null;
+}
+
+function dnsOf(input: TaskConfigInput): TaskConfig['dns'] {
+  const dns = input.group.Networks?.[0]?.DNS ?? input.task.Resources?.Networks?.[0]?.DNS ?? null;
+  if (dns === null) return null;
+  return { servers: dns.Servers ?? [], searches: dns.Searches ?? [], options: dns.Options ?? [] };
+}

@@ -1,0 +1,303 @@
+/** Carries out what task-decide decides for one task: directories, driver calls, timers, storing. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EngineDriver, TaskConfig, TaskExit } from '../driver/contract.ts';
+import { Fault, isFault, messageOf } from '../lib/fault.ts';
+import type { ClientLog } from './config.ts';
+import { StartRefusal, taskId } from './task-config.ts';
+import { decide, newTaskRun, type TaskEffect, type TaskInput, type TaskRules, type TaskRun } from './task-decide.ts';
+import { driverFailure, hookFailed } from './task-events.ts';
+
+export interface TaskRunnerOptions {
+  readonly allocId: string;
+  readonly name: string;
+  readonly killSignal: string;
+  rules(): TaskRules;
+  /** Null: this node has no such driver. */
+  engine(): EngineDriver | null;
+  /** Directories and what else must be there before a start; `StartRefusal` or any error. */
+  prepare(signal: AbortSignal): Promise<void>;
+  buildConfig(generation: string): TaskConfig;
+  /** Resolves when durable; the newest state wins. */
+  save(run: TaskRun): Promise<void>;
+  /** After a step is durable (or could not be made so). */
+  changed(): void;
+  /** Resolves once the servers said what this node should run. */
+  readonly serversReached: Promise<void>;
+  /** System jobs run on every node: nobody replaces them, so they need not ask. */
+  readonly holdWhenLost: boolean;
+  now(): number;
+  random(): number;
+  /** 8 hex digits. */
+  newGeneration(): string;
+  readonly log: ClientLog;
+}
+
+const stopTries = 5;
+
+export class TaskRunner {
+  readonly name: string;
+  readonly #options: TaskRunnerOptions;
+  #run: TaskRun;
+  #saved: Promise<boolean> = Promise.resolve(true);
+  /** Ends with the agent's interest in the task; the task itself goes on. */
+  readonly #life = new AbortController();
+  #attempt = new AbortController();
+  #stopping = false;
+  #whenDead: (() => void)[] = [];
+
+  constructor(options: TaskRunnerOptions, stored: TaskRun | null) {
+    this.#options = options;
+    this.name = options.name;
+    this.#run = stored ?? newTaskRun(options.now());
+    if (stored === null) this.#keep();
+  }
+
+  get run(): TaskRun {
+    return this.#run;
+  }
+
+  get taskId(): string {
+    return taskId(this.#options.allocId, this.name, this.#run.generation);
+  }
+
+  /** Whether the last step reached the disk. */
+  saved(): Promise<boolean> {
+    return this.#saved;
+  }
+
+  /** Resolves when the task is dead; also when the agent goes. */
+  get dead(): Promise<void> {
+    if (this.#run.phase === 'dead' || this.#life.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenDead.push(resolve);
+    });
+  }
+
+  allow(): void {
+    this.send({ type: 'allow', generation: this.#options.newGeneration() });
+  }
+
+  /** The agent goes, the task stays. */
+  detach(): void {
+    this.#life.abort();
+    this.#attempt.abort();
+    this.#settleDead();
+  }
+
+  #settleDead(): void {
+    for (const resolve of this.#whenDead.splice(0)) resolve();
+  }
+
+  send(input: TaskInput): void {
+    if (this.#life.signal.aborted) return;
+    const before = this.#run;
+    const moment = { nowMs: this.#options.now(), random: this.#options.random() };
+    const decision = decide(before, input, this.#options.rules(), moment);
+    this.#run = decision.run;
+    if (this.#run.phase !== 'running') this.#stopping = false;
+    if (this.#run !== before) this.#keep();
+    if (this.#run.phase === 'dead') this.#settleDead();
+    for (const effect of decision.effects) void this.#carryOut(effect);
+  }
+
+  #keep(): void {
+    const saving = this.#options.save(this.#run).then(
+      () => true,
+      (error: unknown) => {
+        this.#log('error', error, 'the state of a task could not be stored');
+        return false;
+      },
+    );
+    this.#saved = saving;
+    void saving.then(() => this.#options.changed());
+  }
+
+  async #carryOut(effect: TaskEffect): Promise<void> {
+    try {
+      switch (effect.do) {
+        case 'prepare':
+          return await this.#prepare();
+        case 'start':
+          return await this.#start();
+        case 'wait':
+          return await this.#wait();
+        case 'stop':
+          return await this.#stop();
+        case 'destroy':
+          return await this.#destroy(effect.generation);
+        case 'back-off':
+          await this.#after(effect.ms);
+          return this.send({ type: 'backoff-over', generation: this.#options.newGeneration() });
+        case 'delay-shutdown':
+          await this.#after(effect.ms);
+          return this.send({ type: 'shutdown-delay-over' });
+        case 'cancel':
+          this.#attempt.abort();
+          this.#attempt = new AbortController();
+      }
+    } catch (error) {
+      if (!this.#life.signal.aborted && !isAbort(error))
+        this.#log('error', error, `the step "${effect.do}" of a task failed`);
+    }
+  }
+
+  async #after(ms: number): Promise<void> {
+    // longer than one timer can be: 24.8 days
+    for (let left = ms; left > 0; left -= 2 ** 31 - 1) {
+      await sleep(Math.min(left, 2 ** 31 - 1), undefined, { signal: this.#attempt.signal });
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    const { signal } = this.#attempt;
+    try {
+      await this.#options.prepare(signal);
+      this.send({ type: 'prepared' });
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#refused(error, (message) => hookFailed('task_dir', message), true);
+    }
+  }
+
+  async #start(): Promise<void> {
+    const engine = this.#options.engine();
+    try {
+      // the generation is on the disk before anything runs under it
+      if (!(await this.#saved))
+        throw new Fault('unavailable', "the client's state cannot be written: the disk may be full", {
+          recoverable: true,
+        });
+      if (engine === null) throw new Fault('not_found', 'the driver is not on this node');
+      const config = this.#options.buildConfig(this.#run.generation);
+      const started = await engine.start(config, this.#life.signal);
+      this.send({ type: 'started', handle: started.state });
+    } catch (error) {
+      if (this.#life.signal.aborted) return;
+      this.#refused(error, driverFailure, false);
+    }
+  }
+
+  #refused(error: unknown, event: typeof driverFailure, otherwise: boolean): void {
+    if (error instanceof StartRefusal)
+      this.send({ type: 'not-started', event: error.event, recoverable: error.recoverable });
+    else {
+      const recoverable = isFault(error) ? error.recoverable || otherwise : otherwise;
+      this.send({ type: 'not-started', event: event(messageOf(error)), recoverable });
+    }
+  }
+
+  /** Finds the task of a former life of the agent again. */
+  async recover(): Promise<void> {
+    const run = this.#run;
+    if (run.phase !== 'recovering') return;
+    const engine = this.#options.engine();
+    const { signal } = this.#life;
+    if (run.handle === null || engine === null) {
+      if (engine !== null) await this.#destroy(run.generation);
+      const started = run.state.State === 'running';
+      this.send({ type: 'not-recovered', reason: 'lost', started, hold: this.#options.holdWhenLost });
+      return this.#askServers();
+    }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const found = await engine.recover(this.#options.buildConfig(run.generation), run.handle, signal);
+        return this.send({ type: 'recovered', handle: found.state });
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#log('warn', error, `a task was not found again (attempt ${attempt})`);
+        if (attempt < 5 && !isFault(error, 'not_found') && !(error instanceof StartRefusal)) {
+          await sleep(Math.min(5_000, 250 * 2 ** (attempt - 1)), undefined, { signal }).catch(() => undefined);
+          continue;
+        }
+        this.send({ type: 'not-recovered', reason: 'lost', started: true, hold: this.#options.holdWhenLost });
+        return this.#askServers();
+      }
+    }
+  }
+
+  async #askServers(): Promise<void> {
+    if (this.#run.phase !== 'held') return;
+    await this.#options.serversReached;
+    this.send({ type: 'servers-reached' });
+  }
+
+  async #wait(): Promise<void> {
+    const { signal } = this.#life;
+    const id = this.taskId;
+    for (let failures = 0; ; ) {
+      try {
+        const exit = await this.#engine().wait(id, signal);
+        return this.send({ type: 'exited', exit });
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#log('warn', error, 'waiting for a task was interrupted');
+        if (isFault(error, 'not_found') && !(await this.#found(id))) {
+          return this.send({ type: 'exited', exit: lost });
+        }
+        await sleep(Math.min(5_000, 100 * 2 ** failures++), undefined, { signal }).catch(() => undefined);
+        if (signal.aborted) return;
+      }
+    }
+  }
+
+  /** A driver that began anew (its plugin died) is told about the task again. */
+  async #found(id: string): Promise<boolean> {
+    const { handle, generation } = this.#run;
+    if (handle === null || id !== this.taskId) return false;
+    try {
+      await this.#engine().recover(this.#options.buildConfig(generation), handle, this.#life.signal);
+      return true;
+    } catch (error) {
+      this.#log('warn', error, 'a task was lost by its driver');
+      return !isFault(error, 'not_found') && !(error instanceof StartRefusal);
+    }
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const { signal } = this.#life;
+    const id = this.taskId;
+    const options = { timeoutMs: this.#options.rules().killTimeoutNs / 1e6, killSignal: this.#options.killSignal };
+    for (let attempt = 1; attempt <= stopTries && this.#run.phase === 'running' && this.taskId === id; attempt++) {
+      try {
+        return await this.#engine().stop(id, options, signal);
+      } catch (error) {
+        if (signal.aborted || isFault(error, 'not_found')) return;
+        this.#log('warn', error, `a task could not be stopped (attempt ${attempt} of ${stopTries})`);
+        await sleep(Math.min(120_000, 5_000 * 4 ** (attempt - 1)), undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  async #destroy(generation: string): Promise<void> {
+    // what the driver still knows about the end is let go only when the end is on the disk
+    await this.#saved;
+    try {
+      await this.#engine().destroy(
+        taskId(this.#options.allocId, this.name, generation),
+        { force: true },
+        this.#life.signal,
+      );
+    } catch (error) {
+      if (!isFault(error, 'not_found') && !this.#life.signal.aborted)
+        this.#log('warn', error, 'an ended task could not be freed');
+    }
+  }
+
+  #engine(): EngineDriver {
+    const engine = this.#options.engine();
+    if (engine === null) throw new Fault('not_found', 'the driver is not on this node');
+    return engine;
+  }
+
+  #log(level: 'warn' | 'error', error: unknown, message: string): void {
+    this.#options.log[level]({ alloc: this.#options.allocId, task: this.name, error: messageOf(error) }, message);
+  }
+}
+
+const lost: TaskExit = { exitCode: 0, signal: 0, oomKilled: false, unknown: 'lost' };
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
