@@ -1,0 +1,55 @@
+/** The explicit list of routes. `routes.golden.json` repeats it with who may use what: a change of either shows in review. */
+import type { Job } from '../model/job.ts';
+import type { Input } from '../model/schema.ts';
+import type { Route } from './route.ts';
+import { agentRoutes } from './routes/agent.ts';
+import { allocationRoutes } from './routes/allocations.ts';
+import { clientAllocationRoutes } from './routes/client-allocations.ts';
+import { clientFileRoutes } from './routes/client-files.ts';
+import { clientNodeRoutes } from './routes/client-nodes.ts';
+import { deploymentRoutes } from './routes/deployments.ts';
+import { evaluationRoutes } from './routes/evaluations.ts';
+import { internalNodeRoutes, type NodeGate } from './routes/internal-node.ts';
+import { jobReadRoutes } from './routes/job.ts';
+import { jobWriteRoutes } from './routes/job-writes.ts';
+import { jobsRoutes } from './routes/jobs.ts';
+import { nodeRoutes } from './routes/nodes.ts';
+import { operatorRoutes } from './routes/operator.ts';
+import { poolRoutes } from './routes/pools.ts';
+import { searchRoutes } from './routes/search.ts';
+import { systemRoutes } from './routes/system.ts';
+import { unservedRoutes } from './routes/unserved.ts';
+
+/** A job file → its job, canonical where asked. File functions are off. Faults: `invalid`, all diagnostics in the text. */
+export type JobParser = (source: {
+  readonly JobHCL: string;
+  readonly Variables: string;
+  readonly Canonicalize: boolean;
+}) => Promise<Input<Job>>;
+
+export interface RouteParts {
+  readonly parseJob?: JobParser;
+  readonly nodes?: NodeGate;
+}
+
+export function allRoutes({ parseJob, nodes }: RouteParts): readonly Route[] {
+  return [
+    ...jobsRoutes(parseJob),
+    ...jobReadRoutes,
+    ...jobWriteRoutes,
+    ...allocationRoutes,
+    ...evaluationRoutes,
+    ...deploymentRoutes,
+    ...nodeRoutes,
+    ...poolRoutes,
+    ...clientFileRoutes,
+    ...clientAllocationRoutes,
+    ...clientNodeRoutes,
+    ...agentRoutes,
+    ...systemRoutes,
+    ...searchRoutes,
+    ...operatorRoutes,
+    ...internalNodeRoutes(nodes),
+    ...unservedRoutes,
+  ];
+}

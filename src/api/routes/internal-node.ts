@@ -1,0 +1,119 @@
+/** The server's side of the connection between agents. Shapes and paths: `client/server-connection-wire`. */
+import type { NodeCredentials, ServerConnection } from '../../client/server-connection.ts';
+import {
+  type JobBody,
+  nodeWireHeaders,
+  nodeWirePaths,
+  type ReadBody,
+  type RegisterBody,
+  type UpdateBody,
+  type WatchBody,
+} from '../../client/server-connection-wire.ts';
+import { Fault } from '../../lib/fault.ts';
+import { AllocDeploymentStatus } from '../../model/allocation.ts';
+import { decode } from '../../model/decode.ts';
+import { fill } from '../../model/fill.ts';
+import { AllocNetworkStatus } from '../../model/network.ts';
+import { Node } from '../../model/node.ts';
+import { int, list, map, noun, nullable, object, string } from '../../model/schema.ts';
+import { TaskState } from '../../model/task-state.ts';
+import { decodeBody } from '../body.ts';
+import type { ApiRequest } from '../request.ts';
+import { bodyJson } from '../request.ts';
+import type { Answer, Route, Services } from '../route.ts';
+
+export interface NodeGate {
+  readonly connection: ServerConnection;
+  /** Whether a node that is not known yet may join with this token (`""`: none was sent). */
+  readonly admits: (joinToken: string) => boolean;
+}
+
+const Register = noun('Register', { Node: nullable(object(Node)) });
+const Watch = noun('Watch', { Index: int() });
+const Read = noun('Read', { IDs: list(string()) });
+const JobOf = noun('JobOf', { Namespace: string(), ID: string(), Version: int() });
+const Update = noun('AllocationUpdate', {
+  ID: string(),
+  NodeID: string(),
+  ClientStatus: string(),
+  ClientDescription: string(),
+  TaskStates: map(object(TaskState)),
+  DeploymentStatus: nullable(object(AllocDeploymentStatus)),
+  NetworkStatus: nullable(object(AllocNetworkStatus)),
+});
+const Updates = noun('Updates', { Updates: list(object(Update)) });
+
+function header({ headers }: ApiRequest, name: string): string {
+  return String(headers[name] ?? '');
+}
+
+function credentials(request: ApiRequest): NodeCredentials {
+  const nodeId = header(request, nodeWireHeaders.nodeId);
+  const secretId = header(request, nodeWireHeaders.secretId);
+  if (nodeId === '' || secretId === '') throw new Fault('denied', 'a node proves who it is by its id and secret');
+  return { nodeId, secretId };
+}
+
+async function register(request: ApiRequest, gate: NodeGate, { store }: Services): Promise<Answer> {
+  const body = decodeBody(request, Register) satisfies Partial<Record<keyof RegisterBody, unknown>>;
+  const node = fill(Node, body.Node ?? {});
+  if (node.ID === '' || node.SecretID === '') throw new Fault('invalid', 'a node must have an id and a secret');
+  const known = store.snapshot().get('nodes', node.ID) !== undefined;
+  if (!known && !gate.admits(header(request, nodeWireHeaders.joinToken)))
+    throw new Fault('denied', 'this node is not known here; give it the join token of the server');
+  const done = await gate.connection.register(node, request.signal);
+  return { value: { Index: done.index, HeartbeatTtlMs: done.heartbeatTtlMs } };
+}
+
+type Call = (request: ApiRequest, gate: NodeGate, services: Services) => Promise<Answer>;
+
+const calls: { readonly [name in keyof typeof nodeWirePaths]: Call } = {
+  register,
+  heartbeat: async (request, { connection }) => {
+    const { heartbeatTtlMs } = await connection.heartbeat(credentials(request), request.signal);
+    return { value: { HeartbeatTtlMs: heartbeatTtlMs } };
+  },
+  watch: async (request, { connection }) => {
+    const body: Partial<WatchBody> = present(decodeBody(request, Watch));
+    const found = await connection.watchAllocations(credentials(request), body.Index ?? 0, request.signal);
+    return { value: { Index: found.index, Allocations: found.allocations } };
+  },
+  read: async (request, { connection }) => {
+    const body: Partial<ReadBody> = present(decodeBody(request, Read));
+    return {
+      value: { Allocations: await connection.readAllocations(credentials(request), body.IDs ?? [], request.signal) },
+    };
+  },
+  update: async (request, { connection }) => {
+    const { value, problems } = decode(Updates, bodyJson(request));
+    if (problems[0] !== undefined) throw new Fault('invalid', problems[0].message);
+    const body = fill(Updates, value) as UpdateBody;
+    await connection.updateAllocations(credentials(request), body.Updates, request.signal);
+    return { value: {} };
+  },
+  job: async (request, { connection }) => {
+    const body: Partial<JobBody> = present(decodeBody(request, JobOf));
+    const { Namespace = 'default', ID = '', Version = 0 } = body;
+    return { value: { Job: await connection.readJob(credentials(request), Namespace, ID, Version, request.signal) } };
+  },
+};
+
+/** null counts as absent. */
+function present<T extends object>(body: T): { readonly [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null)) as {
+    readonly [K in keyof T]?: NonNullable<T[K]>;
+  };
+}
+
+export function internalNodeRoutes(gate: NodeGate | undefined): readonly Route[] {
+  return (Object.keys(nodeWirePaths) as (keyof typeof nodeWirePaths)[]).map((name) => ({
+    kind: 'write',
+    methods: ['PUT'],
+    path: nodeWirePaths[name],
+    access: { capability: 'node-secret', scope: 'none' },
+    run: async (request, services) => {
+      if (gate === undefined) throw new Fault('unsupported', 'this agent takes no nodes: it is not a server');
+      return calls[name](request, gate, services);
+    },
+  }));
+}

@@ -1,0 +1,144 @@
+/** Routes of later work. A list that is truly empty answers so; everything else says what is missing. */
+
+import { Fault } from '../../lib/fault.ts';
+import type { Access } from '../access.ts';
+import { notServed } from '../error-answer.ts';
+import { type Answer, type ListRoute, type Method, type Route, readMethods, writeMethods } from '../route.ts';
+
+const management: Access = { capability: 'management', scope: 'none' };
+const submitJob: Access = { capability: 'submit-job', scope: 'query' };
+const operatorRead: Access = { capability: 'operator:read', scope: 'none' };
+
+/** Nothing of this kind can exist yet. */
+function empty(path: string, access: Access): ListRoute {
+  return {
+    kind: 'read',
+    methods: readMethods,
+    path,
+    access,
+    tables: [],
+    list: {
+      rows: () => [],
+      order: { token: () => '', compare: () => 0, byCreation: false },
+      stub: () => (row: object) => row,
+    },
+  };
+}
+
+function unserved(methods: readonly Method[], path: string, access: Access, what: string): Route {
+  const answer = (): Answer => {
+    throw notServed(`${what} not served yet`);
+  };
+  return { kind: 'ask', methods, path, access, target: { kind: 'agent' }, ask: answer };
+}
+
+const absent = (path: string, access: Access, text: string): Route => ({
+  kind: 'read',
+  methods: readMethods,
+  path,
+  access,
+  tables: [],
+  read: () => ({ index: 0, absent: text }),
+});
+
+const all: readonly Method[] = ['GET', 'PUT', 'POST', 'DELETE'];
+
+function refused(path: string, status: number, text: string): Route {
+  const answer = (): Answer => {
+    throw new Fault('unsupported', text, { status });
+  };
+  return {
+    kind: 'ask',
+    methods: all,
+    path,
+    access: { capability: 'open', scope: 'none' },
+    target: { kind: 'agent' },
+    ask: answer,
+  };
+}
+
+const deployments = ['fail', 'pause', 'promote', 'unblock', 'allocation-health'] as const;
+const enterprise = [
+  '/v1/quotas',
+  '/v1/quota',
+  '/v1/quota/{id}',
+  '/v1/quota-usages',
+  '/v1/sentinel/policies',
+  '/v1/sentinel/policy/{id}',
+  '/v1/recommendations',
+  '/v1/recommendation/{id}',
+  '/v1/operator/utilization',
+];
+const readJob: Access = { capability: 'read-job', scope: 'query' };
+
+export const unservedRoutes: readonly Route[] = [
+  unserved(
+    writeMethods,
+    '/v1/job/{id}/dispatch',
+    { capability: 'dispatch-job', scope: 'query' },
+    'dispatching parameterized jobs is',
+  ),
+  unserved(writeMethods, '/v1/job/{id}/periodic/force', submitJob, 'forcing a periodic job is'),
+  unserved(writeMethods, '/v1/job/{id}/stable', submitJob, 'marking a job version stable is'),
+  unserved([...writeMethods, 'DELETE'], '/v1/job/{id}/versions/{tag}/tag', submitJob, 'tagging a job version is'),
+  unserved(
+    ['GET', 'POST'],
+    '/v1/jobs/statuses',
+    { capability: 'list-jobs', scope: 'query' },
+    'the summary of many jobs for the web UI is',
+  ),
+  unserved(['DELETE'], '/v1/evaluations', management, 'deleting evaluations is'),
+  ...deployments.map((verb) =>
+    unserved(writeMethods, `/v1/deployment/${verb}/{id}`, submitJob, 'changing deployments is'),
+  ),
+  unserved([...writeMethods, 'DELETE'], '/v1/node/pool/{name}', management, 'changing node pools is'),
+  unserved(writeMethods, '/v1/node/pools', management, 'creating node pools is'),
+  unserved(writeMethods, '/v1/namespace', management, 'creating namespaces is'),
+  unserved([...writeMethods, 'DELETE'], '/v1/namespace/{name}', management, 'changing namespaces is'),
+  unserved(
+    ['POST'],
+    '/v1/client/metadata',
+    { capability: 'node:write', scope: 'none' },
+    'changing a node’s metadata at run time is',
+  ),
+  unserved(all, '/v1/client/allocation/{alloc}/pause', submitJob, 'pausing a task is'),
+  unserved(readMethods, '/v1/event/stream', readJob, 'the event stream is'),
+  unserved(readMethods, '/v1/agent/host', { capability: 'agent:read', scope: 'none' }, 'host data is'),
+  unserved([...writeMethods], '/v1/agent/join', { capability: 'agent:write', scope: 'none' }, 'joining servers is'),
+  unserved(
+    [...writeMethods],
+    '/v1/agent/force-leave',
+    { capability: 'agent:write', scope: 'none' },
+    'removing servers is',
+  ),
+  unserved(all, '/v1/agent/servers', { capability: 'agent:write', scope: 'none' }, 'the list of a client’s servers is'),
+  unserved(all, '/v1/operator/snapshot', management, 'saving and restoring the state is'),
+  unserved(all, '/v1/operator/raft/{path}', management, 'there is no Raft here, so its configuration is'),
+  unserved(all, '/v1/operator/autopilot/{path}', operatorRead, 'autopilot is'),
+  unserved(all, '/v1/operator/keyring/{path}', management, 'the keyring is'),
+  unserved(
+    all,
+    '/v1/scaling/policy/{id}',
+    { capability: 'list-scaling-policies', scope: 'query' },
+    'scaling policies are',
+  ),
+  unserved(
+    [...writeMethods, 'DELETE'],
+    '/v1/var/{path}',
+    { capability: 'variables-read', scope: 'query' },
+    'variables are',
+  ),
+  unserved(['GET'], '/ui/{path}', { capability: 'open', scope: 'none' }, 'the web UI is'),
+  unserved(all, '/v1/volume/{path}', { capability: 'host-volume-read', scope: 'query' }, 'dynamic volumes are'),
+  unserved(all, '/v1/plugin/{path}', { capability: 'plugin:list', scope: 'none' }, 'storage plugins are'),
+  absent('/v1/var/{path}', { capability: 'variables-read', scope: 'query' }, 'variable not found'),
+  empty('/v1/vars', { capability: 'variables-read', scope: 'query' }),
+  empty('/v1/services', readJob),
+  empty('/v1/service/{name}', readJob),
+  empty('/v1/job/{id}/services', readJob),
+  empty('/v1/scaling/policies', { capability: 'list-scaling-policies', scope: 'query' }),
+  empty('/v1/volumes', { capability: 'host-volume-read', scope: 'query' }),
+  empty('/v1/plugins', { capability: 'plugin:list', scope: 'none' }),
+  refused('/v1/acl/{path}', 400, 'ACL support disabled'),
+  ...enterprise.map((path) => refused(path, 501, 'Nomad Enterprise only endpoint')),
+];
