@@ -20,7 +20,8 @@ function codePoint(bytes: Uint8Array, i: number, length: number): number {
 }
 
 const idStart = /^\p{ID_Start}$/u;
-const idContinue = /^\p{ID_Continue}$/u;
+// Without the joiners and dots that Unicode 15.1 added.
+const idContinue = /^(?!\u200c|\u200d|\u30fb|\uff65)\p{ID_Continue}$/u;
 
 function isWide(bytes: Uint8Array, i: number, length: number, pattern: RegExp): boolean {
   const code = codePoint(bytes, i, length);

@@ -13,6 +13,8 @@ export { type Diagnostic, errorAt, formatDiagnostic, hasErrors, renderDiagnostic
 export { type DynamicOptions, expandDynamic, expandedContent, scopeBody } from './dynamic.ts';
 export { evaluate } from './evaluate.ts';
 export { FunctionError, type HclFunction, type Parameter } from './functions/function.ts';
+export type { FileAccess, FunctionHost, HashName, PathKind } from './functions/host.ts';
+export { standardFunctions } from './functions/index.ts';
 export { countGraphemes, splitGraphemes } from './graphemes.ts';
 export { Budget, maxSteps, maxValueSize } from './limits.ts';
 export type { HclNumber } from './number.ts';

@@ -20,6 +20,8 @@ export function parseJsonText(source: string | Uint8Array, filename: string): Pa
 }
 
 const numberPattern = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
+/** Halves of surrogate pairs are no characters. */
+const wellFormed = (text: string): string => text.replace(/\p{Surrogate}/gu, '\ufffd').normalize('NFC');
 const isBlank = (byte: number | undefined): boolean => byte === 32 || byte === 9 || byte === 10 || byte === 13;
 const isWordByte = (byte: number | undefined): boolean =>
   byte !== undefined && (byte > 127 || /[A-Za-z0-9_+.-]/.test(String.fromCharCode(byte)));
@@ -145,7 +147,7 @@ class JsonReader {
 
   #decode(text: string, range: SourceRange): JsonNode {
     try {
-      return { kind: 'string', value: (JSON.parse(text) as string).normalize('NFC'), range };
+      return { kind: 'string', value: wellFormed(JSON.parse(text) as string), range };
     } catch {
       this.#problem(range, 'Invalid JSON string', 'this holds an unknown escape or a bare control character');
       return { kind: 'invalid', range };

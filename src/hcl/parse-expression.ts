@@ -209,8 +209,8 @@ function parseIndex(core: ParserCore, expr: Expression, from: Expression): Expre
   else {
     close = core.read();
     if (core.kind(close) !== Tok.CloseBracket && !core.recovering) {
-      core.problem(core.range(close), 'Missing close bracket on index', 'an index ends with "]"');
       close = core.recover(Tok.CloseBracket);
+      core.problem(core.range(close), 'Missing close bracket on index', 'an index ends with "]" before this');
     }
   }
   core.popNewlines();
@@ -231,12 +231,12 @@ function parseFullSplat(core: ParserCore, expr: Expression, from: Expression, op
   core.read();
   let close = core.read();
   if (core.kind(close) !== Tok.CloseBracket && !core.recovering) {
+    close = core.recover(Tok.CloseBracket);
     core.problem(
       core.range(close),
       'Missing close bracket on splat index',
       'the "*" of a splat must be followed by "]"',
     );
-    close = core.recover(Tok.CloseBracket);
   }
   const marker = core.tokens.between(open, close);
   const item: SymbolExpression = { kind: 'symbol', range: marker };

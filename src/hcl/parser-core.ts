@@ -19,7 +19,9 @@ const closers = new Map<number, number>([
 const openers = new Map<number, number>([...closers].reverse().map(([open, close]) => [close, open]));
 
 /** The kind that closes what `open` opens. */
-export const closerOf = (open: number): number => closers.get(open) ?? 0;
+export function closerOf(open: number): number {
+  return closers.get(open) ?? 0;
+}
 
 /**
  * A place in the tokens, and the way back to a sensible place after a mistake. Problems are collected here; from the
