@@ -1,0 +1,114 @@
+import type { FunctionHost } from '../hcl/functions/host.ts';
+import { standardFunctions } from '../hcl/functions/index.ts';
+import {
+  type Block,
+  type Body,
+  Budget,
+  bodyContent,
+  type Diagnostic,
+  type EvalContext,
+  errorAt,
+  hasErrors,
+  objectValue,
+  parse,
+  runtimeInterpolation,
+} from '../hcl/index.ts';
+import { Job } from '../model/job.ts';
+import type { Input } from '../model/schema.ts';
+import { TaskGroup } from '../model/task-group.ts';
+import { emptyRow, JobDecoder } from './job-decoder.ts';
+import { evaluateLocals } from './locals.ts';
+import { normalizeJob } from './normalize.ts';
+import { type Submission, submissionOf } from './submission.ts';
+import { declaredVariables } from './variable-declarations.ts';
+import { type VariableSources, VariableValues } from './variable-values.ts';
+
+export interface JobFile {
+  readonly source: string | Uint8Array;
+  /** For positions only. */
+  readonly filename: string;
+  readonly variables?: VariableSources;
+  /** A value for a variable that is not declared is an error (default), else ignored. Environment names never are. */
+  readonly strict?: boolean;
+  /** What functions get from outside: files, hashes, randomness. Without files their functions are refused, as on a server. */
+  readonly host?: FunctionHost;
+}
+
+export interface ParsedJob {
+  /** The API's JSON form, nothing defaulted; null with errors among the diagnostics. */
+  readonly job: Input<Job> | null;
+  /** Every problem, in order of place. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** What the server keeps of the file, to show it again; null with errors. */
+  readonly submission: Submission | null;
+}
+
+const fileSchema = {
+  attributes: [],
+  blocks: [
+    { type: 'variables' },
+    { type: 'variable', labelNames: ['name'] },
+    { type: 'locals' },
+    { type: 'job', labelNames: ['name'] },
+  ],
+};
+
+/** A job file in HCL or in HCL's JSON syntax → the job as the API takes it. Never throws on any input. */
+export function parseJob(file: JobFile): ParsedJob {
+  const parsed = parse(file.source, file.filename);
+  const diagnostics: Diagnostic[] = [...parsed.diagnostics];
+  const job = hasErrors(diagnostics) ? null : readFile(parsed.body, file, diagnostics);
+  const failed = job === null || hasErrors(diagnostics);
+  return {
+    job: failed ? null : job.job,
+    diagnostics: diagnostics.sort(byPlace),
+    submission: failed ? null : job.submission,
+  };
+}
+
+function readFile(
+  body: Body,
+  file: JobFile,
+  diagnostics: Diagnostic[],
+): { job: Input<Job>; submission: Submission } | null {
+  const content = bodyContent(body, fileSchema);
+  diagnostics.push(...content.diagnostics);
+  if (hasErrors(diagnostics)) return null;
+  const of = (type: string) => content.blocks.filter((block) => block.type === type);
+  const base: EvalContext = {
+    functions: standardFunctions(file.host ?? {}),
+    undefinedVariable: runtimeInterpolation,
+    budget: new Budget(),
+  };
+  const variables = declaredVariables(content.blocks, diagnostics);
+  const values = new VariableValues(variables, file.strict ?? true, diagnostics);
+  if (!values.collect(file.variables ?? {})) return null;
+  const withVariables: EvalContext = { parent: base, variables: new Map([['var', objectValue(values.values(base))]]) };
+  const locals = evaluateLocals(of('locals'), withVariables, diagnostics);
+  const context: EvalContext = { parent: withVariables, variables: new Map([['local', objectValue(locals)]]) };
+  const block = onlyJob(of('job'), diagnostics);
+  if (block === undefined) return null;
+  const decoder = new JobDecoder(context);
+  const row = normalizeJob(decoder.noun(Job, block.body), block.labels[0]!, () => emptyRow(TaskGroup));
+  diagnostics.push(...decoder.diagnostics);
+  return { job: row as Input<Job>, submission: submissionOf(file, variables) };
+}
+
+function onlyJob(blocks: readonly Block[], diagnostics: Diagnostic[]): Block | undefined {
+  const [first, ...more] = blocks;
+  if (first === undefined) {
+    diagnostics.push(errorAt(undefined, 'Missing job block', 'the file needs one block "job"'));
+    return undefined;
+  }
+  for (const block of more) {
+    const detail = `Only one block of type "job" is allowed. Previous definition was at ${first.headerRange}.`;
+    diagnostics.push(errorAt(block.headerRange, 'Duplicate job block', detail));
+  }
+  return first;
+}
+
+function byPlace(a: Diagnostic, b: Diagnostic): number {
+  if (a.subject === undefined || b.subject === undefined)
+    return Number(a.subject !== undefined) - Number(b.subject !== undefined);
+  return a.subject.startByte - b.subject.startByte;
+}
