@@ -4,8 +4,10 @@
  *   waiting for the one it replaces ─▶ directories ─▶ tasks ─▶ ended ─▶ collected
  *                 └────────── stop ───────────┴─────────┘
  */
+
 import type { EngineDriver, IsolationRung, TaskConfig } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
+import type { Log } from '../lib/log.ts';
 import type { Allocation, AllocDeploymentStatus } from '../model/allocation.ts';
 import type { Job } from '../model/job.ts';
 import type { Node } from '../model/node.ts';
@@ -21,7 +23,7 @@ import {
 } from './alloc-dir.ts';
 import { type HealthRules, healthOf, healthRules, type WatchedTask } from './alloc-health.ts';
 import type { ClientDrivers } from './client-driver.ts';
-import type { ClientConfig, ClientLog } from './config.ts';
+import type { ClientConfig } from './config.ts';
 import { allowed, clientStatus, downfall, killWaves, roleOf } from './lifecycle.ts';
 import { restartsOnSuccess } from './restart-tracker.ts';
 import type { AllocationUpdate } from './server-connection.ts';
@@ -54,9 +56,10 @@ export interface AllocationRunnerOptions {
   now(): number;
   random(): number;
   newGeneration(): string;
-  readonly log: ClientLog;
+  readonly log: Log;
 }
 
+/** What the store knows; nothing of a new allocation. */
 export interface StoredRuns {
   readonly runs: ReadonlyMap<string, TaskRun>;
   readonly deploymentStatus: AllocDeploymentStatus | null;
@@ -83,7 +86,7 @@ export class AllocationRunner {
   /** Resolves when every task is dead. */
   readonly ended: Promise<void>;
 
-  constructor(alloc: Allocation, job: Job, options: AllocationRunnerOptions, stored: StoredRuns | null) {
+  constructor(alloc: Allocation, job: Job, options: AllocationRunnerOptions, stored: StoredRuns) {
     const group = job.TaskGroups?.find((candidate) => candidate.Name === alloc.TaskGroup);
     if (group === undefined) throw new Fault('invalid', `job "${job.ID}" has no group "${alloc.TaskGroup}"`);
     this.id = alloc.ID;
@@ -91,13 +94,13 @@ export class AllocationRunner {
     this.#job = job;
     this.#group = group;
     this.#options = options;
-    this.#health = stored?.deploymentStatus ?? alloc.DeploymentStatus;
+    this.#health = stored.deploymentStatus ?? alloc.DeploymentStatus;
     this.#watchedSinceMs = options.now();
     this.ended = new Promise((resolve) => {
       this.#announceEnd = resolve;
     });
     for (const task of group.Tasks ?? []) {
-      const run = stored?.runs.get(task.Name);
+      const run = stored.runs.get(task.Name);
       this.#tasks.set(task.Name, this.#taskRunner(task.Name, run === undefined ? null : resumed(run)));
     }
   }
@@ -138,7 +141,7 @@ export class AllocationRunner {
       this.#ready = true;
     } catch (error) {
       this.#description = messageOf(error);
-      this.#options.log.error({ alloc: this.id, error: this.#description }, 'an allocation could not be prepared');
+      this.#options.log.error('an allocation could not be prepared', { alloc: this.id, error: this.#description });
       this.#failAll(hookFailed('alloc_dir', this.#description));
     }
   }
@@ -255,10 +258,10 @@ export class AllocationRunner {
         this.#tasks.get(task)?.send({ type: 'note', event: allocUnhealthy(message) });
     }
     this.#options.saveHealth(this.#health).catch((error: unknown) => {
-      this.#options.log.error(
-        { alloc: this.id, error: messageOf(error) },
-        'the health of an allocation could not be stored',
-      );
+      this.#options.log.error('the health of an allocation could not be stored', {
+        alloc: this.id,
+        error: messageOf(error),
+      });
     });
   }
 
@@ -335,7 +338,7 @@ export class AllocationRunner {
       try {
         await engine.signal(taskId, options.signal, signal);
       } catch (error) {
-        this.#options.log.warn({ alloc: this.id, task: name, error: messageOf(error) }, 'a signal was not delivered');
+        this.#options.log.warn('a signal was not delivered', { alloc: this.id, task: name, error: messageOf(error) });
       }
     }
   }
@@ -396,10 +399,11 @@ export class AllocationRunner {
     const directories = taskDirectories(config.allocDir, this.id, task.Name);
     const built = await buildTaskDirectory(directories, owner, task.Resources?.SecretsMB ?? 0, signal);
     if (built.secretsOnDisk !== null) {
-      log.debug(
-        { alloc: this.id, task: task.Name, reason: built.secretsOnDisk },
-        'secrets are kept in a plain directory',
-      );
+      log.debug('secrets are kept in a plain directory', {
+        alloc: this.id,
+        task: task.Name,
+        reason: built.secretsOnDisk,
+      });
     }
   }
 

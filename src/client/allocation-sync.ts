@@ -1,8 +1,9 @@
 /** Learns from the servers what this node should run. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/fault.ts';
+import type { Log } from '../lib/log.ts';
 import type { Allocation } from '../model/allocation.ts';
-import type { ClientLog } from './config.ts';
 import type { AllocationWatch, NodeCredentials, ServerConnection } from './server-connection.ts';
 
 export interface AllocationChanges {
@@ -18,7 +19,7 @@ export interface AllocationSyncOptions {
   /** Allocation id → AllocModifyIndex as known here. */
   known(): ReadonlyMap<string, number>;
   apply(changes: AllocationChanges): Promise<void>;
-  readonly log: ClientLog;
+  readonly log: Log;
 }
 
 /** Which rows to read and which allocations are gone. */
@@ -45,7 +46,7 @@ export async function syncAllocations(options: AllocationSyncOptions, signal: Ab
     try {
       const watch = await options.server.watchAllocations(options.who, late > 0 ? 0 : index, signal);
       if (watch.index < index && ++late < believedAfter) {
-        options.log.warn({ index, answered: watch.index }, 'the servers answered with an older state; asking again');
+        options.log.warn('the servers answered with an older state; asking again', { index, answered: watch.index });
         await sleep(1_000, undefined, { signal });
         continue;
       }
@@ -57,7 +58,7 @@ export async function syncAllocations(options: AllocationSyncOptions, signal: Ab
       failures = 0;
     } catch (error) {
       if (signal.aborted) return;
-      options.log.warn({ error: messageOf(error) }, 'the allocations of this node could not be learnt');
+      options.log.warn('the allocations of this node could not be learnt', { error: messageOf(error) });
       await sleep(Math.min(15_000, 200 * 2 ** failures++), undefined, { signal }).catch(() => undefined);
     }
   }

@@ -1,7 +1,9 @@
 /** Every allocation this node knows: taken up from the store, begun and ended as the servers say, collected, forgotten. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { IsolationRung } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
+import type { Log } from '../lib/log.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { Job } from '../model/job.ts';
 import type { Node } from '../model/node.ts';
@@ -11,7 +13,7 @@ import { AllocationRunner } from './alloc-runner.ts';
 import type { AllocationChanges } from './allocation-sync.ts';
 import type { ClientDrivers } from './client-driver.ts';
 import { type ClientStore, type ClientTables, jobKey, type StoredAllocation, taskKey } from './client-tables.ts';
-import type { ClientConfig, ClientLog } from './config.ts';
+import type { ClientConfig } from './config.ts';
 import { storageFacts } from './fingerprint/storage.ts';
 import { chooseGarbage } from './garbage.ts';
 import { driverMessage } from './task-events.ts';
@@ -29,7 +31,7 @@ export interface AllocationTableOptions {
   now(): number;
   random(): number;
   newGeneration(): string;
-  readonly log: ClientLog;
+  readonly log: Log;
 }
 
 const terminal = new Set(['complete', 'failed', 'lost']);
@@ -59,20 +61,19 @@ export class AllocationTable {
       if (row.EndedAtMs > 0 && row.Collected) continue;
       const job = snapshot.get('jobs', row.JobKey);
       if (job === undefined) {
-        this.#options.log.error({ alloc: row.ID }, 'the job of a stored allocation is gone; it waits for the servers');
+        this.#options.log.error('the job of a stored allocation is gone; it waits for the servers', { alloc: row.ID });
         continue;
       }
-      const runs = new Map([...snapshot.by('tasks', 'allocation', row.ID)].map((task) => [task.Task, task.Run]));
       try {
-        const runner = this.#make(row.Allocation, job, { runs, deploymentStatus: row.DeploymentStatus });
+        const runner = this.#make(row, job);
         if (row.EndedAtMs === 0) this.#begin(runner);
         // the servers may have missed its end
         else this.#options.sender.send(runner.report());
       } catch (error) {
-        this.#options.log.error(
-          { alloc: row.ID, error: messageOf(error) },
-          'a stored allocation could not be taken up',
-        );
+        this.#options.log.error('a stored allocation could not be taken up', {
+          alloc: row.ID,
+          error: messageOf(error),
+        });
       }
     }
   }
@@ -93,7 +94,7 @@ export class AllocationTable {
     if (known !== undefined && known.Allocation.AllocModifyIndex > alloc.AllocModifyIndex) return;
     const { Job: job, ...rest } = alloc;
     if (job === null) {
-      this.#options.log.error({ alloc: alloc.ID }, 'an allocation came without its job');
+      this.#options.log.error('an allocation came without its job', { alloc: alloc.ID });
       return;
     }
     const over = known === undefined && terminal.has(alloc.ClientStatus);
@@ -112,11 +113,15 @@ export class AllocationTable {
     });
     const runner = this.#runners.get(alloc.ID);
     if (runner !== undefined) runner.update(row.Allocation, job);
-    else if (!over && row.EndedAtMs === 0) this.#begin(this.#make(row.Allocation, job, null));
+    else if (!over && row.EndedAtMs === 0) this.#begin(this.#make(row, job));
   }
 
-  #make(alloc: Allocation, job: Job, stored: ConstructorParameters<typeof AllocationRunner>[3]): AllocationRunner {
+  #make(row: StoredAllocation, job: Job): AllocationRunner {
     const options = this.#options;
+    const alloc = row.Allocation;
+    const runs = [...this.#store.snapshot().by('tasks', 'allocation', row.ID)].map(
+      (task) => [task.Task, task.Run] as const,
+    );
     const previous = this.#runners.get(alloc.PreviousAllocation);
     const runner = new AllocationRunner(
       alloc,
@@ -135,7 +140,7 @@ export class AllocationTable {
         saveHealth: (DeploymentStatus) => this.#amend(alloc.ID, { DeploymentStatus }),
         changed: (changed) => this.#changed(changed),
       },
-      stored,
+      { runs: new Map(runs), deploymentStatus: row.DeploymentStatus },
     );
     this.#runners.set(alloc.ID, runner);
     return runner;
@@ -143,7 +148,7 @@ export class AllocationTable {
 
   #begin(runner: AllocationRunner): void {
     runner.start().catch((error: unknown) => {
-      this.#options.log.error({ alloc: runner.id, error: messageOf(error) }, 'an allocation could not begin');
+      this.#options.log.error('an allocation could not begin', { alloc: runner.id, error: messageOf(error) });
     });
   }
 
@@ -154,10 +159,10 @@ export class AllocationTable {
     const row = this.#store.snapshot().get('allocations', runner.id);
     if (row === undefined || row.EndedAtMs > 0) return;
     this.#amend(runner.id, { EndedAtMs: this.#options.now() }).catch((error: unknown) => {
-      this.#options.log.error(
-        { alloc: runner.id, error: messageOf(error) },
-        'the end of an allocation could not be stored',
-      );
+      this.#options.log.error('the end of an allocation could not be stored', {
+        alloc: runner.id,
+        error: messageOf(error),
+      });
     });
   }
 
@@ -196,7 +201,7 @@ export class AllocationTable {
         return { changes, result: null };
       });
     } catch (error) {
-      this.#options.log.error({ alloc: id, error: messageOf(error) }, 'an allocation could not be forgotten');
+      this.#options.log.error('an allocation could not be forgotten', { alloc: id, error: messageOf(error) });
     } finally {
       this.#forgetting.delete(id);
     }
@@ -237,7 +242,7 @@ export class AllocationTable {
         const limits = { maxAllocs: config.gcMaxAllocs, diskUsageThreshold: config.gcDiskUsageThreshold };
         for (const id of chooseGarbage(ended, kept.length, usedPercent, limits)) await this.collect(id);
       } catch (error) {
-        this.#options.log.warn({ error: messageOf(error) }, 'ended allocations could not be collected');
+        this.#options.log.warn('ended allocations could not be collected', { error: messageOf(error) });
       }
     }
   }
@@ -256,10 +261,10 @@ export class AllocationTable {
             }
           } catch (error) {
             if (!signal.aborted)
-              this.#options.log.warn(
-                { driver: engine.info.name, error: messageOf(error) },
-                "a driver's messages were interrupted",
-              );
+              this.#options.log.warn("a driver's messages were interrupted", {
+                driver: engine.info.name,
+                error: messageOf(error),
+              });
           }
           await sleep(5_000, undefined, { signal, ref: false }).catch(() => undefined);
         }

@@ -12,6 +12,7 @@ import type {
   TaskHandleState,
 } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
+import { createLog, formatLogLine } from '../lib/log.ts';
 import type { Allocation } from '../model/allocation.ts';
 import { canonicalJob } from '../model/canonical.ts';
 import type { Job } from '../model/job.ts';
@@ -296,8 +297,7 @@ export class TestNode {
   async start(config: Partial<ClientConfig> = {}): Promise<void> {
     const journal = fakeJournal({ disk: this.disk, fail: () => this.failDisk() });
     const { store } = await openStore({ tables: clientTables, journal, freeze: true });
-    const log = (fields: object, message: string): void =>
-      void this.logged.push(`${message} ${JSON.stringify(fields)}`);
+    const log = createLog('client', (entry) => this.logged.push(formatLogLine(entry)), Date.now);
     this.#client = await createClient({
       config: {
         ...clientDefaults,
@@ -312,7 +312,7 @@ export class TestNode {
         ['machine', { engine: new MachineDriver(this.machine), decodeConfig: (value) => ({ ok: true, value }) }],
       ]),
       server: this.server,
-      log: { debug: () => undefined, info: log, warn: log, error: log },
+      log,
       now: () => Date.now(),
       random: () => 0.5,
       newId: () => crypto.randomUUID(),

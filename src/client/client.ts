@@ -4,16 +4,18 @@
  *   openClient ─▶ identity, stored allocations ─▶ drivers report ─▶ tasks found again ─▶ registered ─▶ in step with the servers
  *   stop       ─▶ (dev mode: every task ends) ─▶ last reports sent ─▶ loops end; otherwise tasks run on
  */
+
 import { mkdir } from 'node:fs/promises';
 import type { IsolationRung } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
+import type { Log } from '../lib/log.ts';
 import type { Node, NodeEvent } from '../model/node.ts';
 import { syncAllocations } from './allocation-sync.ts';
 import { AllocationTable } from './allocation-table.ts';
 import type { ClientDrivers } from './client-driver.ts';
 import type { ClientNode } from './client-node.ts';
 import type { ClientStore, NodeIdentity } from './client-tables.ts';
-import type { ClientConfig, ClientLog } from './config.ts';
+import type { ClientConfig } from './config.ts';
 import { allowedDrivers, DriverReports } from './fingerprint/drivers.ts';
 import { buildNode, hostFacts } from './fingerprint/node.ts';
 import { HostStatsSampler } from './host-stats.ts';
@@ -29,7 +31,7 @@ export interface ClientOptions {
   /** Every driver of this build and its plugins; `driver.allowlist` and `driver.denylist` are applied here. */
   readonly drivers: ClientDrivers;
   readonly server: ServerConnection;
-  readonly log: ClientLog;
+  readonly log: Log;
   /** Unix milliseconds, fractions welcome. */
   now(): number;
   /** 0 ≤ x < 1 */
@@ -54,7 +56,7 @@ const firstReportsMs = 5_000;
 /** Resolves once stored allocations were taken up and drivers reported; registration goes on by itself. */
 export async function createClient(options: ClientOptions): Promise<Client> {
   const { config, store, log, server } = options;
-  const logged = (message: string) => (error: unknown) => log.error({ error: messageOf(error) }, message);
+  const logged = (message: string) => (error: unknown) => log.error(message, { error: messageOf(error) });
   await mkdir(config.allocDir, { recursive: true, mode: 0o711 });
   const life = new AbortController();
   const { signal } = life;

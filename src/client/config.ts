@@ -50,14 +50,6 @@ export interface ReservedResources {
   readonly ports: string;
 }
 
-/** The shape of pino's methods. */
-export interface ClientLog {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
 /** Nomad's defaults; `name`, `allocDir` and `httpAddress` have none. */
 export const clientDefaults: Omit<ClientConfig, 'name' | 'allocDir' | 'httpAddress' | 'version'> = {
   region: 'global',

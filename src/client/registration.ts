@@ -1,8 +1,9 @@
 /** Keeps the servers informed that this node is there and what it can do: registers, beats, registers again after a change. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isFault, messageOf } from '../lib/fault.ts';
+import type { Log } from '../lib/log.ts';
 import type { Node } from '../model/node.ts';
-import type { ClientLog } from './config.ts';
 import type { NodeCredentials, ServerConnection } from './server-connection.ts';
 
 export interface RegistrationOptions {
@@ -11,7 +12,7 @@ export interface RegistrationOptions {
   node(): Node;
   /** A heartbeat was answered: the servers are there. */
   beaten(): void;
-  readonly log: ClientLog;
+  readonly log: Log;
   random(): number;
 }
 
@@ -43,7 +44,7 @@ export class Registration {
       } catch (error) {
         if (signal.aborted) return;
         if (isFault(error, 'not_found')) this.#changed = true;
-        else this.#options.log.warn({ error: messageOf(error) }, 'the servers did not answer a heartbeat');
+        else this.#options.log.warn('the servers did not answer a heartbeat', { error: messageOf(error) });
         pauseMs = Math.min(15_000, 200 * 2 ** failures++) * (0.75 + this.#options.random() / 2);
       }
       await this.#pause(pauseMs, signal);

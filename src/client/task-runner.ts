@@ -1,8 +1,9 @@
 /** Carries out what task-decide decides for one task: directories, driver calls, timers, storing. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineDriver, TaskConfig, TaskExit } from '../driver/contract.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
-import type { ClientLog } from './config.ts';
+import type { Log } from '../lib/log.ts';
 import { StartRefusal, taskId } from './task-config.ts';
 import { decide, newTaskRun, type TaskEffect, type TaskInput, type TaskRules, type TaskRun } from './task-decide.ts';
 import { driverFailure, hookFailed } from './task-events.ts';
@@ -29,7 +30,7 @@ export interface TaskRunnerOptions {
   random(): number;
   /** 8 hex digits. */
   newGeneration(): string;
-  readonly log: ClientLog;
+  readonly log: Log;
 }
 
 const stopTries = 5;
@@ -292,7 +293,7 @@ export class TaskRunner {
   }
 
   #log(level: 'warn' | 'error', error: unknown, message: string): void {
-    this.#options.log[level]({ alloc: this.#options.allocId, task: this.name, error: messageOf(error) }, message);
+    this.#options.log[level](message, { alloc: this.#options.allocId, task: this.name, error: messageOf(error) });
   }
 }
 

@@ -1,7 +1,8 @@
 /** Tells the servers how allocations are doing: the newest report of each, one request at a time, until it is taken. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/fault.ts';
-import type { ClientLog } from './config.ts';
+import type { Log } from '../lib/log.ts';
 import type { AllocationUpdate, NodeCredentials, ServerConnection } from './server-connection.ts';
 
 /** Reports in one request. */
@@ -10,7 +11,7 @@ const batch = 500;
 export class UpdateSender {
   readonly #server: ServerConnection;
   readonly #who: NodeCredentials;
-  readonly #log: ClientLog;
+  readonly #log: Log;
   readonly #waiting = new Map<string, AllocationUpdate>();
   /** The last report each allocation's servers took, as text: what says nothing new is not sent. */
   readonly #taken = new Map<string, string>();
@@ -18,7 +19,7 @@ export class UpdateSender {
   #sending = false;
   #whenIdle: (() => void)[] = [];
 
-  constructor(server: ServerConnection, who: NodeCredentials, log: ClientLog) {
+  constructor(server: ServerConnection, who: NodeCredentials, log: Log) {
     this.#server = server;
     this.#who = who;
     this.#log = log;
@@ -65,10 +66,10 @@ export class UpdateSender {
         // a newer report that came meanwhile stays
         for (const update of updates) if (!this.#waiting.has(update.ID)) this.#waiting.set(update.ID, update);
         if (signal.aborted) return;
-        this.#log.warn(
-          { error: messageOf(error), reports: updates.length },
-          'the servers did not take a report; trying again',
-        );
+        this.#log.warn('the servers did not take a report; trying again', {
+          error: messageOf(error),
+          reports: updates.length,
+        });
         await sleep(Math.min(15_000, 200 * 2 ** failures++), undefined, { signal }).catch(() => undefined);
       } finally {
         this.#sending = false;

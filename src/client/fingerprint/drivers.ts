@@ -1,21 +1,22 @@
 /** Listens to what the drivers report about themselves and keeps the last report of each. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fingerprint } from '../../driver/contract.ts';
 import { messageOf } from '../../lib/fault.ts';
+import type { Log } from '../../lib/log.ts';
 import type { DriverInfo } from '../../model/driver-info.ts';
 import type { NodeEvent } from '../../model/node.ts';
 import type { ClientDrivers } from '../client-driver.ts';
-import type { ClientLog } from '../config.ts';
 import { rfc3339 } from '../task-decide.ts';
 
 export class DriverReports {
   readonly #drivers: ClientDrivers;
-  readonly #log: ClientLog;
+  readonly #log: Log;
   readonly #now: () => number;
   readonly #changed: (event: NodeEvent | null) => void;
   readonly #reports = new Map<string, DriverInfo>();
 
-  constructor(drivers: ClientDrivers, now: () => number, log: ClientLog, changed: (event: NodeEvent | null) => void) {
+  constructor(drivers: ClientDrivers, now: () => number, log: Log, changed: (event: NodeEvent | null) => void) {
     this.#drivers = drivers;
     this.#now = now;
     this.#log = log;
@@ -54,7 +55,7 @@ export class DriverReports {
       } catch (error) {
         if (signal.aborted) return;
         failures++;
-        this.#log.warn({ driver: name, error: messageOf(error) }, 'a driver could not tell what it can do');
+        this.#log.warn('a driver could not tell what it can do', { driver: name, error: messageOf(error) });
         const before = this.#reports.get(name)?.Detected ?? false;
         this.#take(name, {
           health: before ? 'unhealthy' : 'undetected',
