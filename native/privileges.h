@@ -187,6 +187,12 @@ static inline int place_self(const struct identity *id, const struct place *plac
   return 0;
 }
 
+static inline int take_filter(const struct identity *id, struct failure *f) {
+  if (!id->seccomp) return 0;
+  struct sock_fprog program = {(unsigned short)(id->seccomp_len / sizeof(struct sock_filter)), (struct sock_filter *)id->seccomp};
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) ? fail(f, "seccomp") : 0;
+}
+
 /* Second half: limits, user, capabilities, dispositions, directory, filter. What comes after must be execve. */
 static inline int drop_to(const struct identity *id, int user_taken, struct failure *f) {
   for (int i = 0; i < id->rlimit_count; i++)
@@ -204,11 +210,7 @@ static inline int drop_to(const struct identity *id, int user_taken, struct fail
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   if (chdir(id->cwd ? id->cwd : "/")) return fail(f, "chdir");
-  if (id->seccomp) {
-    struct sock_fprog program = {(unsigned short)(id->seccomp_len / sizeof(struct sock_filter)), (struct sock_filter *)id->seccomp};
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)) return fail(f, "seccomp");
-  }
-  return 0;
+  return take_filter(id, f);
 }
 
 /* Looks the command up in PATH of *its* environment and executes it; returns only where that is impossible. */

@@ -112,6 +112,9 @@ int kill_unit_step(void) {
     if (S.lifeline >= 0) close(S.lifeline);
     S.lifeline = -1;
     if (S.init_fd >= 0) syscall(SYS_pidfd_send_signal, S.init_fd, SIGKILL, NULL, 0);
+    /* Process 1 ends only when every other one of its namespace is reaped, the main process too; so when it is gone, all are. */
+    siginfo_t how;
+    if (S.have_status) waitid(P_PID, (id_t)S.main, &how, WEXITED | WNOHANG);
   }
   return left + kill_children();
 }

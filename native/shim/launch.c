@@ -366,7 +366,8 @@ void launch_verify_readable(void) {
   if (n <= 0) {
     close_fd(&S.verify);
     if (S.go_sent && S.state == HELD && !S.start_failed) running();
-    else if (S.state < RUNNING) launch_failed("verify", 0, "the verifier ended before it was ready");
+    else if (S.state < RUNNING && S.launcher <= 0) launch_failed("verify", 0, "the verifier ended before it was ready");
+    /* else the launcher's own end says more */
     return;
   }
   have += (u32)n;
@@ -393,6 +394,7 @@ static void oci_child_ended(const siginfo_t *how) {
   } else if (S.oci_step == 's' || S.oci_step == 'v') {
     if (!ok) launch_failed("oci start", 0, "the runtime's start failed; see launcher.log");
     else if (S.oci_step == 's' && S.state == HELD) running();
+    else if (S.oci_step == 'v' && !S.verify_ready && S.verify < 0) launch_failed("verify", 0, "the verifier ended before it was ready");
   }
 }
 

@@ -172,7 +172,7 @@ static void request(int c, u8 type, u32 id, const u8 *data, u32 len) {
     case C_SIGNAL:
       sig = 0;
       if (signal_fields(data, len, &sig, &timeout)) { client_error(c, id, "invalid", "signal: 1 to 64", 0); return; }
-      if (S.state != RUNNING || S.main <= 0) { client_error(c, id, "conflict", "the task is not running", 0); return; }
+      if (!(S.state == RUNNING || (S.state == HELD && S.go_sent)) || S.main <= 0) { client_error(c, id, "conflict", "the task is not running", 0); return; }
       S.signalled = 1;
       kill_main((int)sig);
       break;

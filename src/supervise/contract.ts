@@ -196,6 +196,7 @@ export interface Shim {
   held(): Promise<ShimStatus>;
   /** The verifier's lines so far. */
   report(): Promise<string>;
+  /** Resolves when the command runs; faults as `held` does where it could not be executed, `conflict` where nothing is held. */
   go(): Promise<void>;
   signal(signal: number): Promise<void>;
   /** Resolves when the stop is under way; `wait` tells the end. */

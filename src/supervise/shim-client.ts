@@ -49,15 +49,7 @@ export class ShimClient implements Shim {
   }
 
   async held(): Promise<ShimStatus> {
-    for (;;) {
-      const changed = this.#change;
-      const status = await this.status();
-      if (status.state === 'held' || status.state === 'running') return status;
-      const exit = status.exit;
-      if (exit?.started === true) return status;
-      if (exit !== null) throw startFault(exit);
-      await changed;
-    }
+    return this.#reached(['held', 'running']);
   }
 
   async report(): Promise<string> {
@@ -66,6 +58,7 @@ export class ShimClient implements Shim {
 
   async go(): Promise<void> {
     await this.#connection.request(clientFrame.go);
+    await this.#reached(['running']);
   }
 
   async signal(signal: number): Promise<void> {
@@ -126,6 +119,16 @@ export class ShimClient implements Shim {
   close(): void {
     this.#closed = true;
     this.#connection.close();
+  }
+
+  async #reached(states: readonly ShimStatus['state'][]): Promise<ShimStatus> {
+    for (;;) {
+      const changed = this.#change;
+      const status = await this.status();
+      if (states.includes(status.state) || status.exit?.started === true) return status;
+      if (status.exit !== null) throw startFault(status.exit);
+      await changed;
+    }
   }
 
   async #untilEnd(): Promise<TaskEnd> {

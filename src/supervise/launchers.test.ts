@@ -1,0 +1,195 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ExitRecord, Shim, StartRecord, Supervisor } from './contract.ts';
+import { locateNative } from './locate.ts';
+import { createSupervisor } from './supervisor.ts';
+import { startTimeOf } from './this-host.ts';
+import { encodeVerify, readReport } from './verify-fields.ts';
+
+/** Every launcher of the native shim: the command is held by the verifier, and the wait status is the task's own. */
+
+const native = locateNative('drover-shim');
+const verifier = locateNative('drover-verify') ?? '';
+const { SIGKILL, SIGSEGV } = constants.signals;
+const asRoot = process.getuid?.() === 0;
+const has = (program: string) => spawnSync(program, ['--version']).status === 0;
+const env = { PATH: '/usr/bin:/bin' };
+const nonce = 'n-1';
+
+describe.skipIf(native === null)('the native shim', () => {
+  const base = mkdtempSync(join(tmpdir(), 'drover-launch-'));
+  let supervisor: Supervisor;
+  let counter = 0;
+
+  beforeAll(() => {
+    chmodSync(base, 0o755);
+    supervisor = createSupervisor({ kind: 'native' });
+  });
+  afterAll(async () => {
+    await supervisor.close();
+    rmSync(base, { recursive: true, force: true });
+  });
+
+  function record(more: Partial<StartRecord>): StartRecord {
+    counter += 1;
+    return {
+      id: `a/${counter}/1`,
+      directory: join(base, `r${counter}`),
+      launcher: { kind: 'direct' },
+      command: [verifier, '3'],
+      env,
+      identity: {},
+      cgroups: [],
+      killUnit: { kind: 'session' },
+      output: { mode: 'rotate', directory: base, stdout: `t${counter}.stdout`, stderr: `t${counter}.stderr`, maxFiles: 2, maxBytes: 100_000 },
+      gate: { timeoutMs: 20_000 },
+      ...more,
+    };
+  }
+
+  async function end(shim: Shim): Promise<ExitRecord> {
+    const ended = await shim.wait();
+    if (ended.unknown !== null) throw new Error(`${ended.unknown}: ${ended.detail}`);
+    return ended;
+  }
+
+  const out = (of: StartRecord, stream = 'stdout') => readFileSync(join(base, `t${of.id.split('/')[1]}.${stream}.0`), 'utf8');
+  const verify = (script: string) => encodeVerify({ nonce, command: ['sh', '-c', script], env, identity: { noNewPrivs: true, capabilities: 0n } });
+
+  const bwrap = (...more: string[]) => [
+    ...['bwrap', '--as-pid-1', '--info-fd', '4', '--unshare-pid', '--unshare-ipc', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev'],
+    ...[...more, '--tmpfs', '/tmp', '--ro-bind', verifier, '/tmp/verify', '/tmp/verify', '3'],
+  ];
+
+  function oci(runtime: string, name: string): Partial<StartRecord> {
+    const bundle = join(base, name);
+    const state = join(base, `${name}-state`);
+    mkdirSync(join(bundle, 'rootfs'), { recursive: true });
+    const namespaces = ['pid', 'ipc', 'uts', 'mount', 'network'].map((type) => ({ type }));
+    const bind = (from: string, to = from) => ({ source: from, destination: to, type: 'bind', options: ['rbind', 'ro'] });
+    const mounts = [...['/usr', '/bin', '/lib', '/lib64'].map((each) => bind(each)), bind(verifier, '/verify')];
+    const config = {
+      ociVersion: '1.0.2',
+      process: { terminal: false, user: { uid: 0, gid: 0 }, args: ['/verify', '3'], env: ['PATH=/usr/bin:/bin'], cwd: '/' },
+      root: { path: 'rootfs', readonly: false },
+      mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }, ...mounts],
+      linux: { namespaces, cgroupsPath: `/drover-test-${process.pid}-${name}` },
+    };
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify(config));
+    const tool = [runtime, '--root', state];
+    return {
+      command: [...tool, 'create', '--bundle', bundle, '--pid-file', join(base, `${name}.pid`), '--preserve-fds', '1', name],
+      launcher: { kind: 'oci', start: [...tool, 'start', name], delete: [...tool, 'delete', '--force', name], pidFile: join(base, `${name}.pid`) },
+    };
+  }
+
+  let named = 0;
+  const launchers: [string, boolean, () => Partial<StartRecord>][] = [
+    ['direct', true, () => ({})],
+    ['pid namespace', true, () => ({ killUnit: { kind: 'pid-namespace', mountProc: true } })],
+    ['bwrap', has('bwrap'), () => ({ launcher: { kind: 'bwrap' }, command: bwrap() })],
+    ['runc', asRoot && has('runc'), () => oci('runc', `runc${++named}`)],
+    // crun refuses hosts where v1 and v2 are mounted side by side.
+    ['crun', asRoot && has('crun') && !existsSync('/sys/fs/cgroup/unified'), () => oci('crun', `crun${++named}`)],
+  ];
+
+  describe.each(launchers.filter(([, there]) => there))('behind %s', (name, _there, more) => {
+    test('holds the command with the verifier, which reports what it found', async () => {
+      const of = record({ ...more(), verify: verify('echo ran; exit 3') });
+      const shim = await supervisor.start(of);
+      const status = await shim.held();
+      expect(status.state).toBe('held');
+      const findings = readReport(await shim.report(), nonce);
+      const found = (what: string) => findings.find((each) => each.name === what)?.found;
+      expect(findings.at(-1)?.event).toBe('ready');
+      expect(found('no_new_privs')).toBe('1');
+      expect(found('capabilities')).toMatch(/^0{16} 0{16} 0{16} [0-9a-f]{16} 0{16}$/);
+      expect(found('descriptors')).toBe('');
+      if (name !== 'direct') expect(found('pid')).not.toBe(`${status.pid}`);
+      expect(status.stdout.stored).toBe(0n);
+      await shim.go();
+      expect(await end(shim)).toMatchObject({ started: true, code: 3, signal: 0, by: 'task' });
+      expect(out(of)).toBe('ran\n');
+      await shim.shutdown();
+    });
+
+    test('tells exit 137, SIGKILL and SIGSEGV apart', async () => {
+      const told: string[] = [];
+      // As process 1 of a namespace a task cannot be killed by itself, so the signals come from outside.
+      for (const [script, signal] of [['exit 137', 0], ['sleep 60', SIGKILL], ['exec python3 -c "import ctypes; ctypes.string_at(0)"', SIGSEGV]] as const) {
+        const shim = await supervisor.start(record({ ...more(), verify: verify(script) }));
+        await shim.held();
+        await shim.go();
+        if (signal === SIGKILL) await shim.signal(SIGKILL);
+        const ended = await end(shim);
+        told.push(`${ended.code}/${ended.signal}`);
+        await shim.shutdown();
+      }
+      expect(told).toEqual(['137/0', `137/${SIGKILL}`, `139/${SIGSEGV}`]);
+    }, 60_000);
+
+    test('says what is missing where the command is not there, and that nothing ran', async () => {
+      const bad = encodeVerify({ nonce, command: ['/does/not/exist'], env, identity: {} });
+      const shim = await supervisor.start(record({ ...more(), verify: bad }));
+      await shim.held();
+      await expect(shim.go()).rejects.toMatchObject({ kind: 'invalid' });
+      expect(await end(shim)).toMatchObject({ started: false, by: 'start-failed', code: 127, error: { errno: 2 } });
+      await shim.shutdown();
+    });
+
+    test('without a go nothing ran, and nothing is left', async () => {
+      const of = record({ ...more(), verify: verify('echo ran'), gate: { timeoutMs: 1500 } });
+      const shim = await supervisor.start(of);
+      const { pid } = await shim.held();
+      expect(await end(shim)).toMatchObject({ started: false, by: 'never-started' });
+      expect(startTimeOf(pid)).toBe(0n);
+      expect(out(of)).toBe('');
+      await shim.shutdown();
+    });
+
+    test.skipIf(name === 'runc' || name === 'crun')('an exec session sees the same processes, mounts and privileges as the task', async () => {
+      const of = record({ ...more(), verify: verify('sleep 60'), identity: { noNewPrivs: true, capabilities: 0n } });
+      const shim = await supervisor.start(of);
+      const { pid } = await shim.held();
+      await shim.go();
+      const look = 'for n in mnt pid ipc net user; do readlink /proc/self/ns/$n; done; grep -E "NoNewPrivs|CapEff|CapBnd" /proc/self/status';
+      const exec = await shim.exec({ command: ['sh', '-c', look], env });
+      let text = '';
+      for await (const chunk of exec.output) text += Buffer.from(chunk.data).toString();
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      const wanted = ['mnt', 'pid', 'ipc', 'net', 'user'].map((each) => execFileSync('readlink', [`/proc/${pid}/ns/${each}`], { encoding: 'utf8' }));
+      const lines = status.split('\n').filter((line) => /^(NoNewPrivs|CapEff|CapBnd)/.test(line));
+      expect(text).toBe(`${wanted.join('')}${[...lines].sort((a, b) => status.indexOf(a) - status.indexOf(b)).join('\n')}\n`);
+      await shim.stop({ timeoutMs: 100 });
+      await end(shim);
+      await shim.shutdown();
+    });
+  });
+
+  test('a task in its own pid namespace takes everything with it, daemons included, when its shim is killed', async () => {
+    const of = record({ command: ['sh', '-c', 'setsid sleep 66.6 & echo started; sleep 60'], killUnit: { kind: 'pid-namespace', mountProc: true } });
+    const { gate: _, ...ungated } = of;
+    const shim = await supervisor.start(ungated);
+    const status = await shim.held();
+    while ((await shim.status()).stdout.stored === 0n) await new Promise((resolve) => setTimeout(resolve, 10));
+    const inside = () => spawnSync('sh', ['-c', 'grep -lz "^66.6$" /proc/[0-9]*/cmdline'], { encoding: 'utf8' }).stdout;
+    expect(inside()).not.toBe('');
+    process.kill(shim.pid, 'SIGKILL');
+    expect(await shim.wait()).toMatchObject({ unknown: 'shim-lost' });
+    for (let i = 0; i < 100 && inside() !== ''; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(inside()).toBe('');
+    expect(startTimeOf(status.pid)).toBe(0n);
+  });
+
+  test('what an OCI runtime says when its create fails leads to a record, not to a task', async () => {
+    if (!asRoot || !has('runc')) return;
+    const broken = oci('runc', `broken${++named}`);
+    rmSync(join(base, `broken${named}`, 'config.json'));
+    const shim = await supervisor.start(record({ ...broken, verify: verify('true') }));
+    expect(await end(shim)).toMatchObject({ started: false, by: 'start-failed', error: { stage: 'oci create' } });
+    await shim.shutdown();
+  });
+});
