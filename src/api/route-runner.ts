@@ -30,8 +30,9 @@ export class RouteRunner {
     this.#options = options;
   }
 
-  /** Faults: `denied`. */
+  /** To be asked first of all, before anything is looked up for the caller. Faults: `denied`, or another region. */
   authorise(route: Route, request: ApiRequest): void {
+    this.#checkRegion(request);
     const { policy, services } = this.#options;
     const { access } = route;
     const namespace = askedNamespace(access, services.store?.snapshot() ?? null, request);
@@ -39,11 +40,9 @@ export class RouteRunner {
     if (!policy.allows(request.caller, { capability: access.capability, namespace })) throw permissionDenied();
   }
 
-  /** Runs anything but a WebSocket. Never throws: what goes wrong is answered, or the connection is cut. */
+  /** Runs anything but a WebSocket, for a caller who may. Never throws: what goes wrong is answered, or the connection is cut. */
   async run(route: Route, request: ApiRequest, channel: Channel): Promise<void> {
     try {
-      this.#checkRegion(request);
-      this.authorise(route, request);
       await this.#dispatch(route, request, channel);
     } catch (error) {
       await this.fail(error, request.target, channel);

@@ -184,9 +184,9 @@ class HttpApi implements Api {
       if (found === null) return;
       const limit = this.#options.maximumBodyBytes ?? 32 * 1024 * 1024;
       const request = await this.#request(incoming, found.params, await readBody(incoming, limit), gone.signal);
+      this.#runner.authorise(found.route, request);
       const peer = this.#destination(found.route, request);
       if (peer === null) return await this.#runner.run(found.route, request, channel);
-      this.#runner.authorise(found.route, request);
       await this.#forwarder.forward(peer, incoming, response, request.body);
     } catch (error) {
       await this.#runner.fail(error, target, channel);
