@@ -114,8 +114,8 @@ class LmdbJournal implements Journal {
     try {
       await database.transaction(() => {
         for (const { key, value } of records) {
-          if (value === null) database.remove(key);
-          else database.put(key, value);
+          if (value === null) void database.remove(key);
+          else void database.put(key, value);
         }
       });
     } catch (error) {

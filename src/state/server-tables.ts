@@ -31,31 +31,60 @@ export interface ServerTables {
 export type ServerSnapshot = Snapshot<ServerTables>;
 export type ServerStore = Store<ServerTables>;
 
-export const serverTables: TableSpecs<ServerTables> = {
-  jobs: {},
-  jobVersions: { indexes: { job: (job) => [jobId(job.Namespace, job.ID)] } },
-  jobSubmissions: { indexes: { job: (submission) => [jobId(submission.Namespace, submission.JobID)] } },
-  jobSummaries: {},
+type ServerTableSpecs = TableSpecs<ServerTables> & {
+  readonly [T in keyof ServerTables]: { readonly id: (row: ServerTables[T]) => string };
+};
+
+/** Secondary indexes that hold only what is not finished: small, however much history there is. */
+const unfinished = (status: string): boolean => !['complete', 'failed', 'canceled'].includes(status);
+
+export const serverTables: ServerTableSpecs = {
+  jobs: { id: (job) => jobId(job.Namespace, job.ID) },
+  jobVersions: {
+    id: (job) => jobVersionId(job.Namespace, job.ID, job.Version),
+    indexes: { job: (job) => [jobId(job.Namespace, job.ID)] },
+  },
+  jobSubmissions: {
+    id: (submission) => jobVersionId(submission.Namespace, submission.JobID, submission.Version),
+    indexes: { job: (submission) => [jobId(submission.Namespace, submission.JobID)] },
+  },
+  jobSummaries: { id: (summary) => jobId(summary.Namespace, summary.JobID) },
   allocations: {
+    id: (allocation) => allocation.ID,
     indexes: {
       job: (allocation) => [jobId(allocation.Namespace, allocation.JobID)],
       node: (allocation) => [allocation.NodeID],
+      /** By node, without those that ended or are to stop: what takes up its resources. */
+      nodeLive: (allocation) => (isLive(allocation) ? [allocation.NodeID] : []),
       evaluation: (allocation) => [allocation.EvalID],
       deployment: (allocation) => (allocation.DeploymentID === '' ? [] : [allocation.DeploymentID]),
     },
   },
   evaluations: {
+    id: (evaluation) => evaluation.ID,
     indexes: {
       job: (evaluation) => [jobId(evaluation.Namespace, evaluation.JobID)],
+      /** By job, without the finished ones. */
+      jobOpen: (evaluation) => (unfinished(evaluation.Status) ? [jobId(evaluation.Namespace, evaluation.JobID)] : []),
       status: (evaluation) => [evaluation.Status],
     },
   },
-  deployments: { indexes: { job: (deployment) => [jobId(deployment.Namespace, deployment.JobID)] } },
-  nodes: {},
-  nodePools: {},
-  namespaces: {},
-  schedulerConfiguration: {},
+  deployments: {
+    id: (deployment) => deployment.ID,
+    indexes: {
+      job: (deployment) => [jobId(deployment.Namespace, deployment.JobID)],
+      status: (deployment) => [deployment.Status],
+    },
+  },
+  nodes: { id: (node) => node.ID },
+  nodePools: { id: (pool) => pool.Name },
+  namespaces: { id: (namespace) => namespace.Name },
+  schedulerConfiguration: { id: () => 'scheduler' },
 };
+
+function isLive(allocation: Allocation): boolean {
+  return allocation.DesiredStatus === 'run' && !['complete', 'failed', 'lost'].includes(allocation.ClientStatus);
+}
 
 /** The job version an allocation runs. */
 export function allocationJob(snapshot: ServerSnapshot, allocation: Allocation): Job | null {

@@ -73,9 +73,11 @@ export type WatchedRows<S extends Schema<S>> =
   | { readonly table: keyof S & string; readonly id: string }
   | { readonly table: keyof S & string; readonly index: string; readonly key: string };
 
-/** How a table is kept: its secondary indexes, each a function from a row to its keys. */
+/** How a table is kept: what a row's id is, and its secondary indexes, each a function from a row to its keys. */
 export type TableSpecs<S extends Schema<S>> = {
   readonly [T in keyof S & string]: {
+    /** The id a row stands under, for those who write it; the store itself goes by the ids it is given. */
+    readonly id?: (row: S[T]) => string;
     readonly indexes?: { readonly [index: string]: (row: S[T]) => readonly string[] };
   };
 };

@@ -1,0 +1,171 @@
+/** What the API does to a job that is there: evaluate, go back to a version, scale. */
+import { Fault } from '../lib/fault.ts';
+import type { Job } from '../model/job.ts';
+import { jobId, jobVersionId } from '../model/job-id.ts';
+import { isTerminal } from './allocation-status.ts';
+import type { ServerContext } from './context.ts';
+import { markStable } from './deployment-state.ts';
+import type { Draft } from './draft.ts';
+import { evaluate, type JobChange, storeJob } from './job-register.ts';
+import { isActive } from './job-status.ts';
+import { jobEvaluation, putAllocation, putEvaluation } from './rows.ts';
+
+export async function evaluateJob(
+  context: ServerContext,
+  request: { readonly namespace: string; readonly id: string; readonly forceReschedule: boolean },
+): Promise<JobChange> {
+  const evalId = context.newId();
+  const { index, result } = await context.write((draft) => {
+    const job = draft.get('jobs', jobId(request.namespace, request.id));
+    if (job === undefined) throw new Fault('not_found', 'job not found', { status: 500 });
+    if (job.Periodic !== null) throw new Fault('invalid', "can't evaluate periodic job", { status: 500 });
+    if (job.ParameterizedJob !== null) throw new Fault('invalid', "can't evaluate parameterized job", { status: 500 });
+    if (request.forceReschedule) forceReschedule(draft, job);
+    return { ...evaluate(draft, job, evalId, 'job-register'), jobModifyIndex: job.JobModifyIndex };
+  });
+  return { ...result, index };
+}
+
+function forceReschedule(draft: Draft, job: Job): void {
+  for (const allocation of draft.by('allocations', 'job', jobId(job.Namespace, job.ID))) {
+    if (allocation.ClientStatus !== 'failed' || allocation.NextAllocation !== '' || allocation.DesiredStatus !== 'run')
+      continue;
+    putAllocation(draft, {
+      ...allocation,
+      DesiredTransition: { ...allocation.DesiredTransition, ForceReschedule: true },
+    });
+  }
+}
+
+export async function revertJob(
+  context: ServerContext,
+  request: {
+    readonly namespace: string;
+    readonly id: string;
+    readonly version: number;
+    readonly enforcePriorVersion: number | null;
+  },
+): Promise<JobChange> {
+  const evalId = context.newId();
+  const { index, result } = await context.write((draft) => {
+    const job = draft.get('jobs', jobId(request.namespace, request.id));
+    if (job === undefined) throw new Fault('not_found', `job "${request.id}" not found`, { status: 500 });
+    const { version, enforcePriorVersion } = request;
+    if (enforcePriorVersion !== null && job.Version !== enforcePriorVersion) {
+      throw new Fault('conflict', `Current job has version ${job.Version}; enforcing version ${enforcePriorVersion}`, {
+        status: 500,
+      });
+    }
+    if (job.Version === version) throw new Fault('invalid', "can't revert to current version", { status: 500 });
+    const stored = revertTo(draft, job, version);
+    if (stored === undefined) {
+      const where = `job "${request.id}" in namespace "${request.namespace}" at version ${version}`;
+      throw new Fault('not_found', `${where} not found`, { status: 500 });
+    }
+    return { ...evaluate(draft, stored, evalId, 'job-register'), jobModifyIndex: stored.JobModifyIndex };
+  });
+  return { ...result, index };
+}
+
+/** A new version with the spec of an old one; undefined: there is no such version. */
+export function revertTo(draft: Draft, job: Job, version: number): Job | undefined {
+  const old = draft.get('jobVersions', jobVersionId(job.Namespace, job.ID, version));
+  if (old === undefined) return undefined;
+  const stored = storeJob(draft, { ...old, Stop: false });
+  const submission = draft.get('jobSubmissions', jobVersionId(job.Namespace, job.ID, version));
+  if (submission !== undefined && stored.Version !== job.Version) {
+    draft.put('jobSubmissions', { ...submission, Version: stored.Version, JobModifyIndex: stored.JobModifyIndex });
+  }
+  return stored;
+}
+
+export interface ScaleGroup {
+  readonly namespace: string;
+  readonly id: string;
+  readonly group: string;
+  readonly count: number | null;
+  readonly message: string;
+  readonly error: boolean;
+}
+
+export async function scaleGroup(context: ServerContext, request: ScaleGroup): Promise<JobChange> {
+  checkScale(request);
+  const evalId = context.newId();
+  const { index, result } = await context.write((draft) => {
+    const job = draft.get('jobs', jobId(request.namespace, request.id));
+    if (job === undefined) throw new Fault('not_found', `job "${request.id}" not found`, { status: 404 });
+    const { count } = request;
+    checkGroup(draft, job, request);
+    if (count === null) return { evalId: '', evalCreateIndex: 0, jobModifyIndex: job.JobModifyIndex };
+    const groups = job.TaskGroups.map((group) => (group.Name === request.group ? { ...group, Count: count } : group));
+    const stored = storeJob(draft, { ...job, TaskGroups: groups });
+    return { ...evaluate(draft, stored, evalId, 'job-scaling'), jobModifyIndex: stored.JobModifyIndex };
+  });
+  return { ...result, index };
+}
+
+const badScale = (why: string): Fault => new Fault('invalid', why, { status: 400 });
+
+function checkScale({ group, count, error }: ScaleGroup): void {
+  if (group === '') throw badScale('missing task group name for scaling action');
+  if (error && count !== null) throw badScale('scaling action should not contain count if error is true');
+  if (count !== null && count < 0) throw badScale("scaling action count can't be negative");
+}
+
+function checkGroup(draft: Draft, job: Job, request: ScaleGroup): void {
+  const group = job.TaskGroups.find((one) => one.Name === request.group);
+  if (group === undefined) throw badScale(`task group "${request.group}" specified for scaling does not exist in job`);
+  if (request.count === null) return;
+  const { Scaling: policy } = group;
+  if (policy !== null && request.count > policy.Max) {
+    throw badScale(`group count was greater than scaling policy maximum: ${request.count} > ${policy.Max}`);
+  }
+  if (policy !== null && request.count < (policy.Min ?? 0)) {
+    throw badScale(`group count was less than scaling policy minimum: ${request.count} < ${policy.Min}`);
+  }
+  for (const deployment of draft.by('deployments', 'job', jobId(job.Namespace, job.ID))) {
+    if (isActive(deployment)) throw badScale('job scaling blocked due to active deployment');
+  }
+}
+
+/** Stops one allocation; the scheduler places another. */
+export async function stopAllocation(
+  context: ServerContext,
+  request: { readonly id: string; readonly noShutdownDelay: boolean; readonly reschedule?: boolean },
+): Promise<{ readonly evalId: string; readonly index: number }> {
+  const evalId = context.newId();
+  const { index, result } = await context.write((draft) => {
+    const allocation = draft.get('allocations', request.id);
+    if (allocation === undefined) throw new Fault('not_found', 'allocation not found', { status: 404 });
+    if (!isTerminal(allocation)) {
+      putAllocation(draft, {
+        ...allocation,
+        DesiredTransition: {
+          ...allocation.DesiredTransition,
+          Migrate: true,
+          Reschedule: request.reschedule ?? false,
+          NoShutdownDelay: request.noShutdownDelay,
+        },
+      });
+    }
+    const job = draft.get('jobs', jobId(allocation.Namespace, allocation.JobID)) ?? allocation.Job;
+    if (job === null) return '';
+    putEvaluation(draft, jobEvaluation(evalId, job, 'alloc-stop'));
+    return evalId;
+  });
+  return { evalId: result, index };
+}
+
+export async function setJobStability(
+  context: ServerContext,
+  request: { readonly namespace: string; readonly id: string; readonly version: number; readonly stable: boolean },
+): Promise<{ readonly index: number }> {
+  const { namespace, id, version, stable } = request;
+  const { index } = await context.write((draft) => {
+    if (markStable(draft, namespace, id, version, stable)) return;
+    throw new Fault('not_found', `job "${id}" in namespace "${namespace}" at version ${version} not found`, {
+      status: 500,
+    });
+  });
+  return { index };
+}
