@@ -36,7 +36,7 @@ function nativeContent(body: Body, schema: BodySchema): BodyContent {
     if (attribute !== undefined) attributes.set(name, attribute);
     else if (required === true) {
       diagnostics.push(
-        errorAt(body.endRange, 'Missing required argument', `the argument ${JSON.stringify(name)} is required`),
+        errorAt(body.missingItemRange, 'Missing required argument', `the argument ${JSON.stringify(name)} is required`),
       );
     }
   }
@@ -53,7 +53,7 @@ function nativeContent(body: Body, schema: BodySchema): BodyContent {
     if (attributeNames.has(attribute.name)) continue;
     diagnostics.push(unknownAttribute(attribute, attributeNames, blockTypes));
   }
-  return { attributes, blocks, missingItemRange: body.endRange, diagnostics };
+  return { attributes, blocks, missingItemRange: body.missingItemRange, diagnostics };
 }
 
 function unknownBlock(block: Block, attributes: ReadonlySet<string>, types: Iterable<string>): Diagnostic {

@@ -36,8 +36,13 @@ export function expandDynamic(
   return { body: { ...body, blocks }, diagnostics };
 }
 
-const dynamicSchema = (labels: boolean): BodySchema => ({
-  attributes: [{ name: 'for_each', required: true }, { name: 'iterator' }, ...(labels ? [{ name: 'labels' }] : [])],
+/** `labels` is required for blocks that are known to have some, and refused for those without. */
+const dynamicSchema = (labelCount: number | undefined): BodySchema => ({
+  attributes: [
+    { name: 'for_each', required: true },
+    { name: 'iterator' },
+    ...(labelCount === 0 ? [] : [{ name: 'labels', required: labelCount !== undefined }]),
+  ],
   blocks: [{ type: 'content' }],
 });
 
@@ -76,7 +81,7 @@ function expandBlock(block: Block, context: EvalContext, options: DynamicOptions
   if (first === undefined) {
     diagnostics.push(
       errorAt(
-        block.body.endRange,
+        block.body.missingItemRange,
         'Missing dynamic content block',
         'a dynamic block needs a block "content" for what it makes',
       ),
@@ -101,7 +106,7 @@ interface SpecContent {
 }
 
 function specContent(body: Body, labelCount: number | undefined, diagnostics: Diagnostic[]): SpecContent | undefined {
-  const schema = dynamicSchema(labelCount !== 0);
+  const schema = dynamicSchema(labelCount);
   if (body.json !== undefined) {
     const content = jsonContent(body, schema);
     diagnostics.push(...content.diagnostics);
@@ -134,8 +139,11 @@ function specContent(body: Body, labelCount: number | undefined, diagnostics: Di
       );
     }
   }
-  if (!body.attributes.has('for_each')) {
-    diagnostics.push(errorAt(body.endRange, 'Missing required argument', 'the argument "for_each" is required'));
+  for (const { name, required } of schema.attributes) {
+    if (required !== true || body.attributes.has(name)) continue;
+    diagnostics.push(
+      errorAt(body.missingItemRange, 'Missing required argument', `the argument ${JSON.stringify(name)} is required`),
+    );
   }
   return diagnostics.length > before ? undefined : body;
 }

@@ -10,7 +10,7 @@ type Scope = Body['scope'];
 /** A body that a JSON value stands for: an object, or a list of objects that count as one. */
 export function jsonBody(node: JsonNode, scope?: Scope): Body {
   const end = node.kind === 'object' ? node.closeRange : node.range;
-  return { attributes: new Map(), blocks: [], range: node.range, endRange: end.atStart(), json: node, scope };
+  return { attributes: new Map(), blocks: [], range: node.range, missingItemRange: end.atStart(), json: node, scope };
 }
 
 /** All properties of an object or of a list of objects; anything else is a problem. */
@@ -90,10 +90,10 @@ export function jsonContent(body: Body, schema: BodySchema): BodyContent {
   for (const { name, required } of schema.attributes) {
     if (required !== true || attributes.has(name)) continue;
     diagnostics.push(
-      errorAt(body.endRange, 'Missing required argument', `the argument ${JSON.stringify(name)} is required`),
+      errorAt(body.missingItemRange, 'Missing required argument', `the argument ${JSON.stringify(name)} is required`),
     );
   }
-  return { attributes, blocks, missingItemRange: body.endRange, diagnostics };
+  return { attributes, blocks, missingItemRange: body.missingItemRange, diagnostics };
 }
 
 /** Reads the blocks that one property stands for: one nested object per label, then an object or a list of them. */
@@ -134,7 +134,7 @@ class BlockReader {
       labelRanges,
       openBraceRange: open,
       closeBraceRange: node.kind === 'object' ? node.closeRange : node.range,
-      headerRange: typeRange,
+      headerRange: open,
       range: typeRange.to(node.range),
     });
   }

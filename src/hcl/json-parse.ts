@@ -155,18 +155,18 @@ class JsonReader {
   }
 
   /** After a mistake: skips to behind the bracket that closes the one that is open. */
-  #recover(from: Mark): JsonNode {
-    for (let open = 1; open > 0 && this.#at < this.#bytes.length; ) {
+  #recover(open: SourceRange): JsonNode {
+    for (let depth = 1; depth > 0 && this.#at < this.#bytes.length; ) {
       const byte = this.#bytes[this.#at]!;
       if (byte === 34) {
         this.#string();
         continue;
       }
-      if (byte === 123 || byte === 91) open++;
-      else if (byte === 125 || byte === 93) open--;
+      if (byte === 123 || byte === 91) depth++;
+      else if (byte === 125 || byte === 93) depth--;
       this.#step();
     }
-    return { kind: 'invalid', range: this.#since(from) };
+    return { kind: 'invalid', range: open };
   }
 
   #refuse(summary: string, detail: string): void {
@@ -191,14 +191,14 @@ class JsonReader {
       const before = this.diagnostics.length;
       if (this.#bytes[this.#at] !== 34) {
         this.#refuse('Invalid object property name', 'the name of a property in double quotes must start here');
-        return this.#recover(from);
+        return this.#recover(openRange);
       }
       const name = this.#string();
       this.#skipBlanks();
       if (this.#bytes[this.#at] !== 58) {
         if (this.diagnostics.length === before)
           this.#refuse('Missing property value colon', 'a colon must follow the name of a property');
-        return this.#recover(from);
+        return this.#recover(openRange);
       }
       this.#step();
       this.#skipBlanks();
@@ -207,14 +207,18 @@ class JsonReader {
       this.#skipBlanks();
       const next = this.#bytes[this.#at];
       if (next === 44) {
+        const comma = this.#mark();
         this.#step();
+        const range = this.#since(comma);
         this.#skipBlanks();
-        if (this.#bytes[this.#at] === 125)
-          this.#refuse('Trailing comma in object', 'after a comma another property must follow');
+        if (this.#bytes[this.#at] === 125) {
+          this.#problem(range, 'Trailing comma in object', 'after a comma another property must follow');
+          return this.#recover(openRange);
+        }
       } else if (next !== 125) {
         if (this.diagnostics.length === before)
           this.#refuse('Missing attribute separator', 'properties are separated by a comma, and "}" ends the object');
-        return this.#recover(from);
+        return this.#recover(openRange);
       }
     }
   }
@@ -241,14 +245,18 @@ class JsonReader {
       this.#skipBlanks();
       const next = this.#bytes[this.#at];
       if (next === 44) {
+        const comma = this.#mark();
         this.#step();
+        const range = this.#since(comma);
         this.#skipBlanks();
-        if (this.#bytes[this.#at] === 93)
-          this.#refuse('Trailing comma in array', 'after a comma another item must follow');
+        if (this.#bytes[this.#at] === 93) {
+          this.#problem(range, 'Trailing comma in array', 'after a comma another item must follow');
+          return this.#recover(openRange);
+        }
       } else if (next !== 93) {
         if (this.diagnostics.length === before)
           this.#refuse('Missing item separator', 'items are separated by a comma, and "]" ends the array');
-        return this.#recover(from);
+        return this.#recover(openRange);
       }
     }
   }

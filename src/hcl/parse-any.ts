@@ -18,7 +18,7 @@ export function looksLikeJson(source: string | Uint8Array): boolean {
 export function parseJson(source: string | Uint8Array, filename: string): ParsedFile {
   const { source: file, root, diagnostics } = parseJsonText(source, filename);
   const problems = [...diagnostics];
-  if (problems.length === 0 && root.kind !== 'object' && root.kind !== 'array') {
+  if (root.kind !== 'object' && root.kind !== 'array') {
     problems.push(errorAt(root.range, 'Root value must be object', 'the file must hold one JSON object'));
   }
   return { source: file, body: jsonBody(root), diagnostics: problems, comments: () => [] };

@@ -36,7 +36,7 @@ export function parseBody(core: ParserCore, end: number): Body {
 }
 
 function finishBody(attributes: Map<string, Attribute>, blocks: Block[], start: SourceRange, last: SourceRange): Body {
-  return { attributes, blocks, range: start.to(last), endRange: last.atEnd() };
+  return { attributes, blocks, range: start.to(last), missingItemRange: start.atStart() };
 }
 
 function addAttribute(core: ParserCore, attributes: Map<string, Attribute>, item: Attribute): void {
@@ -127,7 +127,7 @@ function parseBlock(core: ParserCore, name: number): Block {
       refuseHeader(core, token, kind);
       core.recoverAfterItem();
       const range = core.range(name);
-      const body = { attributes: new Map<string, Attribute>(), blocks: [], range, endRange: range };
+      const body = { attributes: new Map<string, Attribute>(), blocks: [], range, missingItemRange: range };
       return makeBlock(core, name, labels, labelRanges, body, range, range);
     }
   }
@@ -168,7 +168,12 @@ function parseBlockBody(core: ParserCore, name: number, labels: string[], labelR
   const open = core.range(core.read());
   if (!core.enter()) {
     core.leave();
-    const body = { attributes: new Map<string, Attribute>(), blocks: [], range: open, endRange: open };
+    const body = {
+      attributes: new Map<string, Attribute>(),
+      blocks: [],
+      range: open,
+      missingItemRange: open.atStart(),
+    };
     return makeBlock(core, name, labels, labelRanges, body, open, open);
   }
   const first = core.peekKind();
@@ -203,10 +208,10 @@ function parseOneLine(core: ParserCore, open: SourceRange): Body {
   const attributes = new Map<string, Attribute>();
   if (attribute === undefined) {
     const close = core.range(core.previous());
-    return { attributes, blocks: [], range: open.to(close), endRange: close };
+    return { attributes, blocks: [], range: open.to(close), missingItemRange: open.atStart() };
   }
   attributes.set(attribute.name, attribute);
-  return { attributes, blocks: [], range: attribute.range, endRange: attribute.range.atEnd() };
+  return { attributes, blocks: [], range: attribute.range, missingItemRange: attribute.range.atStart() };
 }
 
 function refuseOneLine(core: ParserCore, token: number, kind: number, open: SourceRange): void {

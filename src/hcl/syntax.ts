@@ -234,7 +234,7 @@ export interface Block {
   readonly labelRanges: readonly SourceRange[];
   readonly openBraceRange: SourceRange;
   readonly closeBraceRange: SourceRange;
-  /** The header: type and labels. */
+  /** The header: type and labels; in JSON the opening brace. */
   readonly headerRange: SourceRange;
   /** From the type to the closing brace. */
   readonly range: SourceRange;
@@ -249,7 +249,7 @@ export interface Body {
   readonly blocks: readonly Block[];
   readonly range: SourceRange;
   /** Where something that is missing would have to be written. */
-  readonly endRange: SourceRange;
+  readonly missingItemRange: SourceRange;
   readonly json?: JsonNode | undefined;
   /** Names of enclosing dynamic blocks, for JSON bodies only. */
   readonly scope?: ReadonlyMap<string, Value> | undefined;
@@ -290,7 +290,7 @@ export function startRange(expr: Expression): SourceRange {
     case 'scoped':
       return startRange(expr.inner);
     case 'json':
-      return expr.range;
+      return 'openRange' in expr.node ? expr.node.openRange : expr.range;
     default:
       return expr.range;
   }
