@@ -3,7 +3,7 @@ import type { Noun } from '../model/schema.ts';
 import { affinityShorthands, constraintShorthands } from './body-schema.ts';
 
 /** Reads one attribute as text, bool or number; undefined where it is absent or wrong (then the problem is reported). */
-export type ReadAttribute = (attribute: Attribute | undefined, kind: 'string' | 'bool' | 'int') => unknown;
+export type ReadAttribute = (attribute: Attribute | undefined, kind: 'string' | 'bool' | 'float') => unknown;
 
 export const isConstraintLike = (noun: Noun): boolean => noun.name === 'Constraint' || noun.name === 'Affinity';
 
@@ -29,8 +29,8 @@ export function constraintRow(
   return affinity ? { ...row, Weight: weight(attributes.get('weight'), read) } : row;
 }
 
-/** A weight beyond a signed byte wraps around, as job files in use may rely on. */
+/** A weight loses its fraction and wraps around beyond a signed byte, as job files in use may rely on. */
 function weight(attribute: Attribute | undefined, read: ReadAttribute): number | null {
-  const value = read(attribute, 'int');
+  const value = read(attribute, 'float');
   return typeof value === 'number' ? (value << 24) >> 24 : null;
 }

@@ -36,8 +36,10 @@ export function freeMap(body: Body, context: EvalContext, diagnostics: Diagnosti
     if (value !== undefined) entries.set(attribute.name, value);
   }
   for (const [type, same] of groupBlocks(blocks)) {
-    const maps = same.map((block) => labelled(block, 0, context, diagnostics));
-    entries.set(type, mergeLabels(same, maps));
+    entries.set(
+      type,
+      same.map((block) => labelled(block, 0, context, diagnostics)),
+    );
   }
   return Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -63,18 +65,6 @@ function labelled(block: Block, depth: number, context: EvalContext, diagnostics
   const label = block.labels[depth];
   if (label === undefined) return freeMap(block.body, context, diagnostics);
   return { [label]: [labelled(block, depth + 1, context, diagnostics)] };
-}
-
-/** Labelled blocks of one type share one map, those of the same label one list. */
-function mergeLabels(blocks: readonly Block[], maps: readonly Free[]): readonly Free[] {
-  if (!blocks.some((block) => block.labels.length > 0)) return maps;
-  const merged = new Map<string, unknown[]>();
-  for (const map of maps) {
-    for (const [key, value] of Object.entries(map)) {
-      merged.set(key, [...(merged.get(key) ?? []), ...(Array.isArray(value) ? value : [value])]);
-    }
-  }
-  return [Object.fromEntries(merged)];
 }
 
 function attributeValue(attribute: Attribute, context: EvalContext, diagnostics: Diagnostic[]): unknown {

@@ -13,17 +13,21 @@ import {
   startRange,
 } from '../hcl/index.ts';
 import { ScalingPolicy } from '../model/scaling-policy.ts';
-import { bool, type Field, int, type Noun, string } from '../model/schema.ts';
+import { bool, type Field, float, type Noun, string } from '../model/schema.ts';
 import { fieldValue } from './attribute-value.ts';
 import { blockAttributes } from './block-attributes.ts';
-import { bodySchema, labelField, writtenRows } from './body-schema.ts';
+import { bodySchema, writtenRows } from './body-schema.ts';
 import { constraintRow, isConstraintLike } from './constraint-rows.ts';
 import { freeMap } from './free-map.ts';
 
 /** What a block gave: the noun's fields under their JSON names, those of extra rows among them. */
 export type Row = { [key: string]: unknown };
 
-const scalars = { string: string({ optional: true }), bool: bool({ optional: true }), int: int({ optional: true }) };
+const scalars = {
+  string: string({ optional: true }),
+  bool: bool({ optional: true }),
+  float: float({ optional: true }),
+};
 
 /** Decodes blocks of a job file by the field tables; collects every problem. */
 export class JobDecoder {
@@ -125,7 +129,7 @@ export class JobDecoder {
     return this.#read(field, attribute, startRange(attribute.expr));
   }
 
-  #scalar(attribute: Attribute | undefined, kind: 'string' | 'bool' | 'int'): unknown {
+  #scalar(attribute: Attribute | undefined, kind: 'string' | 'bool' | 'float'): unknown {
     if (attribute === undefined) return undefined;
     return this.#read(scalars[kind], attribute, attribute.expr.range) ?? undefined;
   }

@@ -7,7 +7,6 @@ import {
   dynamicType,
   type Expression,
   errorAt,
-  evaluate,
   justAttributes,
   parseTypeConstraint,
   referencedVariables,
@@ -16,6 +15,7 @@ import {
   unwrapScope,
   type Value,
 } from '../hcl/index.ts';
+import { evaluateLiteral, writtenExpression } from './literal.ts';
 
 /** A check of a variable's value: the condition must be true, else the message is the problem. */
 export interface VariableRule {
@@ -70,7 +70,7 @@ export function declaredVariables(blocks: readonly Block[], diagnostics: Diagnos
 
 /** `variables { name = default }` */
 function shortForm(attribute: Attribute, diagnostics: Diagnostic[]): Variable {
-  const fallback = evaluate(attribute.expr, {});
+  const fallback = evaluateLiteral(attribute.expr);
   diagnostics.push(...fallback.diagnostics);
   return {
     name: attribute.name,
@@ -106,7 +106,7 @@ function declaration(block: Block, diagnostics: Diagnostic[]): Variable | undefi
 
 function declaredType(attribute: Attribute | undefined, diagnostics: Diagnostic[]): Type | undefined {
   if (attribute === undefined) return undefined;
-  const { type, diagnostics: found } = parseTypeConstraint(attribute.expr);
+  const { type, diagnostics: found } = parseTypeConstraint(writtenExpression(attribute.expr));
   diagnostics.push(...found);
   return found.length > 0 ? dynamicType : type;
 }
@@ -117,7 +117,7 @@ function defaultValue(
   diagnostics: Diagnostic[],
 ): Value | undefined {
   if (attribute === undefined) return undefined;
-  const { value, diagnostics: found } = evaluate(attribute.expr, {});
+  const { value, diagnostics: found } = evaluateLiteral(attribute.expr);
   diagnostics.push(...found);
   if (type === undefined || found.length > 0) return value;
   const converted = convert(value, type);

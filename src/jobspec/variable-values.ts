@@ -20,6 +20,7 @@ import {
   stringValue,
   type Value,
 } from '../hcl/index.ts';
+import { evaluateLiteral } from './literal.ts';
 import type { Variable } from './variable-declarations.ts';
 
 export interface VariableFile {
@@ -128,7 +129,7 @@ export class VariableValues {
   }
 
   #expression(variable: Variable, expr: Expression): void {
-    const { value, diagnostics } = evaluate(expr, {});
+    const { value, diagnostics } = evaluateLiteral(expr);
     this.#diagnostics.push(...diagnostics);
     this.#assign(variable, diagnostics.length > 0 ? dynamicUnknown : value, expr.range);
   }

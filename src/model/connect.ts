@@ -153,9 +153,9 @@ export const ConsulIngressService = noun('ConsulIngressService', {
   TLS: nullable(object(ConsulGatewayTLSConfig, { hcl: block('tls') })),
   RequestHeaders: nullable(object(ConsulHTTPHeaderModifiers, { hcl: block('request_headers') })),
   ResponseHeaders: nullable(object(ConsulHTTPHeaderModifiers, { hcl: block('response_headers') })),
-  MaxConnections: int({ hcl: attr('max_connections'), bits: 'uint32' }),
-  MaxPendingRequests: int({ hcl: attr('max_pending_requests'), bits: 'uint32' }),
-  MaxConcurrentRequests: int({ hcl: attr('max_concurrent_requests'), bits: 'uint32' }),
+  MaxConnections: nullable(int({ hcl: attr('max_connections'), bits: 'uint32', optional: true })),
+  MaxPendingRequests: nullable(int({ hcl: attr('max_pending_requests'), bits: 'uint32', optional: true })),
+  MaxConcurrentRequests: nullable(int({ hcl: attr('max_concurrent_requests'), bits: 'uint32', optional: true })),
 });
 export type ConsulIngressService = Infer<typeof ConsulIngressService>;
 
