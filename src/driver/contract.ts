@@ -279,11 +279,24 @@ export interface CommandSpec {
   readonly args: readonly string[];
   /** `""`: the task directory (`/` where the file system is isolated). */
   readonly workDir: string;
+  /** Added to the task's own variables; wins over them. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Names of the task's variables that it does not get. */
+  readonly withoutEnv?: readonly string[];
   /** The user a task gets that names none; `""`: the agent's own. */
   readonly defaultUser: string;
   readonly isolation: IsolationWish;
   readonly oomScoreAdj?: number;
+  /** At most so many processes and threads; absent: no limit of the driver's own. */
+  readonly pidsLimit?: number;
+  /** Existing cgroups of the operator's, joined in place of ours in the same hierarchy; the kit neither limits, kills by nor removes them. */
+  readonly cgroupOverride?: readonly {
+    readonly version: 1 | 2;
+    /** Below the hierarchy's mount point, or absolute. */
+    readonly path: string;
+    /** v1: the controllers of that hierarchy. */
+    readonly controllers: readonly string[];
+  }[];
 }
 
 /** What a driver asks of the ladder; the isolation floor gives the strictest rung ≤ `prefer` that the node can prove, never below the floor. */

@@ -1,0 +1,176 @@
+/**
+ * Makes an engine driver of a command driver: supervision by a shim, isolation, cgroups, recovery, stop, stats, signals, exec.
+ * Drivers of one kind share nothing but what they are lent.
+ */
+import { join } from 'node:path';
+import type {
+  CommandDriver,
+  EngineDriver,
+  ExecRequest,
+  ExecSession,
+  Fingerprint,
+  IsolationReport,
+  StartedTask,
+  TaskConfig,
+  TaskExit,
+  TaskHandleState,
+  TaskStats,
+  TaskStatus,
+} from '../driver/contract.ts';
+import { cgroupName, describeTaskCgroup, removeTaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
+import { Fault } from '../lib/fault.ts';
+import { type CommandState, readCommandState } from './command-state.ts';
+import { CommandTask, removeStart } from './command-task.ts';
+import type { DriverDeps } from './driver-plugin.ts';
+import { defaultKillSignal, requireSignal, signalNumber } from './signals.ts';
+import { startCommand } from './start-command.ts';
+
+export function commandEngine(driver: CommandDriver, deps: DriverDeps): EngineDriver {
+  return new CommandEngine(driver, deps);
+}
+
+class CommandEngine implements EngineDriver {
+  readonly info: EngineDriver['info'];
+  readonly #driver: CommandDriver;
+  readonly #deps: DriverDeps;
+  readonly #tasks = new Map<string, CommandTask>();
+  /** Starts and recoveries under way: an id is taken from the first moment. */
+  readonly #busy = new Set<string>();
+
+  constructor(driver: CommandDriver, deps: DriverDeps) {
+    this.info = driver.info;
+    this.#driver = driver;
+    this.#deps = deps;
+  }
+
+  fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {
+    return this.#driver.fingerprint(signal);
+  }
+
+  async start(config: TaskConfig, signal: AbortSignal): Promise<StartedTask> {
+    signal.throwIfAborted();
+    if (this.#tasks.has(config.id)) throw new Fault('exists', `task ${config.id} is already known`);
+    return this.#alone(config.id, async () => {
+      const task = await startCommand(this.#driver, this.#deps, config, this.#directory(config.id), signal);
+      this.#tasks.set(config.id, task);
+      return { state: task.state, isolation: task.state.isolation };
+    });
+  }
+
+  async recover(config: TaskConfig, state: TaskHandleState, signal: AbortSignal): Promise<StartedTask> {
+    signal.throwIfAborted();
+    const known = this.#tasks.get(config.id);
+    if (known !== undefined) return { state: known.state, isolation: known.state.isolation };
+    return this.#alone(config.id, async () => {
+      const stored = readCommandState(state);
+      const found = await this.#deps.supervisor.recover(stored.directory);
+      if (found.state === 'absent' || found.state === 'never-started') {
+        await removeStart(stored);
+        throw new Fault('not_found', `task ${config.id} is not there: its record is ${found.state}`);
+      }
+      const task =
+        found.state === 'present'
+          ? new CommandTask(config, stored, found.shim, null)
+          : new CommandTask(config, stored, null, found.end);
+      this.#tasks.set(config.id, task);
+      return { state: stored, isolation: stored.isolation };
+    });
+  }
+
+  wait(taskId: string, signal: AbortSignal): Promise<TaskExit> {
+    return this.#with(taskId, (task) => task.wait(signal));
+  }
+
+  async stop(
+    taskId: string,
+    options: { readonly timeoutMs: number; readonly killSignal: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const wanted = options.killSignal === '' ? defaultKillSignal : options.killSignal;
+    const number = signalNumber(wanted);
+    if (number === null)
+      this.#deps.log.warn('unknown kill signal, sending the default', { task: taskId, signal: wanted });
+    await this.#with(taskId, (task) =>
+      task.stop(number ?? requireSignal(defaultKillSignal), options.timeoutMs, signal),
+    );
+  }
+
+  async destroy(taskId: string, options: { readonly force: boolean }, signal: AbortSignal): Promise<void> {
+    const task = this.#tasks.get(taskId);
+    if (task === undefined) return this.#destroyUnknown(taskId, options.force, signal);
+    if (!task.ended) {
+      if (!options.force) throw new Fault('conflict', `task ${taskId} is still running`);
+      await task.stop(requireSignal('SIGKILL'), 0, signal);
+    }
+    await task.forget();
+    this.#tasks.delete(taskId);
+  }
+
+  /** A start whose state never reached the client (it was killed in between) is known by its record directory alone. */
+  async #destroyUnknown(taskId: string, force: boolean, signal: AbortSignal): Promise<void> {
+    const directory = this.#directory(taskId);
+    const { isolation, supervisor } = this.#deps;
+    const cgroup = describeTaskCgroup(isolation.cgroups, cgroupName(taskId), true);
+    const found = await supervisor.recover(directory);
+    if (found.state === 'present') {
+      if (!force) throw new Fault('conflict', `task ${taskId} is still running`);
+      await found.shim.stop({ signal: requireSignal('SIGKILL'), timeoutMs: 0 });
+      await found.shim.wait(signal);
+      await found.shim.shutdown();
+    }
+    if (found.state === 'absent') {
+      await removeTaskCgroup(cgroup);
+      throw new Fault('not_found', `no task ${taskId}`);
+    }
+    await removeStart({ cgroup, directory });
+  }
+
+  inspect(taskId: string): Promise<TaskStatus> {
+    return this.#with(taskId, (task) => task.inspect());
+  }
+
+  stats(taskId: string): Promise<TaskStats> {
+    return this.#with(taskId, (task) => task.stats());
+  }
+
+  async signal(taskId: string, signalName: string): Promise<void> {
+    const number = requireSignal(signalName);
+    await this.#with(taskId, (task) => task.signal(number));
+  }
+
+  exec(taskId: string, request: ExecRequest, signal: AbortSignal): Promise<ExecSession> {
+    return this.#with(taskId, (task) => task.exec(request, signal));
+  }
+
+  isolation(taskId: string): Promise<IsolationReport> {
+    return this.#with(taskId, async (task) => task.state.isolation);
+  }
+
+  /** Shims and tasks stay. */
+  async close(): Promise<void> {
+    for (const task of this.#tasks.values()) task.close();
+    this.#tasks.clear();
+  }
+
+  #directory(taskId: string): string {
+    return join(this.#deps.stateDirectory, cgroupName(taskId));
+  }
+
+  async #with<T>(taskId: string, use: (task: CommandTask) => Promise<T>): Promise<T> {
+    const task = this.#tasks.get(taskId);
+    if (task === undefined) throw new Fault('not_found', `no task ${taskId}`);
+    return use(task);
+  }
+
+  async #alone<T>(taskId: string, work: () => Promise<T>): Promise<T> {
+    if (this.#busy.has(taskId)) throw new Fault('exists', `task ${taskId} is being started`);
+    this.#busy.add(taskId);
+    try {
+      return await work();
+    } finally {
+      this.#busy.delete(taskId);
+    }
+  }
+}
+
+export type { CommandState };

@@ -1,0 +1,35 @@
+/** What a command driver's task is found again by. Versioned JSON, checked when it comes back: it was on a disk. */
+import type { IsolationReport, TaskHandleState } from '../driver/contract.ts';
+import type { TaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
+import { Fault } from '../lib/fault.ts';
+
+export interface CommandState extends TaskHandleState {
+  readonly version: 1;
+  /** The shim's record directory. */
+  readonly directory: string;
+  readonly cgroup: TaskCgroup | null;
+  readonly pid: number;
+  /** Unix nanoseconds, decimal. */
+  readonly startedAt: string;
+  /** Where an exec session begins, as the task sees it. */
+  readonly execWorkDir: string;
+  /** What the driver added to the task's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly withoutEnv: readonly string[];
+  readonly isolation: IsolationReport;
+}
+
+export function readCommandState(state: TaskHandleState): CommandState {
+  const value = state as Partial<CommandState>;
+  const whole =
+    value.version === 1 &&
+    typeof value.directory === 'string' &&
+    typeof value.pid === 'number' &&
+    /^\d{1,20}$/.test(value.startedAt ?? '') &&
+    typeof value.execWorkDir === 'string' &&
+    typeof value.isolation?.rung === 'string' &&
+    (value.cgroup === null || Array.isArray(value.cgroup?.directories));
+  if (!whole)
+    throw new Fault('not_found', `the stored state of the task cannot be read (version ${String(state.version)})`);
+  return { ...(value as CommandState), env: value.env ?? {}, withoutEnv: value.withoutEnv ?? [] };
+}

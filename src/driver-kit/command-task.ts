@@ -1,0 +1,126 @@
+/**
+ * One started command and its shim, as the engine holds it.
+ *
+ *   running ──(record seen)── ended ──(destroy)── gone
+ */
+import { rm } from 'node:fs/promises';
+import type { ExecRequest, ExecSession, TaskConfig, TaskExit, TaskStats, TaskStatus } from '../driver/contract.ts';
+import { removeTaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
+import { cgroupUsage, measures, processUsage } from '../isolation/cgroup/usage.ts';
+import { Fault, isFault } from '../lib/fault.ts';
+import type { Shim, TaskEnd } from '../supervise/contract.ts';
+import type { CommandState } from './command-state.ts';
+import { taskExit } from './task-exit.ts';
+import { coreMhz, statsOf, type UsageAt } from './task-stats.ts';
+
+export class CommandTask {
+  readonly config: TaskConfig;
+  readonly state: CommandState;
+  readonly #shim: Shim | null;
+  /** Memoised: everybody who waits gets the same end. */
+  readonly #end: Promise<TaskExit>;
+  #exit: TaskExit | null = null;
+  #lastUsage: UsageAt | null = null;
+
+  /** `shim` null: the task had ended before it was found again. */
+  constructor(config: TaskConfig, state: CommandState, shim: Shim | null, ended: TaskEnd | null) {
+    this.config = config;
+    this.state = state;
+    this.#shim = shim;
+    this.#end = (ended !== null ? Promise.resolve(ended) : shim!.wait()).then((end) => {
+      this.#exit = taskExit(end);
+      return this.#exit;
+    });
+    // whoever waits hears of it; nobody waiting is no error
+    this.#end.catch(() => {});
+  }
+
+  get ended(): boolean {
+    return this.#exit !== null;
+  }
+
+  wait(signal: AbortSignal): Promise<TaskExit> {
+    return abortable(this.#end, signal);
+  }
+
+  async stop(signalNumber: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (!this.ended && this.#shim !== null) {
+      await this.#shim.stop({ signal: signalNumber, timeoutMs }).catch(ignoreOver);
+    }
+    await this.wait(signal);
+  }
+
+  async signal(number: number): Promise<void> {
+    await this.#running().signal(number);
+  }
+
+  exec(request: ExecRequest, signal: AbortSignal): Promise<ExecSession> {
+    const env = { ...this.config.env, ...this.state.env };
+    for (const name of this.state.withoutEnv) delete env[name];
+    return this.#running().exec(
+      {
+        command: request.command,
+        env,
+        workDir: this.state.execWorkDir,
+        tty: request.tty,
+        ...(request.size === undefined ? {} : { size: request.size }),
+      },
+      signal,
+    );
+  }
+
+  async inspect(): Promise<TaskStatus> {
+    const { startedAt, pid, isolation } = this.state;
+    return {
+      state: this.#exit === null ? 'running' : this.#exit.unknown === undefined ? 'exited' : 'unknown',
+      startedAt: BigInt(startedAt),
+      completedAt: this.#exit?.finishedAt ?? null,
+      exit: this.#exit,
+      attributes: { pid: String(pid), isolation: isolation.rung, runtime: isolation.runtime },
+    };
+  }
+
+  async stats(): Promise<TaskStats> {
+    this.#running();
+    const { cgroup, pid } = this.state;
+    const usage = cgroup !== null && measures(cgroup) ? await cgroupUsage(cgroup) : await processUsage(pid);
+    const now: UsageAt = { at: BigInt(Date.now()) * 1_000_000n, usage };
+    const before = this.#lastUsage;
+    this.#lastUsage = now;
+    return statsOf(before, now, coreMhz());
+  }
+
+  /** Only once it has ended: what is left of it is removed. */
+  async forget(): Promise<void> {
+    await this.#shim?.shutdown().catch(ignoreOver);
+    await removeStart(this.state);
+  }
+
+  close(): void {
+    this.#shim?.close();
+  }
+
+  #running(): Shim {
+    if (this.#shim === null || this.ended) throw new Fault('conflict', `task ${this.config.id} is not running`);
+    return this.#shim;
+  }
+}
+
+export async function removeStart(state: Pick<CommandState, 'cgroup' | 'directory'>): Promise<void> {
+  if (state.cgroup !== null) await removeTaskCgroup(state.cgroup);
+  await rm(state.directory, { recursive: true, force: true });
+}
+
+/** The shim is gone or the task already ended: the end is what `wait` says. */
+function ignoreOver(error: unknown): void {
+  if (!isFault(error, 'unavailable') && !isFault(error, 'conflict')) throw error;
+}
+
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason as Error);
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

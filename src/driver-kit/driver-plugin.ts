@@ -1,0 +1,55 @@
+/** A driver as a plugin: what it is called, which options it has, and how an instance is made of them. */
+
+import { type Decoded, decodeConfig } from '../driver/config-decode.ts';
+import type { ConfigOf, ConfigSchema } from '../driver/config-schema.ts';
+import type { EngineDriver } from '../driver/contract.ts';
+import type { IsolationHost } from '../isolation/isolation-host.ts';
+import { Fault } from '../lib/fault.ts';
+import type { Log } from '../lib/log.ts';
+import type { Supervisor } from '../supervise/contract.ts';
+
+/** What the agent lends to its drivers. */
+export interface DriverDeps {
+  readonly supervisor: Supervisor;
+  readonly isolation: IsolationHost;
+  /** Absolute, the agent's own (0700): `<stateDirectory>/<allocation>.<task>.<generation>` holds the records of one start. */
+  readonly stateDirectory: string;
+  readonly log: Log;
+}
+
+export interface DriverPlugin<P extends ConfigSchema = ConfigSchema, T extends ConfigSchema = ConfigSchema> {
+  /** As in `driver = "…"` and `plugin "…" {}`. */
+  readonly pluginName: string;
+  /** Of the operator's `plugin "…" { config {} }`. */
+  readonly configSchema: P;
+  /** Of a task's `config {}`. */
+  readonly taskSchema: T;
+  create(config: ConfigOf<P>, deps: DriverDeps): EngineDriver;
+}
+
+/** Options and schema in step: `definePlugin({ pluginName: 'x', configSchema: {…}, taskSchema: {…}, create })`. */
+export function definePlugin<const P extends ConfigSchema, const T extends ConfigSchema>(
+  plugin: DriverPlugin<P, T>,
+): DriverPlugin<P, T> {
+  return plugin;
+}
+
+export interface OpenDriver {
+  readonly engine: EngineDriver;
+  decodeConfig(config: Readonly<Record<string, unknown>>): Decoded<unknown>;
+}
+
+/** `config`: the body of the operator's block, or `{}`. A wrong option is `Fault('invalid')` naming all of them. */
+export function openDriver(
+  plugin: DriverPlugin<never, never> | DriverPlugin,
+  config: unknown,
+  deps: DriverDeps,
+): OpenDriver {
+  const { pluginName, configSchema, taskSchema, create } = plugin as DriverPlugin;
+  const decoded = decodeConfig(configSchema, config);
+  if (!decoded.ok) throw new Fault('invalid', `plugin ${JSON.stringify(pluginName)}: ${decoded.problems.join(' ')}`);
+  return {
+    engine: create(decoded.value, { ...deps, log: deps.log.child(pluginName) }),
+    decodeConfig: (body) => decodeConfig(taskSchema, body),
+  };
+}

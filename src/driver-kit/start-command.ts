@@ -1,0 +1,170 @@
+/**
+ * The order of a start: what to run → how to isolate it → cgroup → intent and shim, the command held → checked from outside →
+ * go → running. Whatever fails on the way leaves nothing behind.
+ */
+import { randomBytes } from 'node:crypto';
+import type { CommandDriver, CommandSpec, TaskConfig } from '../driver/contract.ts';
+import { limitsOf } from '../isolation/cgroup/limits.ts';
+import {
+  cgroupName,
+  describeTaskCgroup,
+  makeTaskCgroup,
+  overrideCgroup,
+  type TaskCgroup,
+} from '../isolation/cgroup/task-cgroup.ts';
+import type { InsideSteps, LaunchRequest } from '../isolation/launch/launch.ts';
+import { checkTask, type PreparedTask, prepareTask } from '../isolation/prepare.ts';
+import { type HostUser, lookUpUser } from '../isolation/users.ts';
+import { Fault, isFault, messageOf } from '../lib/fault.ts';
+import type { Shim } from '../supervise/contract.ts';
+import { encodeVerify, readReport, type VerifyInstructions } from '../supervise/verify-fields.ts';
+import type { CommandState } from './command-state.ts';
+import { CommandTask, removeStart } from './command-task.ts';
+import type { DriverDeps } from './driver-plugin.ts';
+import { launchFailed, userUnknown } from './nomad-texts.ts';
+import { killUnitOf, startRecord } from './start-record.ts';
+
+export async function startCommand(
+  driver: CommandDriver,
+  deps: DriverDeps,
+  task: TaskConfig,
+  directory: string,
+  signal: AbortSignal,
+): Promise<CommandTask> {
+  const spec = await driver.plan(task, signal);
+  const user = await userOf(task, spec);
+  const cgroup = cgroupOf(deps, task, spec);
+  const limits = limitsOf(task.resources, spec.pidsLimit ?? null);
+  const prepared = await prepareTask(deps.isolation, {
+    wish: spec.isolation,
+    floor: task.isolationFloor,
+    filesystem: driver.info.filesystem,
+    cgroup,
+    limits,
+    launch: launchRequest(task, spec, user, directory, cgroup),
+  });
+  if (cgroup !== null) await makeTaskCgroup(cgroup, limits);
+  let shim: Shim | null = null;
+  try {
+    signal.throwIfAborted();
+    const { launch, gate } = prepared;
+    const nonce = randomBytes(16).toString('hex');
+    const verify = launch.inside === null ? null : encodeVerify(instructions(launch.inside, nonce));
+    shim = await deps.supervisor.start(startRecord({ task, directory, launch, cgroup, gate, verify }));
+    return await release(shim, prepared, { task, spec, directory, cgroup, nonce });
+  } catch (error) {
+    await undo(shim);
+    await removeStart({ cgroup, directory });
+    throw explained(error);
+  }
+}
+
+interface Started {
+  readonly task: TaskConfig;
+  readonly spec: CommandSpec;
+  readonly directory: string;
+  readonly cgroup: TaskCgroup | null;
+  readonly nonce: string;
+}
+
+function instructions(inside: InsideSteps, nonce: string): VerifyInstructions {
+  const { noNewPrivs, capabilities, seccomp } = inside;
+  const identity = {
+    noNewPrivs,
+    ...(capabilities === null ? {} : { capabilities }),
+    ...(seccomp === null ? {} : { seccomp }),
+  };
+  return { nonce, command: inside.command, env: inside.env, workDir: inside.workDir, identity };
+}
+
+async function release(shim: Shim, prepared: PreparedTask, started: Started): Promise<CommandTask> {
+  const held = await shim.held();
+  const killUnit = killUnitOf(started.cgroup, prepared.launch).kind;
+  const findings = prepared.launch.inside === null ? null : readReport(await shim.report(), started.nonce);
+  const isolation = await checkTask(prepared, { pid: held.pid, killUnit, findings });
+  if (prepared.gate) await shim.go();
+  const status = prepared.gate ? await shim.status() : held;
+  const startedAt = status.startedAt > 0n ? status.startedAt : BigInt(Date.now()) * 1_000_000n;
+  const state: CommandState = {
+    version: 1,
+    directory: started.directory,
+    cgroup: started.cgroup,
+    pid: held.pid,
+    startedAt: String(startedAt),
+    execWorkDir: prepared.launch.inside?.workDir ?? prepared.launch.workDir,
+    env: { ...started.spec.env },
+    withoutEnv: [...(started.spec.withoutEnv ?? [])],
+    isolation,
+  };
+  return new CommandTask(started.task, state, shim, null);
+}
+
+async function undo(shim: Shim | null): Promise<void> {
+  if (shim === null) return;
+  try {
+    await shim.stop({ signal: 9, timeoutMs: 0 });
+  } catch {
+    // it has ended already, which is what was wanted
+  }
+  await shim.wait().catch(() => null);
+  await shim.shutdown().catch(() => null);
+}
+
+function explained(error: unknown): unknown {
+  if (!isFault(error, 'invalid')) return error;
+  return new Fault('invalid', launchFailed(messageOf(error)), { cause: error });
+}
+
+async function userOf(task: TaskConfig, spec: CommandSpec): Promise<HostUser | null> {
+  const wanted = task.user || spec.defaultUser;
+  if (wanted === '') return null;
+  try {
+    return await lookUpUser(wanted);
+  } catch (error) {
+    if (!isFault(error, 'invalid')) throw error;
+    throw new Fault('invalid', userUnknown(wanted), { cause: error });
+  }
+}
+
+function cgroupOf(deps: DriverDeps, task: TaskConfig, spec: CommandSpec): TaskCgroup | null {
+  const { cgroups } = deps.isolation;
+  const name = cgroupName(task.id);
+  const own = describeTaskCgroup(cgroups, name, task.resources.cpusetCpus !== '');
+  const group = spec.cgroupOverride === undefined ? own : overrideCgroup(own, cgroups, spec.cgroupOverride);
+  return group.directories.length === 0 ? null : group;
+}
+
+function environmentOf(task: TaskConfig, spec: CommandSpec): Readonly<Record<string, string>> {
+  const env = { ...task.env, ...spec.env };
+  for (const name of spec.withoutEnv ?? []) delete env[name];
+  return env;
+}
+
+function launchRequest(
+  task: TaskConfig,
+  spec: CommandSpec,
+  user: HostUser | null,
+  directory: string,
+  cgroup: TaskCgroup | null,
+): LaunchRequest {
+  const { network } = task;
+  return {
+    taskId: task.id,
+    taskName: task.name,
+    command: [spec.command, ...spec.args],
+    env: environmentOf(task, spec),
+    workDir: spec.workDir,
+    user: user === null ? null : { uid: user.uid, gid: user.gid, groups: user.groups },
+    directories: task.directories,
+    mounts: task.mounts,
+    devices: task.devices,
+    network: network === null || network.mode === 'host' ? null : network.path === '' ? 'none' : { path: network.path },
+    dns: task.dns,
+    capabilities: spec.isolation.capabilities,
+    pidMode: spec.isolation.pidMode,
+    ipcMode: spec.isolation.ipcMode,
+    oomScoreAdj: spec.oomScoreAdj ?? 0,
+    stateDirectory: directory,
+    cgroupPath: cgroup === null ? null : cgroup.name,
+  };
+}

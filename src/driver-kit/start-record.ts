@@ -1,0 +1,63 @@
+/** From a launch (what isolation wants) to a start record (what the shim reads). */
+import { basename } from 'node:path';
+import type { TaskConfig } from '../driver/contract.ts';
+import { killDirectories, memoryDirectory, type TaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
+import type { Launch } from '../isolation/launch/launch.ts';
+import type { KillUnit, OutputSpec, StartRecord } from '../supervise/contract.ts';
+import { defaultKillSignal, requireSignal } from './signals.ts';
+
+const megabyte = 1024 * 1024;
+/** Longer than any check takes; an agent that dies meanwhile leaves a task that never began. */
+const gateTimeoutMs = 30_000;
+
+export interface RecordInput {
+  readonly task: TaskConfig;
+  readonly directory: string;
+  readonly launch: Launch;
+  readonly cgroup: TaskCgroup | null;
+  /** Hold the command for checks. */
+  readonly gate: boolean;
+  readonly verify: Uint8Array | null;
+}
+
+export function startRecord(input: RecordInput): StartRecord {
+  const { launch, cgroup, directory, task } = input;
+  const memory = cgroup === null ? undefined : memoryDirectory(cgroup);
+  return {
+    id: task.id,
+    directory,
+    launcher: launch.launcher,
+    command: launch.command,
+    env: launch.env,
+    workDir: launch.workDir,
+    identity: launch.identity,
+    cgroups: cgroup === null || !launch.joinsCgroup ? [] : cgroup.directories.map((each) => each.path),
+    ...(launch.network === null ? {} : { network: launch.network }),
+    killUnit: killUnitOf(cgroup, launch),
+    ...(memory === undefined ? {} : { memoryCgroup: memory }),
+    output: outputOf(task),
+    stop: { signal: requireSignal(defaultKillSignal), timeoutMs: 5000 },
+    ...(input.gate ? { gate: { timeoutMs: gateTimeoutMs } } : {}),
+    ...(input.verify === null ? {} : { verify: input.verify }),
+  };
+}
+
+export function killUnitOf(cgroup: TaskCgroup | null, launch: Launch): KillUnit {
+  const directories = cgroup === null ? [] : killDirectories(cgroup);
+  if (directories.length > 0) return { kind: 'cgroup', directories };
+  return launch.pidNamespace ? { kind: 'pid-namespace', mountProc: false } : { kind: 'session' };
+}
+
+function outputOf(task: TaskConfig): OutputSpec {
+  const { log, directories, name } = task;
+  if (log.disabled) return { mode: 'discard' };
+  if (log.fifos !== null) return { mode: 'forward', stdout: log.fifos.stdout, stderr: log.fifos.stderr };
+  return {
+    mode: 'rotate',
+    directory: directories.logs,
+    stdout: `${basename(name)}.stdout`,
+    stderr: `${basename(name)}.stderr`,
+    maxFiles: Math.max(1, log.maxFiles),
+    maxBytes: Math.max(1, log.maxFileSizeMb) * megabyte,
+  };
+}

@@ -1,0 +1,107 @@
+/** `raw_exec`: runs a program as it is, as the agent's user unless the job names one. Contained, not isolated. */
+import { isAbsolute } from 'node:path';
+import type { CommandDriver, CommandSpec, Fingerprint, TaskConfig } from '../../driver/contract.ts';
+import { commandEngine } from '../../driver-kit/command-engine.ts';
+import { type DriverDeps, definePlugin } from '../../driver-kit/driver-plugin.ts';
+import { fingerprints } from '../../driver-kit/fingerprints.ts';
+import { inRanges, lookUpUser, parseIdRanges } from '../../isolation/users.ts';
+import { Fault } from '../../lib/fault.ts';
+import { withoutDenied } from './denied-env.ts';
+import { findProgram } from './find-program.ts';
+import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
+
+export const rawExec = definePlugin({
+  pluginName: 'raw_exec',
+  configSchema,
+  taskSchema,
+  create: (config, deps) => commandEngine(new RawExec(config, deps), deps),
+});
+
+class RawExec implements CommandDriver {
+  readonly info = {
+    name: 'raw_exec',
+    version: '0.1.0',
+    filesystem: 'none',
+    networkModes: ['host', 'group'],
+    mounts: false,
+  } as const;
+  readonly #config: PluginOptions;
+  readonly #deniedUids: ReturnType<typeof parseIdRanges>;
+  readonly #deniedGids: ReturnType<typeof parseIdRanges>;
+  readonly #contained: boolean;
+
+  constructor(config: PluginOptions, deps: DriverDeps) {
+    this.#config = config;
+    this.#deniedUids = parseIdRanges(config.denied_host_uids);
+    this.#deniedGids = parseIdRanges(config.denied_host_gids);
+    this.#contained = deps.isolation.cgroups.hierarchies.length > 0;
+  }
+
+  fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {
+    return fingerprints(() => this.#look(), signal);
+  }
+
+  #look(): Fingerprint {
+    if (!this.#config.enabled) return { health: 'undetected', description: 'disabled', attributes: {} };
+    return {
+      health: 'healthy',
+      description: 'Healthy',
+      attributes: {
+        'driver.raw_exec': '1',
+        'driver.raw_exec.isolation': this.#contained ? 'process' : 'none',
+        'driver.raw_exec.isolation.rank': this.#contained ? '1' : '0',
+      },
+    };
+  }
+
+  async plan(task: TaskConfig): Promise<CommandSpec> {
+    if (!this.#config.enabled) throw new Fault('unsupported', 'raw_exec is disabled on this node');
+    const options = task.config as TaskOptions;
+    await this.#checkUser(task.user);
+    if (options.oom_score_adj < 0 || options.oom_score_adj > 1000) {
+      throw new Fault('invalid', `oom_score_adj must be 0 to 1000, not ${options.oom_score_adj}`);
+    }
+    if (options.work_dir !== '' && !isAbsolute(options.work_dir)) {
+      throw new Fault('invalid', `work_dir must be an absolute path, not ${JSON.stringify(options.work_dir)}`);
+    }
+    return {
+      command: await findProgram(task, options.command),
+      args: options.args,
+      workDir: options.work_dir || task.directories.task,
+      withoutEnv: withoutDenied(task.env, [...this.#config.denied_envvars, ...options.denied_envvars]),
+      defaultUser: '',
+      // setuid programs must go on working, as they always did, unless a floor asks for more
+      isolation: {
+        prefer: task.isolationFloor === 'none' ? 'none' : 'process',
+        pidMode: 'host',
+        ipcMode: 'host',
+        capabilities: [],
+        runtimes: [],
+      },
+      oomScoreAdj: options.oom_score_adj,
+      ...cgroupOverride(options),
+    };
+  }
+
+  async #checkUser(name: string): Promise<void> {
+    if (this.#deniedUids.length === 0 && this.#deniedGids.length === 0) return;
+    const agent = { uid: process.getuid?.() ?? -1, gid: process.getgid?.() ?? -1, groups: process.getgroups?.() ?? [] };
+    const user = name === '' ? agent : await lookUpUser(name);
+    if (inRanges(this.#deniedUids, user.uid))
+      throw new Fault('denied', `running as uid ${user.uid} is disallowed on this node`);
+    const gid = [user.gid, ...user.groups].find((each) => inRanges(this.#deniedGids, each));
+    if (gid !== undefined) throw new Fault('denied', `running as gid ${gid} is disallowed on this node`);
+  }
+}
+
+function cgroupOverride(options: TaskOptions): Pick<CommandSpec, 'cgroupOverride'> {
+  const v1 = options.cgroup_v1_override.flatMap((each) => Object.entries(each));
+  if (options.cgroup_v2_override !== null && v1.length > 0) {
+    throw new Fault('invalid', 'only one of cgroup_v1_override and cgroup_v2_override may be set');
+  }
+  if (options.cgroup_v2_override !== null) {
+    return { cgroupOverride: [{ version: 2, path: options.cgroup_v2_override, controllers: [] }] };
+  }
+  if (v1.length === 0) return {};
+  return { cgroupOverride: v1.map(([controller, path]) => ({ version: 1, path, controllers: [controller] })) };
+}

@@ -1,0 +1,176 @@
+import { readdir, readFile, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
+import { type DriverDeps, type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
+import { openScratch, type Scratch } from '../../driver-kit/scratch-task.ts';
+import { openIsolation } from '../../isolation/isolation-host.ts';
+import { silentLog } from '../../lib/log.ts';
+import { createSupervisor } from '../../supervise/supervisor.ts';
+import { rawExec } from './index.ts';
+
+const never = new AbortController().signal;
+const asRoot = process.getuid?.() === 0;
+let scratch: Scratch;
+let deps: DriverDeps;
+let driver: OpenDriver;
+let engine: EngineDriver;
+
+beforeAll(async () => {
+  scratch = await openScratch();
+  const isolation = await openIsolation({ cgroupParent: `drover-test-${process.pid}` });
+  deps = { supervisor: createSupervisor(), isolation, stateDirectory: join(scratch.root, 'state'), log: silentLog };
+  driver = openDriver(rawExec, { enabled: true }, deps);
+  engine = driver.engine;
+});
+
+afterAll(async () => {
+  await engine.close();
+  await deps.supervisor.close();
+  for (const each of deps.isolation.cgroups.hierarchies) await rmdir(each.parent);
+  await scratch.remove();
+});
+
+async function task(config: Record<string, unknown>, more: Partial<TaskConfig> = {}): Promise<TaskConfig> {
+  const decoded = driver.decodeConfig(config);
+  if (!decoded.ok) throw new Error(decoded.problems.join('; '));
+  return scratch.task(decoded.value, more);
+}
+
+const shell = (script: string): Record<string, unknown> => ({ command: '/bin/sh', args: ['-c', script] });
+const output = (of: TaskConfig, stream = 'stdout'): Promise<string> =>
+  readFile(join(of.directories.logs, `${of.name}.${stream}.0`), 'utf8');
+
+async function run(of: TaskConfig) {
+  await engine.start(of, never);
+  const exit = await engine.wait(of.id, never);
+  return exit;
+}
+
+test('runs a program in its task directory, with its output in log files and its exit code kept', async () => {
+  const of = await task(shell('pwd; echo "$GREETING"; echo oops >&2; exit 7'), {
+    env: { PATH: '/bin:/usr/bin', GREETING: 'hi' },
+  });
+  expect(await run(of)).toMatchObject({ exitCode: 7, signal: 0, oomKilled: false });
+  expect(await output(of)).toBe(`${of.directories.task}\nhi\n`);
+  expect(await output(of, 'stderr')).toBe('oops\n');
+  expect(await engine.wait(of.id, never)).toMatchObject({ exitCode: 7 });
+  await engine.destroy(of.id, { force: false }, never);
+  await expect(engine.inspect(of.id, never)).rejects.toMatchObject({ kind: 'not_found' });
+});
+
+test('a command that is not there is refused with the text of task events', async () => {
+  const of = await task({ command: '/no/such/binary' });
+  await expect(engine.start(of, never)).rejects.toThrow(
+    'failed to launch command with executor: rpc error: code = Unknown desc = binary "/no/such/binary" could not be found',
+  );
+});
+
+test('an unknown user is refused with the text of task events', async () => {
+  const of = await task(shell('true'), { user: 'no-such-user' });
+  await expect(engine.start(of, never)).rejects.toThrow(
+    'failed driver config validation: failed to identify user "no-such-user": user: unknown user no-such-user',
+  );
+});
+
+test('stop sends the signal first, and kills what ignores it', async () => {
+  const polite = await task(shell('trap "echo int; exit 0" INT; echo up; while :; do sleep 0.05; done'));
+  await engine.start(polite, never);
+  await until(async () => (await output(polite)) === 'up\n');
+  await engine.stop(polite.id, { timeoutMs: 5000, killSignal: '' }, never);
+  expect(await engine.wait(polite.id, never)).toMatchObject({ exitCode: 0 });
+  const stubborn = await task(shell('trap "" INT TERM; echo up; while :; do sleep 0.05; done'));
+  await engine.start(stubborn, never);
+  await until(async () => (await output(stubborn)) === 'up\n');
+  await engine.stop(stubborn.id, { timeoutMs: 200, killSignal: 'SIGTERM' }, never);
+  expect(await engine.wait(stubborn.id, never)).toMatchObject({ exitCode: 137, signal: 9 });
+  for (const of of [polite, stubborn]) await engine.destroy(of.id, { force: false }, never);
+});
+
+test('a task is found again by another engine with nothing but its state', async () => {
+  const of = await task(shell('sleep 0.5; exit 3'));
+  const { state } = await engine.start(of, never);
+  const second = openDriver(rawExec, { enabled: true }, deps).engine;
+  await second.recover(of, JSON.parse(JSON.stringify(state)), never);
+  expect(await second.inspect(of.id, never)).toMatchObject({ state: 'running' });
+  expect(await second.wait(of.id, never)).toMatchObject({ exitCode: 3 });
+  await second.destroy(of.id, { force: false }, never);
+  await second.close();
+  await engine.wait(of.id, never);
+  await engine.destroy(of.id, { force: true }, never);
+});
+
+test('a start whose state was lost is destroyed by its id alone', async () => {
+  const of = await task(shell('sleep 60'));
+  await engine.start(of, never);
+  const second = openDriver(rawExec, { enabled: true }, deps).engine;
+  await expect(second.destroy(of.id, { force: false }, never)).rejects.toMatchObject({ kind: 'conflict' });
+  await second.destroy(of.id, { force: true }, never);
+  expect(await engine.wait(of.id, never)).toMatchObject({ signal: 9 });
+  await expect(second.destroy(of.id, { force: true }, never)).rejects.toMatchObject({ kind: 'not_found' });
+  await engine.destroy(of.id, { force: true }, never);
+});
+
+test('exec runs beside the task with its environment', async () => {
+  const of = await task(shell('sleep 60'), { env: { PATH: '/bin:/usr/bin', COLOR: 'blue' } });
+  await engine.start(of, never);
+  const session = await engine.exec!(
+    of.id,
+    { command: ['sh', '-c', 'cat; echo $COLOR; pwd; exit 4'], tty: false },
+    never,
+  );
+  await session.writeStdin(Buffer.from('in\n'));
+  await session.closeStdin();
+  let text = '';
+  for await (const { data } of session.output) text += Buffer.from(data).toString();
+  expect(text).toBe(`in\nblue\n${of.directories.task}\n`);
+  expect(await session.exit).toMatchObject({ exitCode: 4 });
+  await engine.destroy(of.id, { force: true }, never);
+});
+
+test.runIf(asRoot)('runs as the named user with exactly its groups', async () => {
+  const of = await task(shell('id -u; id -g; id -G'), { user: 'nobody' });
+  expect(await run(of)).toMatchObject({ exitCode: 0 });
+  expect(await output(of)).toBe('65534\n65534\n65534\n');
+  await engine.destroy(of.id, { force: false }, never);
+});
+
+test.runIf(asRoot)('memory is limited by cgroup, and what a task leaves behind dies with it', async () => {
+  const of = await task(shell('(setsid sleep 300 &) ; cat /proc/self/cgroup; tail /dev/zero; echo rc=$?'));
+  expect(await run(of)).toMatchObject({ exitCode: 0, oomKilled: true });
+  const text = await output(of);
+  expect(text).toContain('rc=137');
+  expect(text).toContain(of.id.replaceAll('/', '.'));
+  await engine.destroy(of.id, { force: false }, never);
+  for (const each of deps.isolation.cgroups.hierarchies) {
+    expect((await readdir(each.parent, { withFileTypes: true })).filter((entry) => entry.isDirectory())).toEqual([]);
+  }
+});
+
+test('stats tell processor and memory use', async () => {
+  const of = await task(shell('while :; do :; done'));
+  await engine.start(of, never);
+  await engine.stats!(of.id, never);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const stats = await engine.stats!(of.id, never);
+  expect(stats.cpu.percent).toBeGreaterThan(5);
+  expect(stats.memory.measured).toContain('RSS');
+  // the kernel books a small process's pages in batches: rss may still read 0
+  expect(stats.memory.usage + stats.memory.rss).toBeGreaterThan(10_000);
+  await engine.destroy(of.id, { force: true }, never);
+});
+
+test('a floor it cannot reach is refused and named', async () => {
+  const of = await task(shell('echo ran'), { isolationFloor: 'sandbox' });
+  await expect(engine.start(of, never)).rejects.toMatchObject({ kind: 'unsupported' });
+  const asItIs = await task(shell('echo ran'), { isolationFloor: 'process' });
+  await expect(engine.start(asItIs, never)).rejects.toThrow(/isolation floor "process" is not reached.*missing: /);
+  await expect(readFile(join(asItIs.directories.logs, 'main.stdout.0'), 'utf8').catch(() => '')).resolves.toBe('');
+});
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 5000; !(await condition().catch(() => false)); ) {
+    if (Date.now() > deadline) throw new Error('not within 5 s');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -1,0 +1,133 @@
+/** Which cgroup controllers this host has, each in the hierarchy where it really lives (v1, v2, or hybrid: both). */
+import { constants } from 'node:fs';
+import { access, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export const controllers = ['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'freezer', 'devices', 'blkio', 'io'] as const;
+export type Controller = (typeof controllers)[number];
+
+/** One mounted hierarchy, and the directory in it under which task groups are made. */
+export interface Hierarchy {
+  readonly version: 1 | 2;
+  readonly mount: string;
+  /** Absolute; exists once `prepareHierarchies` has resolved. */
+  readonly parent: string;
+  readonly controllers: readonly string[];
+}
+
+export interface CgroupHost {
+  readonly mode: 'v1' | 'hybrid' | 'v2' | 'none';
+  readonly hierarchies: readonly Hierarchy[];
+  /** Why there are none, or why some cannot be used. */
+  readonly reason: string;
+}
+
+export const noCgroups: CgroupHost = { mode: 'none', hierarchies: [], reason: 'not on this system' };
+
+interface Mounted {
+  readonly version: 1 | 2;
+  readonly mount: string;
+  readonly controllers: readonly string[];
+}
+
+/** mountinfo → cgroup mounts; the first mount of a hierarchy counts. */
+export function parseCgroupMounts(mountinfo: string): readonly Mounted[] {
+  const found = new Map<string, Mounted>();
+  for (const line of mountinfo.split('\n')) {
+    const [left = '', right = ''] = line.split(' - ', 2);
+    const mount = unescapePath(left.split(' ')[4] ?? '');
+    const [type, , options = ''] = right.split(' ');
+    if (type !== 'cgroup' && type !== 'cgroup2') continue;
+    const names = options.split(',').filter((name) => (controllers as readonly string[]).includes(name));
+    if (type === 'cgroup' && names.length === 0) continue;
+    const key = type === 'cgroup2' ? 'v2' : names.join(',');
+    if (!found.has(key)) found.set(key, { version: type === 'cgroup2' ? 2 : 1, mount, controllers: names });
+  }
+  return [...found.values()];
+}
+
+function unescapePath(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+/** `/proc/self/cgroup` → the agent's own path in a hierarchy, by its controllers (`''` for v2). */
+export function parseOwnCgroups(text: string): ReadonlyMap<string, string> {
+  return new Map(
+    text
+      .split('\n')
+      .map((line) => /^\d+:([^:]*):(.*)$/.exec(line))
+      .filter((match) => match !== null)
+      .map((match) => [match[1] ?? '', match[2] ?? '/'] as const),
+  );
+}
+
+/**
+ * Finds the hierarchies and makes the parent group in each; one that cannot be written is left out and named in `reason`.
+ * `parentName`: e.g. `"nomad.slice"` → `<mount>/nomad.slice`. Without root only a delegated v2 subtree (the agent's own) is tried.
+ */
+export async function openCgroups(parentName: string): Promise<CgroupHost> {
+  if (process.platform !== 'linux') return noCgroups;
+  const mounted = parseCgroupMounts(await readFile('/proc/self/mountinfo', 'utf8').catch(() => ''));
+  const own = parseOwnCgroups(await readFile('/proc/self/cgroup', 'utf8').catch(() => ''));
+  const root = process.geteuid?.() === 0;
+  const hierarchies: Hierarchy[] = [];
+  const refused: string[] = [];
+  for (const each of mounted) {
+    try {
+      hierarchies.push(
+        await openHierarchy(each, parentName, root ? '/' : (own.get(each.controllers.join(',')) ?? '/')),
+      );
+    } catch (error) {
+      refused.push(`${each.mount}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+    }
+  }
+  const useful = hierarchies.some((each) => each.controllers.length > 0);
+  const versions = new Set(hierarchies.map((each) => each.version));
+  const mode = hierarchies.length === 0 ? 'none' : versions.size === 2 ? 'hybrid' : versions.has(2) ? 'v2' : 'v1';
+  const reason = refused.join('; ') || (mounted.length === 0 ? 'no cgroup file system is mounted' : '');
+  return {
+    mode,
+    hierarchies,
+    reason: useful || hierarchies.length === 0 ? reason : `no controller can be used; ${reason}`,
+  };
+}
+
+async function openHierarchy(mounted: Mounted, parentName: string, own: string): Promise<Hierarchy> {
+  const base = join(mounted.mount, own);
+  const parent = join(base, parentName);
+  await mkdir(parent, { recursive: true });
+  await access(join(parent, 'cgroup.procs'), constants.W_OK);
+  // making a group is the question: it can be refused where the parent's files are ours
+  const trial = join(parent, `.trial-${process.pid}`);
+  await mkdir(trial);
+  await rmdir(trial);
+  if (mounted.version === 1) {
+    if (mounted.controllers.includes('cpuset')) await inheritCpuset(base, parent);
+    return { version: 1, mount: mounted.mount, parent, controllers: mounted.controllers };
+  }
+  return { version: 2, mount: mounted.mount, parent, controllers: await delegate(base, parent) };
+}
+
+/** Hands every controller that can be had down to the children of `parent`. */
+async function delegate(base: string, parent: string): Promise<readonly string[]> {
+  const offered = (await readFile(join(base, 'cgroup.controllers'), 'utf8')).trim().split(/\s+/);
+  const had: string[] = [];
+  for (const name of offered.filter((each) => ['cpu', 'cpuset', 'memory', 'pids', 'io'].includes(each))) {
+    try {
+      await writeFile(join(base, 'cgroup.subtree_control'), `+${name}`);
+      await writeFile(join(parent, 'cgroup.subtree_control'), `+${name}`);
+      had.push(name);
+    } catch {
+      // busy (the base holds processes) or not delegated: this controller cannot be used
+    }
+  }
+  return had;
+}
+
+/** A v1 cpuset group takes no process before it has cpus and memory nodes of its own. */
+export async function inheritCpuset(from: string, to: string): Promise<void> {
+  for (const name of ['cpuset.cpus', 'cpuset.mems']) {
+    if ((await readFile(join(to, name), 'utf8')).trim() !== '') continue;
+    await writeFile(join(to, name), (await readFile(join(from, name), 'utf8')).trim());
+  }
+}

@@ -1,0 +1,65 @@
+/** What a task's resources mean in cgroup files. Pure. Source: the kernel's cgroup-v1 and cgroup-v2 documents. */
+import type { TaskResources } from '../../driver/contract.ts';
+
+export interface CgroupLimits {
+  /** Bytes; null: no limit. */
+  readonly memoryBytes: number | null;
+  /** Bytes the task is sure to keep under pressure; null: none. */
+  readonly memoryLowBytes: number | null;
+  /** 2 … 262144. */
+  readonly cpuShares: number;
+  readonly pids: number | null;
+  /** `"0-1,4"`; empty: no cores of its own. */
+  readonly cpusetCpus: string;
+}
+
+const megabyte = 1024 * 1024;
+
+/** memory alone is the limit; with memory_max that is the limit and memory the part kept under pressure; −1: none. */
+export function limitsOf(resources: TaskResources, pids: number | null): CgroupLimits {
+  const { memoryMb, memoryMaxMb } = resources;
+  const hardMb = memoryMaxMb > 0 ? memoryMaxMb : memoryMaxMb < 0 ? 0 : memoryMb;
+  return {
+    memoryBytes: hardMb > 0 ? hardMb * megabyte : null,
+    memoryLowBytes: memoryMaxMb !== 0 && memoryMb > 0 ? memoryMb * megabyte : null,
+    cpuShares: Math.min(262_144, Math.max(2, Math.round(resources.cpuShares))),
+    pids,
+    cpusetCpus: resources.cpusetCpus,
+  };
+}
+
+/** v1 shares 2 … 262144 → v2 weight 1 … 10000. */
+export function cpuWeight(shares: number): number {
+  return 1 + Math.floor(((shares - 2) * 9999) / 262_142);
+}
+
+/** One file of one controller. `optional`: a kernel without it is no reason to refuse the task. */
+export interface LimitFile {
+  readonly controller: string;
+  readonly file: string;
+  readonly value: string;
+  readonly optional: boolean;
+}
+
+export function limitFiles(limits: CgroupLimits, version: 1 | 2): readonly LimitFile[] {
+  const row = (controller: string, file: string, value: string | number | null, optional = false): LimitFile[] =>
+    value === null ? [] : [{ controller, file, value: String(value), optional }];
+  if (version === 2) {
+    return [
+      ...row('memory', 'memory.max', limits.memoryBytes),
+      ...row('memory', 'memory.low', limits.memoryLowBytes, true),
+      ...row('memory', 'memory.swap.max', limits.memoryBytes === null ? null : 0, true),
+      ...row('cpu', 'cpu.weight', cpuWeight(limits.cpuShares)),
+      ...row('pids', 'pids.max', limits.pids),
+      ...row('cpuset', 'cpuset.cpus', limits.cpusetCpus || null),
+    ];
+  }
+  return [
+    ...row('memory', 'memory.limit_in_bytes', limits.memoryBytes),
+    ...row('memory', 'memory.soft_limit_in_bytes', limits.memoryLowBytes, true),
+    ...row('memory', 'memory.swappiness', limits.memoryBytes === null ? null : 0, true),
+    ...row('cpu', 'cpu.shares', limits.cpuShares),
+    ...row('pids', 'pids.max', limits.pids),
+    ...row('cpuset', 'cpuset.cpus', limits.cpusetCpus || null),
+  ];
+}

@@ -1,0 +1,146 @@
+/**
+ * The cgroup of one start of one task: a directory of the same name in every hierarchy that is of use to it.
+ * It is the unit that is killed, limited and measured.
+ */
+import { mkdir, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Fault, messageOf } from '../../lib/fault.ts';
+import { type CgroupHost, type Hierarchy, inheritCpuset } from './hierarchy.ts';
+import { type CgroupLimits, limitFiles } from './limits.ts';
+
+export interface TaskCgroup {
+  /** `<allocation>.<task>.<generation>` */
+  readonly name: string;
+  readonly directories: readonly CgroupDirectory[];
+}
+
+export interface CgroupDirectory {
+  readonly version: 1 | 2;
+  readonly path: string;
+  readonly controllers: readonly string[];
+  /** False: an operator's own directory (`cgroup_v2_override`), never removed by us. */
+  readonly ours: boolean;
+}
+
+export function cgroupName(taskId: string): string {
+  return taskId.replaceAll('/', '.').replace(/[^A-Za-z0-9_.-]/g, '_');
+}
+
+/** The directories such a task has or would have, without making them. */
+export function describeTaskCgroup(host: CgroupHost, name: string, withCpuset: boolean): TaskCgroup {
+  const wanted = (each: Hierarchy): boolean =>
+    each.version === 2 || each.controllers.some((controller) => controller !== 'cpuset' || withCpuset);
+  return {
+    name,
+    directories: host.hierarchies.filter(wanted).map((each) => ({
+      version: each.version,
+      path: join(each.parent, name),
+      controllers: each.controllers,
+      ours: true,
+    })),
+  };
+}
+
+/** Puts the operator's own directories where ours would have been. `Fault('invalid')`: no such hierarchy here. */
+export function overrideCgroup(
+  group: TaskCgroup,
+  host: CgroupHost,
+  overrides: readonly { readonly version: 1 | 2; readonly path: string; readonly controllers: readonly string[] }[],
+): TaskCgroup {
+  const directories = [...group.directories];
+  for (const wanted of overrides) {
+    const same = (each: { readonly version: 1 | 2; readonly controllers: readonly string[] }): boolean =>
+      each.version === wanted.version &&
+      (each.version === 2 || wanted.controllers.some((name) => each.controllers.includes(name)));
+    const hierarchy = host.hierarchies.find(same);
+    if (hierarchy === undefined) {
+      throw new Fault(
+        'invalid',
+        `this host has no cgroup v${wanted.version} hierarchy ${wanted.controllers.join(',')}`,
+      );
+    }
+    const path = wanted.path.startsWith(hierarchy.mount) ? wanted.path : join(hierarchy.mount, wanted.path);
+    const replaced = { version: hierarchy.version, path, controllers: hierarchy.controllers, ours: false };
+    const index = directories.findIndex(same);
+    if (index < 0) directories.push(replaced);
+    else directories[index] = replaced;
+  }
+  return { name: group.name, directories };
+}
+
+/** Makes the directories and writes the limits. Removes them again where something fails: `Fault('unavailable')`, recoverable. */
+export async function makeTaskCgroup(group: TaskCgroup, limits: CgroupLimits): Promise<void> {
+  try {
+    for (const directory of group.directories.filter((each) => each.ours)) {
+      await mkdir(directory.path, { recursive: true });
+      if (directory.version === 1 && directory.controllers.includes('cpuset')) {
+        await inheritCpuset(join(directory.path, '..'), directory.path);
+      }
+      await writeLimits(directory, limits);
+    }
+  } catch (error) {
+    await removeTaskCgroup(group);
+    if (error instanceof Fault) throw error;
+    throw new Fault('unavailable', `the task's cgroup cannot be made: ${messageOf(error)}`, {
+      cause: error,
+      recoverable: true,
+    });
+  }
+}
+
+async function writeLimits(directory: CgroupDirectory, limits: CgroupLimits): Promise<void> {
+  for (const limit of limitFiles(limits, directory.version)) {
+    if (!directory.controllers.includes(limit.controller)) continue;
+    const path = join(directory.path, limit.file);
+    try {
+      await writeFile(path, limit.value, { flag: 'r+' });
+    } catch (error) {
+      if (limit.optional) continue;
+      throw new Fault('unavailable', `${path} does not take ${limit.value}: ${messageOf(error)}`, { cause: error });
+    }
+  }
+}
+
+/** Reads the limits back: what the kernel holds, not what was asked. `''` where the file is not there. */
+export async function readCgroupFile(group: TaskCgroup, controller: string, file: string): Promise<string> {
+  const directory = group.directories.find((each) => each.controllers.includes(controller));
+  if (directory === undefined) return '';
+  return (await readFile(join(directory.path, file), 'utf8').catch(() => '')).trim();
+}
+
+/** Groups made inside by the task or a runtime go too. Busy ones are tried for a second. Resolves with what is left. */
+export async function removeTaskCgroup(group: TaskCgroup): Promise<readonly string[]> {
+  const left: string[] = [];
+  for (const directory of group.directories) {
+    if (directory.ours && !(await removeTree(directory.path))) left.push(directory.path);
+  }
+  return left;
+}
+
+async function removeTree(path: string): Promise<boolean> {
+  for (let attempt = 0; attempt < 40; attempt++) {
+    const inner = await readdir(path, { withFileTypes: true }).catch(() => []);
+    for (const entry of inner) if (entry.isDirectory()) await removeTree(join(path, entry.name));
+    try {
+      await rmdir(path);
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return true;
+      if (code !== 'EBUSY') return (await stat(path).catch(() => null)) === null;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+  return false;
+}
+
+/** Directories whose processes are ended together: v2 and the v1 freezer can; where neither is, nothing here kills. */
+export function killDirectories(group: TaskCgroup): readonly string[] {
+  return group.directories
+    .filter((each) => each.ours && (each.version === 2 || each.controllers.includes('freezer')))
+    .map((each) => each.path);
+}
+
+export function memoryDirectory(group: TaskCgroup): string | undefined {
+  return group.directories.find((each) => each.controllers.includes('memory'))?.path;
+}

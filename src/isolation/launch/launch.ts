@@ -1,0 +1,90 @@
+/**
+ * How a task is to be started: what a builder of this folder makes of a plan. The driver kit turns it into the shim's start record;
+ * nothing here starts anything.
+ */
+import type { TaskDevice, TaskDirectories, TaskMount } from '../../driver/contract.ts';
+
+export interface LaunchRequest {
+  readonly taskId: string;
+  readonly taskName: string;
+  /** Program and arguments as the task sees them. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** As the task sees it; absolute. */
+  readonly workDir: string;
+  /** Null: stays the agent's own. */
+  readonly user: LaunchUser | null;
+  readonly directories: TaskDirectories;
+  readonly mounts: readonly TaskMount[];
+  readonly devices: readonly TaskDevice[];
+  /** A network namespace file to join; `"none"`: a new one with nothing but loopback; null: the host's. */
+  readonly network: { readonly path: string } | 'none' | null;
+  readonly dns: {
+    readonly servers: readonly string[];
+    readonly searches: readonly string[];
+    readonly options: readonly string[];
+  } | null;
+  /** `['NET_BIND_SERVICE']` */
+  readonly capabilities: readonly string[];
+  readonly pidMode: 'private' | 'host';
+  readonly ipcMode: 'private' | 'host';
+  readonly oomScoreAdj: number;
+  /** The agent's own directory for this start. */
+  readonly stateDirectory: string;
+  /** `<parent>/<name>` below each hierarchy; null: no cgroup. */
+  readonly cgroupPath: string | null;
+}
+
+export interface LaunchUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+}
+
+export interface LaunchIdentity {
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly groups?: readonly number[];
+  readonly oomScoreAdj?: number;
+  readonly noNewPrivs?: boolean;
+  readonly capabilities?: bigint;
+  readonly seccomp?: Uint8Array;
+}
+
+/** What the verifier is to do last, inside; it then becomes the command. */
+export interface InsideSteps {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workDir: string;
+  readonly noNewPrivs: boolean;
+  /** Null: left as they are. */
+  readonly capabilities: bigint | null;
+  readonly seccomp: Uint8Array | null;
+}
+
+export type LaunchKind =
+  | { readonly kind: 'direct' }
+  | { readonly kind: 'bwrap' }
+  | {
+      readonly kind: 'oci';
+      readonly start: readonly string[];
+      readonly delete: readonly string[];
+      readonly pidFile: string;
+    };
+
+export interface Launch {
+  readonly launcher: LaunchKind;
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workDir: string;
+  /** The host side of the main process, and what an exec session inside gets. */
+  readonly identity: LaunchIdentity;
+  readonly inside: InsideSteps | null;
+  /** False: the launcher itself puts the task into its cgroup. */
+  readonly joinsCgroup: boolean;
+  readonly network: string | null;
+  /** A pid namespace made by the shim is the kill unit (there is no cgroup). */
+  readonly pidNamespace: boolean;
+  /** `"bwrap 0.8.0"`, `"none"` */
+  readonly runtime: string;
+}

@@ -1,0 +1,29 @@
+/** No runtime: the shim forks the command itself. Rung `process` at best. */
+import type { Launch, LaunchRequest } from './launch.ts';
+
+export interface PlainOptions {
+  readonly noNewPrivs: boolean;
+  /** Undefined: left as they are. */
+  readonly capabilities: bigint | undefined;
+  readonly pidNamespace: boolean;
+}
+
+export function plainLaunch(request: LaunchRequest, options: PlainOptions): Launch {
+  return {
+    launcher: { kind: 'direct' },
+    command: request.command,
+    env: request.env,
+    workDir: request.workDir,
+    identity: {
+      ...(request.user === null ? {} : request.user),
+      oomScoreAdj: request.oomScoreAdj,
+      ...(options.noNewPrivs ? { noNewPrivs: true } : {}),
+      ...(options.capabilities === undefined ? {} : { capabilities: options.capabilities }),
+    },
+    inside: null,
+    joinsCgroup: true,
+    network: request.network !== null && request.network !== 'none' ? request.network.path : null,
+    pidNamespace: options.pidNamespace,
+    runtime: 'none',
+  };
+}

@@ -1,0 +1,109 @@
+/**
+ * Who a task runs as. The one place that turns names into numbers: every path that starts a process takes uid, gid *and* groups from
+ * here. Reads the host's files only; users known through a directory service have to be given by number.
+ */
+import { readFile } from 'node:fs/promises';
+import { Fault } from '../lib/fault.ts';
+
+export interface HostUser {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups, the primary one included. */
+  readonly groups: readonly number[];
+  readonly home: string;
+}
+
+export interface UserFiles {
+  readonly passwd: string;
+  readonly group: string;
+}
+
+export async function readUserFiles(): Promise<UserFiles> {
+  const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
+  const [passwd, group] = await Promise.all([read('/etc/passwd'), read('/etc/group')]);
+  return { passwd, group };
+}
+
+const numeric = /^\d{1,10}$/;
+
+/** A name, a uid, or either with `:group`. A bare uid nobody has stands for itself. `Fault('invalid')`: an unknown name. */
+export function findUser(files: UserFiles, wanted: string): HostUser {
+  const [who = '', group] = wanted.split(':', 2);
+  const user = byName(files, who) ?? (numeric.test(who) ? bare(Number(who)) : undefined);
+  if (user === undefined) throw new Fault('invalid', `user: unknown user ${who}`);
+  if (group === undefined) return user;
+  const gid = findGroup(files, group);
+  return { ...user, gid, groups: [...new Set([gid, ...user.groups])] };
+}
+
+export async function lookUpUser(wanted: string): Promise<HostUser> {
+  return findUser(await readUserFiles(), wanted);
+}
+
+function rows(text: string): string[][] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => line.split(':'));
+}
+
+function byName(files: UserFiles, who: string): HostUser | undefined {
+  const row = rows(files.passwd).find(
+    ([name, , uid]) => name !== '' && (name === who || (numeric.test(who) && uid === who)),
+  );
+  if (row === undefined) return undefined;
+  const [name = '', , uid = '', gid = '', , home = '/'] = row;
+  if (!isId(uid) || !isId(gid)) return undefined;
+  const groups = rows(files.group)
+    .filter(([, , id = '', members = '']) => isId(id) && members.split(',').includes(name))
+    .map(([, , id]) => Number(id));
+  return {
+    name,
+    uid: Number(uid),
+    gid: Number(gid),
+    groups: [...new Set([Number(gid), ...groups])],
+    home: home || '/',
+  };
+}
+
+function bare(uid: number): HostUser | undefined {
+  if (!isId(String(uid))) return undefined;
+  return { name: String(uid), uid, gid: uid, groups: [uid], home: '/' };
+}
+
+function findGroup(files: UserFiles, wanted: string): number {
+  const row = rows(files.group).find(([name, , id]) => name === wanted || id === wanted);
+  const id = row?.[2] ?? (numeric.test(wanted) ? wanted : '');
+  if (!isId(id)) throw new Fault('invalid', `group: unknown group ${wanted}`);
+  return Number(id);
+}
+
+/** 2^32 − 1 means "leave as it is" to the kernel, so it is no id. */
+function isId(text: string): boolean {
+  return numeric.test(text) && Number(text) < 0xffff_ffff;
+}
+
+export interface IdRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** `"0,10-20"` → ranges. `Fault('invalid')` names the part that is no range. */
+export function parseIdRanges(text: string): readonly IdRange[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .map((part) => {
+      const [first = '', last = first] = part.split('-', 2);
+      if (!isId(first) || !isId(last) || Number(first) > Number(last)) {
+        throw new Fault('invalid', `${JSON.stringify(part)} is no range of ids such as "0" or "10-20"`);
+      }
+      return { first: Number(first), last: Number(last) };
+    });
+}
+
+export function inRanges(ranges: readonly IdRange[], id: number): boolean {
+  return ranges.some(({ first, last }) => id >= first && id <= last);
+}
