@@ -49,7 +49,7 @@ export async function execSession(request: ApiRequest, socket: WebSocket, servic
   await sendOutput(session, socket);
   const exit = await session.exit;
   if (left.signal.aborted) return;
-  const code = exit.signal === 0 ? exit.exitCode : 128 + exit.signal;
+  const code = exit.exitCode;
   await send(socket, { stdout: { close: true } });
   await send(socket, { stderr: { close: true } });
   // a code of 0 is left out, as Go's encoder does
