@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { RunningAgent } from '../agent/agent.ts';
-import { loadConfig, type LoadedConfig } from '../agent/config-load.ts';
+import { type LoadedConfig, loadConfig } from '../agent/config-load.ts';
 import type { Values } from '../agent/settings-decode.ts';
 import { hasErrors } from '../hcl/index.ts';
 import { isFault } from '../lib/fault.ts';
@@ -21,19 +21,38 @@ export const command: Command = {
 Settings come from defaults, then files in the order given (a directory stands for its .hcl and .json files), then flags.
 SIGINT and SIGTERM stop the agent and leave its tasks running (but for -dev); SIGHUP reads the files again and applies the log level.`,
   flags: {
-    config: { kind: 'strings', value: '<path>', help: 'A file or directory of settings, HCL or JSON; may be repeated.' },
-    dev: { kind: 'bool', help: 'Server and client on loopback, raw_exec allowed, all tasks stopped at the end; without a data directory nothing is kept.' },
+    config: {
+      kind: 'strings',
+      value: '<path>',
+      help: 'A file or directory of settings, HCL or JSON; may be repeated.',
+    },
+    dev: {
+      kind: 'bool',
+      help: 'Server and client on loopback, raw_exec allowed, all tasks stopped at the end; without a data directory nothing is kept.',
+    },
     server: { kind: 'bool', help: 'Be a server.' },
     client: { kind: 'bool', help: 'Be a client.' },
     'data-dir': { kind: 'string', value: '<path>', help: 'Where the agent keeps its state.' },
-    'state-dir': { kind: 'string', value: '<path>', help: 'Where the client keeps its state. Default: client below the data directory.' },
-    'alloc-dir': { kind: 'string', value: '<path>', help: 'Where allocations get their directories. Default: alloc below the data directory.' },
-    'plugin-dir': { kind: 'string', value: '<path>', help: 'Where driver plugins lie. Default: plugins below the data directory.' },
+    'state-dir': {
+      kind: 'string',
+      value: '<path>',
+      help: 'Where the client keeps its state. Default: client below the data directory.',
+    },
+    'alloc-dir': {
+      kind: 'string',
+      value: '<path>',
+      help: 'Where allocations get their directories. Default: alloc below the data directory.',
+    },
+    'plugin-dir': {
+      kind: 'string',
+      value: '<path>',
+      help: 'Where driver plugins lie. Default: plugins below the data directory.',
+    },
     bind: { kind: 'string', value: '<addr>', help: 'The address to listen on. Default 127.0.0.1.' },
     'http-port': { kind: 'int', value: '<port>', help: 'The port of the HTTP API. Default 4646.' },
     region: { kind: 'string', value: '<name>', help: 'Default "global".' },
     dc: { kind: 'string', value: '<name>', help: 'The datacenter. Default "dc1".' },
-    node: { kind: 'string', value: '<name>', help: 'The node\'s name. Default: the host\'s.' },
+    node: { kind: 'string', value: '<name>', help: "The node's name. Default: the host's." },
     'node-class': { kind: 'string', value: '<name>', help: 'A class that constraints can ask for.' },
     'node-pool': { kind: 'string', value: '<name>', help: 'Default "default".' },
     meta: { kind: 'strings', value: '<key>=<value>', help: 'Metadata of the node; may be repeated.' },
@@ -49,16 +68,29 @@ SIGINT and SIGTERM stop the agent and leave its tasks running (but for -dev); SI
 
 async function run(call: Call): Promise<number> {
   const { flags, terminal, args } = call;
-  if (args.length > 0) throw new CommandError(`unexpected argument ${JSON.stringify(args[0])}: the agent takes only options\nFor additional help try 'drover agent -help'`);
+  if (args.length > 0)
+    throw new CommandError(
+      `unexpected argument ${JSON.stringify(args[0])}: the agent takes only options\nFor additional help try 'drover agent -help'`,
+    );
   const scratch = flags.bool('dev') ? mkdtempSync(join(tmpdir(), 'drover-dev-')) : '';
   const load = (): LoadedConfig =>
-    loadConfig({ paths: flags.strings('config'), dev: flags.bool('dev'), flags: flagValues(call), defaultDataDir: scratch });
+    loadConfig({
+      paths: flags.strings('config'),
+      dev: flags.bool('dev'),
+      flags: flagValues(call),
+      defaultDataDir: scratch,
+    });
   const loaded = load();
   showDiagnostics(terminal, loaded.diagnostics);
   for (const problem of loaded.problems) terminal.error(`Error: ${problem}`);
   if (hasErrors(loaded.diagnostics) || loaded.problems.length > 0) return 1;
   const { startAgent } = await import('../agent/agent.ts');
-  const agent = await startAgent({ config: loaded.config, version: version(), write: (text) => process.stdout.write(text), reload: load }).catch((error) => {
+  const agent = await startAgent({
+    config: loaded.config,
+    version: version(),
+    write: (text) => process.stdout.write(text),
+    reload: load,
+  }).catch((error) => {
     if (isFault(error)) throw new CommandError(`Error starting agent: ${error.message}`);
     throw error;
   });
@@ -71,12 +103,15 @@ async function run(call: Call): Promise<number> {
 }
 
 function flagValues({ flags }: Call): Values {
-  const set = (values: { [key: string]: unknown }): Values => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+  const set = (values: { [key: string]: unknown }): Values =>
+    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
   const path = (name: string): string | undefined => {
     const given = flags.string(name);
     return given === undefined ? undefined : resolve(given);
   };
-  const meta = Object.fromEntries(flags.strings('meta').map((text) => [text.split('=')[0]!, text.slice(text.indexOf('=') + 1)]));
+  const meta = Object.fromEntries(
+    flags.strings('meta').map((text) => [text.split('=')[0]!, text.slice(text.indexOf('=') + 1)]),
+  );
   const client = set({
     enabled: flags.bool('client') || undefined,
     state_dir: path('state-dir'),

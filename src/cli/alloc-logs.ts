@@ -1,9 +1,9 @@
 import type { DroverClient, StreamFrame } from '../api-client/index.ts';
 import { isFault, messageOf } from '../lib/fault.ts';
-import type { Allocation } from '../model/allocation.ts';
-import { asking, connectTo } from './client-context.ts';
+import { startOfLastLines } from './alloc-fs.ts';
+import { withClient } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
-import { allocationOfJob, resolveAllocation } from './resolve-id.ts';
+import { allocationFor, taskFor } from './task-of-allocation.ts';
 
 export const command: Command = {
   usage: 'alloc logs [options] <allocation> [<task>]',
@@ -37,31 +37,17 @@ async function run(call: Call): Promise<number> {
     throw new CommandError(
       "This command takes one or two arguments: <allocation> [<task>]\nFor additional help try 'drover alloc logs -help'",
     );
-  const client = connectTo(call);
-  try {
-    const stub = flags.bool('job')
-      ? await allocationOfJob(client, first, flags.string('group') ?? '')
-      : await resolveAllocation(client, first);
-    const { value: allocation } = await asking('Error querying allocation', client.allocations.read(stub.ID));
-    const task = flags.string('task') ?? args[1] ?? onlyTask(allocation);
+  return withClient(call, async (client) => {
+    const allocation = await allocationFor(call, client, first);
+    // an unknown name is the server's to refuse: it knows tasks of older versions too
+    const task = flags.string('task') ?? args[1] ?? taskFor(allocation, undefined);
     const streams: Stream[] =
       flags.bool('stderr') === flags.bool('stdout')
         ? ['stdout', 'stderr']
         : [flags.bool('stderr') ? 'stderr' : 'stdout'];
     await Promise.all(streams.map((stream) => print(call, client, allocation.ID, task, stream)));
     return 0;
-  } finally {
-    client.close();
-  }
-}
-
-function onlyTask(allocation: Allocation): string {
-  const group = allocation.Job?.TaskGroups?.find((item) => item.Name === allocation.TaskGroup);
-  const names = (group?.Tasks ?? []).map((task) => task.Name);
-  if (names.length === 1) return names[0]!;
-  throw new CommandError(
-    `Allocation "${allocation.ID.slice(0, 8)}" is running the following tasks:\n${names.map((name) => `  * ${name}`).join('\n')}\n\nPlease specify the task.`,
-  );
+  });
 }
 
 async function print(call: Call, client: DroverClient, allocId: string, task: string, stream: Stream): Promise<void> {
@@ -104,9 +90,4 @@ async function* lastLines(
   if (!follow) yield cut(held, lines);
 }
 
-function cut(data: Buffer, lines: number): Buffer {
-  let at = data.length;
-  if (data[at - 1] === 10) at--;
-  for (let count = 0; count < lines && at >= 0; count++) at = at === 0 ? -1 : data.lastIndexOf(10, at - 1);
-  return data.subarray(at + 1);
-}
+const cut = (data: Buffer, lines: number): Buffer => data.subarray(startOfLastLines(data, lines));

@@ -34,6 +34,25 @@ export function connectTo(call: Pick<Call, 'flags' | 'env'>): DroverClient {
   }
 }
 
+/** Connects for as long as the work takes. */
+export async function withClient<T>(
+  call: Pick<Call, 'flags' | 'env'>,
+  work: (client: DroverClient) => Promise<T>,
+): Promise<T> {
+  const client = connectTo(call);
+  try {
+    return await work(client);
+  } finally {
+    client.close();
+  }
+}
+
+/** Ends the command with Nomad's two lines where the arguments are not as many as it takes. */
+export function takes(call: Call, name: string, sentence: string, least: number, most: number = least): void {
+  if (call.args.length < least || call.args.length > most)
+    throw new CommandError(`${sentence}\nFor additional help try 'drover ${name} -help'`);
+}
+
 /** Runs an API call; its fault ends the command with `<what>: <fault>`. */
 export async function asking<T>(what: string, call: Promise<T>): Promise<T> {
   try {

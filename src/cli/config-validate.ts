@@ -10,7 +10,10 @@ export const command: Command = {
   client: false,
   complete: 'files',
   async run({ args, terminal }) {
-    if (args.length === 0) throw new CommandError('This command takes at least one argument: <path>\nFor additional help try \'drover config validate -help\'');
+    if (args.length === 0)
+      throw new CommandError(
+        "This command takes at least one argument: <path>\nFor additional help try 'drover config validate -help'",
+      );
     // where the files leave the data directory open it may still come as a flag
     const loaded = loadConfig({ paths: args, dev: false, flags: {}, defaultDataDir: '/' });
     showDiagnostics(terminal, loaded.diagnostics);

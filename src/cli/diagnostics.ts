@@ -5,7 +5,9 @@ import type { Terminal } from './terminal.ts';
 export function showDiagnostics(terminal: Terminal, diagnostics: readonly Diagnostic[]): void {
   for (const diagnostic of diagnostics) {
     const warning = diagnostic.severity === 'warning';
-    const text = terminal.isTty ? `${renderDiagnostic(diagnostic)}\n` : `${warning ? 'Warning: ' : ''}${formatDiagnostic(diagnostic)}`;
+    const text = terminal.isTty
+      ? `${renderDiagnostic(diagnostic)}\n`
+      : `${warning ? 'Warning: ' : ''}${formatDiagnostic(diagnostic)}`;
     terminal.error(terminal.isTty ? terminal.paint(warning ? 'yellow' : 'red', text) : text);
   }
 }

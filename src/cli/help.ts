@@ -35,7 +35,7 @@ export function showAll(terminal: Terminal, exitCode: number): number {
 /** Words that name no command: the group's members, or the nearest name. */
 export function showGroup(terminal: Terminal, words: readonly string[]): number {
   const group = words[0]!;
-  const members = Object.keys(commands).filter((name) => name.startsWith(`${group} `) && commands[name]!.listed);
+  const members = Object.keys(commands).filter((name) => name.startsWith(`${group} `));
   if (members.length > 0) {
     const asked = words[1];
     const help = asked === undefined || /^-?-?h(elp)?$/.test(asked);
@@ -93,7 +93,7 @@ function wrap(text: string, width: number): string[] {
 function summaryOf(name: string): string {
   const entry = commands[name] ?? commands[aliases[name] ?? ''];
   if (entry !== undefined) return entry.summary;
-  const members = Object.keys(commands).filter((other) => other.startsWith(`${name} `) && commands[other]!.listed);
+  const members = Object.keys(commands).filter((other) => other.startsWith(`${name} `));
   return members
     .map((other) => other.slice(name.length + 1))
     .sort()

@@ -53,7 +53,7 @@ export async function run(call: Call): Promise<number> {
   }
 }
 
-async function ownNode(client: DroverClient): Promise<string> {
+export async function ownNode(client: DroverClient): Promise<string> {
   const { value } = await asking('Error querying agent info', client.agent.self());
   const id = value.stats['client']?.['node_id'];
   if (id === undefined) throw new CommandError('The agent that was asked is no client: it has no node of its own');

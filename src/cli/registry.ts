@@ -5,29 +5,59 @@ export interface Entry {
   /** One sentence for lists of commands. */
   readonly summary: string;
   readonly load: () => Promise<{ readonly command: Command }>;
-  /** Shown in lists: short forms and older names are not. */
-  readonly listed?: boolean;
 }
 
-const entry = (summary: string, load: Entry['load']): Entry => ({ summary, load, listed: true });
+const entry = (summary: string, load: Entry['load']): Entry => ({ summary, load });
 
 export const commands: { readonly [words: string]: Entry } = {
   agent: entry('Run an agent: a server, a client, or both', () => import('./agent.ts')),
+  'agent-info': entry('Show what the agent says of itself', () => import('./agent-info.ts')),
+  'alloc exec': entry('Run a command inside a task', () => import('./alloc-exec.ts')),
+  'alloc fs': entry("Look into an allocation's directory", () => import('./alloc-fs.ts')),
   'alloc logs': entry('Print or follow the output of a task', () => import('./alloc-logs.ts')),
+  'alloc restart': entry('Restart tasks in place', () => import('./alloc-restart.ts')),
+  'alloc signal': entry('Send a signal to tasks', () => import('./alloc-signal.ts')),
   'alloc status': entry('Show an allocation', () => import('./alloc-status.ts')),
+  'alloc stop': entry('Stop an allocation; another takes its place', () => import('./alloc-stop.ts')),
   'config validate': entry('Check agent configuration files', () => import('./config-validate.ts')),
+  'deployment list': entry('List the roll-outs of job versions', () => import('./deployment-list.ts')),
+  'deployment status': entry('Show how far a roll-out is', () => import('./deployment-status.ts')),
+  'eval list': entry('List evaluations', () => import('./eval-list.ts')),
+  'eval status': entry('Show an evaluation and why something could not be placed', () => import('./eval-status.ts')),
+  'job history': entry('List the versions of a job', () => import('./job-history.ts')),
+  'job init': entry('Write an example job file', () => import('./job-init.ts')),
+  'job inspect': entry('Print a job as the servers keep it', () => import('./job-inspect.ts')),
+  'job plan': entry('Show what submitting a job file would change', () => import('./job-plan.ts')),
   'job run': entry('Submit a job and follow it', () => import('./job-run.ts')),
   'job status': entry('List jobs, or show one', () => import('./job-status.ts')),
   'job stop': entry('Stop jobs', () => import('./job-stop.ts')),
+  'job validate': entry('Check a job file', () => import('./job-validate.ts')),
+  monitor: entry('Print the log of an agent as it is written', () => import('./monitor.ts')),
+  'node drain': entry('Move the work of a node elsewhere', () => import('./node-drain.ts')),
+  'node eligibility': entry('Let new work onto a node, or keep it away', () => import('./node-eligibility.ts')),
   'node status': entry('List nodes, or show one', () => import('./node-status.ts')),
+  status: entry('Show whatever an id belongs to', () => import('./status.ts')),
+  'system gc': entry('Forget what is only kept for a while', () => import('./system-gc.ts')),
+  'system reconcile summaries': entry(
+    'Count the summaries of all jobs again',
+    () => import('./system-reconcile-summaries.ts'),
+  ),
   version: entry('Print the version', () => import('./version.ts')),
 };
 
 /** Short forms and older names → the command they stand for. */
 export const aliases: { readonly [words: string]: string } = {
+  exec: 'alloc exec',
+  fs: 'alloc fs',
+  init: 'job init',
+  inspect: 'job inspect',
   logs: 'alloc logs',
+  plan: 'job plan',
   run: 'job run',
   stop: 'job stop',
+  validate: 'job validate',
   'alloc-status': 'alloc status',
+  'eval-status': 'eval status',
   'node-status': 'node status',
+  'node-drain': 'node drain',
 };
