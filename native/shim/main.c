@@ -11,6 +11,11 @@ static char *start_argv[ARGV_MAX], *start_env[ARGV_MAX];
 
 static const char *const state_names[] = {"starting", "held", "running", "ending", "ended"};
 
+/* "held" is only what waits for a go; released and not yet executed is still "starting". */
+const char *state_name(void) {
+  return state_names[S.state == HELD && (S.go_sent || !S.record.gate) ? STARTING : S.state];
+}
+
 void set_state(enum state state) {
   char json[64];
   struct text t = {json, 0, sizeof json, 0};
@@ -24,7 +29,7 @@ void set_state(enum state state) {
     exec_kill_all();
   }
   text_str(&t, "{\"state\":\"");
-  text_str(&t, state_names[state]);
+  text_str(&t, state_name());
   text_str(&t, "\"}");
   serve_broadcast(S_STATE, json, t.len);
 }
@@ -108,6 +113,9 @@ static void tick(void) {
   }
   if (S.state == ENDING && (now >= S.next_step || output_drained())) ending_step(now);
   if (S.state == ENDED && S.record_failed && now >= S.next_step) { exit_record_write(); S.next_step = now + 1000; }
+  struct stat st;
+  /* Acknowledged by removing the directory: nobody can ever come for this record. */
+  if (S.state == ENDED && !S.quit && (fstat(S.dir, &st) || st.st_nlink == 0)) S.quit = now;
   output_tick();
 }
 
@@ -116,7 +124,7 @@ static int poll_timeout(void) {
   for (size_t i = 0; i < COUNT(times); i++)
     if (times[i] && (!next || times[i] < next)) next = times[i];
   if (S.quit && (!next || next > now + 20)) return 20;
-  if (!next) return -1;
+  if (!next) return S.state == ENDED ? 30000 : -1;
   return next <= now ? 0 : next - now > 60000 ? 60000 : (int)(next - now);
 }
 

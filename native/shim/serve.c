@@ -107,13 +107,12 @@ static void ledger(struct text *t, const char *name, const struct sink *s) {
 }
 
 static void status(int c, u32 id) {
-  static const char *const names[] = {"starting", "held", "running", "ending", "ended"};
   static const char *const units[] = {"session", "cgroup", "pid-namespace"};
   char json[4096];
   struct text t = {json, 0, sizeof json, 0};
   int there = S.state < ENDING && S.main > 0;
   text_str(&t, "{\"state\":\"");
-  text_str(&t, names[S.state]);
+  text_str(&t, state_name());
   text_str(&t, "\",\"pid\":");
   text_int(&t, there ? S.main : 0);
   text_str(&t, ",\"startTime\":\"");

@@ -77,6 +77,7 @@ extern struct shim S;
 
 /* main.c */
 void set_state(enum state state);
+const char *state_name(void);
 int close_child_fds(const int want[7]);
 /* record.c: -1 and a message where the fields are wrong. */
 int record_parse(const u8 *data, size_t len, struct record *r, char **argv, char **env, const char **message);

@@ -134,6 +134,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       const again = await supervisor.recover(of.directory);
       expect(again.state).toBe('ended');
       expect(again.state === 'ended' && again.end).toMatchObject({ code: 9 });
+      await until('shim let go', () => startTimeOf(shim.pid) === 0n);
       await shim.shutdown();
     });
 

@@ -212,6 +212,7 @@ export interface Shim {
 
 export type Recovered =
   | { readonly state: 'present'; readonly shim: Shim }
+  /** Its shim, if one was still waiting to be acknowledged, is let go. */
   | { readonly state: 'ended'; readonly end: TaskEnd }
   /** The intent was written, but no shim ever began: nothing ran. */
   | { readonly state: 'never-started' }

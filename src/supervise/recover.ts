@@ -2,13 +2,13 @@ import { isFault, messageOf } from '../lib/fault.ts';
 import type { Recovered, TaskEnd } from './contract.ts';
 import { emptyKillUnit } from './kill-unit.ts';
 import { readExitRecord, readIntent, readShimIdentity } from './record-directory.ts';
-import { ShimClient } from './shim-client.ts';
+import { ShimClient, shutdownShim } from './shim-client.ts';
 import { bootId, isAlive } from './this-host.ts';
 
 /**
  * What became of a start, from what lies in its record directory:
  *
- *   no intent ─ absent      record ─ that is the end      other boot ─ unknown(reboot)
+ *   no intent ─ absent      record ─ that is the end, its shim is let go      other boot ─ unknown(reboot)
  *   no shim.pid ─ never started      shim dead ─ unit emptied, record looked for once more, unknown(shim-lost)      else ─ connect
  */
 export async function recoverShim(directory: string): Promise<Recovered> {
@@ -16,7 +16,11 @@ export async function recoverShim(directory: string): Promise<Recovered> {
   if (intent === null) return { state: 'absent' };
   const state = await look(directory);
   if (state === 'never-started') return { state };
-  if (state !== 'alive') return { state: 'ended', end: state };
+  if (state !== 'alive') {
+    // A shim waits after its record for someone to acknowledge it; the record is on disk, so this is that.
+    await shutdownShim(directory).catch(() => {});
+    return { state: 'ended', end: state };
+  }
   for (let attempt = 0; ; attempt++) {
     try {
       return { state: 'present', shim: await ShimClient.connect(directory, endOf) };

@@ -178,6 +178,16 @@ export class ShimClient implements Shim {
   }
 }
 
+/** Ends the shim of a directory that has its record, over a connection of its own. No error where there is none. */
+export async function shutdownShim(directory: string): Promise<void> {
+  try {
+    const { connection } = await Connection.open(directory);
+    await connection.request(clientFrame.shutdown).finally(() => connection.close());
+  } catch (error) {
+    if (!isFault(error, 'unavailable')) throw error;
+  }
+}
+
 /** Why a start came to nothing, as the caller of `start` should hear it. */
 export function startFault(exit: ExitRecord): Fault {
   if (exit.by === 'never-started') return new Fault('unavailable', 'the command was held and not released in time', { recoverable: true });
