@@ -27,15 +27,20 @@ async function run(call: Call): Promise<number> {
   const { args, flags } = call;
   takes(call, 'alloc exec', 'An allocation ID is required', 1, Number.POSITIVE_INFINITY);
   takes(call, 'alloc exec', 'A command is required', 2, Number.POSITIVE_INFINITY);
-  const escape = flags.string('e') ?? '~';
-  if (escape !== 'none' && [...escape].length !== 1) throw new CommandError("-e requires 'none' or a single character");
+  const escapeChar = flags.string('e') ?? '~';
+  if (escapeChar !== 'none' && [...escapeChar].length !== 1)
+    throw new CommandError("-e requires 'none' or a single character");
   const tty = flags.given('t') ? flags.bool('t') : process.stdin.isTTY === true && process.stdout.isTTY === true;
   return withClient(call, async (client) => {
     const allocation = await allocationFor(call, client, args[0]!);
     const task = taskFor(allocation, flags.string('task'));
     try {
       const session = await client.exec(allocation.ID, { task, command: args.slice(1), tty });
-      return await attach(session, { tty, input: flags.bool('i', true), escape: escape === 'none' ? '' : escape });
+      return await attach(session, {
+        tty,
+        input: flags.bool('i', true),
+        escape: escapeChar === 'none' ? '' : escapeChar,
+      });
     } catch (error) {
       if (isFault(error)) throw new CommandError(`failed to exec into task: ${error.message}`);
       throw error;
@@ -68,8 +73,8 @@ async function attach(session: RemoteExec, options: { tty: boolean; input: boole
   }
 }
 
-function forward(session: RemoteExec, escape: string): void {
-  const watch = new EscapeWatch(escape);
+function forward(session: RemoteExec, escapeChar: string): void {
+  const watch = new EscapeWatch(escapeChar);
   process.stdin.on('data', (chunk: Buffer) => {
     const { pass, leave } = watch.take(chunk);
     if (pass.length > 0) void session.writeStdin(pass).catch(() => {});

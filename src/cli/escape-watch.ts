@@ -4,8 +4,8 @@ export class EscapeWatch {
   #state: 'line start' | 'escaped' | 'inside' = 'line start';
 
   /** `""`: nothing is looked for. */
-  constructor(escape: string) {
-    this.#escape = escape === '' ? -1 : escape.charCodeAt(0);
+  constructor(escapeChar: string) {
+    this.#escape = escapeChar === '' ? -1 : escapeChar.charCodeAt(0);
   }
 
   /** What may be passed on, and whether the session is to be left. */

@@ -1,0 +1,52 @@
+/** The explicit list of drivers that are part of this program, and how they are opened with the operator's configuration. */
+import { join } from 'node:path';
+import type { ClientDriver } from '../client/client-driver.ts';
+import { type DriverPlugin, openDriver } from '../driver-kit/driver-plugin.ts';
+import { rawExec } from '../drivers/raw-exec/index.ts';
+import { type IsolationHost, openIsolation } from '../isolation/isolation-host.ts';
+import { Fault, messageOf } from '../lib/fault.ts';
+import type { Log } from '../lib/log.ts';
+import type { Supervisor } from '../supervise/contract.ts';
+import { createSupervisor } from '../supervise/supervisor.ts';
+import type { AgentConfig } from './config.ts';
+
+export const builtInDrivers: readonly DriverPlugin[] = [rawExec] as unknown as readonly DriverPlugin[];
+
+export interface BuiltInDrivers {
+  readonly drivers: ReadonlyMap<string, ClientDriver>;
+  readonly isolation: IsolationHost;
+  readonly supervisor: Supervisor;
+  close(): Promise<void>;
+}
+
+export async function openBuiltInDrivers(config: AgentConfig, stateDirectory: string, log: Log): Promise<BuiltInDrivers> {
+  const supervisor = createSupervisor();
+  const isolation = await openIsolation({ cgroupParent: config.client?.cgroupParent || 'drover.slice' });
+  const deps = { supervisor, isolation, stateDirectory: join(stateDirectory, 'tasks'), log };
+  const drivers = new Map<string, ClientDriver>();
+  for (const plugin of builtInDrivers) {
+    try {
+      drivers.set(plugin.pluginName, openDriver(plugin, pluginConfig(config, plugin.pluginName), deps));
+    } catch (error) {
+      throw new Fault('invalid', messageOf(error), { cause: error });
+    }
+  }
+  return {
+    drivers,
+    isolation,
+    supervisor,
+    async close() {
+      for (const { engine } of drivers.values()) await engine.close();
+      await supervisor.close();
+    },
+  };
+}
+
+/** `plugin "x" { config {} }`, or what the older client options say. */
+function pluginConfig(config: AgentConfig, name: string): unknown {
+  const options = config.client?.options ?? {};
+  const given = config.plugins[name]?.config ?? {};
+  const legacy = options[`driver.${name}.enable`];
+  if (legacy === undefined || Object.hasOwn(given as object, 'enabled')) return given;
+  return { ...(given as object), enabled: legacy === 'true' || legacy === '1' };
+}

@@ -1,0 +1,35 @@
+/** Parses a job file in this process: its functions see this machine's files, its variables this shell's environment. */
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { formatDiagnostic, renderDiagnostic } from '../hcl/index.ts';
+import { parseJob } from '../jobspec/index.ts';
+import { nodeFunctionHost } from '../lib/node/hcl-functions.ts';
+import { type Call, CommandError } from './command.ts';
+import type { JobFile } from './job-file.ts';
+
+export function parseLocally(
+  { flags, env, terminal }: Call,
+  source: string,
+  path: string,
+  given: { readonly variables: readonly string[]; readonly files: readonly string[] },
+): JobFile {
+  const parsed = parseJob({
+    source,
+    filename: path === '-' ? '-' : basename(path),
+    variables: { env, flags: given.variables, files: given.files.map(readVariables) },
+    strict: flags.bool('hcl2-strict', true),
+    host: nodeFunctionHost({ workingDirectory: process.cwd() }),
+  });
+  const show = terminal.isTty ? renderDiagnostic : formatDiagnostic;
+  const texts = (severity: 'error' | 'warning'): string[] => parsed.diagnostics.filter((item) => item.severity === severity).map(show);
+  if (parsed.job === null) throw new CommandError(`Error getting job struct: Error parsing job file from ${path}:\n${texts('error').join('\n')}`);
+  return { job: parsed.job, submission: parsed.submission, warnings: texts('warning') };
+}
+
+function readVariables(name: string): { name: string; source: Buffer } {
+  try {
+    return { name, source: readFileSync(name) };
+  } catch (error) {
+    throw new CommandError(`Error getting job struct: Failed to read file ${name}: ${(error as Error).message}`);
+  }
+}
