@@ -294,7 +294,7 @@ export class TestNode {
     return this.#client;
   }
 
-  async start(config: Partial<ClientConfig> = {}): Promise<void> {
+  async start(config: Partial<ClientConfig> = {}, server: ServerConnection = this.server): Promise<void> {
     const journal = fakeJournal({ disk: this.disk, fail: () => this.failDisk() });
     const { store } = await openStore({ tables: clientTables, journal, freeze: true });
     const log = createLog('client', (entry) => this.logged.push(formatLogLine(entry)), Date.now);
@@ -311,7 +311,7 @@ export class TestNode {
       drivers: new Map([
         ['machine', { engine: new MachineDriver(this.machine), decodeConfig: (value) => ({ ok: true, value }) }],
       ]),
-      server: this.server,
+      server,
       log,
       now: () => Date.now(),
       random: () => 0.5,

@@ -84,17 +84,18 @@ export function fileInfo(name: string, stats: Stats): FileInfo {
   };
 }
 
+const fileKinds: ReadonlyMap<number, string> = new Map([
+  [0o040000, 'd'],
+  [0o120000, 'L'],
+  [0o060000, 'D'],
+  [0o010000, 'p'],
+  [0o140000, 'S'],
+  [0o020000, 'Dc'],
+]);
+
 /** Go's notation: type letters, set bits, then nine permission letters: `"dtrwxrwxrwx"`, `"Srw-rw-rw-"`. */
 export function goMode(stats: Pick<Stats, 'mode'>): string {
-  const kinds: Readonly<Record<number, string>> = {
-    9604: 'd',
-    21609: 'L',
-    14406: 'D',
-    2401: 'p',
-    26411: 'S',
-    4802: 'Dc',
-  };
-  let letters = kinds[stats.mode & 0o170000] ?? '';
+  let letters = fileKinds.get(stats.mode & 0o170000) ?? '';
   if (stats.mode & 0o4000) letters += 'u';
   if (stats.mode & 0o2000) letters += 'g';
   if (stats.mode & 0o1000) letters += 't';

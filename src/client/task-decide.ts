@@ -113,9 +113,9 @@ export function newTaskRun(nowMs: number): TaskRun {
 
 /** What a stored run is taken up as when the agent starts again. */
 export function resumed(run: TaskRun): TaskRun {
-  if (run.phase === 'dead' || run.phase === 'waiting') return run;
+  if (run.phase === 'dead' || run.phase === 'waiting' || run.phase === 'held') return run;
   // between two generations nothing runs: begin where the lifecycle allows it
-  if (run.phase === 'backoff' || run.phase === 'held') return { ...run, phase: 'waiting' };
+  if (run.phase === 'backoff') return { ...run, phase: 'waiting' };
   return { ...run, phase: 'recovering' };
 }
 

@@ -187,9 +187,10 @@ export class TaskRunner {
     }
   }
 
-  /** Finds the task of a former life of the agent again. */
+  /** Finds the task of a former life of the agent again; one that waits for the servers does not hold up the others. */
   async recover(): Promise<void> {
     const run = this.#run;
+    if (run.phase === 'held') return void this.#askServers();
     if (run.phase !== 'recovering') return;
     const engine = this.#options.engine();
     const { signal } = this.#life;
@@ -197,7 +198,7 @@ export class TaskRunner {
       if (engine !== null) await this.#destroy(run.generation);
       const started = run.state.State === 'running';
       this.send({ type: 'not-recovered', reason: 'lost', started, hold: this.#options.holdWhenLost });
-      return this.#askServers();
+      return void this.#askServers();
     }
     for (let attempt = 1; ; attempt++) {
       try {
@@ -211,7 +212,7 @@ export class TaskRunner {
           continue;
         }
         this.send({ type: 'not-recovered', reason: 'lost', started: true, hold: this.#options.holdWhenLost });
-        return this.#askServers();
+        return void this.#askServers();
       }
     }
   }

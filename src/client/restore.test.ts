@@ -1,0 +1,169 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventTypes, exit, TestNode, testAllocation, testJob, until } from './client-test-kit.ts';
+
+let world: TestNode;
+
+beforeEach(() => {
+  world = new TestNode();
+});
+afterEach(() => world.end());
+
+const noRestart = { RestartPolicy: { Attempts: 0, Mode: 'fail' } };
+const fastRestart = { RestartPolicy: { Attempts: 100, Delay: 1e6, Interval: 300e9, Mode: 'fail' } };
+const status = (id: string): string | undefined => world.server.last(id)?.ClientStatus;
+
+describe('after a restart of the agent', () => {
+  it('is the same node and finds its tasks still running, with their events', async () => {
+    await world.start();
+    const alloc = testAllocation(testJob('stays', [{ Name: 't', ...noRestart }], { type: 'service' }));
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'running');
+    const nodeId = world.client.api.node().ID;
+    const before = world.server.last(alloc.ID)!.TaskStates;
+    await world.crash();
+    await world.start();
+    expect(world.client.api.node().ID).toBe(nodeId);
+    await until(() => world.client.api.runningTasks() === 1);
+    expect(world.machine.starts).toHaveLength(1);
+    await until(() => world.server.last(alloc.ID)!.TaskStates['t']!.State === 'running');
+    expect(world.server.last(alloc.ID)!.TaskStates).toEqual(before);
+    world.machine.find('t').end(exit(7));
+    await until(() => status(alloc.ID) === 'failed');
+    expect(eventTypes(world.server.last(alloc.ID), 't').at(-2)).toBe('Terminated');
+  });
+
+  it('reports an end that came while the agent was away, with its true code', async () => {
+    await world.start();
+    const alloc = testAllocation(testJob('ended', [{ Name: 't', ...noRestart }]));
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'running');
+    const task = world.machine.find('t');
+    await world.crash();
+    task.end(exit(9));
+    await world.start();
+    await until(() => status(alloc.ID) === 'failed');
+    expect(world.server.last(alloc.ID)!.TaskStates['t']!.Events!.at(-2)).toMatchObject({ ExitCode: 9 });
+    expect(world.machine.starts).toHaveLength(1);
+  });
+
+  it('reports an end again that the servers had not taken', async () => {
+    await world.start();
+    const alloc = testAllocation(testJob('unheard', [{ Name: 't', ...noRestart }]));
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'running');
+    world.server.down = true;
+    world.machine.find('t').end(exit(0));
+    await until(() => world.client.api.runningTasks() === 0);
+    await world.crash();
+    world.server.down = false;
+    await world.start();
+    await until(() => status(alloc.ID) === 'complete');
+  });
+
+  it('says that the end of a vanished task is unknown, asks the servers first, then follows the restart policy', async () => {
+    await world.start();
+    const alloc = testAllocation(testJob('gone', [{ Name: 't', ...fastRestart }], { type: 'service' }));
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'running');
+    await world.crash();
+    world.machine.tasks.clear();
+    world.server.down = true;
+    await world.start();
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(world.machine.starts).toHaveLength(1);
+    world.server.down = false;
+    await until(() => world.machine.starts.length === 2);
+    await until(() => status(alloc.ID) === 'running');
+    const events = world.server.last(alloc.ID)!.TaskStates['t']!.Events!;
+    expect(events.find((event) => event.Type === 'Terminated')).toMatchObject({ DisplayMessage: 'Exit unknown: lost' });
+    expect(events.find((event) => event.Type === 'Terminated')!.Details).not.toHaveProperty('exit_code');
+  });
+
+  it('does not run a vanished task again that the servers stopped meanwhile', async () => {
+    await world.start();
+    const alloc = testAllocation(testJob('replaced', [{ Name: 't', ...fastRestart }], { type: 'service' }));
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'running');
+    await world.crash();
+    world.machine.tasks.clear();
+    world.server.edit(alloc.ID, { DesiredStatus: 'stop' });
+    await world.start();
+    await until(() => status(alloc.ID) === 'complete');
+    expect(world.machine.starts).toHaveLength(1);
+  });
+
+  it('ends what the servers forgot meanwhile', async () => {
+    await world.start();
+    const alloc = testAllocation(testJob('forgotten', [{ Name: 't' }], { type: 'service' }));
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'running');
+    await world.crash();
+    world.server.change(() => world.server.allocations.delete(alloc.ID));
+    await world.start();
+    await until(() => world.machine.live().length === 0 && !world.client.api.hasAllocation(alloc.ID));
+  });
+
+  it('goes on with a kill that had begun', async () => {
+    await world.start();
+    world.machine.onStop = () => undefined;
+    const alloc = testAllocation(testJob('dying', [{ Name: 't' }], { type: 'service' }));
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'running');
+    world.server.edit(alloc.ID, { DesiredStatus: 'stop' });
+    await until(() => eventTypes(world.server.last(alloc.ID), 't').includes('Killing'));
+    await world.crash();
+    world.machine.onStop = (task) => task.end(exit(0));
+    await world.start();
+    await until(() => status(alloc.ID) === 'complete');
+    expect(eventTypes(world.server.last(alloc.ID), 't').slice(-3)).toEqual(['Killing', 'Terminated', 'Killed']);
+  });
+
+  it('never runs two instances of a task, and ends in one of the allowed states, wherever the agent is cut off', {
+    timeout: 60_000,
+  }, async () => {
+    // a crash between any two steps: the store simply stops taking what comes after a random commit
+    for (let seed = 0; seed < 40; seed++) {
+      const round = new TestNode();
+      try {
+        const alloc = testAllocation(testJob(`cut-${seed}`, [{ Name: 't', ...fastRestart }], { type: 'service' }));
+        round.server.put(alloc);
+        for (let life = 0; life < 3; life++) {
+          let commits = 0;
+          const last = (seed * 7 + life * 3) % 9;
+          round.failDisk = () => (++commits > last ? 'lost' : 'no');
+          const begun = await round.start().then(
+            () => true,
+            () => false,
+          );
+          if (!begun) continue;
+          await new Promise((resolve) => setTimeout(resolve, (seed % 5) * 4));
+          if (round.machine.live().length > 0 && seed % 2 === 0) round.machine.live()[0]!.end(exit(1));
+          await new Promise((resolve) => setTimeout(resolve, seed % 7));
+          await round.crash();
+          expect(round.machine.live().length).toBeLessThanOrEqual(1);
+        }
+        round.failDisk = () => 'no';
+        await round.start();
+        await until(() => round.server.last(alloc.ID)?.ClientStatus === 'running' && round.machine.live().length === 1);
+      } finally {
+        await round.end();
+      }
+    }
+  });
+});
+
+describe('a full disk', () => {
+  it('keeps tasks running and refuses new ones with the reason', async () => {
+    await world.start();
+    const first = testAllocation(testJob('first', [{ Name: 't' }], { type: 'service' }));
+    world.server.put(first);
+    await until(() => status(first.ID) === 'running');
+    world.failDisk = () => 'lost';
+    const second = testAllocation(testJob('second', [{ Name: 'u', ...noRestart }], { type: 'service' }));
+    world.server.put(second);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(world.machine.live().map((task) => task.config.name)).toEqual(['t']);
+    world.failDisk = () => 'no';
+    await until(() => status(second.ID) === 'running');
+  });
+});
