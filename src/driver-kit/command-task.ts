@@ -9,6 +9,7 @@ import { removeTaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
 import { cgroupUsage, measures, processUsage } from '../isolation/cgroup/usage.ts';
 import { Fault, isFault } from '../lib/fault.ts';
 import type { Shim, TaskEnd } from '../supervise/contract.ts';
+import { abortable } from './abortable.ts';
 import type { CommandState } from './command-state.ts';
 import { taskExit } from './task-exit.ts';
 import { coreMhz, statsOf, type UsageAt } from './task-stats.ts';
@@ -114,13 +115,4 @@ export async function removeStart(state: Pick<CommandState, 'cgroup' | 'director
 /** The shim is gone or the task already ended: the end is what `wait` says. */
 function ignoreOver(error: unknown): void {
   if (!isFault(error, 'unavailable') && !isFault(error, 'conflict')) throw error;
-}
-
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) return Promise.reject(signal.reason as Error);
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -1,7 +1,9 @@
 import { readdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
+import { commandSuite } from '../../driver-kit/command-suite.ts';
+import { conformanceCases } from '../../driver-kit/conformance.ts';
 import { type DriverDeps, type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratch, type Scratch } from '../../driver-kit/scratch-task.ts';
 import { openIsolation } from '../../isolation/isolation-host.ts';
@@ -46,6 +48,12 @@ async function run(of: TaskConfig) {
   const exit = await engine.wait(of.id, never);
   return exit;
 }
+
+describe('raw_exec does what every driver does:', () => {
+  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) =>
+    each.run(commandSuite(scratch, () => openDriver(rawExec, { enabled: true }, deps))),
+  );
+});
 
 test('runs a program in its task directory, with its output in log files and its exit code kept', async () => {
   const of = await task(shell('pwd; echo "$GREETING"; echo oops >&2; exit 7'), {

@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
+import { type DriverDeps, openDriver } from '../../driver-kit/driver-plugin.ts';
+import { openScratch, type Scratch } from '../../driver-kit/scratch-task.ts';
+import { noCgroups } from '../../isolation/cgroup/hierarchy.ts';
+import { silentLog } from '../../lib/log.ts';
+import { createSupervisor } from '../../supervise/supervisor.ts';
+import { mockDriver } from './index.ts';
+
+const never = new AbortController().signal;
+let scratch: Scratch;
+let deps: DriverDeps;
+
+beforeAll(async () => {
+  scratch = await openScratch();
+  deps = {
+    supervisor: createSupervisor(),
+    isolation: { cgroups: noCgroups, uid: process.getuid?.() ?? -1 },
+    stateDirectory: join(scratch.root, 'state'),
+    log: silentLog,
+  };
+});
+
+afterAll(async () => {
+  await deps.supervisor.close();
+  await scratch.remove();
+});
+
+async function task(config: Record<string, unknown>) {
+  const decoded = openDriver(mockDriver, {}, deps).decodeConfig(config);
+  if (!decoded.ok) throw new Error(decoded.problems.join('; '));
+  return scratch.task(decoded.value);
+}
+
+const suite: DriverSuite = {
+  open: async () => {
+    const { engine } = openDriver(mockDriver, {}, deps);
+    return { driver: engine, again: async () => openDriver(mockDriver, {}, deps).engine, close: () => engine.close() };
+  },
+  ends: (code) => task({ exit_code: code }),
+  runsFor: (ms) => task({ run_for: `${ms}ms` }),
+  stubborn: () => task({ run_for: '60s', kill_after: '60s' }),
+  cannotStart: () => task({ start_error: 'cannot start' }),
+  says: async (text) => {
+    const of = await task({ stdout_string: `${text}\n` });
+    return { task: of, read: () => readFile(join(of.directories.logs, `${of.name}.stdout.0`), 'utf8') };
+  },
+  execs: async () => ({
+    task: await task({ run_for: '60s', exec_command: [{ stdout_string: 'out\n', exit_code: 4 }] }),
+    command: ['anything'],
+  }),
+  excused: {},
+};
+
+describe('mock_driver does what every driver does:', () => {
+  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) => each.run(suite));
+});
+
+test('ends with the signal and message it was told', async () => {
+  const { engine } = openDriver(mockDriver, {}, deps);
+  const of = await task({ exit_signal: 9, exit_err_msg: 'went wrong', run_for: '1ms' });
+  await engine.start(of, never);
+  expect(await engine.wait(of.id, never)).toMatchObject({ exitCode: 0, signal: 9, message: 'went wrong' });
+});
+
+test('a start error is recoverable exactly where it was told so', async () => {
+  const { engine } = openDriver(mockDriver, {}, deps);
+  for (const recoverable of [true, false]) {
+    const of = await task({ start_error: 'cannot start', start_error_recoverable: recoverable });
+    await expect(engine.start(of, never)).rejects.toMatchObject({ message: 'cannot start', recoverable });
+  }
+});
+
+test('tells the address and ports it was given', async () => {
+  const { engine } = openDriver(mockDriver, {}, deps);
+  const of = await task({ driver_ip: '10.0.0.1', port_map: 'web:8080 db:5432', driver_advertise: true });
+  expect(await engine.start(of, never)).toMatchObject({
+    network: { ip: '10.0.0.1', portMap: { web: 8080, db: 5432 }, autoAdvertise: true },
+  });
+});
