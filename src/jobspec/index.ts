@@ -1,5 +1,5 @@
 // HCL job files → the API's job, with diagnostics.
-export { notServed } from './not-served.ts';
+export { notServed } from '../model/not-served.ts';
 export { type JobFile, type ParsedJob, parseJob } from './parse-job.ts';
 export type { Submission } from './submission.ts';
 export type { VariableFile, VariableSources } from './variable-values.ts';

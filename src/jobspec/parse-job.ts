@@ -1,5 +1,3 @@
-import type { FunctionHost } from '../hcl/functions/host.ts';
-import { standardFunctions } from '../hcl/functions/index.ts';
 import {
   type Block,
   type Body,
@@ -8,10 +6,12 @@ import {
   type Diagnostic,
   type EvalContext,
   errorAt,
+  type FunctionHost,
   hasErrors,
   objectValue,
   parse,
   runtimeInterpolation,
+  standardFunctions,
 } from '../hcl/index.ts';
 import { Job } from '../model/job.ts';
 import type { Input } from '../model/schema.ts';

@@ -1,5 +1,5 @@
-import type { Job } from '../model/job.ts';
-import type { Input } from '../model/schema.ts';
+import type { Job } from './job.ts';
+import type { Input } from './schema.ts';
 
 interface Unserved {
   readonly block: string;
