@@ -19,7 +19,11 @@ export interface BuiltInDrivers {
   close(): Promise<void>;
 }
 
-export async function openBuiltInDrivers(config: AgentConfig, stateDirectory: string, log: Log): Promise<BuiltInDrivers> {
+export async function openBuiltInDrivers(
+  config: AgentConfig,
+  stateDirectory: string,
+  log: Log,
+): Promise<BuiltInDrivers> {
   const supervisor = createSupervisor();
   const isolation = await openIsolation({ cgroupParent: config.client?.cgroupParent || 'drover.slice' });
   const deps = { supervisor, isolation, stateDirectory: join(stateDirectory, 'tasks'), log };

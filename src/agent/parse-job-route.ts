@@ -8,7 +8,13 @@ import { canonicalJob } from '../model/canonical.ts';
 
 export function jobParser(region: string): JobParser {
   return async ({ JobHCL, Variables, Canonicalize }) => {
-    const parsed = parseJob({ source: JobHCL, filename: 'input.hcl', variables: { inline: Variables }, strict: false, host: nodeFunctionHost() });
+    const parsed = parseJob({
+      source: JobHCL,
+      filename: 'input.hcl',
+      variables: { inline: Variables },
+      strict: false,
+      host: nodeFunctionHost(),
+    });
     if (parsed.job === null) throw new Fault('invalid', parsed.diagnostics.map(formatDiagnostic).join('\n'));
     return Canonicalize ? canonicalJob(parsed.job, { region, namespace: 'default' }) : parsed.job;
   };

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { RunningAgent } from '../agent/agent.ts';
 import { type LoadedConfig, loadConfig } from '../agent/config-load.ts';
+import { listenHosts } from '../agent/listen-addresses.ts';
 import type { Values } from '../agent/settings-decode.ts';
 import { hasErrors } from '../hcl/index.ts';
 import { isFault } from '../lib/fault.ts';
@@ -82,8 +83,9 @@ async function run(call: Call): Promise<number> {
     });
   const loaded = load();
   showDiagnostics(terminal, loaded.diagnostics);
-  for (const problem of loaded.problems) terminal.error(`Error: ${problem}`);
-  if (hasErrors(loaded.diagnostics) || loaded.problems.length > 0) return 1;
+  const problems = [...loaded.problems, ...listenHosts(loaded.config).problems];
+  for (const problem of problems) terminal.error(`Error: ${problem}`);
+  if (hasErrors(loaded.diagnostics) || problems.length > 0) return 1;
   const { startAgent } = await import('../agent/agent.ts');
   const agent = await startAgent({
     config: loaded.config,

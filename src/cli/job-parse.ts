@@ -21,8 +21,12 @@ export function parseLocally(
     host: nodeFunctionHost({ workingDirectory: process.cwd() }),
   });
   const show = terminal.isTty ? renderDiagnostic : formatDiagnostic;
-  const texts = (severity: 'error' | 'warning'): string[] => parsed.diagnostics.filter((item) => item.severity === severity).map(show);
-  if (parsed.job === null) throw new CommandError(`Error getting job struct: Error parsing job file from ${path}:\n${texts('error').join('\n')}`);
+  const texts = (severity: 'error' | 'warning'): string[] =>
+    parsed.diagnostics.filter((item) => item.severity === severity).map(show);
+  if (parsed.job === null)
+    throw new CommandError(
+      `Error getting job struct: Error parsing job file from ${path}:\n${texts('error').join('\n')}`,
+    );
   return { job: parsed.job, submission: parsed.submission, warnings: texts('warning') };
 }
 

@@ -3,8 +3,6 @@ import { type FlagTable, parseFlags } from './flags.ts';
 import { aliases, commands, type Entry } from './registry.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
 
-process.exitCode = await main(process.argv.slice(2));
-
 async function main(words: readonly string[]): Promise<number> {
   const terminal = createTerminal(process.stdout, process.stderr, {
     noColour: flagged(words, 'no-color') || present('NO_COLOR') || present('NOMAD_CLI_NO_COLOR'),
@@ -74,3 +72,5 @@ const isHelp = (word: string): boolean => word === '-h' || word === '-help' || w
 const present = (name: string): boolean => (process.env[name] ?? '') !== '';
 const flagged = (words: readonly string[], name: string): boolean =>
   words.includes(`-${name}`) || words.includes(`--${name}`);
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,73 @@
+/** The client half: its store, its drivers, and where its servers are. */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Client, createClient } from '../client/client.ts';
+import { type ClientTables, clientTables } from '../client/client-tables.ts';
+import { httpServerConnection } from '../client/http-server-connection.ts';
+import type { ServerConnection } from '../client/server-connection.ts';
+import type { Log } from '../lib/log.ts';
+import { type BuiltInDrivers, openBuiltInDrivers } from './built-in-drivers.ts';
+import { clientConfigOf } from './client-setup.ts';
+import type { AgentConfig } from './config.ts';
+import { openTables } from './open-tables.ts';
+import type { Opened } from './opened.ts';
+
+export interface ClientHalf {
+  readonly client: Client;
+  readonly drivers: BuiltInDrivers;
+  /** `"exec: sandbox, raw_exec: process"`: what each driver can give here. */
+  isolationSummary(): string;
+}
+
+export interface ClientHalfOptions {
+  readonly config: AgentConfig;
+  readonly version: string;
+  /** The server half of this agent; null: the servers are elsewhere. */
+  readonly connection: ServerConnection | null;
+  /** Where this agent's API is reached. */
+  readonly address: string;
+  readonly log: Log;
+  readonly opened: Opened;
+}
+
+export async function openClientHalf(options: ClientHalfOptions): Promise<ClientHalf> {
+  const { config, log, opened } = options;
+  const directory = config.client!.stateDir || join(config.dataDir, 'client');
+  const store = await openTables<ClientTables>(directory, clientTables, log.child('client'), opened);
+  const drivers = await openBuiltInDrivers(config, directory, log.child('driver'));
+  opened.add(() => drivers.close());
+  const client = await createClient({
+    config: clientConfigOf(config, options.address, options.version),
+    store,
+    drivers: drivers.drivers,
+    server: options.connection ?? remoteServers(config, opened),
+    log: log.child('client'),
+    now: Date.now,
+    random: Math.random,
+    newId: randomUUID,
+  });
+  opened.add(() => client.stop({ endTasks: config.dev }));
+  return { client, drivers, isolationSummary: () => isolationSummary(client) };
+}
+
+function remoteServers(config: AgentConfig, opened: Opened): ServerConnection {
+  const { tls } = config;
+  const text = (path: string): string => (path === '' ? '' : readFileSync(path, 'utf8'));
+  const connection = httpServerConnection({
+    servers: config.client!.servers,
+    joinToken: config.client!.joinToken,
+    tls: tls === null ? null : { ca: text(tls.caFile), cert: text(tls.certFile), key: text(tls.keyFile) },
+  });
+  opened.add(async () => connection.close());
+  return connection;
+}
+
+function isolationSummary(client: Client): string {
+  const { Attributes, Drivers } = client.api.node();
+  return Object.keys(Drivers ?? {})
+    .filter((name) => Drivers?.[name]?.Healthy === true && Attributes?.[`driver.${name}.isolation`] !== undefined)
+    .sort()
+    .map((name) => `${name}: ${Attributes?.[`driver.${name}.isolation`]}`)
+    .join(', ');
+}

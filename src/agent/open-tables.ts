@@ -1,0 +1,19 @@
+import type { Log } from '../lib/log.ts';
+import { lmdbJournal } from '../state/lmdb-journal.ts';
+import { openStore } from '../state/open-store.ts';
+import type { Schema, Store, TableSpecs } from '../state/store.ts';
+import type { Opened } from './opened.ts';
+
+/** A store over its journal; what could not be read is said, and was kept aside. */
+export async function openTables<S extends Schema<S>>(
+  directory: string,
+  tables: TableSpecs<S>,
+  log: Log,
+  opened: Opened,
+): Promise<Store<S>> {
+  const { store, damage } = await openStore({ tables, journal: lmdbJournal({ directory }) });
+  for (const { table, id, reason, keptAt } of damage)
+    log.error('state was damaged', { table, id, reason, kept_at: keptAt });
+  opened.add(() => store.close());
+  return store;
+}
