@@ -73,6 +73,9 @@ export interface Api {
   close(): Promise<void>;
 }
 
+/** Made once: an abort without a reason makes a new error with its stack each time. */
+const callerGone = new Fault('unavailable', 'the caller is gone');
+
 export function createApi(options: ApiOptions): Api {
   return new HttpApi(options);
 }
@@ -150,7 +153,7 @@ class HttpApi implements Api {
 
   async close(): Promise<void> {
     const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
-    for (const each of this.#open) each.abort();
+    for (const each of this.#open) each.abort(callerGone);
     for (const socket of this.#webSockets.clients) socket.close(1001, 'the agent stops');
     this.#forwarder.close();
     // what was parked has a moment to be answered; connections go as they fall idle
@@ -170,7 +173,7 @@ class HttpApi implements Api {
     const gone = new AbortController();
     this.#open.add(gone);
     response.once('close', () => {
-      gone.abort();
+      gone.abort(callerGone);
       this.#open.delete(gone);
     });
     const channel = new Channel(incoming, response, gone.signal);
@@ -253,7 +256,7 @@ class HttpApi implements Api {
     this.#open.add(gone);
     socket.on('error', () => socket.destroy());
     socket.once('close', () => {
-      gone.abort();
+      gone.abort(callerGone);
       this.#open.delete(gone);
     });
     try {
