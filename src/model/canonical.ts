@@ -1,3 +1,4 @@
+import { withConnect } from './canonical-connect.ts';
 import { type Defaults, hasUpdates, type JobPart, updateGiven } from './canonical-parts.ts';
 import { canonicalService } from './canonical-service.ts';
 import { canonicalTask } from './canonical-task.ts';
@@ -71,7 +72,7 @@ function canonicalGroup(group: Input<TaskGroup>, job: JobPart, defaults: Default
   const name = group.Name ?? '';
   const consul = group.Consul ?? (job.consulNamespace === '' ? null : { Namespace: job.consulNamespace });
   const count = group.Count ?? group.Scaling?.Min ?? 1;
-  const canonical: Input<TaskGroup> = {
+  const canonical: Input<TaskGroup> = withConnect({
     ...group,
     Name: name,
     Meta: emptyMapToNull(group.Meta),
@@ -93,8 +94,10 @@ function canonicalGroup(group: Input<TaskGroup>, job: JobPart, defaults: Default
         canonicalService(service, { job: job.name, group: name, namespace: job.namespace }),
       ),
     ),
-  };
-  const tasks = (group.Tasks ?? []).map((task) => canonicalTask(task, { job, group: canonical, restart }, defaults));
+  });
+  const tasks = (canonical.Tasks ?? []).map((task) =>
+    canonicalTask(task, { job, group: canonical, restart }, defaults),
+  );
   return { ...canonical, Tasks: tasks };
 }
 

@@ -107,7 +107,7 @@ export const SidecarTask = noun('SidecarTask', {
 export type SidecarTask = Infer<typeof SidecarTask>;
 
 export const ConsulGatewayBindAddress = noun('ConsulGatewayBindAddress', {
-  Name: string({ hcl: label() }),
+  Name: inputOnly(string({ hcl: label() })),
   Address: string({ hcl: attr('address') }),
   Port: int({ hcl: attr('port') }),
 });

@@ -256,6 +256,8 @@ function taskNames(group: TaskGroup): readonly string[] {
 /** What is accepted but worth saying about a group and its tasks. */
 export function groupWarnings(group: TaskGroup, context: ValidationContext): readonly string[] {
   const delayed = (group.ShutdownDelay ?? 0) > 0 || group.Tasks.some((task) => task.ShutdownDelay > 0);
+  // A sidecar outlives its task for a moment anyway.
+  const plain = group.Services?.some((service) => !service.Connect?.SidecarService) ?? false;
   const parallel = group.Update?.MaxParallel ?? 0;
   return [
     ...problems(
@@ -274,7 +276,7 @@ export function groupWarnings(group: TaskGroup, context: ValidationContext): rea
       ],
       [group.PreventRescheduleOnLost, 'prevent_reschedule_on_lost is deprecated and ignored. Use disconnect.replace'],
       [
-        (group.Services?.length ?? 0) > 0 && !delayed,
+        plain && !delayed,
         `group "${group.Name}" defines services, but neither the group nor any of its tasks have shutdown_delay set`,
       ],
       [(group.MaxRunDuration ?? minute) < second, `group "${group.Name}": max_run_duration is below a second`],
