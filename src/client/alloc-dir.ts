@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import type { TaskDirectories } from '../driver/contract.ts';
 import { messageOf } from '../lib/fault.ts';
 import { removeBeneath } from '../lib/node/safe-path.ts';
-import { listMounts } from './mounts.ts';
-import { runProgram } from './run-program.ts';
+import { mountTmpfs, unmount } from './mount-shell.ts';
+import { isMountPoint, listMounts } from './mounts.ts';
 
 const isRoot = process.getuid?.() === 0;
 const nobody = 65_534;
@@ -60,12 +60,11 @@ export async function buildTaskDirectory(
   directories: TaskDirectories,
   owner: TaskOwner | null,
   secretsMb: number,
-  signal: AbortSignal,
 ): Promise<BuiltTaskDirectory> {
   await make(directories.task, 0o777, nobody);
   await make(directories.local, 0o777, nobody);
   await make(directories.tmp, 0o1777, nobody);
-  const secretsOnDisk = await mountSecrets(directories.secrets, secretsMb || 1, signal);
+  const secretsOnDisk = await mountSecrets(directories.secrets, secretsMb || 1);
   for (const path of [directories.secrets, directories.private]) {
     if (owner === null) await make(path, 0o777, nobody);
     else {
@@ -82,14 +81,13 @@ async function make(path: string, mode: number, uid: number | null): Promise<voi
   if (isRoot && uid !== null) await chown(path, uid, uid);
 }
 
-async function mountSecrets(path: string, sizeMb: number, signal: AbortSignal): Promise<string | null> {
+async function mountSecrets(path: string, sizeMb: number): Promise<string | null> {
   await mkdir(path, { recursive: true });
   if (process.platform !== 'linux') return `tmpfs is not used on ${process.platform}`;
   if (!isRoot) return 'mounting needs root';
-  if ((await listMounts(path)).includes(path)) return null;
+  if (await isMountPoint(path)) return null;
   try {
-    const options = `size=${sizeMb}m,mode=0777,noexec,nosuid,nodev`;
-    await runProgram('mount', ['-t', 'tmpfs', '-o', options, 'drover-secrets', path], signal);
+    await mountTmpfs(path, sizeMb);
     return null;
   } catch (error) {
     return messageOf(error);
@@ -97,9 +95,9 @@ async function mountSecrets(path: string, sizeMb: number, signal: AbortSignal): 
 }
 
 /** Unmounts what is mounted below and removes the allocation's directory; missing is fine. */
-export async function removeAllocationDirectory(allocDir: string, allocId: string, signal: AbortSignal): Promise<void> {
+export async function removeAllocationDirectory(allocDir: string, allocId: string): Promise<void> {
   const mounts = await listMounts(join(allocDir, allocId));
-  if (mounts.length > 0) await runProgram('umount', ['-l', ...mounts.reverse()], signal);
+  await unmount(mounts.reverse());
   await removeBeneath(allocDir, allocId);
 }
 

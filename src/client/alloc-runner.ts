@@ -14,13 +14,7 @@ import type { Node } from '../model/node.ts';
 import type { Task } from '../model/task.ts';
 import type { TaskGroup } from '../model/task-group.ts';
 import type { TaskEvent } from '../model/task-state.ts';
-import {
-  buildAllocationDirectory,
-  buildTaskDirectory,
-  lookUpUser,
-  removeAllocationDirectory,
-  taskDirectories,
-} from './alloc-dir.ts';
+import { buildAllocationDirectory, buildTaskDirectory, lookUpUser, taskDirectories } from './alloc-dir.ts';
 import { type HealthRules, healthOf, healthRules, type WatchedTask } from './alloc-health.ts';
 import type { ClientDrivers } from './client-driver.ts';
 import type { ClientConfig } from './config.ts';
@@ -343,10 +337,6 @@ export class AllocationRunner {
     }
   }
 
-  async removeDirectories(signal: AbortSignal): Promise<void> {
-    await removeAllocationDirectory(this.#options.config.allocDir, this.id, signal);
-  }
-
   #taskOf(name: string): Task {
     return this.#group.Tasks!.find((task) => task.Name === name)!;
   }
@@ -364,7 +354,7 @@ export class AllocationRunner {
         killSignal: this.#taskOf(name).KillSignal,
         rules: () => this.#rules(this.#taskOf(name)),
         engine: () => this.#driverOf(name),
-        prepare: (signal) => this.#prepareTask(this.#taskOf(name), signal),
+        prepare: () => this.#prepareTask(this.#taskOf(name)),
         buildConfig: (generation) => this.#config(this.#taskOf(name), generation),
         save: (run) => options.saveTask(name, run),
         changed: () => this.#settle(),
@@ -389,15 +379,14 @@ export class AllocationRunner {
     };
   }
 
-  async #prepareTask(task: Task, signal: AbortSignal): Promise<void> {
+  async #prepareTask(task: Task): Promise<void> {
     const { config, log } = this.#options;
     const driver = this.#options.drivers.get(task.Driver);
     if (driver === undefined) return;
-    await buildAllocationDirectory(config.allocDir, this.id);
     const own = driver.engine.info.filesystem === 'none';
     const owner = task.User === '' ? (own ? agentUser : null) : await lookUpUser(task.User);
     const directories = taskDirectories(config.allocDir, this.id, task.Name);
-    const built = await buildTaskDirectory(directories, owner, task.Resources?.SecretsMB ?? 0, signal);
+    const built = await buildTaskDirectory(directories, owner, task.Resources?.SecretsMB ?? 0);
     if (built.secretsOnDisk !== null) {
       log.debug('secrets are kept in a plain directory', {
         alloc: this.id,

@@ -208,7 +208,7 @@ export class AllocationTable {
   }
 
   async #removeDirectory(id: string): Promise<void> {
-    await removeAllocationDirectory(this.#options.config.allocDir, id, this.#life.signal);
+    await removeAllocationDirectory(this.#options.config.allocDir, id);
   }
 
   /** Frees what one ended allocation left; null: every ended one. */

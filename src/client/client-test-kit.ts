@@ -328,8 +328,7 @@ export class TestNode {
 
   async end(): Promise<void> {
     await this.#client?.stop({ endTasks: true });
-    const { signal } = new AbortController();
-    for (const name of readdirSync(this.allocDir)) await removeAllocationDirectory(this.allocDir, name, signal);
+    for (const name of readdirSync(this.allocDir)) await removeAllocationDirectory(this.allocDir, name);
     rmSync(this.allocDir, { recursive: true, force: true });
   }
 }
