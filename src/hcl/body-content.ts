@@ -79,7 +79,7 @@ function unknownAttribute(
   return errorAt(
     attribute.nameRange,
     'Unsupported argument',
-    `an argument named "${attribute.name}" is not expected here.${hint}`,
+    `An argument named "${attribute.name}" is not expected here.${hint}`,
   );
 }
 

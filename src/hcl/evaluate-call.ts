@@ -154,7 +154,11 @@ function reportFailure(
     const arg = args[at];
     refuse(evaluator, arg === undefined ? call.range : startRange(arg.expr), param, error.message);
   } else {
-    evaluator.problem(startRange(call), 'Error in function call', `${call.name}: ${error.message}`);
+    evaluator.problem(
+      startRange(call),
+      'Error in function call',
+      `Call to function "${call.name}" failed: ${error.message}.`,
+    );
   }
 }
 
@@ -188,7 +192,11 @@ function callSpecial(
     if (!(error instanceof FunctionError)) throw error;
     const arg = error.argument === undefined ? undefined : exprs[error.argument];
     if (arg === undefined)
-      evaluator.problem(startRange(call), 'Error in function call', `${call.name}: ${error.message}`);
+      evaluator.problem(
+        startRange(call),
+        'Error in function call',
+        `Call to function "${call.name}" failed: ${error.message}.`,
+      );
     else evaluator.problem(startRange(arg), 'Invalid function argument', error.message);
     return dynamicUnknown;
   }

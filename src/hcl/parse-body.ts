@@ -4,6 +4,10 @@ import { parseQuotedLabel } from './string-literal.ts';
 import type { Attribute, Block, Body } from './syntax.ts';
 import { Tok } from './tokens.ts';
 
+/** Recorded answers of the API and the command line hold these texts: they stay as they are. */
+const unclosed =
+  'There is no closing brace for this block before the end of the file. This may be caused by incorrect brace nesting elsewhere in this file.';
+
 const itemSummary = 'Argument or block definition required';
 
 /** Reads the attributes and blocks up to `end`, which is read too. */
@@ -49,11 +53,7 @@ function refuseItem(core: ParserCore, token: number, kind: number, start: Source
   if (kind === Tok.OpenQuote)
     core.problem(core.range(token), 'Invalid argument name', 'the name of an argument has no quotes');
   else if (kind === Tok.End) {
-    core.problem(
-      start,
-      'Unclosed configuration block',
-      'this block has no "}" before the file ends; look for a brace too few or too many further down',
-    );
+    core.problem(start, 'Unclosed configuration block', unclosed);
   } else core.problem(core.range(token), itemSummary, 'the name of an argument or a block must start here');
 }
 
@@ -221,8 +221,7 @@ function refuseOneLine(core: ParserCore, token: number, kind: number, open: Sour
     core.problem(range, summary, 'a block on one line holds one argument; give each its own line');
   else if (kind === Tok.Newline)
     core.problem(range, summary, 'a block that starts on one line with its argument must end on it: "}" is missing');
-  else if (kind === Tok.End)
-    core.problemUnlessRecovering(open, 'Unclosed configuration block', 'this block has no "}" before the file ends');
+  else if (kind === Tok.End) core.problemUnlessRecovering(open, 'Unclosed configuration block', unclosed);
   else core.problemUnlessRecovering(range, summary, 'after its one argument the block must end with "}"');
 }
 
@@ -244,7 +243,7 @@ function parseOneLineAttribute(core: ParserCore): Attribute | undefined {
       core.problem(
         core.tokens.between(name, next),
         'Argument definition required',
-        'a block on one line holds one argument and no block; give the inner block its own line',
+        `A single-line block definition can contain only a single argument. If you meant to define argument "${core.tokens.text(name)}", use an equals sign to assign it a value. To define a nested block, place it on a line of its own within its parent block.`,
       );
       return undefined;
     default:

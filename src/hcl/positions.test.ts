@@ -28,3 +28,17 @@ test('the header of a block in JSON is its opening brace', () => {
   const content = bodyContent(body, { attributes: [], blocks: [{ type: 'a', labelNames: ['name'] }] });
   expect(content.blocks[0]!.headerRange.toString()).toBe('f:1,13-14');
 });
+
+test('texts that recorded answers hold stay as they are', () => {
+  const text = (source: string) => parse(source, 'f').diagnostics.map(({ summary, detail }) => `${summary}; ${detail}`);
+  expect(text('a {\n')).toEqual([
+    'Unclosed configuration block; There is no closing brace for this block before the end of the file. This may be caused by incorrect brace nesting elsewhere in this file.',
+  ]);
+  expect(text('a { b { c = 1 } }')).toEqual([
+    'Argument definition required; A single-line block definition can contain only a single argument. If you meant to define argument "b", use an equals sign to assign it a value. To define a nested block, place it on a line of its own within its parent block.',
+  ]);
+  const { body } = parse('colour = 1\n', 'f');
+  expect(bodyContent(body, { attributes: [], blocks: [] }).diagnostics[0]!.detail).toBe(
+    'An argument named "colour" is not expected here.',
+  );
+});
