@@ -1,6 +1,7 @@
 /** Passing a request on to the agent that can answer it, bytes through as they come. */
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { ServerSnapshot } from '../state/server-tables.ts';
@@ -121,7 +122,12 @@ export class Forwarder {
       method: incoming.method,
       path: incoming.url,
       ...more,
-      headers: { ...endToEnd(incoming.headers), ...more.headers, host: peer.address, [forwardedHeader]: '1' },
+      headers: {
+        ...endToEnd(incoming.headers),
+        ...more.headers,
+        host: isIP(host) === 0 ? 'localhost' : peer.address,
+        [forwardedHeader]: '1',
+      },
     });
   }
 }

@@ -276,3 +276,22 @@ it('job summaries, evaluations and allocations of a job are told apart by namesp
   expect((await get('/v1/job/web/summary')).status).toBe(404);
   expect((await get('/v1/job/web/summary?namespace=dev')).status).toBe(200);
 });
+
+it('versions of a job come newest first, with what changed from one to the next where asked for', async () => {
+  const versions = [50, 60, 70].map((Priority, Version) =>
+    jobRow({ ID: 'web', Priority, Version, ModifyIndex: Version + 1 }),
+  );
+  await server.put(...versions.flatMap(jobChanges));
+  const { value } = await server.client.jobs.versions('web', { query: { diffs: true } });
+  expect(value.Versions?.map((job) => job.Version)).toEqual([2, 1, 0]);
+  expect(value.Diffs?.map((diff) => diff.Fields?.map(({ Name, Old, New }) => `${Name} ${Old} ${New}`))).toEqual([
+    ['Priority 60 70'],
+    ['Priority 50 60'],
+  ]);
+  const against = await server.client.jobs.versions('web', { query: { diffs: true, diff_version: 0 } });
+  expect(against.value.Diffs).toHaveLength(2);
+  await expect(server.client.jobs.versions('web', { query: { diffs: true, diff_tag: 'nope' } })).rejects.toThrow(
+    '500 (tag "nope" not found)',
+  );
+  await expect(server.client.jobs.versions('none')).rejects.toThrow('404 (job versions not found)');
+});

@@ -15,6 +15,8 @@ export interface ApiRequest {
   /** Of the query; `default` where it names none, `*` for all. */
   readonly namespace: string;
   readonly caller: Caller;
+  /** Nobody on the way can read it: over TLS, or from this machine. */
+  readonly isPrivate: boolean;
   /** Empty for routes that take none. */
   readonly body: Buffer;
   /** Fires when the caller is gone or the agent stops. */

@@ -234,6 +234,7 @@ class HttpApi implements Api {
       headers: incoming.headers,
       namespace: query.text('namespace') || 'default',
       caller,
+      isPrivate: isPrivate(incoming.socket),
       body,
       signal,
     };
@@ -308,6 +309,11 @@ class HttpApi implements Api {
       socket.close(absent ? 1008 : 1011, Buffer.from(text).subarray(0, 120).toString());
     }
   }
+}
+
+function isPrivate(socket: Socket): boolean {
+  const address = socket.remoteAddress;
+  return 'encrypted' in socket || address === undefined || /^(::ffff:)?127\.|^::1$/.test(address);
 }
 
 function escapeHtml(text: string): string {

@@ -1,18 +1,14 @@
 import { bool, noun, string } from '../../model/schema.ts';
-import type { ServerSnapshot } from '../../state/server-tables.ts';
 import type { Access } from '../access.ts';
 import { decodeOptionalBody } from '../body.ts';
 import type { ApiRequest } from '../request.ts';
 import { type Method, type NodeRoute, type Route, readMethods, writeMethods } from '../route.ts';
+import { findAllocationOf } from './allocation-target.ts';
 import { execSession } from './exec.ts';
 
 const target = { kind: 'allocation', param: 'alloc' } as const;
 const RestartRequest = noun('AllocRestartRequest', { TaskName: string(), AllTasks: bool() });
 const SignalRequest = noun('AllocSignalRequest', { Task: string(), Signal: string() });
-
-export function findAllocationOf(param: string) {
-  return (snapshot: ServerSnapshot, { params }: ApiRequest) => snapshot.get('allocations', params[param] ?? '');
-}
 
 const find = findAllocationOf('alloc');
 const readJob: Access = { capability: 'read-job', scope: 'object', find };

@@ -4,7 +4,7 @@ import type { Channel } from '../channel.ts';
 import { writeFrames, writePlain } from '../frames.ts';
 import type { ApiRequest } from '../request.ts';
 import { type LocalServices, type NodeRoute, type Route, readMethods, type StreamRoute } from '../route.ts';
-import { findAllocationOf } from './client-allocations.ts';
+import { findAllocationOf, nodeOf } from './allocation-target.ts';
 
 const target = { kind: 'allocation', param: 'alloc' } as const;
 const readFs = { capability: 'read-fs', scope: 'object', find: findAllocationOf('alloc') } as const;
@@ -20,11 +20,6 @@ function fileOf({ query }: ApiRequest): string {
   const path = query.text('path');
   if (path === '') throw new Fault('invalid', 'must provide a file name');
   return path;
-}
-
-export function nodeOf({ client }: LocalServices): ClientNode {
-  if (client === null) throw new Fault('not_found', 'No path to node');
-  return client;
 }
 
 function offsetOf({ query }: ApiRequest): number {

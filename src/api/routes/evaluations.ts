@@ -2,10 +2,13 @@ import { Fault } from '../../lib/fault.ts';
 import { compileFilter, parseExpression } from '../../lib/go-bexpr.ts';
 import { Evaluation, EvaluationStub } from '../../model/evaluation.ts';
 import { jobId } from '../../model/job-id.ts';
+import { list, noun, nullable, string } from '../../model/schema.ts';
 import type { ServerSnapshot } from '../../state/server-tables.ts';
+import { decodeBody } from '../body.ts';
+import { notServed } from '../error-answer.ts';
 import { creationOrIdOrder, idOrder } from '../listing.ts';
 import type { ApiRequest } from '../request.ts';
-import { type Route, readMethods } from '../route.ts';
+import { type Answer, type Route, readMethods, type Services } from '../route.ts';
 import { rowAnswer, withState } from '../shared-answers.ts';
 import { shapeOf, visibleForm } from '../visible.ts';
 import { allocationForm, allocationStub } from './allocations.ts';
@@ -65,6 +68,20 @@ function countEvaluations(snapshot: ServerSnapshot, { query, namespace }: ApiReq
   return { index, value: withState({ Count: count }, index, true) };
 }
 
+const EvalDeleteRequest = noun('EvalDeleteRequest', { EvalIDs: nullable(list(string())), Filter: string() });
+
+/** Only while the broker is paused, which it cannot be yet. */
+async function deleteEvaluations(request: ApiRequest, { store }: Services): Promise<Answer> {
+  const body = decodeBody(request, EvalDeleteRequest);
+  const byId = (body.EvalIDs?.length ?? 0) > 0;
+  if (byId && body.Filter) throw new Fault('invalid', 'evals cannot be deleted by both ID and filter');
+  if (!byId && !body.Filter) throw new Fault('invalid', 'evals must be deleted by either ID or filter');
+  const [configuration] = store.snapshot().scan('schedulerConfiguration');
+  if (configuration?.PauseEvalBroker !== true)
+    throw new Fault('unavailable', 'eval broker is enabled; eval broker must be paused to delete evals');
+  throw notServed('deleting evaluations is not served yet');
+}
+
 const find = (snapshot: ServerSnapshot, { params }: ApiRequest) => snapshot.get('evaluations', params['id'] ?? '');
 
 export const evaluationRoutes: readonly Route[] = [
@@ -82,6 +99,13 @@ export const evaluationRoutes: readonly Route[] = [
       filterShape: shapeOf(Evaluation),
       stub: () => visible,
     },
+  },
+  {
+    kind: 'write',
+    methods: ['DELETE'],
+    path: '/v1/evaluations',
+    access: { capability: 'management', scope: 'none' },
+    run: deleteEvaluations,
   },
   {
     kind: 'read',

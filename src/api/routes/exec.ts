@@ -6,7 +6,7 @@ import { type Json, parseJson } from '../../lib/json.ts';
 import { parseGoBool } from '../query-parameters.ts';
 import type { ApiRequest } from '../request.ts';
 import type { LocalServices } from '../route.ts';
-import { nodeOf } from './client-files.ts';
+import { nodeOf } from './allocation-target.ts';
 
 function execRequest({ query }: ApiRequest): { readonly task: string; readonly request: ExecRequest } {
   const task = query.text('task');

@@ -113,6 +113,11 @@ export function internalNodeRoutes(gate: NodeGate | undefined): readonly Route[]
     access: { capability: 'node-secret', scope: 'none' },
     run: async (request, services) => {
       if (gate === undefined) throw new Fault('unsupported', 'this agent takes no nodes: it is not a server');
+      if (!request.isPrivate)
+        throw new Fault(
+          'denied',
+          'a node of another machine is served over TLS only: its secret and job files go this way',
+        );
       return calls[name](request, gate, services);
     },
   }));

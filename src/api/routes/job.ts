@@ -2,6 +2,8 @@ import { Fault } from '../../lib/fault.ts';
 import { Deployment } from '../../model/deployment.ts';
 import { Evaluation } from '../../model/evaluation.ts';
 import type { Job } from '../../model/job.ts';
+import type { JobDiff } from '../../model/job-diff.ts';
+import { diffJobs } from '../../model/job-diff-make.ts';
 import { jobId } from '../../model/job-id.ts';
 import type { ServerSnapshot, ServerTables } from '../../state/server-tables.ts';
 import { tablesIndex } from '../blocking.ts';
@@ -28,19 +30,31 @@ function versionsNewestFirst(snapshot: ServerSnapshot, request: ApiRequest): rea
   return [...snapshot.by('jobVersions', 'job', jobKey(request))].reverse();
 }
 
+/** Each version against the one before it, or all others against the one asked for. */
+function versionDiffs(versions: readonly Job[], { query }: ApiRequest): readonly JobDiff[] {
+  const tag = query.text('diff_tag');
+  const number = query.text('diff_version');
+  if (tag === '' && number === '')
+    return versions.slice(0, -1).map((job, at) => diffJobs(versions[at + 1]!, job, true));
+  const against = versions.find((job) => (tag === '' ? String(job.Version) === number : job.VersionTag?.Name === tag));
+  if (against === undefined) {
+    const what = tag === '' ? `version ${number}` : `tag ${JSON.stringify(tag)}`;
+    throw new Fault('not_found', `${what} not found`, { status: 500 });
+  }
+  return versions.filter((job) => job !== against).map((job) => diffJobs(against, job, true));
+}
+
 function readVersions(snapshot: ServerSnapshot, request: ApiRequest) {
   const { query } = request;
   const withDiffs = query.boolean('diffs');
-  const tag = query.text('diff_tag');
   const versions = versionsNewestFirst(snapshot, request);
   const job = snapshot.get('jobs', jobKey(request));
   const index = job?.ModifyIndex ?? tablesIndex(snapshot, ['jobs', 'jobVersions']);
   if (versions.length === 0) return { index, absent: 'job versions not found' };
-  if (tag !== '' && !versions.some((version) => version.VersionTag?.Name === tag))
-    throw new Fault('not_found', `tag ${JSON.stringify(tag)} not found`, { status: 500 });
-  if (withDiffs)
-    throw new Fault('unsupported', 'differences between job versions are not served yet; ask without `diffs`');
-  return { index, value: withState({ Versions: versions, Diffs: null }, index, true) };
+  return {
+    index,
+    value: withState({ Versions: versions, Diffs: withDiffs ? versionDiffs(versions, request) : null }, index, true),
+  };
 }
 
 function readSubmission(snapshot: ServerSnapshot, request: ApiRequest) {
@@ -103,7 +117,8 @@ function readActions(snapshot: ServerSnapshot, request: ApiRequest) {
       })),
     ),
   );
-  return { index: job?.ModifyIndex ?? 0, value: actions };
+  // the reference tells no index here
+  return { index: 0, value: actions, knownLeader: false };
 }
 
 export const jobReadRoutes: readonly Route[] = [

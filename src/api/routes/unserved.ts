@@ -3,10 +3,12 @@
 import { Fault } from '../../lib/fault.ts';
 import type { Access } from '../access.ts';
 import { notServed } from '../error-answer.ts';
+import type { ApiRequest } from '../request.ts';
 import { type Answer, type ListRoute, type Method, type Route, readMethods, writeMethods } from '../route.ts';
 
 const management: Access = { capability: 'management', scope: 'none' };
 const submitJob: Access = { capability: 'submit-job', scope: 'query' };
+const agentWrite: Access = { capability: 'agent:write', scope: 'none' };
 const operatorRead: Access = { capability: 'operator:read', scope: 'none' };
 
 /** Nothing of this kind can exist yet. */
@@ -25,8 +27,17 @@ function empty(path: string, access: Access): ListRoute {
   };
 }
 
-function unserved(methods: readonly Method[], path: string, access: Access, what: string): Route {
-  const answer = (): Answer => {
+/** `mistake`: what the reference complains about before it does anything; then that is said instead. */
+function unserved(
+  methods: readonly Method[],
+  path: string,
+  access: Access,
+  what: string,
+  mistake?: (request: ApiRequest) => string | undefined,
+): Route {
+  const answer = (request: ApiRequest): Answer => {
+    const wrong = mistake?.(request);
+    if (wrong !== undefined) throw new Fault('invalid', wrong);
     throw notServed(`${what} not served yet`);
   };
   return { kind: 'ask', methods, path, access, target: { kind: 'agent' }, ask: answer };
@@ -87,7 +98,6 @@ export const unservedRoutes: readonly Route[] = [
     { capability: 'list-jobs', scope: 'query' },
     'the summary of many jobs for the web UI is',
   ),
-  unserved(['DELETE'], '/v1/evaluations', management, 'deleting evaluations is'),
   ...deployments.map((verb) =>
     unserved(writeMethods, `/v1/deployment/${verb}/{id}`, submitJob, 'changing deployments is'),
   ),
@@ -104,13 +114,32 @@ export const unservedRoutes: readonly Route[] = [
   unserved(all, '/v1/client/allocation/{alloc}/pause', submitJob, 'pausing a task is'),
   unserved(readMethods, '/v1/event/stream', readJob, 'the event stream is'),
   unserved(readMethods, '/v1/agent/host', { capability: 'agent:read', scope: 'none' }, 'host data is'),
-  unserved([...writeMethods], '/v1/agent/join', { capability: 'agent:write', scope: 'none' }, 'joining servers is'),
-  unserved(
-    [...writeMethods],
-    '/v1/agent/force-leave',
-    { capability: 'agent:write', scope: 'none' },
-    'removing servers is',
+  unserved(writeMethods, '/v1/agent/join', agentWrite, 'joining servers is', ({ query }) =>
+    query.has('address') ? undefined : 'missing address to join',
   ),
+  unserved(writeMethods, '/v1/agent/force-leave', agentWrite, 'removing servers is', ({ query }) =>
+    query.has('node') ? undefined : 'missing node to force leave',
+  ),
+  unserved(all, '/v1/agent/schedulers/config', agentWrite, 'changing the number of schedulers is', ({ method }) =>
+    method === 'GET' ? undefined : 'Invalid request',
+  ),
+  unserved(all, '/v1/agent/keyring/{path}', agentWrite, 'there is no gossip here, so its keyring is'),
+  unserved(readMethods, '/v1/agent/pprof/{path}', agentWrite, 'profiles are'),
+  unserved(readMethods, '/v1/agent/monitor/export', agentWrite, 'exporting old log lines is'),
+  unserved(all, '/v1/client/identity', { capability: 'node:read', scope: 'none' }, 'node identities are'),
+  unserved(all, '/v1/client/identity/renew', { capability: 'node:write', scope: 'none' }, 'node identities are'),
+  unserved(readMethods, '/v1/client/allocation/{alloc}/snapshot', management, 'moving allocation directories is'),
+  unserved(readMethods, '/v1/job/{id}/action', { capability: 'alloc-exec', scope: 'query' }, 'running actions is'),
+  unserved(
+    writeMethods,
+    '/v1/job/{id}/dispatch/payload',
+    { capability: 'dispatch-job', scope: 'query' },
+    'dispatching parameterized jobs is',
+  ),
+  unserved(all, '/v1/operator/upgrade-check/{path}', operatorRead, 'checks before an upgrade are'),
+  unserved(all, '/v1/volumes/{path}', { capability: 'host-volume-read', scope: 'query' }, 'dynamic volumes are'),
+  unserved(['DELETE'], '/v1/service/{name}/{id}', submitJob, 'service registrations are'),
+  unserved(['PUT', 'POST'], '/v1/volumes', { capability: 'host-volume-read', scope: 'query' }, 'dynamic volumes are'),
   unserved(all, '/v1/agent/servers', { capability: 'agent:write', scope: 'none' }, 'the list of a client’s servers is'),
   unserved(all, '/v1/operator/snapshot', management, 'saving and restoring the state is'),
   unserved(all, '/v1/operator/raft/{path}', management, 'there is no Raft here, so its configuration is'),
