@@ -156,7 +156,7 @@ describe('an allocation on a node', () => {
       ]),
     );
     world.server.put(alloc);
-    await until(() => world.machine.live().length === 2);
+    await until(() => world.client.api.runningTasks() === 2);
     world.machine.onStop = (task) => void setTimeout(() => task.end(exit(137, 9)), 60);
     world.machine.find('bad').end(exit(4));
     await until(() => status(alloc.ID) === 'failed');

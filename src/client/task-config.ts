@@ -2,8 +2,9 @@
 import type { IsolationRung, NetworkIsolation, TaskConfig, TaskMount, TaskResources } from '../driver/contract.ts';
 import type { TaskEvent } from '../model/task-state.ts';
 import type { ClientDriver } from './client-driver.ts';
-import { interpolate, interpolateAll, type Names } from './interpolate.ts';
-import { buildTaskEnv, formatCores, portsOf, type TaskEnvInput } from './task-env.ts';
+import { evaluateConfig } from './config-template.ts';
+import { interpolate, type Names } from './interpolate.ts';
+import { buildTaskEnv, formatCores, portsOf, type TaskEnv, type TaskEnvInput } from './task-env.ts';
 import { failedValidation, hookFailed } from './task-events.ts';
 
 export class StartRefusal extends Error {
@@ -40,7 +41,7 @@ export function buildTaskConfig(input: TaskConfigInput): TaskConfig {
     namespace: alloc.Namespace,
     nodeId: input.node.ID,
     nodeName: input.node.Name,
-    config: decodedConfig(input, env.names),
+    config: decodedConfig(input, env),
     env: env.variables,
     user: interpolate(task.User, env.names),
     resources: taskResources(input),
@@ -59,9 +60,9 @@ export function buildTaskConfig(input: TaskConfigInput): TaskConfig {
   };
 }
 
-function decodedConfig(input: TaskConfigInput, names: Names): unknown {
-  const config = interpolateAll(input.task.Config ?? {}, names) as Record<string, unknown>;
-  const decoded = input.driver.decodeConfig(config);
+function decodedConfig(input: TaskConfigInput, env: TaskEnv): unknown {
+  const evaluated = evaluateConfig(input.task.Config ?? {}, env);
+  const decoded = evaluated.ok ? input.driver.decodeConfig(evaluated.value as Record<string, unknown>) : evaluated;
   if (decoded.ok) return decoded.value;
   throw new StartRefusal(failedValidation(errorList(['failed to parse config: ', ...decoded.problems])), false);
 }

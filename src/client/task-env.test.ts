@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Node } from '../model/node.ts';
 import { taskDirectories } from './alloc-dir.ts';
 import { testAllocation, testJob } from './client-test-kit.ts';
-import { interpolateAll } from './interpolate.ts';
+import { evaluateConfig } from './config-template.ts';
+import { interpolate } from './interpolate.ts';
 import { buildTaskEnv, defaultDeniedEnv, formatCores, type TaskEnvInput } from './task-env.ts';
 
 const job = testJob(
@@ -153,14 +154,54 @@ describe("a task's environment", () => {
     expect(JSON.stringify(buildTaskEnv(input()).variables)).not.toContain('canary');
   });
 
-  it('interpolates texts at any depth and leaves unknown names as written', () => {
+  it('stands in plain texts, where unknown names stay as written', () => {
     const { names } = buildTaskEnv(input());
-    const config = { args: ['${NOMAD_PORT_http}', '${nope} ${node.unique.name}'], map: [{ a: '${PLAIN}' }], n: 5 };
-    expect(interpolateAll(config, names)).toEqual({ args: ['25000', '${nope} node1'], map: [{ a: 'value' }], n: 5 });
+    expect(interpolate('${NOMAD_PORT_http} ${nope} ${node.unique.name}', names)).toBe('25000 ${nope} node1');
   });
 
   it('writes cores as ranges', () => {
     expect(formatCores([5, 0, 1, 2])).toBe('0-2,5');
     expect(formatCores([])).toBe('');
+  });
+});
+
+describe("a task's driver configuration", () => {
+  const env = buildTaskEnv(input());
+  const evaluated = (config: Record<string, unknown>) => evaluateConfig(config, env);
+
+  it('is evaluated at any depth, keys included, with the environment, the node and functions', () => {
+    const config = {
+      args: [
+        '${NOMAD_PORT_http}',
+        '-${env["dot.key"]}-',
+        '${upper(node.unique.name)}',
+        '${attr.kernel.name}',
+        '${dot.key}',
+      ],
+      labels: [{ '${PLAIN}': 'plain', n: 5, yes: true, none: null }],
+    };
+    expect(evaluated(config)).toEqual({
+      ok: true,
+      value: {
+        args: ['25000', '-dotted-', 'NODE1', 'linux', 'dotted'],
+        labels: [{ value: 'plain', n: 5, yes: true, none: null }],
+      },
+    });
+  });
+
+  it('keeps what is escaped and what only looks like a template', () => {
+    expect(evaluated({ a: '$${PLAIN}', b: '%%{x}', c: '$PLAIN 100%', d: 'a { b }' })).toEqual({
+      ok: true,
+      value: { a: '${PLAIN}', b: '%{x}', c: '$PLAIN 100%', d: 'a { b }' },
+    });
+  });
+
+  it('says every name that is not known and every broken template at once', () => {
+    const result = evaluated({ a: '${NOPE}', b: ['${open'], c: '${meta.nope}' });
+    expect(result.ok).toBe(false);
+    if (!result.ok) {
+      expect(result.problems.length).toBeGreaterThanOrEqual(3);
+      expect(result.problems.join(' ')).toContain('NOPE');
+    }
   });
 });

@@ -27,7 +27,9 @@ export interface TaskEnvInput {
 
 export interface TaskEnv {
   readonly variables: Readonly<Record<string, string>>;
-  /** `variables`, `node.*`, `attr.*` and the node's `meta.*`. */
+  /** `node.*`, `attr.*` and the node's `meta.*`. */
+  readonly nodeNames: Names;
+  /** Both of them. */
   readonly names: Names;
 }
 
@@ -51,7 +53,7 @@ export function buildTaskEnv(input: TaskEnvInput): TaskEnv {
     env.set(name, value);
   }
   for (const [name, value] of portVariables(portsOf(input.alloc, input.task.Name))) env.set(name, value);
-  const node = nodeNames(input.node, input.region);
+  const node = new Map(nodeNames(input.node, input.region));
   const names = new Map([...node, ...env]);
   for (const [name, text] of Object.entries(input.task.Env ?? {})) {
     const value = interpolate(text, names);
@@ -59,7 +61,7 @@ export function buildTaskEnv(input: TaskEnvInput): TaskEnv {
     env.set(clean, value);
     names.set(clean, value);
   }
-  return { variables: Object.fromEntries(env), names };
+  return { variables: Object.fromEntries(env), nodeNames: node, names };
 }
 
 type Variables = Iterable<readonly [string, string]>;
