@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { ClientDriver } from '../client/client-driver.ts';
 import { type DriverPlugin, openDriver } from '../driver-kit/driver-plugin.ts';
+import { mockDriver } from '../drivers/mock/index.ts';
 import { rawExec } from '../drivers/raw-exec/index.ts';
 import { type IsolationHost, openIsolation } from '../isolation/isolation-host.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
@@ -10,7 +11,7 @@ import type { Supervisor } from '../supervise/contract.ts';
 import { createSupervisor } from '../supervise/supervisor.ts';
 import type { AgentConfig } from './config.ts';
 
-export const builtInDrivers: readonly DriverPlugin[] = [rawExec] as unknown as readonly DriverPlugin[];
+export const builtInDrivers: readonly DriverPlugin[] = [mockDriver, rawExec] as unknown as readonly DriverPlugin[];
 
 export interface BuiltInDrivers {
   readonly drivers: ReadonlyMap<string, ClientDriver>;

@@ -2,7 +2,7 @@
  * One connection to the HTTP API: namespace, region and token on every request, state indexes and errors on every answer.
  * The typed routes stand in `nouns`; whatever has no method there is reached by `get`, `put`, `raw`.
  */
-import { formatJson, parseJson } from '../lib/json.ts';
+import { formatJson, parseNouns } from '../lib/json.ts';
 import { collectText } from './byte-stream.ts';
 import { type Query, withQuery } from './path.ts';
 import { ResponseError } from './response-error.ts';
@@ -154,7 +154,7 @@ export class ApiClient {
     const text = await collectText(response.body);
     const { headers } = response;
     return {
-      value: (text.trim() === '' ? null : parseJson(text)) as T,
+      value: (text.trim() === '' ? null : parseNouns(text)) as T,
       index: Number(headers['x-nomad-index'] ?? 0),
       knownLeader: headers['x-nomad-knownleader'] === 'true',
       lastContactMs: Number(headers['x-nomad-lastcontact'] ?? 0),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isFault } from './fault.ts';
-import { formatJson, parseJson } from './json.ts';
+import { formatJson, parseJson, parseNouns } from './json.ts';
 
 /** JSON without the integers on which the two readers differ on purpose. */
 const exactJson = fc.jsonValue().filter((value) => !/\d{16}/.test(JSON.stringify(value)));
@@ -66,5 +66,14 @@ describe('the JSON codec', () => {
     const value = parseJson('{"__proto__":{"polluted":1},"n":12345678901234567890}') as object;
     expect(Object.hasOwn(value, '__proto__')).toBe(true);
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  });
+});
+
+describe('reading API nouns', () => {
+  it('gives instants as numbers and keeps integers of free-form maps exact', () => {
+    expect(parseNouns('{"SubmitTime":1795489569123456789,"Tasks":[{"Config":{"n":9007199254740993}}]}')).toEqual({
+      SubmitTime: 1795489569123456800,
+      Tasks: [{ Config: { n: 9007199254740993n } }],
+    });
   });
 });

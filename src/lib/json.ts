@@ -19,6 +19,25 @@ export function parseJson(text: string): Json {
   }
 }
 
+/** Free-form maps of the API's nouns, where an integer is a user's own and stays exact. */
+const freeForm: ReadonlySet<string> = new Set(['Config', 'Policy']);
+
+/**
+ * Text → value for readers of API nouns: integers beyond 2^53 become the nearest number (instants in nanoseconds are such),
+ * but for those in free-form maps, which stay bigints.
+ */
+export function parseNouns(text: string): Json {
+  return maybeBig.test(text) ? narrow(parseJson(text)) : parseJson(text);
+}
+
+function narrow(value: Json): Json {
+  if (typeof value === 'bigint') return Number(value);
+  if (Array.isArray(value)) return value.map(narrow);
+  if (typeof value !== 'object' || value === null) return value;
+  for (const [key, item] of Object.entries(value)) if (!freeForm.has(key)) value[key] = narrow(item);
+  return value;
+}
+
 /** Value → text. `undefined` properties are left out, as JSON.stringify does. */
 export function formatJson(value: unknown, indent = 0): string {
   try {
