@@ -46,6 +46,13 @@ export class Draft {
     for (const row of rows) if (row !== null && keysOf?.(row).includes(key)) yield row as ServerTables[T];
   }
 
+  /** All rows, the changed ones last. */
+  *scan<T extends TableName>(table: T): Iterable<ServerTables[T]> {
+    const changed = this.changed(table);
+    for (const row of this.head.scan(table)) if (!changed.has(specs[table].id(row))) yield row;
+    for (const row of changed.values()) if (row !== null) yield row;
+  }
+
   put<T extends TableName>(table: T, row: ServerTables[T]): void {
     this.#changed(table).set(specs[table].id(row), row);
   }

@@ -2,7 +2,7 @@
 import { Fault } from '../lib/fault.ts';
 import type { Job } from '../model/job.ts';
 import { jobId, jobVersionId } from '../model/job-id.ts';
-import { isTerminal } from './allocation-status.ts';
+import { isTerminal } from '../scheduler/fit.ts';
 import type { ServerContext } from './context.ts';
 import { markStable } from './deployment-state.ts';
 import type { Draft } from './draft.ts';

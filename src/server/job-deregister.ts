@@ -1,6 +1,6 @@
 import type { Job } from '../model/job.ts';
 import { jobId, jobVersionId } from '../model/job-id.ts';
-import { isTerminal } from './allocation-status.ts';
+import { isTerminal } from '../scheduler/fit.ts';
 import type { ServerContext } from './context.ts';
 import { deploymentText } from './deployment-state.ts';
 import type { Draft } from './draft.ts';

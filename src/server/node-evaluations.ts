@@ -1,7 +1,7 @@
 import type { Job } from '../model/job.ts';
 import { jobId } from '../model/job-id.ts';
 import type { Node } from '../model/node.ts';
-import { isClientTerminal } from './allocation-status.ts';
+import { isClientTerminal } from '../scheduler/fit.ts';
 import type { Draft } from './draft.ts';
 import { jobEvaluation, putEvaluation, type Trigger } from './rows.ts';
 

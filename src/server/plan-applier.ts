@@ -4,13 +4,12 @@
  */
 import type { Allocation } from '../model/allocation.ts';
 import type { Evaluation } from '../model/evaluation.ts';
-import { jobId } from '../model/job-id.ts';
+import { jobId, jobVersionId } from '../model/job-id.ts';
+import { allocationsFit, isClientTerminal } from '../scheduler/fit.ts';
 import type { Decision, Plan } from '../scheduler/scheduler.ts';
-import { isTerminal } from './allocation-status.ts';
 import type { ServerContext } from './context.ts';
 import { countPlacement, isOver } from './deployment-state.ts';
 import type { Draft } from './draft.ts';
-import { fitProblem } from './node-fit.ts';
 import { putAllocation, putDeployment, putEvaluation } from './rows.ts';
 
 export interface Applied {
@@ -46,8 +45,11 @@ function rejectedNodes(draft: Draft, plan: Plan): ReadonlySet<string> {
 
 function byNode(allocations: readonly Allocation[]): ReadonlyMap<string, readonly Allocation[]> {
   const nodes = new Map<string, Allocation[]>();
-  for (const allocation of allocations)
-    nodes.set(allocation.NodeID, [...(nodes.get(allocation.NodeID) ?? []), allocation]);
+  for (const allocation of allocations) {
+    const there = nodes.get(allocation.NodeID);
+    if (there === undefined) nodes.set(allocation.NodeID, [allocation]);
+    else there.push(allocation);
+  }
   return nodes;
 }
 
@@ -61,12 +63,7 @@ function fits(draft: Draft, nodeId: string, placements: readonly Allocation[], s
   for (const there of draft.by('allocations', 'nodeLive', nodeId)) {
     if (!stopped.has(there.ID) && !planned.has(there.ID)) planned.set(there.ID, there);
   }
-  return (
-    fitProblem(
-      node,
-      [...planned.values()].filter((allocation) => !isTerminal(allocation)),
-    ) === undefined
-  );
+  return allocationsFit(node, planned.values()).fits;
 }
 
 function applyPlan(draft: Draft, plan: Plan, rejected: ReadonlySet<string>): void {
@@ -87,7 +84,7 @@ function applyPlan(draft: Draft, plan: Plan, rejected: ReadonlySet<string>): voi
 function stopAllocation(draft: Draft, stop: Allocation): void {
   const there = draft.get('allocations', stop.ID);
   if (there === undefined) return;
-  const isOverThere = ['complete', 'failed', 'lost'].includes(there.ClientStatus);
+  const isOverThere = isClientTerminal(there);
   putAllocation(draft, {
     ...there,
     DesiredStatus: stop.DesiredStatus,
@@ -119,6 +116,9 @@ function place(draft: Draft, placement: Allocation): void {
     if (!sameDeployment) countPlacement(draft, placement);
     return;
   }
+  // Purged since the plan was made: the evaluation that came with that stops the rest.
+  if (draft.get('jobVersions', jobVersionId(placement.Namespace, placement.JobID, placement.JobVersion)) === undefined)
+    return;
   putAllocation(draft, { ...placement, Job: null });
   const previous =
     placement.PreviousAllocation === '' ? undefined : draft.get('allocations', placement.PreviousAllocation);

@@ -2,7 +2,7 @@
 import { messageOf } from '../lib/fault.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import type { Node } from '../model/node.ts';
-import { isClientTerminal, isTerminal } from './allocation-status.ts';
+import { isClientTerminal, isTerminal } from '../scheduler/fit.ts';
 import { BlockedEvals } from './blocked-evals.ts';
 import type { Commit, CommitListener, ServerContext } from './context.ts';
 import { EvalBroker } from './eval-broker.ts';

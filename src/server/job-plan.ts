@@ -1,0 +1,47 @@
+import { Fault } from '../lib/fault.ts';
+import type { Job } from '../model/job.ts';
+import { annotateDiff } from '../model/job-diff-annotate.ts';
+import { diffJobs } from '../model/job-diff-make.ts';
+import { jobId } from '../model/job-id.ts';
+import { formatErrors, formatWarnings } from '../model/job-validate.ts';
+import type { Input } from '../model/schema.ts';
+import type { JobPlan } from './commands.ts';
+import type { ServerContext } from './context.ts';
+import { Draft } from './draft.ts';
+import { checkJob, evaluate, storeJob } from './job-register.ts';
+import type { Schedule } from './worker.ts';
+
+/** What registering the job would do: decided on a draft that is never written. */
+export function planJob(
+  context: ServerContext,
+  schedule: Schedule,
+  request: { readonly job: Input<Job>; readonly diff: boolean },
+): JobPlan & { readonly index: number } {
+  const snapshot = context.store.snapshot();
+  const { job, errors, warnings } = checkJob(snapshot, context.region, request.job);
+  if (errors.length > 0) throw new Fault('invalid', formatErrors(errors), { status: 500 });
+  const before = snapshot.get('jobs', jobId(job.Namespace, job.ID)) ?? null;
+  const draft = new Draft(snapshot, snapshot.index + 1, context.clock.now());
+  const stored = storeJob(draft, job);
+  const { evalId } = evaluate(draft, stored, context.newId(), 'job-register');
+  const base = {
+    jobModifyIndex: before?.JobModifyIndex ?? 0,
+    warnings: formatWarnings(warnings),
+    nextPeriodicLaunch: '',
+    index: before === null ? 0 : snapshot.index,
+  };
+  const diff = request.diff ? diffJobs(before, stored, false) : null;
+  const evaluation = draft.get('evaluations', evalId);
+  if (evaluation === undefined) return { ...base, createdEvals: null, diff, annotations: null, failures: null };
+  const { plan, failures, followUps } = schedule(
+    { ...evaluation, AnnotatePlan: true },
+    { snapshot: draft, now: draft.now, newId: context.newId, random: context.random },
+  );
+  return {
+    ...base,
+    createdEvals: followUps.length === 0 ? null : followUps,
+    diff: diff === null ? null : annotateDiff(diff, plan.annotations?.DesiredTGUpdates ?? null),
+    annotations: plan.annotations,
+    failures: Object.keys(failures).length === 0 ? null : failures,
+  };
+}

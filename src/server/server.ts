@@ -1,0 +1,125 @@
+/**
+ * The server half of an agent, put together. Everything it knows is in the store: created on an old store it goes on where it was.
+ *
+ *   created ──start──▶ serving ──close──▶ closed (the store stays open: who opened it closes it)
+ */
+import type { ServerConnection } from '../client/server-connection.ts';
+import type { Log } from '../lib/log.ts';
+import { formatWarnings } from '../model/job-validate.ts';
+import type { ServerStore } from '../state/server-tables.ts';
+import type { ServerCommands } from './commands.ts';
+import { Connections } from './connection.ts';
+import { type Clock, serverContext } from './context.ts';
+import { DeploymentWatcher } from './deployment-watcher.ts';
+import { Drainer } from './drainer.ts';
+import { GarbageCollector, type GarbageOptions } from './garbage-collector.ts';
+import { type HeartbeatOptions, Heartbeats } from './heartbeats.ts';
+import { putInitialRows } from './initial-rows.ts';
+import { evaluateJob, revertJob, scaleGroup, setJobStability, stopAllocation } from './job-commands.ts';
+import { deregisterJob } from './job-deregister.ts';
+import { planJob } from './job-plan.ts';
+import { checkJob, registerJob } from './job-register.ts';
+import { recountSummary } from './job-status.ts';
+import { drainNode, evaluateNode, purgeNode, setEligibility } from './node-commands.ts';
+import { Scheduling } from './scheduling.ts';
+import { systemClock } from './system-clock.ts';
+import type { Schedule } from './worker.ts';
+
+export interface ServerOptions {
+  readonly store: ServerStore;
+  readonly region: string;
+  readonly log: Log;
+  /** The pure scheduler: `schedule` of src/scheduler. */
+  readonly schedule: Schedule;
+  readonly newId: () => string;
+  /** 0 … 1. */
+  readonly random: () => number;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+  /** Evaluations worked on beside each other; 0: none. Default: 4. */
+  readonly schedulers?: number;
+  readonly heartbeat?: HeartbeatOptions;
+  readonly garbage?: GarbageOptions;
+  /** What is tried again how soon and how often, for tests. */
+  readonly retry?: { readonly deliveryLimit?: number; readonly timeoutMs?: number; readonly retryDelayMs?: number };
+}
+
+export interface Server extends ServerCommands {
+  readonly store: ServerStore;
+  /** Writes what every cluster begins with, takes up what was unfinished, begins to schedule. Once. */
+  start(): Promise<void>;
+  /**
+   * What a client calls. `mayJoin`: whether a node that is not known yet may come: true in process, or when the join token of another agent
+   * was right. Default: true.
+   */
+  connection(options?: { readonly mayJoin: boolean }): ServerConnection;
+  setJobStability(request: {
+    readonly namespace: string;
+    readonly id: string;
+    readonly version: number;
+    readonly stable: boolean;
+  }): Promise<{ readonly index: number }>;
+  /** How much is waiting to be scheduled: for metrics. */
+  evaluationCounts(): {
+    readonly ready: number;
+    readonly inWork: number;
+    readonly waiting: number;
+    readonly blocked: number;
+  };
+  /** Resolves when nothing of it is at work any more. */
+  close(): Promise<void>;
+}
+
+export function createServer(options: ServerOptions): Server {
+  const context = serverContext({ ...options, clock: options.clock ?? systemClock });
+  const scheduling = new Scheduling(context, {
+    schedule: options.schedule,
+    workers: options.schedulers ?? 4,
+    ...options.retry,
+  });
+  const heartbeats = new Heartbeats(context, options.heartbeat);
+  const connections = new Connections(context, heartbeats);
+  const deployments = new DeploymentWatcher(context);
+  const drainer = new Drainer(context);
+  const garbage = new GarbageCollector(context, options.garbage);
+  const listeners = [connections, heartbeats, scheduling, deployments, drainer];
+  for (const listener of listeners) context.listen(listener);
+  const loops = [heartbeats, deployments, drainer, garbage];
+  return {
+    store: options.store,
+    start: async () => {
+      await putInitialRows(context);
+      connections.start();
+      scheduling.start();
+      for (const loop of loops) loop.start();
+    },
+    close: async () => {
+      for (const loop of loops) loop.stop();
+      await scheduling.stop();
+    },
+    connection: (connect = { mayJoin: true }) => connections.connection(connect),
+    evaluationCounts: () => scheduling.counts,
+    registerJob: (request) => registerJob(context, request),
+    validateJob: async (job) => {
+      const { errors, warnings } = checkJob(options.store.snapshot(), options.region, job);
+      return { errors, warnings: formatWarnings(warnings) };
+    },
+    planJob: async (request) => planJob(context, options.schedule, request),
+    deregisterJob: (request) => deregisterJob(context, request),
+    evaluateJob: (request) => evaluateJob(context, request),
+    revertJob: (request) => revertJob(context, request),
+    scaleGroup: (request) => scaleGroup(context, request),
+    setJobStability: (request) => setJobStability(context, request),
+    stopAllocation: (request) => stopAllocation(context, request),
+    setEligibility: (request) => setEligibility(context, request),
+    drainNode: (request) => drainNode(context, request),
+    evaluateNode: (request) => evaluateNode(context, request),
+    purgeNode: (request) => purgeNode(context, request),
+    collectGarbage: () => garbage.force(),
+    reconcileSummaries: async () => {
+      await context.write((draft) => {
+        for (const job of draft.head.scan('jobs')) draft.put('jobSummaries', recountSummary(draft, job));
+      });
+    },
+  };
+}
