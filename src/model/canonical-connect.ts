@@ -30,10 +30,15 @@ function connected(group: GroupInput, service: ServiceInput, connect: Input<Cons
 
 function markNative(group: GroupInput, service: ServiceInput): GroupInput {
   const tasks = group.Tasks ?? [];
-  const name = service.TaskName || (tasks.length === 1 ? tasks[0]!.Name : '');
+  const own = tasks.filter(({ Kind }) => !/^connect-(?!native:)/.test(Kind ?? ''));
+  const native = service.TaskName
+    ? own.find(({ Name }) => Name === service.TaskName)
+    : own.length === 1
+      ? own[0]
+      : undefined;
   return {
     ...group,
-    Tasks: tasks.map((task) => (task.Name === name ? { ...task, Kind: `connect-native:${service.Name}` } : task)),
+    Tasks: tasks.map((task) => (task === native ? { ...task, Kind: `connect-native:${service.Name}` } : task)),
   };
 }
 
