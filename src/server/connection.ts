@@ -85,7 +85,8 @@ export class Connections implements CommitListener {
       for (;;) {
         const snapshot = store.snapshot();
         const watch = this.#allocations(nodeId);
-        if (seen !== null && Object.keys(seen.allocations).some((id) => watch.allocations[id] === undefined)) return watch;
+        if (seen !== null && Object.keys(seen.allocations).some((id) => watch.allocations[id] === undefined))
+          return watch;
         seen = watch;
         const removedAt = this.#removedAt.get(nodeId) ?? this.#startedAt;
         const newest = Math.max(removedAt, ...Object.values(watch.allocations));
