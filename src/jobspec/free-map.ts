@@ -71,6 +71,7 @@ function attributeValue(attribute: Attribute, context: EvalContext, diagnostics:
   const { value, diagnostics: found } = evaluate(attribute.expr, context);
   diagnostics.push(...found);
   if (!isWhollyKnown(value)) {
+    if (found.length === 0) return undefined;
     diagnostics.push(
       errorAt(startRange(attribute.expr), 'Unsuitable value type', 'Unsuitable value: value must be known'),
     );

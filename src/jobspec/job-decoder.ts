@@ -8,6 +8,7 @@ import {
   errorAt,
   evaluate,
   expandedContent,
+  isWhollyKnown,
   justAttributes,
   type SourceRange,
   startRange,
@@ -137,6 +138,8 @@ export class JobDecoder {
   #read(field: Field<unknown>, attribute: Attribute, where: SourceRange): unknown {
     const { value, diagnostics } = evaluate(attribute.expr, this.#context);
     this.diagnostics.push(...diagnostics);
+    // Unknown without a problem of its own: what made it so was said where it happened.
+    if (diagnostics.length === 0 && !isWhollyKnown(value)) return undefined;
     const result = fieldValue(field, value);
     if (result.reason === undefined) return result.json;
     this.diagnostics.push(errorAt(where, 'Unsuitable value type', `Unsuitable value: ${result.reason}`));
