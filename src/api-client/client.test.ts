@@ -48,9 +48,11 @@ describe('the client', () => {
       'x-nomad-lastcontact': '3',
       'x-nomad-nexttoken': 't',
     };
-    const { transport } = scripted([{ body: '{"ID":"a","Big":12345678901234567890}', headers }]);
+    const { transport } = scripted([
+      { body: '{"ID":"a","SubmitTime":1700000000123456789,"Config":{"Big":12345678901234567890}}', headers },
+    ]);
     expect(await connect({ transport }).jobs.read('a')).toEqual({
-      value: { ID: 'a', Big: 12345678901234567890n },
+      value: { ID: 'a', SubmitTime: 1_700_000_000_123_456_800, Config: { Big: 12345678901234567890n } },
       index: 7,
       knownLeader: true,
       lastContactMs: 3,

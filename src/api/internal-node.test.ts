@@ -2,11 +2,15 @@ import { afterEach, expect, it } from 'vitest';
 import { httpServerConnection } from '../client/http-server-connection.ts';
 import type { AllocationUpdate, NodeCredentials, ServerConnection } from '../client/server-connection.ts';
 import { Fault } from '../lib/fault.ts';
+import { fill } from '../model/fill.ts';
 import type { Node } from '../model/node.ts';
+import { TaskState } from '../model/task-state.ts';
 import { allocationRow, type FakeServer, jobRow, nodeRow, startFakeServer, testId } from './fake-agent.ts';
 
 const who: NodeCredentials = { nodeId: testId(1), secretId: testId(2) };
 const node = nodeRow({ ID: who.nodeId, SecretID: who.secretId, Name: 'far' });
+/** Nanoseconds: wider than 53 bits. */
+const instant = 1_700_000_000_123_456_800;
 let server: FakeServer;
 afterEach(() => server.close());
 
@@ -26,7 +30,7 @@ function recording() {
       throw new Fault('not_found', 'node not found');
     },
     watchAllocations: async (_who, index) => ({ index: index + 1, allocations: { a: 1 } }),
-    readAllocations: async (_who, ids) => ids.map((ID) => allocationRow({ ID })),
+    readAllocations: async (_who, ids) => ids.map((ID) => allocationRow({ ID, CreateTime: instant })),
     async updateAllocations(_who, updates) {
       seen.updates.push(...updates);
     },
@@ -48,7 +52,9 @@ it('a node registers with the join token, is known by its secret then, and every
   expect(await remote.register(node, signal)).toEqual({ index: 4, heartbeatTtlMs: 1000 });
   expect(seen.nodes).toEqual([node]);
   expect(await remote.watchAllocations(who, 7, signal)).toEqual({ index: 8, allocations: { a: 1 } });
-  expect(await remote.readAllocations(who, [testId(3)], signal)).toEqual([allocationRow({ ID: testId(3) })]);
+  expect(await remote.readAllocations(who, [testId(3)], signal)).toEqual([
+    allocationRow({ ID: testId(3), CreateTime: instant }),
+  ]);
   expect(await remote.readJob(who, 'dev', 'a/b', 3, signal)).toEqual(
     jobRow({ ID: 'a/b', Namespace: 'dev', Version: 3 }),
   );
@@ -57,7 +63,9 @@ it('a node registers with the join token, is known by its secret then, and every
     NodeID: who.nodeId,
     ClientStatus: 'running',
     ClientDescription: 'd',
-    TaskStates: {},
+    TaskStates: {
+      t: fill(TaskState, { State: 'running', Events: [{ Type: 'Started', Time: instant }] }),
+    },
     DeploymentStatus: null,
     NetworkStatus: null,
   };

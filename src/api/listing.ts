@@ -4,6 +4,7 @@ import { compileFilter, type Filter, parseExpression, type Shape } from '../lib/
 import type { ServerSnapshot } from '../state/server-tables.ts';
 import type { PageOptions } from './query-parameters.ts';
 import type { ApiRequest } from './request.ts';
+import { rowPattern } from './row-pattern.ts';
 import { Turn } from './turns.ts';
 
 /** An order of rows and the text form of a place in it. */
@@ -183,7 +184,7 @@ function filterOf<Row extends object>(
 
 function compiled(text: string, shape: Shape): Filter {
   try {
-    return compileFilter(parseExpression(text), shape);
+    return compileFilter(parseExpression(text), shape, rowPattern);
   } catch (error) {
     if (!isFault(error)) throw error;
     throw new Fault('invalid', `failed to create result paginator: failed to read filter expression: ${error.message}`);

@@ -11,7 +11,7 @@ import {
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { Fault, type FaultKind, isFault, messageOf } from '../lib/fault.ts';
-import { formatJson, parseJson } from '../lib/json.ts';
+import { formatJson, parseNouns } from '../lib/json.ts';
 import type { NodeCredentials, ServerConnection } from './server-connection.ts';
 import {
   type HeartbeatAnswer,
@@ -160,7 +160,7 @@ async function readAnswer(response: IncomingMessage): Promise<unknown> {
   for await (const chunk of response) chunks.push(chunk as Buffer);
   const text = Buffer.concat(chunks).toString('utf8');
   const status = response.statusCode ?? 0;
-  if (status >= 200 && status < 300) return text === '' ? {} : parseJson(text);
+  if (status >= 200 && status < 300) return text === '' ? {} : parseNouns(text);
   throw new Fault(kindOf(status), text.trim() || `the server answered ${status}`, { status });
 }
 

@@ -48,3 +48,9 @@ describe('decoding a job', () => {
     fc.assert(fc.property(fc.jsonValue({ maxDepth: 6 }), (json) => void decode(Job, json as Json, 'Job')));
   });
 });
+
+it('instants in nanoseconds, as a job read from the API carries them, are taken as the nearest number', () => {
+  const { value, problems } = decode(Job, parseJson('{"ID":"a","SubmitTime":1700000000123456789}'));
+  expect([value.SubmitTime, problems]).toEqual([1_700_000_000_123_456_800, []]);
+  expect(decode(Job, parseJson('{"SubmitTime":17000000001234567890}')).problems).toHaveLength(1);
+});

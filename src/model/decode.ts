@@ -84,11 +84,14 @@ function read(field: Field<unknown>, json: Json, place: Place): unknown {
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-/** Inclusive ranges. Nothing here needs more than 53 bits, so wider numbers are refused rather than rounded. */
+/**
+ * Inclusive ranges. What is 64 bits wide on Nomad's side may hold an instant in nanoseconds, which a number keeps to a quarter of a
+ * microsecond; elsewhere nothing needs more than 53 bits, so wider numbers are refused rather than rounded.
+ */
 export const integerRanges: { readonly [type in IntegerType | 'int']: readonly [number, number] } = {
   int: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-  int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-  uint64: [0, Number.MAX_SAFE_INTEGER],
+  int64: [-(2 ** 63), 2 ** 63],
+  uint64: [0, 2 ** 64],
   uint32: [0, 2 ** 32 - 1],
   uint16: [0, 2 ** 16 - 1],
   uint8: [0, 255],
@@ -103,7 +106,8 @@ function readInteger(field: Field<unknown>, json: Json, place: Place): unknown {
     return whole && Math.abs(Number(json)) <= 2 ** 63 ? Number(json) : wrong(json, place, goType(field));
   }
   const [minimum, maximum] = integerRanges[field.bits ?? 'int'];
-  if (typeof json === 'number' && Number.isInteger(json) && json >= minimum && json <= maximum) return json + 0;
+  const whole = Number(json);
+  if (Number.isInteger(whole) && whole >= minimum && whole <= maximum) return whole + 0;
   return wrong(json, place, goType(field));
 }
 

@@ -9,6 +9,7 @@ import { notServed } from '../error-answer.ts';
 import { creationOrIdOrder, idOrder } from '../listing.ts';
 import type { ApiRequest } from '../request.ts';
 import { type Answer, type Route, readMethods, type Services } from '../route.ts';
+import { rowPattern } from '../row-pattern.ts';
 import { rowAnswer, withState } from '../shared-answers.ts';
 import { shapeOf, visibleForm } from '../visible.ts';
 import { allocationForm, allocationStub } from './allocations.ts';
@@ -60,7 +61,7 @@ function parameters({ query }: ApiRequest): (row: Evaluation) => boolean {
 
 function countEvaluations(snapshot: ServerSnapshot, { query, namespace }: ApiRequest) {
   const text = query.text('filter');
-  const filter = text === '' ? () => true : compileFilter(parseExpression(text), shapeOf(Evaluation));
+  const filter = text === '' ? () => true : compileFilter(parseExpression(text), shapeOf(Evaluation), rowPattern);
   let count = 0;
   for (const row of snapshot.scan('evaluations', { prefix: query.text('prefix') }))
     if ((namespace === '*' || row.Namespace === namespace) && filter(row)) count++;

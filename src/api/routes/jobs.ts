@@ -1,4 +1,5 @@
 import { Fault } from '../../lib/fault.ts';
+import { formatErrors } from '../../model/error-list.ts';
 import { Job } from '../../model/job.ts';
 import { jobId } from '../../model/job-id.ts';
 import { JobSubmission } from '../../model/job-submission.ts';
@@ -110,13 +111,6 @@ export async function registerJob(request: ApiRequest, services: Services, id?: 
   return registrationAnswer(done, { Warnings: done.warnings });
 }
 
-/** Nomad's clients show this text as it is. */
-export function multiError(errors: readonly string[]): string {
-  if (errors.length === 0) return '';
-  const title = errors.length === 1 ? '1 error occurred:' : `${errors.length} errors occurred:`;
-  return `${title}\n${errors.map((error) => `\t* ${error}\n`).join('')}\n`;
-}
-
 export const jobsRoutes = (parseJob: JobParser | undefined): readonly Route[] => [
   {
     kind: 'read',
@@ -168,7 +162,7 @@ export const jobsRoutes = (parseJob: JobParser | undefined): readonly Route[] =>
       const value = {
         DriverConfigValidated: true,
         ValidationErrors: errors.length === 0 ? null : errors,
-        Error: multiError(errors),
+        Error: errors.length === 0 ? '' : formatErrors(errors),
         Warnings: warnings,
       };
       return { value };

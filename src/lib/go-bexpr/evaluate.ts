@@ -1,4 +1,5 @@
 import { Fault } from '../fault.ts';
+import { parseGoRegexp } from '../go-regexp.ts';
 import { anyShape, type Shape } from './shape.ts';
 import type { Expression, Operator, Selector } from './syntax.ts';
 
@@ -13,40 +14,55 @@ const noBindings: Bindings = new Map();
 /** A compiled filter: true for data it lets through. Faults: `invalid` for a field that does not exist or a value that does not fit it. */
 export type Filter = (datum: object) => boolean;
 
-export function compileFilter(expression: Expression, shape: Shape): Filter {
-  const compiled = compile(expression, shape);
+/** A pattern → whether a text has it; faults of bad patterns come from the compiler. */
+export type PatternCompiler = (pattern: string) => (text: string) => boolean;
+
+/** `patterns`: how `matches` reads its patterns; default: this engine's expressions, which a hostile one can stall. */
+export function compileFilter(expression: Expression, shape: Shape, patterns: PatternCompiler = nativePattern): Filter {
+  const compiled = compile(expression, { shape, patterns });
   return (datum) => compiled(datum as Datum, noBindings);
+}
+
+const nativePattern: PatternCompiler = (text) => {
+  const pattern = parseGoRegexp(text);
+  if (pattern === undefined) throw new Fault('invalid', `error parsing regexp: ${JSON.stringify(text)}`);
+  return (value) => pattern.test(value);
+};
+
+interface Context {
+  readonly shape: Shape;
+  readonly patterns: PatternCompiler;
 }
 
 type Compiled = (datum: Datum, bindings: Bindings) => boolean;
 
-function compile(expression: Expression, shape: Shape): Compiled {
+function compile(expression: Expression, context: Context): Compiled {
   switch (expression.kind) {
     case 'not': {
-      const operand = compile(expression.operand, shape);
+      const operand = compile(expression.operand, context);
       return (datum, bindings) => !operand(datum, bindings);
     }
     case 'and':
     case 'or': {
-      const left = compile(expression.left, shape);
-      const right = compile(expression.right, shape);
+      const left = compile(expression.left, context);
+      const right = compile(expression.right, context);
       return expression.kind === 'and'
         ? (datum, bindings) => left(datum, bindings) && right(datum, bindings)
         : (datum, bindings) => left(datum, bindings) || right(datum, bindings);
     }
     case 'all':
     case 'any':
-      return collection(expression, shape);
+      return collection(expression, context);
     case 'match':
-      return match(expression, shape);
+      return match(expression, context);
   }
 }
 
-function collection(expression: Expression & { readonly kind: 'all' | 'any' }, shape: Shape): Compiled {
-  const inner = compile(expression.inner, shape);
+function collection(expression: Expression & { readonly kind: 'all' | 'any' }, context: Context): Compiled {
+  const inner = compile(expression.inner, context);
   const every = expression.kind === 'all';
   return (datum, bindings) => {
-    const found = find(datum, shape, expression.selector, bindings);
+    const found = find(datum, context.shape, expression.selector, bindings);
     if (found === absent) return every;
     const entries = Array.isArray(found.value)
       ? found.value.map((item, index) => [index, item] as const)
@@ -66,11 +82,11 @@ function collection(expression: Expression & { readonly kind: 'all' | 'any' }, s
   };
 }
 
-function match(expression: Expression & { readonly kind: 'match' }, shape: Shape): Compiled {
+function match(expression: Expression & { readonly kind: 'match' }, context: Context): Compiled {
   const { selector, operator, value } = expression;
-  const test = tester(operator, value);
+  const test = tester(operator, value, context.patterns);
   return (datum, bindings) => {
-    const found = find(datum, shape, selector, bindings);
+    const found = find(datum, context.shape, selector, bindings);
     if (found === absent) return operator === '!=' || operator.startsWith('not ') || operator === 'is empty';
     return test(found.value, found.shape);
   };
@@ -78,7 +94,7 @@ function match(expression: Expression & { readonly kind: 'match' }, shape: Shape
 
 type Test = (value: unknown, shape: Shape) => boolean;
 
-function tester(operator: Operator, text: string): Test {
+function tester(operator: Operator, text: string, patterns: PatternCompiler): Test {
   switch (operator) {
     case '==':
       return (value, shape) => equals(value, shape, text);
@@ -94,8 +110,8 @@ function tester(operator: Operator, text: string): Test {
       return (value) => !isEmpty(value);
     case 'matches':
     case 'not matches': {
-      const pattern = regularExpression(text);
-      return (value) => pattern.test(String(value)) === (operator === 'matches');
+      const found = patterns(text);
+      return (value) => found(String(value)) === (operator === 'matches');
     }
   }
 }
@@ -129,21 +145,6 @@ function isEmpty(value: unknown): boolean {
   if (typeof value === 'object') return Object.keys(value).length === 0;
   if (typeof value === 'string') return false;
   throw new Fault('invalid', '"is empty" asks a string, a list or a map');
-}
-
-/** Go's spelling of flags and named groups; what JavaScript cannot say is `Fault('invalid')`. */
-function regularExpression(text: string): RegExp {
-  const flags = /^\(\?([ims]+)\)/.exec(text);
-  const body = text
-    .slice(flags?.[0].length ?? 0)
-    .replaceAll('(?P<', '(?<')
-    .replace(/\\A/g, '^')
-    .replace(/\\z/g, '$');
-  try {
-    return new RegExp(body, flags?.[1] ?? '');
-  } catch (cause) {
-    throw new Fault('invalid', `error parsing regexp: ${JSON.stringify(text)}`, { cause });
-  }
 }
 
 /** Walks the selector. A field that no declaration knows is a mistake of the caller's; a key that is not there is `absent`. */
