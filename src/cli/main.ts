@@ -73,4 +73,8 @@ const present = (name: string): boolean => (process.env[name] ?? '') !== '';
 const flagged = (words: readonly string[], name: string): boolean =>
   words.includes(`-${name}`) || words.includes(`--${name}`);
 
+// `drover … | head` ends quietly when its reader does
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 141 : 1));
+
 process.exitCode = await main(process.argv.slice(2));
