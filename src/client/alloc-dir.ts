@@ -8,7 +8,7 @@ import { chmod, chown, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TaskDirectories } from '../driver/contract.ts';
 import { messageOf } from '../lib/fault.ts';
-import { removeBeneath } from '../lib/node/safe-path.ts';
+import { moveBeneath, removeBeneath } from '../lib/node/safe-path.ts';
 import { mountTmpfs, unmount } from './mount-shell.ts';
 import { isMountPoint, listMounts } from './mounts.ts';
 
@@ -99,6 +99,15 @@ export async function removeAllocationDirectory(allocDir: string, allocId: strin
   const mounts = await listMounts(join(allocDir, allocId));
   await unmount(mounts.reverse());
   await removeBeneath(allocDir, allocId);
+}
+
+/** `alloc/data` and each task's `local` go from an ended allocation to the one that replaces it. */
+export async function moveDisk(allocDir: string, from: string, to: string, tasks: readonly string[]): Promise<void> {
+  await moveBeneath(allocDir, `${from}/alloc/data`, `${to}/alloc/data`);
+  for (const task of tasks) {
+    await make(join(allocDir, to, task), 0o777, nobody);
+    await moveBeneath(allocDir, `${from}/${task}/local`, `${to}/${task}/local`);
+  }
 }
 
 /** uid and gid of `user` (a name or a number) by the host's files; null: nobody of that name. */

@@ -14,7 +14,7 @@ import type { Node } from '../model/node.ts';
 import type { Task } from '../model/task.ts';
 import type { TaskGroup } from '../model/task-group.ts';
 import type { TaskEvent } from '../model/task-state.ts';
-import { buildAllocationDirectory, buildTaskDirectory, lookUpUser, taskDirectories } from './alloc-dir.ts';
+import { buildAllocationDirectory, buildTaskDirectory, lookUpUser, moveDisk, taskDirectories } from './alloc-dir.ts';
 import { type HealthRules, healthOf, healthRules, type WatchedTask } from './alloc-health.ts';
 import type { ClientDrivers } from './client-driver.ts';
 import type { ClientConfig } from './config.ts';
@@ -119,7 +119,7 @@ export class AllocationRunner {
   async start(): Promise<void> {
     await Promise.all([...this.#tasks.values()].map((task) => task.recover()));
     if (this.#life.signal.aborted) return;
-    if (!this.allDead && !this.#stopWanted) await this.#prepare();
+    if (!this.allDead && !this.stopWanted) await this.#prepare();
     this.#settle();
   }
 
@@ -132,12 +132,26 @@ export class AllocationRunner {
     try {
       this.#refuseUnservedNetwork();
       await buildAllocationDirectory(this.#options.config.allocDir, this.id);
+      await this.#takeOverDisk();
       this.#ready = true;
     } catch (error) {
       this.#description = messageOf(error);
       this.#options.log.error('an allocation could not be prepared', { alloc: this.id, error: this.#description });
       this.#failAll(hookFailed('alloc_dir', this.#description));
     }
+  }
+
+  /** A sticky disk comes along from the allocation this one replaces, where that was here. */
+  async #takeOverDisk(): Promise<void> {
+    const previous = this.#alloc.PreviousAllocation;
+    const begun = this.tasks.some((task) => task.run.generation !== '');
+    if (previous === '' || begun || this.#group.EphemeralDisk?.Sticky !== true) return;
+    await moveDisk(
+      this.#options.config.allocDir,
+      previous,
+      this.id,
+      this.tasks.map((task) => task.name),
+    );
   }
 
   #refuseUnservedNetwork(): void {
@@ -163,7 +177,7 @@ export class AllocationRunner {
     this.#settle();
   }
 
-  get #stopWanted(): boolean {
+  get stopWanted(): boolean {
     return this.#alloc.DesiredStatus !== 'run';
   }
 
@@ -171,6 +185,12 @@ export class AllocationRunner {
   stop(): void {
     this.#alloc = { ...this.#alloc, DesiredStatus: 'stop' };
     this.#settle();
+  }
+
+  /** How long the allocation may run while the servers cannot be reached; null: for ever. Milliseconds. */
+  get stopsUnreachedAfterMs(): number | null {
+    const after = this.#group.Disconnect?.StopOnClientAfter ?? this.#group.StopAfterClientDisconnect;
+    return after === null || this.allDead ? null : after / 1e6;
   }
 
   /** The agent goes, the tasks stay. */
@@ -184,8 +204,8 @@ export class AllocationRunner {
     if (this.#life.signal.aborted) return;
     const members = this.#members();
     const down = downfall(members);
-    if (this.#stopWanted || down !== null) this.#ending = true;
-    if (this.#stopWanted) void this.#killAll(null);
+    if (this.stopWanted || down !== null) this.#ending = true;
+    if (this.stopWanted) void this.#killAll(null);
     else if (down !== null) void this.#killAll(down.event);
     const stopping = this.#ending;
     if (this.#ready || stopping) for (const name of allowed(members, stopping)) this.#begin(name, stopping);
@@ -227,7 +247,7 @@ export class AllocationRunner {
 
   #watchHealth(members: readonly WatchedTask[]): void {
     const rules = healthRules(this.#job, this.#group, this.#alloc.DeploymentID);
-    if (rules === null || (this.#health?.Healthy ?? null) !== null || this.#stopWanted) return;
+    if (rules === null || (this.#health?.Healthy ?? null) !== null || this.stopWanted) return;
     if (this.#healthTimer !== null) clearTimeout(this.#healthTimer);
     this.#decideHealth(members, rules);
   }

@@ -42,6 +42,7 @@ export class AllocationTable {
   readonly #runners = new Map<string, AllocationRunner>();
   readonly #life = new AbortController();
   readonly #forgetting = new Set<string>();
+  #lastBeatMs = performance.now();
   #reached: () => void = () => undefined;
   /** Resolves when the servers first said what this node should run. */
   readonly #serversReached: Promise<void>;
@@ -243,6 +244,25 @@ export class AllocationTable {
         for (const id of chooseGarbage(ended, kept.length, usedPercent, limits)) await this.collect(id);
       } catch (error) {
         this.#options.log.warn('ended allocations could not be collected', { error: messageOf(error) });
+      }
+    }
+  }
+
+  /** A heartbeat was answered. */
+  serversBeat(): void {
+    this.#lastBeatMs = performance.now();
+  }
+
+  /** Ends what must not run on while the servers cannot be reached (`stop_on_client_after`), by a clock that nobody sets. */
+  async unreachedLoop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(500, undefined, { signal, ref: false }).catch(() => undefined);
+      const silentMs = performance.now() - this.#lastBeatMs;
+      for (const runner of this.#runners.values()) {
+        const limitMs = runner.stopsUnreachedAfterMs;
+        if (limitMs === null || silentMs < limitMs || signal.aborted || runner.stopWanted) continue;
+        this.#options.log.warn('the servers were not reached for too long; an allocation ends', { alloc: runner.id });
+        runner.stop();
       }
     }
   }

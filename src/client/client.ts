@@ -5,6 +5,7 @@
  *   stop       ─▶ (dev mode: every task ends) ─▶ last reports sent ─▶ loops end; otherwise tasks run on
  */
 
+import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import type { IsolationRung } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
@@ -60,6 +61,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   await mkdir(config.allocDir, { recursive: true, mode: 0o711 });
   const life = new AbortController();
   const { signal } = life;
+  setMaxListeners(0, signal);
   const drivers = allowedDrivers(options.drivers, config.options);
   const identity = await ownIdentity(store, options.newId);
   const who = { nodeId: identity.ID, secretId: identity.SecretID };
@@ -75,7 +77,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     server,
     who,
     node: () => node,
-    beaten: () => undefined,
+    beaten: () => table.serversBeat(),
     log,
     random: options.random,
   });
@@ -104,6 +106,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     syncAllocations({ server, who, known: () => table.known(), apply: (changes) => table.apply(changes), log }, signal),
     table.collectLoop(signal),
     table.listenToDrivers(signal),
+    table.unreachedLoop(signal),
   ].map((loop) => loop.catch(logged('a loop of the client failed')));
   const stats = new HostStatsSampler(config.allocDir, facts.processor.totalCompute, options.now);
   return {

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Fault } from '../fault.ts';
-import { listBeneath, openBeneath, removeBeneath, statBeneath, writeBeneath } from './safe-path.ts';
+import { listBeneath, moveBeneath, openBeneath, removeBeneath, statBeneath, writeBeneath } from './safe-path.ts';
 
 let base: string;
 let root: string;
@@ -94,6 +94,18 @@ describe('a path in a tree that a task may write', () => {
     expect(await read('task/planted')).toBe('mine');
     expect(statSync(join(outside, 'secret')).size).toBe(10);
     expect(statSync(join(root, 'task', 'planted')).mode & 0o777).toBe(0o640);
+  });
+
+  it('moves a tree in place of another, but not through a link', async () => {
+    mkdirSync(join(root, 'next', 'local'), { recursive: true });
+    writeFileSync(join(root, 'next', 'local', 'old'), '');
+    symlinkSync(outside, join(root, 'way'));
+    await faultOf(moveBeneath(root, 'task/local', 'way/local'));
+    expect(await moveBeneath(root, 'task/local', 'next/local')).toBe(true);
+    expect(await read('next/local/file')).toBe('inside');
+    expect(readdirSync(join(root, 'next', 'local'))).toEqual(['file']);
+    expect(await moveBeneath(root, 'task/local', 'next/local')).toBe(false);
+    expect(readdirSync(outside)).toEqual(['secret']);
   });
 
   it('removes a tree without touching what its links point at', async () => {

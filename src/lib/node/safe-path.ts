@@ -5,7 +5,7 @@
  * weaker against a race, and all that Node gives there.
  */
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, lstat, open, readdir, rmdir, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../fault.ts';
 
@@ -190,6 +190,23 @@ export async function writeBeneath(root: string, path: string, content: Uint8Arr
       await handle.close();
     }
   });
+}
+
+/** Renames within the tree; what has the new name is removed first. False: there was nothing to move. */
+export async function moveBeneath(root: string, from: string, to: string): Promise<boolean> {
+  try {
+    return await within(root, from, 'rename', async (source, oldName) =>
+      within(root, to, 'rename', async (target, newName) => {
+        await lstat(source.at(oldName));
+        await removeName(target, newName);
+        await rename(source.at(oldName), target.at(newName));
+        return true;
+      }),
+    );
+  } catch (error) {
+    if (error instanceof Fault && error.kind === 'not_found') return false;
+    throw error;
+  }
 }
 
 /** Removes a file or a whole tree, itself included; links are removed, not followed. Missing is fine. */
