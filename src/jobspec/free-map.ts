@@ -33,7 +33,8 @@ export function freeMap(body: Body, context: EvalContext, diagnostics: Diagnosti
     body.json === undefined ? body : { attributes: jsonAttributes(body, diagnostics), blocks: [] };
   for (const attribute of attributes.values()) {
     const value = attributeValue(attribute, context, diagnostics);
-    if (value !== undefined) entries.set(attribute.name, value);
+    // Null is as good as not written.
+    if (value !== undefined && value !== null) entries.set(attribute.name, value);
   }
   for (const [type, same] of groupBlocks(blocks)) {
     entries.set(

@@ -44,10 +44,8 @@ function normalizeTask(task: Row, outer: Outer): Row {
   const resources = task['Resources'] as Row | null;
   // Unlike Nomad: a group's secrets are added to a task's own; there the task's own are added to themselves and the job is refused.
   const secrets = [...(rows(task['Secrets']) ?? []), ...outer.secrets];
-  const { CSIPluginConfig: plugin, ...rest } = task;
   return {
-    ...rest,
-    ...(plugin === null ? {} : { CSIPluginConfig: plugin }),
+    ...withoutPlugin(task),
     ...splitIdentities(rows(task['Identities'])),
     Vault:
       vault === null
@@ -63,6 +61,12 @@ function normalizeTask(task: Row, outer: Outer): Row {
     Resources:
       resources === null ? null : { ...resources, Networks: rows(resources['Networks'])?.map(splitPorts) ?? null },
   };
+}
+
+/** The one row that the API leaves out instead of saying null. */
+function withoutPlugin(task: Row): Row {
+  const { CSIPluginConfig: plugin, ...rest } = task;
+  return plugin === null ? rest : task;
 }
 
 /** The identity without a name, or named `default`, has a field of its own; of several the last counts. */

@@ -55,6 +55,10 @@ describe('a job file', () => {
     });
   });
 
+  it('leaves attributes of config out that are null', () => {
+    expect(firstTask('config {\n a = null\n b = [null]\n}')?.Config).toEqual({ b: [null] });
+  });
+
   it('keeps integers of 64 bits in config exactly', () => {
     expect(firstTask('config {\n n = 9007199254740993\n}')?.Config).toEqual({ n: 9007199254740993n });
   });
