@@ -339,6 +339,8 @@ static int empty(int count, char **directories) {
 int main(int argc, char **argv) {
   const char *mode = argc > 1 ? argv[1] : "";
   u32 len;
+  /* What was inherited by accident must not be held open for the life of a task. */
+  syscall(SYS_close_range, 3, ~0u, 0);
   if (!strcmp(mode, "version")) return write_all(1, "1\n", 2) ? 1 : 0;
   if (!strcmp(mode, "spawn")) return spawn();
   if (!strcmp(mode, "empty")) return empty(argc - 2, argv + 2);

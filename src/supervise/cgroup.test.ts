@@ -8,13 +8,23 @@ import { locateNative } from './locate.ts';
 import { createSupervisor } from './supervisor.ts';
 import { startTimeOf } from './this-host.ts';
 
+const bomb = `
+import os
+while True:
+    try: os.fork()
+    except OSError: pass
+`;
+
 /** Real cgroups, in whichever hierarchy this host has each controller: v1 beside this process's own group, or v2. */
 
 const { SIGKILL } = constants.signals;
 const own = existsSync('/proc/self/cgroup') ? readFileSync('/proc/self/cgroup', 'utf8') : '';
 
 function v1(controller: string): string | null {
-  const path = own.split('\n').find((line) => line.split(':')[1] === controller)?.split(':')[2];
+  const path = own
+    .split('\n')
+    .find((line) => line.split(':')[1] === controller)
+    ?.split(':')[2];
   const directory = `/sys/fs/cgroup/${controller}${path ?? ''}`;
   return path !== undefined && existsSync(directory) ? directory : null;
 }
@@ -31,109 +41,136 @@ function writable(): boolean {
   }
 }
 
-describe.skipIf(locateNative('drover-shim') === null || !writable())('with cgroups of version 1, the native shim', () => {
-  const base = mkdtempSync(join(tmpdir(), 'drover-cgroup-'));
-  const supervisor = createSupervisor({ kind: 'native' });
-  const made: string[] = [];
-  let counter = 0;
+describe.skipIf(locateNative('drover-shim') === null || !writable())(
+  'with cgroups of version 1, the native shim',
+  () => {
+    const base = mkdtempSync(join(tmpdir(), 'drover-cgroup-'));
+    const supervisor = createSupervisor({ kind: 'native' });
+    const made: string[] = [];
+    let counter = 0;
 
-  afterEach(async () => {
-    await emptyCgroups(made);
-    for (const directory of made.splice(0).reverse()) rmdirSync(directory);
-  });
-  afterAll(async () => {
-    await supervisor.close();
-    rmSync(base, { recursive: true, force: true });
-  });
+    afterEach(async () => {
+      await emptyCgroups(made);
+      for (const directory of made.splice(0).reverse()) rmdirSync(directory);
+    });
+    afterAll(async () => {
+      await supervisor.close();
+      rmSync(base, { recursive: true, force: true });
+    });
 
-  function group(controller: string): string {
-    const directory = join(v1(controller) as string, `drover-test-${process.pid}-${counter}`);
-    mkdirSync(directory);
-    made.push(directory);
-    return directory;
-  }
-
-  function record(script: string, more: Partial<StartRecord>): StartRecord {
-    counter += 1;
-    const output = { directory: base, stdout: `t${counter}.stdout`, stderr: `t${counter}.stderr`, maxFiles: 2, maxBytes: 1_000_000 };
-    return {
-      id: `a/${counter}/1`,
-      directory: join(base, `r${counter}`),
-      launcher: { kind: 'direct' },
-      command: ['sh', '-c', script],
-      env: { PATH: '/usr/bin:/bin' },
-      identity: {},
-      cgroups: [],
-      killUnit: { kind: 'session' },
-      output: { mode: 'rotate', ...output },
-      ...more,
-    };
-  }
-
-  async function end(shim: Shim): Promise<ExitRecord> {
-    const ended = await shim.wait();
-    if (ended.unknown !== null) throw new Error(`${ended.unknown}: ${ended.detail}`);
-    await shim.shutdown();
-    return ended;
-  }
-
-  async function filled(directory: string, count: number): Promise<void> {
-    for (let i = 0; i < 400 && (await processesIn([directory])).size < count; i++) await new Promise((resolve) => setTimeout(resolve, 10));
-    expect((await processesIn([directory])).size).toBeGreaterThanOrEqual(count);
-  }
-
-  test.skipIf(v1('freezer') === null)('ends everything in the group, with and without the freezer, and is not in it itself', async () => {
-    for (const controllers of [['freezer', 'pids'], ['pids']]) {
-      counter += 1;
-      const directories = controllers.map(group);
-      const script = "for i in 1 2 3; do setsid env -i sh -c 'sleep 67 & sleep 68' & done; sleep 60";
-      const shim = await supervisor.start(record(script, { cgroups: directories, killUnit: { kind: 'cgroup', directories } }));
-      await filled(directories[0] as string, 8);
-      const inside = await processesIn(directories);
-      expect(inside.has(shim.pid)).toBe(false);
-      expect((await shim.status()).processes).toBe(inside.size);
-      await shim.stop({ timeoutMs: 100 });
-      expect(await end(shim)).toMatchObject({ leftover: 0, killUnit: 'cgroup' });
-      expect((await processesIn(directories)).size).toBe(0);
-      for (const pid of inside) expect(startTimeOf(pid)).toBe(0n);
+    function group(controller: string): string {
+      const directory = join(v1(controller) as string, `drover-test-${process.pid}-${counter}`);
+      mkdirSync(directory);
+      made.push(directory);
+      return directory;
     }
-  });
 
-  test('ends a fork bomb', async () => {
-    const directories = ['pids', 'freezer'].filter((each) => v1(each) !== null).map(group);
-    writeFileSync(join(directories[0] as string, 'pids.max'), '100');
-    const shim = await supervisor.start(
-      record('b() { b | b & }; while :; do b; sleep 0.01; done 2>/dev/null', { cgroups: directories, killUnit: { kind: 'cgroup', directories } }),
+    function record(script: string, more: Partial<StartRecord>): StartRecord {
+      counter += 1;
+      const output = {
+        directory: base,
+        stdout: `t${counter}.stdout`,
+        stderr: `t${counter}.stderr`,
+        maxFiles: 2,
+        maxBytes: 1_000_000,
+      };
+      return {
+        id: `a/${counter}/1`,
+        directory: join(base, `r${counter}`),
+        launcher: { kind: 'direct' },
+        command: ['sh', '-c', script],
+        env: { PATH: '/usr/bin:/bin' },
+        identity: {},
+        cgroups: [],
+        killUnit: { kind: 'session' },
+        output: { mode: 'rotate', ...output },
+        ...more,
+      };
+    }
+
+    async function end(shim: Shim): Promise<ExitRecord> {
+      const ended = await shim.wait();
+      if (ended.unknown !== null) throw new Error(`${ended.unknown}: ${ended.detail}`);
+      await shim.shutdown();
+      return ended;
+    }
+
+    async function filled(directory: string, count: number): Promise<void> {
+      for (let i = 0; i < 400 && (await processesIn([directory])).size < count; i++)
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      expect((await processesIn([directory])).size).toBeGreaterThanOrEqual(count);
+    }
+
+    test.skipIf(v1('freezer') === null)(
+      'ends everything in the group, with and without the freezer, and is not in it itself',
+      async () => {
+        for (const controllers of [['freezer', 'pids'], ['pids']]) {
+          counter += 1;
+          const directories = controllers.map(group);
+          const script = "for i in 1 2 3; do setsid env -i sh -c 'sleep 67 & sleep 68' & done; sleep 60";
+          const shim = await supervisor.start(
+            record(script, { cgroups: directories, killUnit: { kind: 'cgroup', directories } }),
+          );
+          await filled(directories[0] as string, 8);
+          const inside = await processesIn(directories);
+          expect(inside.has(shim.pid)).toBe(false);
+          expect((await shim.status()).processes).toBe(inside.size);
+          await shim.stop({ timeoutMs: 100 });
+          expect(await end(shim)).toMatchObject({ leftover: 0, killUnit: 'cgroup' });
+          expect((await processesIn(directories)).size).toBe(0);
+          for (const pid of inside) expect(startTimeOf(pid)).toBe(0n);
+        }
+      },
     );
-    await filled(directories[0] as string, 40);
-    const from = Date.now();
-    await shim.stop({ timeoutMs: 50 });
-    expect(await end(shim)).toMatchObject({ leftover: 0 });
-    expect(Date.now() - from).toBeLessThan(3000);
-    expect((await processesIn(directories)).size).toBe(0);
-  });
 
-  test('leaves to its client, when it is killed itself, a group that is then emptied', async () => {
-    const directories = ['pids', 'freezer'].filter((each) => v1(each) !== null).map(group);
-    const script = "setsid env -i sh -c 'sleep 69' & sleep 60";
-    const shim = await supervisor.start(record(script, { cgroups: directories, killUnit: { kind: 'cgroup', directories } }));
-    await filled(directories[0] as string, 2);
-    process.kill(shim.pid, 'SIGKILL');
-    expect(await shim.wait()).toMatchObject({ unknown: 'shim-lost' });
-    expect((await processesIn(directories)).size).toBe(0);
-  });
+    test('ends a fork bomb', async () => {
+      const directories = ['pids', 'freezer'].filter((each) => v1(each) !== null).map(group);
+      writeFileSync(join(directories[0] as string, 'pids.max'), '100');
+      const shim = await supervisor.start(
+        record(`exec python3 -c '${bomb}'`, {
+          cgroups: directories,
+          killUnit: { kind: 'cgroup', directories },
+        }),
+      );
+      await filled(directories[0] as string, 40);
+      const from = Date.now();
+      await shim.stop({ timeoutMs: 50 });
+      expect(await end(shim)).toMatchObject({ leftover: 0 });
+      expect(Date.now() - from).toBeLessThan(3000);
+      expect((await processesIn(directories)).size).toBe(0);
+    });
 
-  test.skipIf(v1('memory') === null)('says out of memory when the kernel says so, and only then', async () => {
-    const told: unknown[] = [];
-    for (const script of ['exec python3 -c "x = bytearray(90 << 20)"', 'kill -KILL $$']) {
-      counter += 1;
-      const directories = ['memory', 'pids'].map(group);
-      writeFileSync(join(directories[0] as string, 'memory.limit_in_bytes'), `${20 << 20}`);
-      const unit = { cgroups: directories, killUnit: { kind: 'cgroup', directories }, memoryCgroup: directories[0] as string } as const;
-      const shim = await supervisor.start(record(script, unit));
-      const { oomKilled, by, signal } = await end(shim);
-      told.push([oomKilled, by, signal]);
-    }
-    expect(told).toEqual([[true, 'oom', SIGKILL], [false, 'task', SIGKILL]]);
-  });
-});
+    test('leaves to its client, when it is killed itself, a group that is then emptied', async () => {
+      const directories = ['pids', 'freezer'].filter((each) => v1(each) !== null).map(group);
+      const script = "setsid env -i sh -c 'sleep 69' & sleep 60";
+      const shim = await supervisor.start(
+        record(script, { cgroups: directories, killUnit: { kind: 'cgroup', directories } }),
+      );
+      await filled(directories[0] as string, 2);
+      process.kill(shim.pid, 'SIGKILL');
+      expect(await shim.wait()).toMatchObject({ unknown: 'shim-lost' });
+      expect((await processesIn(directories)).size).toBe(0);
+    });
+
+    test.skipIf(v1('memory') === null)('says out of memory when the kernel says so, and only then', async () => {
+      const told: unknown[] = [];
+      for (const script of ['exec python3 -c "x = bytearray(90 << 20)"', 'kill -KILL $$']) {
+        counter += 1;
+        const directories = ['memory', 'pids'].map(group);
+        writeFileSync(join(directories[0] as string, 'memory.limit_in_bytes'), `${20 << 20}`);
+        const unit = {
+          cgroups: directories,
+          killUnit: { kind: 'cgroup', directories },
+          memoryCgroup: directories[0] as string,
+        } as const;
+        const shim = await supervisor.start(record(script, unit));
+        const { oomKilled, by, signal } = await end(shim);
+        told.push([oomKilled, by, signal]);
+      }
+      expect(told).toEqual([
+        [true, 'oom', SIGKILL],
+        [false, 'task', SIGKILL],
+      ]);
+    });
+  },
+);

@@ -1,9 +1,19 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compiledCopy } from './compiled-copy.ts';
 import type { ExitRecord, Shim, ShimExec, StartRecord, Supervisor } from './contract.ts';
 import { locateNative } from './locate.ts';
 import { createSupervisor } from './supervisor.ts';
@@ -12,23 +22,19 @@ import { isAlive, startTimeOf } from './this-host.ts';
 /** One suite, run by both shims. What only one can do is listed here with the reason. */
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const compiled = join(root, 'build', `fallback-test-${process.pid}`);
+let compiled: ReturnType<typeof compiledCopy>;
 const env = { PATH: '/usr/local/bin:/usr/bin:/bin' };
 const { SIGTERM, SIGKILL, SIGSEGV, SIGUSR1 } = constants.signals;
 const base = mkdtempSync(join(tmpdir(), 'drover-shim-'));
 let counter = 0;
 
 beforeAll(() => {
-  execFileSync(process.execPath, [
-    ...[join(root, 'node_modules/typescript/bin/tsc'), '--ignoreConfig', join(root, 'src/supervise/fallback/main.ts')],
-    ...['--outDir', compiled, '--rootDir', join(root, 'src'), '--module', 'nodenext', '--target', 'es2023', '--types', 'node'],
-    ...['--rewriteRelativeImportExtensions', '--allowImportingTsExtensions', '--skipLibCheck', '--strict'],
-  ]);
+  compiled = compiledCopy();
 }, 60_000);
 
 afterAll(() => {
   rmSync(base, { recursive: true, force: true });
-  rmSync(compiled, { recursive: true, force: true });
+  compiled.remove();
 });
 
 function directory(): string {
@@ -40,7 +46,7 @@ const kinds = ['native', 'typescript'] as const;
 type Kind = (typeof kinds)[number];
 
 function supervisorOf(kind: Kind): Supervisor {
-  return createSupervisor({ kind, fallbackProgram: join(compiled, 'supervise/fallback/main.js') });
+  return createSupervisor({ kind, fallbackProgram: join(compiled.directory, 'supervise/fallback/main.js') });
 }
 
 function record(command: readonly string[], more: Partial<StartRecord> = {}): StartRecord {
@@ -54,7 +60,14 @@ function record(command: readonly string[], more: Partial<StartRecord> = {}): St
     identity: {},
     cgroups: [],
     killUnit: { kind: 'session' },
-    output: { mode: 'rotate', directory: base, stdout: `t${counter}.stdout`, stderr: `t${counter}.stderr`, maxFiles: 3, maxBytes: 1_000_000 },
+    output: {
+      mode: 'rotate',
+      directory: base,
+      stdout: `t${counter}.stdout`,
+      stderr: `t${counter}.stderr`,
+      maxFiles: 3,
+      maxBytes: 1_000_000,
+    },
     ...more,
   };
 }
@@ -79,7 +92,11 @@ async function text(exec: ShimExec): Promise<{ stdout: string; stderr: string }>
 }
 
 async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 8000; !(await condition()); await new Promise((resolve) => setTimeout(resolve, 10))) {
+  for (
+    const deadline = Date.now() + 8000;
+    !(await condition());
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  ) {
     if (Date.now() > deadline) throw new Error(`not in time: ${what}`);
   }
 }
@@ -89,7 +106,8 @@ describe.each(kinds)('the %s shim', (kind) => {
   const onlyNative = test.skipIf(kind === 'typescript');
 
   beforeAll(() => {
-    if (kind === 'native' && locateNative('drover-shim') === null) execFileSync(process.execPath, [join(root, 'scripts/build-native.mjs')]);
+    if (kind === 'native' && locateNative('drover-shim') === null)
+      execFileSync(process.execPath, [join(root, 'scripts/build-native.mjs')]);
     supervisor = supervisorOf(kind);
   });
   afterAll(() => supervisor.close());
@@ -106,7 +124,15 @@ describe.each(kinds)('the %s shim', (kind) => {
       const of = sh('echo out; echo err >&2; exit 3');
       const before = BigInt(Date.now() - 1000) * 1_000_000n;
       const ended = await run(of);
-      expect(ended).toMatchObject({ started: true, code: 3, signal: 0, by: 'task', oomKilled: false, leftover: 0, error: null });
+      expect(ended).toMatchObject({
+        started: true,
+        code: 3,
+        signal: 0,
+        by: 'task',
+        oomKilled: false,
+        leftover: 0,
+        error: null,
+      });
       expect(ended.stdout).toEqual({ stored: 4n, dropped: 0n });
       expect(ended.startedAt).toBeGreaterThan(before);
       expect(ended.finishedAt).toBeGreaterThanOrEqual(ended.startedAt);
@@ -115,15 +141,29 @@ describe.each(kinds)('the %s shim', (kind) => {
 
     test('tells exit 137, a real SIGKILL and a real SIGSEGV apart', async () => {
       const told = await Promise.all(['exit 137', 'kill -KILL $$', 'kill -SEGV $$'].map((script) => run(sh(script))));
-      expect(told.map(({ code, signal }) => `${code}/${signal}`)).toEqual(['137/0', `137/${SIGKILL}`, `139/${SIGSEGV}`]);
+      expect(told.map(({ code, signal }) => `${code}/${signal}`)).toEqual([
+        '137/0',
+        `137/${SIGKILL}`,
+        `139/${SIGSEGV}`,
+      ]);
     });
 
     test('says 127 and ENOENT where the command is not there, 126 where it cannot be executed, and that nothing started', async () => {
       const missing = await run(record(['/does/not/exist']));
-      expect(missing).toMatchObject({ started: false, code: 127, by: 'start-failed', error: { stage: 'execve', errno: 2 } });
+      expect(missing).toMatchObject({
+        started: false,
+        code: 127,
+        by: 'start-failed',
+        error: { stage: 'execve', errno: 2 },
+      });
       const plain = join(base, 'plain');
       writeFileSync(plain, 'x', { mode: 0o644 });
-      expect(await run(record([plain]))).toMatchObject({ started: false, code: 126, by: 'start-failed', error: { errno: 13 } });
+      expect(await run(record([plain]))).toMatchObject({
+        started: false,
+        code: 126,
+        by: 'start-failed',
+        error: { errno: 13 },
+      });
     });
 
     test('is told to a client that connects after the end, and found on disk after the shim is gone', async () => {
@@ -236,7 +276,11 @@ describe.each(kinds)('the %s shim', (kind) => {
 
     test('that is never released ends as never started', async () => {
       const shim = await supervisor.start(sh('echo ran', { gate: { timeoutMs: 200 } }));
-      expect(await end(shim)).toMatchObject({ started: false, by: 'never-started', stdout: { stored: 0n, dropped: 0n } });
+      expect(await end(shim)).toMatchObject({
+        started: false,
+        by: 'never-started',
+        stdout: { stored: 0n, dropped: 0n },
+      });
       await expect(shim.held()).rejects.toMatchObject({ kind: 'unavailable' });
       await shim.shutdown();
     });
@@ -253,9 +297,15 @@ describe.each(kinds)('the %s shim', (kind) => {
   describe('the task', () => {
     test('gets its environment, its directory, its umask, descriptors 0 to 2 and nothing else', async () => {
       const list = process.platform === 'linux' ? 'ls /proc/$$/fd' : 'echo 0 1 2';
-      const of = sh(`env | sort; pwd; umask; ${list} | tr '\\n' ' '`, { env: { ...env, A: 'b = c\n2' }, workDir: '/usr', identity: { umask: 0o027 } });
+      const of = sh(`env | sort; pwd; umask; ${list} | tr '\\n' ' '`, {
+        env: { ...env, A: 'b = c\n2' },
+        workDir: '/usr',
+        identity: { umask: 0o027 },
+      });
       await run(of);
-      const lines = log(of, 'stdout').split('\n').filter((line) => !/^(_|PWD|OLDPWD|SHLVL)=/.test(line));
+      const lines = log(of, 'stdout')
+        .split('\n')
+        .filter((line) => !/^(_|PWD|OLDPWD|SHLVL)=/.test(line));
       expect(lines).toEqual(['2', 'A=b = c', `PATH=${env.PATH}`, '/usr', '0027', '0 1 2 ']);
     });
 
@@ -272,7 +322,14 @@ describe.each(kinds)('the %s shim', (kind) => {
     });
 
     test('has the limits it should have', async () => {
-      const of = sh('ulimit -n; ulimit -c', { identity: { rlimits: [{ resource: 7, soft: 77n, hard: 99n }, { resource: 4, soft: 0n, hard: 0n }] } });
+      const of = sh('ulimit -n; ulimit -c', {
+        identity: {
+          rlimits: [
+            { resource: 7, soft: 77n, hard: 99n },
+            { resource: 4, soft: 0n, hard: 0n },
+          ],
+        },
+      });
       await run(of);
       expect(log(of, 'stdout')).toBe('77\n0\n');
     });
@@ -283,11 +340,16 @@ describe.each(kinds)('the %s shim', (kind) => {
       expect(log(of, 'stdout')).toBe('NoNewPrivs:\t1\n');
     });
 
-    onlyNative.skipIf(process.getuid?.() !== 0)('keeps exactly the capabilities it is given, in all five sets', async () => {
-      const of = record(['grep', 'Cap', '/proc/self/status'], { identity: { uid: 12_345, gid: 12_345, capabilities: 1n << 10n } });
-      await run(of);
-      expect(log(of, 'stdout').match(/0000000000000400/g)).toHaveLength(5);
-    });
+    onlyNative.skipIf(process.getuid?.() !== 0)(
+      'keeps exactly the capabilities it is given, in all five sets',
+      async () => {
+        const of = record(['grep', 'Cap', '/proc/self/status'], {
+          identity: { uid: 12_345, gid: 12_345, capabilities: 1n << 10n },
+        });
+        await run(of);
+        expect(log(of, 'stdout').match(/0000000000000400/g)).toHaveLength(5);
+      },
+    );
   });
 
   describe('output', () => {
@@ -296,10 +358,16 @@ describe.each(kinds)('the %s shim', (kind) => {
       const output = { ...of.output, maxBytes: 3000, maxFiles: 3 } as StartRecord['output'];
       const ended = await run({ ...of, output });
       expect(ended.stdout).toEqual({ stored: 20_000n, dropped: 0n });
-      const files = readdirSync(base).filter((name) => name.startsWith(`t${counter}.stdout.`)).sort();
+      const files = readdirSync(base)
+        .filter((name) => name.startsWith(`t${counter}.stdout.`))
+        .sort();
       expect(files).toEqual([4, 5, 6].map((index) => `t${counter}.stdout.${index}`));
       const kept = files.map((name) => readFileSync(join(base, name), 'utf8')).join('');
-      expect(kept).toBe(Array.from({ length: 2000 }, (_, i) => `${String(i).padStart(9, '0')}\n`).join('').slice(12_000));
+      expect(kept).toBe(
+        Array.from({ length: 2000 }, (_, i) => `${String(i).padStart(9, '0')}\n`)
+          .join('')
+          .slice(12_000),
+      );
     });
 
     test('goes on in the file with the highest index', async () => {
@@ -360,7 +428,9 @@ describe.each(kinds)('the %s shim', (kind) => {
     test('forwarded to a FIFO nobody reads does not block the task', async () => {
       const [out, err] = [join(base, `g${counter}.out`), join(base, `g${counter}.err`)];
       execFileSync('mkfifo', [out, err]);
-      const ended = await run(sh('head -c 5000000 /dev/zero; exit 6', { output: { mode: 'forward', stdout: out, stderr: err } }));
+      const ended = await run(
+        sh('head -c 5000000 /dev/zero; exit 6', { output: { mode: 'forward', stdout: out, stderr: err } }),
+      );
       expect(ended.code).toBe(6);
       expect(ended.stdout.stored + ended.stdout.dropped).toBe(5_000_000n);
       expect(ended.stdout.dropped).toBeGreaterThan(1_000_000n);
@@ -369,7 +439,10 @@ describe.each(kinds)('the %s shim', (kind) => {
     test('of a task that someone else runs is collected, across writers', async () => {
       const of = record([], { launcher: { kind: 'none' } });
       const fifos = { stdoutFifo: join(base, `c${counter}.out`), stderrFifo: join(base, `c${counter}.err`) };
-      const shim = await supervisor.start({ ...of, output: { ...of.output, mode: 'collect', ...fifos } as StartRecord['output'] });
+      const shim = await supervisor.start({
+        ...of,
+        output: { ...of.output, mode: 'collect', ...fifos } as StartRecord['output'],
+      });
       for (const word of ['one', 'two']) execFileSync('sh', ['-c', `echo ${word} > ${fifos.stdoutFifo}`]);
       await until('collected', async () => (await shim.status()).stdout.stored === 8n);
       await shim.stop();
@@ -453,7 +526,12 @@ describe.each(kinds)('the %s shim', (kind) => {
     onlyNative('with a terminal has one of the size it should have, and is resized', async () => {
       const shim = await supervisor.start(sh('sleep 60'));
       await shim.held();
-      const spec = { command: ['sh', '-c', 'stty size; read x; stty size; tty'], env, tty: true, size: { height: 11, width: 22 } };
+      const spec = {
+        command: ['sh', '-c', 'stty size; read x; stty size; tty'],
+        env,
+        tty: true,
+        size: { height: 11, width: 22 },
+      };
       const exec = await shim.exec(spec);
       await exec.resize({ height: 33, width: 44 });
       await exec.writeStdin(Buffer.from('\n'));
@@ -520,7 +598,10 @@ describe.each(kinds)('the %s shim', (kind) => {
       rmSync(join(other.directory, 'shim.pid'));
       expect(await supervisor.recover(other.directory)).toEqual({ state: 'never-started' });
       writeFileSync(join(other.directory, 'exit.json'), '{"version":1,"code":0');
-      expect(await supervisor.recover(other.directory)).toMatchObject({ state: 'ended', end: { unknown: 'record-unreadable' } });
+      expect(await supervisor.recover(other.directory)).toMatchObject({
+        state: 'ended',
+        end: { unknown: 'record-unreadable' },
+      });
     });
 
     test('works where the path of the record directory is longer than a socket address', async () => {
@@ -539,7 +620,9 @@ describe.each(kinds)('the %s shim', (kind) => {
   test('its directory holds what the protocol says, with modes that keep others out', async () => {
     const of = sh('true');
     await run(of);
-    const names = readdirSync(of.directory).filter((name) => name !== 'exit.json.new').sort();
+    const names = readdirSync(of.directory)
+      .filter((name) => name !== 'exit.json.new')
+      .sort();
     expect(names).toEqual(['exit.json', 'shim.pid', 'start.json']);
     expect(statSync(of.directory).mode & 0o777).toBe(0o700);
     for (const name of names) expect(statSync(join(of.directory, name)).mode & 0o077).toBe(0);

@@ -6,13 +6,32 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fault, type FaultKind } from '../lib/fault.ts';
 import { parseJson } from './exit-record.ts';
-import { clientFrame, concat, encodeFrame, type Frame, FrameReader, PROTOCOL, readU32, shimFrame, u8, u32 } from './wire.ts';
+import {
+  clientFrame,
+  concat,
+  encodeFrame,
+  type Frame,
+  FrameReader,
+  PROTOCOL,
+  readU32,
+  shimFrame,
+  u8,
+  u32,
+} from './wire.ts';
 
 /** One connection to a shim: hello, numbered requests, and what comes unasked. */
 
 const OLDEST = 1;
 const decoder = new TextDecoder();
-const faultKinds: readonly FaultKind[] = ['invalid', 'denied', 'not_found', 'exists', 'conflict', 'unsupported', 'unavailable'];
+const faultKinds: readonly FaultKind[] = [
+  'invalid',
+  'denied',
+  'not_found',
+  'exists',
+  'conflict',
+  'unsupported',
+  'unavailable',
+];
 
 /** Longest path a unix socket address holds here. */
 const PATH_MAX = process.platform === 'darwin' ? 103 : 107;
@@ -50,7 +69,9 @@ function dial(path: string): Promise<Socket> {
       socket.removeAllListeners('error');
       resolve(socket);
     });
-    socket.once('error', (error) => reject(new Fault('unavailable', `the shim does not answer: ${error.message}`, { cause: error })));
+    socket.once('error', (error) =>
+      reject(new Fault('unavailable', `the shim does not answer: ${error.message}`, { cause: error })),
+    );
   });
 }
 

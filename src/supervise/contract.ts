@@ -107,6 +107,8 @@ export interface Ledger {
 /** How a started generation ended, as the shim wrote it down. */
 export interface ExitRecord {
   readonly unknown: null;
+  /** Which shim supervised it. */
+  readonly kind: 'native' | 'typescript';
   readonly bootId: string;
   readonly pid: number;
   /** False: the command never ran (`by` is never-started or start-failed); `code` then means nothing to the task. */

@@ -1,6 +1,6 @@
 import { Fault } from '../lib/fault.ts';
-import type { ExecEnd, ShimExec } from './contract.ts';
 import type { Connection } from './connection.ts';
+import type { ExecEnd, ShimExec } from './contract.ts';
 import { clientFrame, u8, u16, u32, WINDOW } from './wire.ts';
 
 type Chunk = { readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array };
@@ -28,7 +28,8 @@ export class ExecSession implements ShimExec {
 
   async writeStdin(data: Uint8Array): Promise<void> {
     for (let at = 0; at < data.length; ) {
-      while (this.#stdinWindow === 0 && !this.#ended) await new Promise<void>((resolve) => (this.#wakeWriter = resolve));
+      while (this.#stdinWindow === 0 && !this.#ended)
+        await new Promise<void>((resolve) => (this.#wakeWriter = resolve));
       if (this.#ended) throw new Fault('conflict', 'the command has ended');
       const count = Math.min(this.#stdinWindow, data.length - at);
       this.#stdinWindow -= count;
@@ -59,7 +60,12 @@ export class ExecSession implements ShimExec {
       await new Promise<void>((resolve) => (this.#wakeReader = resolve));
     }
     const chunk = this.#chunks.shift() as Chunk;
-    this.#connection.send(clientFrame.window, u32(this.#id), u8(chunk.stream === 'stdout' ? 1 : 2), u32(chunk.data.length));
+    this.#connection.send(
+      clientFrame.window,
+      u32(this.#id),
+      u8(chunk.stream === 'stdout' ? 1 : 2),
+      u32(chunk.data.length),
+    );
     return { done: false, value: chunk };
   }
 

@@ -6,19 +6,22 @@ import type { ExitRecord, Ledger, ShimStatus } from './contract.ts';
 type Json = Readonly<Record<string, unknown>>;
 
 function object(value: unknown, what: string): Json {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Fault('invalid', `${what} is no object`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Fault('invalid', `${what} is no object`);
   return value as Json;
 }
 
 function number(source: Json, name: string): number {
   const value = source[name];
-  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw new Fault('invalid', `${name} is no whole number`);
+  if (typeof value !== 'number' || !Number.isSafeInteger(value))
+    throw new Fault('invalid', `${name} is no whole number`);
   return value;
 }
 
 function big(source: Json, name: string): bigint {
   const value = source[name];
-  if (typeof value !== 'string' || !/^[0-9]{1,20}$/.test(value)) throw new Fault('invalid', `${name} is no decimal string`);
+  if (typeof value !== 'string' || !/^[0-9]{1,20}$/.test(value))
+    throw new Fault('invalid', `${name} is no decimal string`);
   return BigInt(value);
 }
 
@@ -59,10 +62,12 @@ export function parseJson(text: string): Json {
 
 export function exitRecord(value: unknown): ExitRecord {
   const source = object(value, 'the exit record');
-  if (number(source, 'version') !== 1) throw new Fault('unsupported', `an exit record of version ${String(source['version'])}`);
+  if (number(source, 'version') !== 1)
+    throw new Fault('unsupported', `an exit record of version ${String(source['version'])}`);
   const error = source['error'] === null ? null : object(source['error'], 'error');
   return {
     unknown: null,
+    kind: choice(source, 'kind', ['native', 'typescript']),
     bootId: string(source, 'bootId'),
     pid: number(source, 'pid'),
     started: flag(source, 'started'),

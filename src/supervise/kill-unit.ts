@@ -13,7 +13,9 @@ export async function emptyKillUnit(unit: KillUnit): Promise<number> {
   if (unit.kind !== 'cgroup') return 0;
   const native = locateNative('drover-shim');
   if (native !== null) {
-    await new Promise<void>((resolve) => execFile(native, ['empty', ...unit.directories], { timeout: 10_000 }, () => resolve()));
+    await new Promise<void>((resolve) =>
+      execFile(native, ['empty', ...unit.directories], { timeout: 10_000 }, () => resolve()),
+    );
     return (await processesIn(unit.directories)).size;
   }
   return emptyCgroups(unit.directories);

@@ -44,7 +44,14 @@ describe.skipIf(native === null)('the native shim', () => {
       identity: {},
       cgroups: [],
       killUnit: { kind: 'session' },
-      output: { mode: 'rotate', directory: base, stdout: `t${counter}.stdout`, stderr: `t${counter}.stderr`, maxFiles: 2, maxBytes: 100_000 },
+      output: {
+        mode: 'rotate',
+        directory: base,
+        stdout: `t${counter}.stdout`,
+        stderr: `t${counter}.stderr`,
+        maxFiles: 2,
+        maxBytes: 100_000,
+      },
       gate: { timeoutMs: 20_000 },
       ...more,
     };
@@ -56,11 +63,27 @@ describe.skipIf(native === null)('the native shim', () => {
     return ended;
   }
 
-  const out = (of: StartRecord, stream = 'stdout') => readFileSync(join(base, `t${of.id.split('/')[1]}.${stream}.0`), 'utf8');
-  const verify = (script: string) => encodeVerify({ nonce, command: ['sh', '-c', script], env, identity: { noNewPrivs: true, capabilities: 0n } });
+  const out = (of: StartRecord, stream = 'stdout') =>
+    readFileSync(join(base, `t${of.id.split('/')[1]}.${stream}.0`), 'utf8');
+  const verify = (script: string) =>
+    encodeVerify({ nonce, command: ['sh', '-c', script], env, identity: { noNewPrivs: true, capabilities: 0n } });
 
   const bwrap = (...more: string[]) => [
-    ...['bwrap', '--as-pid-1', '--info-fd', '4', '--unshare-pid', '--unshare-ipc', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev'],
+    ...[
+      'bwrap',
+      '--as-pid-1',
+      '--info-fd',
+      '4',
+      '--unshare-pid',
+      '--unshare-ipc',
+      '--ro-bind',
+      '/',
+      '/',
+      '--proc',
+      '/proc',
+      '--dev',
+      '/dev',
+    ],
     ...[...more, '--tmpfs', '/tmp', '--ro-bind', verifier, '/tmp/verify', '/tmp/verify', '3'],
   ];
 
@@ -69,11 +92,22 @@ describe.skipIf(native === null)('the native shim', () => {
     const state = join(base, `${name}-state`);
     mkdirSync(join(bundle, 'rootfs'), { recursive: true });
     const namespaces = ['pid', 'ipc', 'uts', 'mount', 'network'].map((type) => ({ type }));
-    const bind = (from: string, to = from) => ({ source: from, destination: to, type: 'bind', options: ['rbind', 'ro'] });
+    const bind = (from: string, to = from) => ({
+      source: from,
+      destination: to,
+      type: 'bind',
+      options: ['rbind', 'ro'],
+    });
     const mounts = [...['/usr', '/bin', '/lib', '/lib64'].map((each) => bind(each)), bind(verifier, '/verify')];
     const config = {
       ociVersion: '1.0.2',
-      process: { terminal: false, user: { uid: 0, gid: 0 }, args: ['/verify', '3'], env: ['PATH=/usr/bin:/bin'], cwd: '/' },
+      process: {
+        terminal: false,
+        user: { uid: 0, gid: 0 },
+        args: ['/verify', '3'],
+        env: ['PATH=/usr/bin:/bin'],
+        cwd: '/',
+      },
       root: { path: 'rootfs', readonly: false },
       mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }, ...mounts],
       linux: { namespaces, cgroupsPath: `/drover-test-${process.pid}-${name}` },
@@ -81,8 +115,23 @@ describe.skipIf(native === null)('the native shim', () => {
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(config));
     const tool = [runtime, '--root', state];
     return {
-      command: [...tool, 'create', '--bundle', bundle, '--pid-file', join(base, `${name}.pid`), '--preserve-fds', '1', name],
-      launcher: { kind: 'oci', start: [...tool, 'start', name], delete: [...tool, 'delete', '--force', name], pidFile: join(base, `${name}.pid`) },
+      command: [
+        ...tool,
+        'create',
+        '--bundle',
+        bundle,
+        '--pid-file',
+        join(base, `${name}.pid`),
+        '--preserve-fds',
+        '1',
+        name,
+      ],
+      launcher: {
+        kind: 'oci',
+        start: [...tool, 'start', name],
+        delete: [...tool, 'delete', '--force', name],
+        pidFile: join(base, `${name}.pid`),
+      },
     };
   }
 
@@ -119,7 +168,11 @@ describe.skipIf(native === null)('the native shim', () => {
     test('tells exit 137, SIGKILL and SIGSEGV apart', async () => {
       const told: string[] = [];
       // As process 1 of a namespace a task cannot be killed by itself, so the signals come from outside.
-      for (const [script, signal] of [['exit 137', 0], ['sleep 60', SIGKILL], ['exec python3 -c "import ctypes; ctypes.string_at(0)"', SIGSEGV]] as const) {
+      for (const [script, signal] of [
+        ['exit 137', 0],
+        ['sleep 60', SIGKILL],
+        ['exec python3 -c "import ctypes; ctypes.string_at(0)"', SIGSEGV],
+      ] as const) {
         const shim = await supervisor.start(record({ ...more(), verify: verify(script) }));
         await shim.held();
         await shim.go();
@@ -150,27 +203,38 @@ describe.skipIf(native === null)('the native shim', () => {
       await shim.shutdown();
     });
 
-    test.skipIf(name === 'runc' || name === 'crun')('an exec session sees the same processes, mounts and privileges as the task', async () => {
-      const of = record({ ...more(), verify: verify('sleep 60'), identity: { noNewPrivs: true, capabilities: 0n } });
-      const shim = await supervisor.start(of);
-      const { pid } = await shim.held();
-      await shim.go();
-      const look = 'for n in mnt pid ipc net user; do readlink /proc/self/ns/$n; done; grep -E "NoNewPrivs|CapEff|CapBnd" /proc/self/status';
-      const exec = await shim.exec({ command: ['sh', '-c', look], env });
-      let text = '';
-      for await (const chunk of exec.output) text += Buffer.from(chunk.data).toString();
-      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-      const wanted = ['mnt', 'pid', 'ipc', 'net', 'user'].map((each) => execFileSync('readlink', [`/proc/${pid}/ns/${each}`], { encoding: 'utf8' }));
-      const lines = status.split('\n').filter((line) => /^(NoNewPrivs|CapEff|CapBnd)/.test(line));
-      expect(text).toBe(`${wanted.join('')}${[...lines].sort((a, b) => status.indexOf(a) - status.indexOf(b)).join('\n')}\n`);
-      await shim.stop({ timeoutMs: 100 });
-      await end(shim);
-      await shim.shutdown();
-    });
+    test.skipIf(name === 'runc' || name === 'crun')(
+      'an exec session sees the same processes, mounts and privileges as the task',
+      async () => {
+        const of = record({ ...more(), verify: verify('sleep 60'), identity: { noNewPrivs: true, capabilities: 0n } });
+        const shim = await supervisor.start(of);
+        const { pid } = await shim.held();
+        await shim.go();
+        const look =
+          'for n in mnt pid ipc net user; do readlink /proc/self/ns/$n; done; grep -E "NoNewPrivs|CapEff|CapBnd" /proc/self/status';
+        const exec = await shim.exec({ command: ['sh', '-c', look], env });
+        let text = '';
+        for await (const chunk of exec.output) text += Buffer.from(chunk.data).toString();
+        const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+        const wanted = ['mnt', 'pid', 'ipc', 'net', 'user'].map((each) =>
+          execFileSync('readlink', [`/proc/${pid}/ns/${each}`], { encoding: 'utf8' }),
+        );
+        const lines = status.split('\n').filter((line) => /^(NoNewPrivs|CapEff|CapBnd)/.test(line));
+        expect(text).toBe(
+          `${wanted.join('')}${[...lines].sort((a, b) => status.indexOf(a) - status.indexOf(b)).join('\n')}\n`,
+        );
+        await shim.stop({ timeoutMs: 100 });
+        await end(shim);
+        await shim.shutdown();
+      },
+    );
   });
 
   test('a task in its own pid namespace takes everything with it, daemons included, when its shim is killed', async () => {
-    const of = record({ command: ['sh', '-c', 'setsid sleep 66.6 & echo started; sleep 60'], killUnit: { kind: 'pid-namespace', mountProc: true } });
+    const of = record({
+      command: ['sh', '-c', 'setsid sleep 66.6 & echo started; sleep 60'],
+      killUnit: { kind: 'pid-namespace', mountProc: true },
+    });
     const { gate: _, ...ungated } = of;
     const shim = await supervisor.start(ungated);
     const status = await shim.held();

@@ -73,7 +73,10 @@ export async function writeIntent(record: StartRecord): Promise<void> {
 }
 
 function unusable(directory: string, error: unknown): Fault {
-  return new Fault('unavailable', `the record directory ${directory} cannot be written: ${messageOf(error)}`, { cause: error, recoverable: true });
+  return new Fault('unavailable', `the record directory ${directory} cannot be written: ${messageOf(error)}`, {
+    cause: error,
+    recoverable: true,
+  });
 }
 
 async function text(directory: string, name: string): Promise<string | null> {
@@ -91,7 +94,9 @@ export async function readIntent(directory: string): Promise<Intent | null> {
   if (content === null) return null;
   try {
     const value = parseJson(content) as Partial<Intent>;
-    return value.version === 1 && typeof value.bootId === 'string' && value.killUnit !== undefined ? (value as Intent) : null;
+    return value.version === 1 && typeof value.bootId === 'string' && value.killUnit !== undefined
+      ? (value as Intent)
+      : null;
   } catch (error) {
     if (isFault(error)) return null;
     throw error;

@@ -4,7 +4,7 @@ import type { ExecSpec, ExitRecord, Shim, ShimExec, ShimStatus, TaskEnd } from '
 import { ExecSession } from './exec-session.ts';
 import { exitRecord, parseJson, shimStatus } from './exit-record.ts';
 import { encodeExec, tag } from './start-fields.ts';
-import { clientFrame, concat, field, type Frame, readU32, shimFrame, u32 } from './wire.ts';
+import { clientFrame, concat, type Frame, field, readU32, shimFrame, u32 } from './wire.ts';
 
 /**
  * A shim as the agent sees it. The connection may be lost and come back (a client that did not read is dropped); only when the
@@ -23,7 +23,6 @@ export class ShimClient implements Shim {
   readonly #afterShim: AfterShim;
   #connection: Connection;
   #exit: ExitRecord | null = null;
-  #sessions = new Map<number, ExecSession>();
   #changed: () => void = () => {};
   #change: Promise<void>;
   #closed = false;
@@ -81,7 +80,9 @@ export class ShimClient implements Shim {
     connection.onFrame = (frame) => sessionFrame(session, id, frame);
     const abort = () => connection.close();
     signal?.addEventListener('abort', abort, { once: true });
-    void connection.closed.then(() => session.end({ exitCode: 0, signal: 0, oomKilled: false, unknown: 'connection lost' }));
+    void connection.closed.then(() =>
+      session.end({ exitCode: 0, signal: 0, oomKilled: false, unknown: 'connection lost' }),
+    );
     void session.exit.then(() => {
       signal?.removeEventListener('abort', abort);
       connection.close();
@@ -112,7 +113,7 @@ export class ShimClient implements Shim {
       await this.#connection.request(clientFrame.shutdown);
     } catch (error) {
       if (!isFault(error, 'unavailable')) throw error;
-    } 
+    }
     this.close();
   }
 
@@ -134,7 +135,10 @@ export class ShimClient implements Shim {
   async #untilEnd(): Promise<TaskEnd> {
     for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 1000)) {
       const connection = this.#connection;
-      while (this.#exit === null && !(await Promise.race([this.#change.then(() => false), connection.closed.then(() => true)])));
+      while (
+        this.#exit === null &&
+        !(await Promise.race([this.#change.then(() => false), connection.closed.then(() => true)]))
+      );
       if (this.#exit !== null) return this.#exit;
       const end = await this.#afterShim(this.directory);
       if (end !== null) return end;
@@ -190,7 +194,8 @@ export async function shutdownShim(directory: string): Promise<void> {
 
 /** Why a start came to nothing, as the caller of `start` should hear it. */
 export function startFault(exit: ExitRecord): Fault {
-  if (exit.by === 'never-started') return new Fault('unavailable', 'the command was held and not released in time', { recoverable: true });
+  if (exit.by === 'never-started')
+    return new Fault('unavailable', 'the command was held and not released in time', { recoverable: true });
   const why = exit.error === null ? 'the command did not start' : `${exit.error.stage}: ${exit.error.message}`;
   return new Fault('invalid', why);
 }

@@ -43,6 +43,7 @@ export class NativeSpawner implements Spawner {
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { pid: 0, resolve, reject });
+      this.#hold(helper);
       helper.stdin.write(encodeFrame(START, concat([u32(id), fields])));
     });
   }
@@ -53,6 +54,7 @@ export class NativeSpawner implements Spawner {
     if (helper === null || helper.exitCode !== null) return;
     await new Promise((resolve) => {
       helper.once('exit', resolve);
+      helper.ref();
       helper.stdin.end();
     });
   }
@@ -68,22 +70,30 @@ export class NativeSpawner implements Spawner {
     });
     const lost = (why: string) => {
       if (this.#helper === helper) this.#helper = null;
-      for (const waiting of this.#pending.values()) waiting.reject(new Fault('unavailable', why, { recoverable: true }));
+      for (const waiting of this.#pending.values())
+        waiting.reject(new Fault('unavailable', why, { recoverable: true }));
       this.#pending.clear();
     };
     helper.on('error', (error) => lost(`${this.#program} cannot be run: ${error.message}`));
     helper.on('exit', () => lost('the spawn helper has ended'));
-    // The agent's own end is not held up by a helper that waits for it.
-    helper.unref();
-    for (const stream of [helper.stdin, helper.stdout]) (stream as unknown as { unref?(): void }).unref?.();
+    this.#hold(helper);
     return helper;
+  }
+
+  /** Node's own end is held up by starts that are under way, but not by a helper that waits for the next. */
+  #hold(helper: Helper): void {
+    const how = this.#pending.size > 0 ? 'ref' : 'unref';
+    helper[how]();
+    for (const stream of [helper.stdin, helper.stdout])
+      (stream as unknown as Partial<Record<'ref' | 'unref', () => void>>)[how]?.();
   }
 
   #take(type: number, payload: Uint8Array): void {
     if (type === shimFrame.exit) {
       const pid = Number(parseJson(decoder.decode(payload))['pid']);
       for (const [id, waiting] of this.#pending) {
-        if (waiting.pid === pid) this.#settle(id, (each) => each.reject(new Fault('unavailable', 'the shim ended before it could answer')));
+        if (waiting.pid === pid)
+          this.#settle(id, (each) => each.reject(new Fault('unavailable', 'the shim ended before it could answer')));
       }
       return;
     }
@@ -102,6 +112,7 @@ export class NativeSpawner implements Spawner {
   #settle(id: number, act: (waiting: Pending) => void): void {
     const waiting = this.#pending.get(id);
     this.#pending.delete(id);
+    if (this.#pending.size === 0 && this.#helper !== null) this.#hold(this.#helper);
     if (waiting !== undefined) act(waiting);
   }
 }

@@ -1,6 +1,6 @@
 import { Fault } from '../lib/fault.ts';
 import type { ExecSpec, Identity, OutputSpec, StartRecord } from './contract.ts';
-import { concat, field, FRAME_MAX, stringField, u8, u32, u64 } from './wire.ts';
+import { concat, FRAME_MAX, field, stringField, u8, u32, u64 } from './wire.ts';
 
 /** Tags of the start and exec fields (docs/shim-protocol.md). */
 export const tag = {
@@ -57,7 +57,8 @@ function strings(number: number, values: readonly string[]): Uint8Array[] {
 
 function environment(env: Readonly<Record<string, string>>): Uint8Array[] {
   return Object.entries(env).map(([name, value]) => {
-    if (name === '' || name.includes('=')) throw new Fault('invalid', `${JSON.stringify(name)} cannot be the name of an environment variable`);
+    if (name === '' || name.includes('='))
+      throw new Fault('invalid', `${JSON.stringify(name)} cannot be the name of an environment variable`);
     return stringField(tag.env, `${name}=${value}`);
   });
 }
@@ -131,7 +132,10 @@ export function encodeStart(record: StartRecord): Uint8Array {
   }
   const bytes = concat(parts);
   if (bytes.length > FRAME_MAX - 16) {
-    throw new Fault('invalid', `arguments and environment take ${bytes.length} bytes; at most ${FRAME_MAX - 16} can be passed`);
+    throw new Fault(
+      'invalid',
+      `arguments and environment take ${bytes.length} bytes; at most ${FRAME_MAX - 16} can be passed`,
+    );
   }
   return bytes;
 }
@@ -141,6 +145,7 @@ export function encodeExec(spec: ExecSpec): Uint8Array {
   if (spec.workDir !== undefined && spec.workDir !== '') parts.push(stringField(tag.cwd, spec.workDir));
   if (spec.tty === true) parts.push(field(tag.tty, u8(1)));
   if (spec.host === true) parts.push(field(tag.host, u8(1)));
-  if (spec.size !== undefined) parts.push(field(tag.rows, u32(spec.size.height)), field(tag.columns, u32(spec.size.width)));
+  if (spec.size !== undefined)
+    parts.push(field(tag.rows, u32(spec.size.height)), field(tag.columns, u32(spec.size.width)));
   return concat(parts);
 }

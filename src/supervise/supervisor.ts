@@ -22,7 +22,9 @@ export function createSupervisor(options: SupervisorOptions = {}): Supervisor {
   if (options.kind === 'native' && program === null) {
     throw new Fault('unsupported', 'the native shim is not built: run `npm run build` where there is a C compiler');
   }
-  return program === null ? new ShimSupervisor('typescript', new FallbackSpawner(options.fallbackProgram)) : new ShimSupervisor('native', new NativeSpawner(program));
+  return program === null
+    ? new ShimSupervisor('typescript', new FallbackSpawner(options.fallbackProgram))
+    : new ShimSupervisor('native', new NativeSpawner(program));
 }
 
 class ShimSupervisor implements Supervisor {

@@ -11,7 +11,8 @@ export function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   } catch {
-    remembered ??= process.platform === 'linux' ? randomUUID() : `since-${Math.round((Date.now() / 1000 - uptime()) / 60)}`;
+    remembered ??=
+      process.platform === 'linux' ? randomUUID() : `since-${Math.round((Date.now() / 1000 - uptime()) / 60)}`;
     return remembered;
   }
 }

@@ -39,7 +39,11 @@ export function readReport(report: string, nonce: string): Finding[] {
       const value = JSON.parse(line) as Record<string, unknown>;
       if (value['nonce'] !== nonce) continue;
       const event = value['event'] === 'ready' || value['event'] === 'failed' ? value['event'] : 'check';
-      findings.push({ event, name: String(value['name'] ?? value['stage'] ?? ''), found: String(value['found'] ?? value['message'] ?? '') });
+      findings.push({
+        event,
+        name: String(value['name'] ?? value['stage'] ?? ''),
+        found: String(value['found'] ?? value['message'] ?? ''),
+      });
     } catch {
       // A torn line says nothing.
     }

@@ -136,7 +136,8 @@ export function decodeFields(bytes: Uint8Array): Field[] {
   for (let at = 0; at < bytes.length; ) {
     if (bytes.length - at < 5) throw new Fault('invalid', `fields end early at byte ${at}`);
     const length = readU32(bytes, at + 1);
-    if (length > bytes.length - at - 5) throw new Fault('invalid', `the field at byte ${at} is longer than what is left`);
+    if (length > bytes.length - at - 5)
+      throw new Fault('invalid', `the field at byte ${at} is longer than what is left`);
     fields.push({ tag: bytes[at] ?? 0, value: bytes.subarray(at + 5, at + 5 + length) });
     at += 5 + length;
   }

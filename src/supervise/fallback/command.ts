@@ -15,7 +15,22 @@ export interface Prepared {
 }
 
 const limitNames = [
-  'cpu', 'fsize', 'data', 'stack', 'core', 'rss', 'nproc', 'nofile', 'memlock', 'as', 'locks', 'sigpending', 'msgqueue', 'nice', 'rtprio', 'rttime',
+  'cpu',
+  'fsize',
+  'data',
+  'stack',
+  'core',
+  'rss',
+  'nproc',
+  'nofile',
+  'memlock',
+  'as',
+  'locks',
+  'sigpending',
+  'msgqueue',
+  'nice',
+  'rtprio',
+  'rttime',
 ];
 
 function usable(path: string): boolean {
@@ -41,7 +56,8 @@ export function findCommand(command: string, env: Readonly<Record<string, string
     return;
   }
   const path = env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin';
-  if (!path.split(delimiter).some((folder) => usable(join(folder, command)))) throw new Fault('not_found', 'No such file or directory');
+  if (!path.split(delimiter).some((folder) => usable(join(folder, command))))
+    throw new Fault('not_found', 'No such file or directory');
 }
 
 function applyFromOutside(pid: number, identity: Identity, cgroups: readonly string[]): void {
@@ -52,7 +68,9 @@ function applyFromOutside(pid: number, identity: Identity, cgroups: readonly str
   } catch {
     // Lowering needs a privilege; no reason to fail a start.
   }
-  const limits = (identity.rlimits ?? []).map((each) => `--${limitNames[each.resource]}=${bound(each.soft)}:${bound(each.hard)}`);
+  const limits = (identity.rlimits ?? []).map(
+    (each) => `--${limitNames[each.resource]}=${bound(each.soft)}:${bound(each.hard)}`,
+  );
   if (limits.length > 0) execFileSync('prlimit', [`--pid=${pid}`, ...limits], { stdio: 'ignore' });
 }
 
@@ -72,7 +90,8 @@ export interface CommandOptions {
 /** Resolves once everything but the command itself is in place. */
 export async function prepareCommand(options: CommandOptions): Promise<Prepared> {
   const { identity, command, env } = options;
-  if ((identity.groups ?? []).length > 0) throw new Fault('unsupported', 'the TypeScript shim cannot set supplementary groups: build the native one');
+  if ((identity.groups ?? []).length > 0)
+    throw new Fault('unsupported', 'the TypeScript shim cannot set supplementary groups: build the native one');
   findCommand(command[0] ?? '', env, options.workDir);
   const user = {
     ...(identity.uid === undefined || identity.uid === process.geteuid?.() ? {} : { uid: identity.uid }),
@@ -83,7 +102,13 @@ export async function prepareCommand(options: CommandOptions): Promise<Prepared>
   const privileges = identity.noNewPrivs === true ? ['setpriv', '--no-new-privs', '--'] : [];
   const script = `read -r go <&3 || exit 125; exec 3<&-; umask ${(identity.umask ?? 0o022).toString(8)}; exec "$@"`;
   const words = held ? ['/bin/sh', '-c', script, 'sh', ...privileges, ...command] : [...command];
-  const child = spawn(words[0] as string, words.slice(1), { cwd: options.workDir, env, stdio, detached: true, ...user });
+  const child = spawn(words[0] as string, words.slice(1), {
+    cwd: options.workDir,
+    env,
+    stdio,
+    detached: true,
+    ...user,
+  });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
     child.once('error', (error) => reject(new Fault('invalid', error.message)));

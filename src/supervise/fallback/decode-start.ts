@@ -16,7 +16,8 @@ class Fields {
 
   all(number: number, width?: number): Uint8Array[] {
     const values = this.#fields.filter((each) => each.tag === number).map((each) => each.value);
-    if (width !== undefined && values.some((value) => value.length !== width)) throw new Fault('invalid', `field ${number} has the wrong width`);
+    if (width !== undefined && values.some((value) => value.length !== width))
+      throw new Fault('invalid', `field ${number} has the wrong width`);
     return values;
   }
 
@@ -74,7 +75,12 @@ function output(fields: Fields): OutputSpec {
   };
   if (rotation.maxFiles < 1 || rotation.maxBytes < 1) throw new Fault('invalid', 'maxFiles, maxBytes: at least 1');
   if (mode === 'rotate') return { mode, ...rotation };
-  return { mode, ...rotation, stdoutFifo: fields.needed(tag.stdoutFifo, 'stdoutFifo'), stderrFifo: fields.needed(tag.stderrFifo, 'stderrFifo') };
+  return {
+    mode,
+    ...rotation,
+    stdoutFifo: fields.needed(tag.stdoutFifo, 'stdoutFifo'),
+    stderrFifo: fields.needed(tag.stderrFifo, 'stderrFifo'),
+  };
 }
 
 function rlimit(value: Uint8Array): Rlimit {
@@ -83,9 +89,14 @@ function rlimit(value: Uint8Array): Rlimit {
 
 /** What this shim cannot do is refused by name: never run with less than was asked for. */
 function refuseUnsupported(fields: Fields): void {
-  const foreign = [tag.capabilities, tag.seccomp, tag.joinNetwork, tag.verify, tag.ociStart].filter((each) => fields.all(each).length > 0);
-  const names = Object.entries(tag).filter(([, number]) => foreign.some((each) => each === number)).map(([name]) => name);
-  if (names.length > 0) throw new Fault('unsupported', `the TypeScript shim cannot do ${names.join(', ')}: build the native one`);
+  const foreign = [tag.capabilities, tag.seccomp, tag.joinNetwork, tag.verify, tag.ociStart].filter(
+    (each) => fields.all(each).length > 0,
+  );
+  const names = Object.entries(tag)
+    .filter(([, number]) => foreign.some((each) => each === number))
+    .map(([name]) => name);
+  if (names.length > 0)
+    throw new Fault('unsupported', `the TypeScript shim cannot do ${names.join(', ')}: build the native one`);
 }
 
 export function decodeStart(bytes: Uint8Array): StartRecord {
@@ -94,13 +105,18 @@ export function decodeStart(bytes: Uint8Array): StartRecord {
   const launcher = named(launcherNumbers, fields.byte(tag.launcher), 'launcher');
   const unit = named(killUnitNumbers, fields.byte(tag.killUnit), 'killUnit');
   if ((launcher !== 'direct' && launcher !== 'none') || unit === 'pid-namespace') {
-    throw new Fault('unsupported', `the TypeScript shim cannot do ${unit === 'pid-namespace' ? unit : launcher}: build the native one`);
+    throw new Fault(
+      'unsupported',
+      `the TypeScript shim cannot do ${unit === 'pid-namespace' ? unit : launcher}: build the native one`,
+    );
   }
   const command = fields.strings(tag.argv);
   if (launcher === 'direct' && command.length === 0) throw new Fault('invalid', 'argv: a command is needed');
   const cgroups = fields.strings(tag.joinCgroup);
   const directories = fields.strings(tag.killCgroup);
-  const [uid, gid, umask, oomScoreAdj] = [tag.uid, tag.gid, tag.umask, tag.oomScoreAdj].map((each) => fields.word(each));
+  const [uid, gid, umask, oomScoreAdj] = [tag.uid, tag.gid, tag.umask, tag.oomScoreAdj].map((each) =>
+    fields.word(each),
+  );
   const workDir = fields.string(tag.cwd);
   const memoryCgroup = fields.string(tag.memoryCgroup);
   return {
@@ -120,7 +136,10 @@ export function decodeStart(bytes: Uint8Array): StartRecord {
       noNewPrivs: fields.byte(tag.noNewPrivs) === 1,
     },
     cgroups,
-    killUnit: unit === 'cgroup' ? { kind: 'cgroup', directories: directories.length > 0 ? directories : cgroups } : { kind: 'session' },
+    killUnit:
+      unit === 'cgroup'
+        ? { kind: 'cgroup', directories: directories.length > 0 ? directories : cgroups }
+        : { kind: 'session' },
     ...(memoryCgroup === undefined ? {} : { memoryCgroup }),
     output: output(fields),
     stop: { signal: fields.word(tag.stopSignal) ?? 15, timeoutMs: fields.word(tag.stopTimeoutMs) ?? 5000 },

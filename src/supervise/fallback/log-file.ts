@@ -59,7 +59,10 @@ export class LogFile implements Sink {
   #indices(): number[] {
     try {
       const names = readdirSync(this.#rotation.directory).filter((name) => name.startsWith(`${this.#name}.`));
-      return names.map((name) => name.slice(this.#name.length + 1)).filter((rest) => /^[0-9]{1,9}$/.test(rest)).map(Number);
+      return names
+        .map((name) => name.slice(this.#name.length + 1))
+        .filter((rest) => /^[0-9]{1,9}$/.test(rest))
+        .map(Number);
     } catch {
       return [];
     }
@@ -85,7 +88,12 @@ export class LogFile implements Sink {
   /** The directory may be the task's to write: only our own regular file with one link is written to. */
   #open(): boolean {
     const path = this.#path(this.#index);
-    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+    const flags =
+      constants.O_WRONLY |
+      constants.O_APPEND |
+      constants.O_CREAT |
+      (constants.O_NOFOLLOW ?? 0) |
+      (constants.O_NONBLOCK ?? 0);
     for (let attempt = 0; attempt < 3; attempt++) {
       try {
         const fd = openSync(path, flags, this.#rotation.fileMode ?? 0o644);

@@ -21,7 +21,8 @@ function closeInherited(): void {
 /** The program of the TypeScript shim: one start frame on stdin, one answer on stdout, then a life of its own. */
 async function main(): Promise<void> {
   closeInherited();
-  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2', 'SIGPIPE'] as const) process.on(signal, () => {});
+  for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGUSR2', 'SIGPIPE'] as const)
+    process.on(signal, () => {});
   const [frame] = new FrameReader().push(readFileSync(0));
   if (frame === undefined) throw new Error('no start frame on stdin');
   const id = u32(readU32(frame.payload));

@@ -85,7 +85,10 @@ export class ShimServer {
   async close(): Promise<void> {
     for (const client of this.#clients) client.end();
     // A client that keeps its half open is not waited for.
-    await Promise.race([new Promise((resolve) => this.#server.close(resolve)), new Promise((resolve) => setTimeout(resolve, 200))]);
+    await Promise.race([
+      new Promise((resolve) => this.#server.close(resolve)),
+      new Promise((resolve) => setTimeout(resolve, 200)),
+    ]);
   }
 
   #accept(socket: Socket): void {
@@ -113,7 +116,9 @@ export class ShimServer {
     if (!client.greeted) this.#hello(client, frame, socket);
     else if (frame.type < clientFrame.stdin) {
       const id = readU32(frame.payload);
-      void (async () => this.#handler.request(client, frame.type, id, frame.payload.subarray(4)))().catch((error: unknown) => client.fail(id, error));
+      void (async () => this.#handler.request(client, frame.type, id, frame.payload.subarray(4)))().catch(
+        (error: unknown) => client.fail(id, error),
+      );
     } else this.#handler.stream(client, frame);
   }
 
@@ -126,7 +131,15 @@ export class ShimServer {
       client.end();
     } else {
       client.greeted = true;
-      client.send(frameOfJson(shimFrame.hello, new Uint8Array(), { version: 1, min: 1, max: 1, kind: 'typescript', pid: process.pid }));
+      client.send(
+        frameOfJson(shimFrame.hello, new Uint8Array(), {
+          version: 1,
+          min: 1,
+          max: 1,
+          kind: 'typescript',
+          pid: process.pid,
+        }),
+      );
       const exit = this.#handler.exit();
       if (exit !== null) client.send(frameOfJson(shimFrame.exit, new Uint8Array(), exit));
     }

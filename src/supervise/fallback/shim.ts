@@ -23,8 +23,14 @@ import { FallbackSession, signalNumber } from './session.ts';
 type State = 'starting' | 'held' | 'running' | 'ending' | 'ended';
 
 const DRAIN_MS = 2000;
-const big = (sink: Sink | null) => ({ stored: `${sink?.stored ?? 0n}`, dropped: `${sink?.dropped ?? 0n}` });
-const nowNs = () => BigInt(Date.now()) * 1_000_000n;
+
+function big(sink: Sink | null): { stored: string; dropped: string } {
+  return { stored: `${sink?.stored ?? 0n}`, dropped: `${sink?.dropped ?? 0n}` };
+}
+
+function nowNs(): bigint {
+  return BigInt(Date.now()) * 1_000_000n;
+}
 
 export class FallbackShim implements Handler {
   readonly #record: StartRecord;
@@ -53,7 +59,13 @@ export class FallbackShim implements Handler {
   /** Resolves once the socket listens and the command is held (or could not be made, which the exit record then says). */
   static async start(record: StartRecord): Promise<FallbackShim> {
     const shim = new FallbackShim(record);
-    const identity = { version: 1, pid: process.pid, startTime: `${startTimeOf(process.pid)}`, bootId: bootId(), kind: 'typescript' };
+    const identity = {
+      version: 1,
+      pid: process.pid,
+      startTime: `${startTimeOf(process.pid)}`,
+      bootId: bootId(),
+      kind: 'typescript',
+    };
     try {
       writeFileSync(join(record.directory, 'shim.pid'), JSON.stringify(identity), { flag: 'wx', mode: 0o600 });
     } catch (error) {
@@ -111,7 +123,8 @@ export class FallbackShim implements Handler {
   #openSinks(): void {
     const output = this.#record.output;
     if (output.mode === 'forward') this.#sinks = [new FifoSink(output.stdout), new FifoSink(output.stderr)];
-    if (output.mode === 'rotate' || output.mode === 'collect') this.#sinks = [new LogFile(output, output.stdout), new LogFile(output, output.stderr)];
+    if (output.mode === 'rotate' || output.mode === 'collect')
+      this.#sinks = [new LogFile(output, output.stdout), new LogFile(output, output.stderr)];
   }
 
   #pump(which: number, source: Readable | null): void {
@@ -128,7 +141,9 @@ export class FallbackShim implements Handler {
     const { output, launcher } = this.#record;
     if (launcher.kind === 'none') {
       const fifos = output.mode === 'collect' ? [output.stdoutFifo, output.stderrFifo] : [];
-      fifos.forEach((path, which) => this.#pump(which, new Socket({ fd: holdFifo(path, true), readable: true, writable: false })));
+      for (const [which, path] of fifos.entries()) {
+        this.#pump(which, new Socket({ fd: holdFifo(path, true), readable: true, writable: false }));
+      }
       this.#running();
       return;
     }
@@ -184,11 +199,14 @@ export class FallbackShim implements Handler {
     const signal = options.signal ?? this.#record.stop?.signal ?? 15;
     const timeoutMs = options.timeoutMs ?? this.#record.stop?.timeoutMs ?? 5000;
     if (signal < 1 || signal > 64) throw new Fault('invalid', 'signal: 1 to 64');
-    if (this.#state === 'held') return this.#never();
+    if (this.#state === 'held') this.#never();
     if (this.#state !== 'running') return;
     const again = this.#asked === 'stop' || this.#asked === 'kill';
     this.#asked = this.#asked === 'kill' ? 'kill' : 'stop';
-    if (this.#prepared === null) return void this.#ended(0, 0);
+    if (this.#prepared === null) {
+      void this.#ended(0, 0);
+      return;
+    }
     if (!again) this.#prepared.child.kill(signal);
     const at = Date.now() + timeoutMs;
     if (this.#stopTimer !== null && at >= this.#stopAt) return;
@@ -321,14 +339,23 @@ export class FallbackShim implements Handler {
     if (spec.tty === true) throw new Fault('unsupported', 'the TypeScript shim has no terminals: build the native one');
     const own = spec.host === true ? {} : { ...this.#record.identity, ...spec.user };
     const cgroups = spec.host === true ? [] : this.#record.cgroups;
-    const prepared = await prepareCommand({ command: spec.command, env: spec.env, workDir: spec.workDir ?? '/', identity: own, cgroups, stdin: 'pipe' });
+    const prepared = await prepareCommand({
+      command: spec.command,
+      env: spec.env,
+      workDir: spec.workDir ?? '/',
+      identity: own,
+      cgroups,
+      stdin: 'pipe',
+    });
     const session = new FallbackSession(client, id, prepared);
     const sessions = this.#sessions.get(client) ?? new Map<number, FallbackSession>();
     this.#sessions.set(client, sessions.set(id, session));
     session.onOver = () => sessions.delete(id);
-    client.onRoom = () => sessions.forEach((each) => each.flush());
+    client.onRoom = () => {
+      for (const each of sessions.values()) each.flush();
+    };
     client.onGone = () => {
-      sessions.forEach((each) => each.kill());
+      for (const each of sessions.values()) each.kill();
       this.#sessions.delete(client);
     };
     client.answer(id, { session: id, pid: prepared.child.pid });

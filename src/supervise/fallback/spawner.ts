@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Fault } from '../../lib/fault.ts';
 import { faultOf } from '../connection.ts';
-import { encodeFrame, FrameReader, shimFrame, u32 } from '../wire.ts';
 import type { Spawner } from '../spawner.ts';
+import { encodeFrame, FrameReader, shimFrame, u32 } from '../wire.ts';
 
 /** Starts TypeScript shims: one detached Node process for each task. */
 export class FallbackSpawner implements Spawner {
@@ -16,8 +16,14 @@ export class FallbackSpawner implements Spawner {
   }
 
   spawn(fields: Uint8Array): Promise<number> {
-    if (!existsSync(this.#program)) return Promise.reject(new Fault('unsupported', `${this.#program} is missing: run \`npm run build\``));
-    const child = spawn(process.execPath, [this.#program], { stdio: ['pipe', 'pipe', 'ignore'], env: {}, cwd: '/', detached: true });
+    if (!existsSync(this.#program))
+      return Promise.reject(new Fault('unsupported', `${this.#program} is missing: run \`npm run build\``));
+    const child = spawn(process.execPath, [this.#program], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: {},
+      cwd: '/',
+      detached: true,
+    });
     const reader = new FrameReader();
     return new Promise((resolve, reject) => {
       child.stdout.on('data', (chunk: Buffer) => {
@@ -28,8 +34,12 @@ export class FallbackSpawner implements Spawner {
           child.unref();
         }
       });
-      child.on('error', (error) => reject(new Fault('unavailable', `the TypeScript shim cannot be run: ${error.message}`)));
-      child.on('exit', (code) => reject(new Fault('unavailable', `the shim ended with ${code} before it could answer`, { recoverable: true })));
+      child.on('error', (error) =>
+        reject(new Fault('unavailable', `the TypeScript shim cannot be run: ${error.message}`)),
+      );
+      child.on('exit', (code) =>
+        reject(new Fault('unavailable', `the shim ended with ${code} before it could answer`, { recoverable: true })),
+      );
       child.stdin.on('error', () => {});
       child.stdin.end(encodeFrame(1, u32(1), fields));
     });
@@ -42,5 +52,7 @@ export class FallbackSpawner implements Spawner {
 
 function compiledProgram(): string {
   const beside = fileURLToPath(new URL('./main.js', import.meta.url));
-  return existsSync(beside) ? beside : fileURLToPath(new URL('../../../dist/supervise/fallback/main.js', import.meta.url));
+  return existsSync(beside)
+    ? beside
+    : fileURLToPath(new URL('../../../dist/supervise/fallback/main.js', import.meta.url));
 }

@@ -1,0 +1,277 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compiledCopy } from './compiled-copy.ts';
+import type { StartRecord, Supervisor } from './contract.ts';
+import { locateNative } from './locate.ts';
+import { encodeStart } from './start-fields.ts';
+import { createSupervisor } from './supervisor.ts';
+import { startTimeOf } from './this-host.ts';
+import { clientFrame, encodeFrame, u8, u32 } from './wire.ts';
+
+/** Faults put in on purpose, and what must hold afterwards. `DROVER_LONG=1` tries every point instead of a sample. */
+
+const shim = locateNative('drover-shim') ?? '';
+const long = process.env['DROVER_LONG'] === '1';
+const env = { PATH: '/usr/bin:/bin' };
+const asRoot = process.getuid?.() === 0;
+const has = (program: string) => spawnSync('which', [program]).status === 0;
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe.skipIf(shim === '')('after a fault', () => {
+  const base = mkdtempSync(join(tmpdir(), 'drover-fault-'));
+  let supervisor: Supervisor;
+  let compiled: ReturnType<typeof compiledCopy>;
+  let counter = 0;
+
+  beforeAll(() => {
+    chmodSync(base, 0o777);
+    supervisor = createSupervisor({ kind: 'native' });
+    compiled = compiledCopy();
+  }, 60_000);
+  afterAll(async () => {
+    await supervisor.close();
+    compiled.remove();
+    rmSync(base, { recursive: true, force: true });
+  });
+
+  function record(script: string, more: Partial<StartRecord> = {}): StartRecord {
+    counter += 1;
+    const output = {
+      directory: base,
+      stdout: `t${counter}.stdout`,
+      stderr: `t${counter}.stderr`,
+      maxFiles: 3,
+      maxBytes: 1_000_000,
+    };
+    return {
+      ...{
+        id: `a/${counter}/1`,
+        directory: join(base, `r${counter}`),
+        launcher: { kind: 'direct' },
+        command: ['sh', '-c', script],
+        env,
+      },
+      ...{ identity: {}, cgroups: [], killUnit: { kind: 'session' }, output: { mode: 'rotate', ...output } },
+      ...more,
+    };
+  }
+
+  const marked = (mark: string) =>
+    spawnSync('sh', ['-c', `grep -lz '^${mark}$' /proc/[0-9]*/cmdline`], { encoding: 'utf8' }).stdout.trim();
+
+  test('kill -9 of an agent at any moment of its starts leaves each task once, or not at all, and every record says which', async () => {
+    const script = join(base, 'agent.mjs');
+    const module = pathToFileURL(join(compiled.directory, 'supervise/supervisor.js')).href;
+    writeFileSync(
+      script,
+      `import { createSupervisor } from ${JSON.stringify(module)};
+       const [, , base, round] = process.argv; const supervisor = createSupervisor({ kind: 'native' });
+       for (let i = 0; i < 40; i++) {
+         const directory = base + '/k' + round + '-' + i;
+         await supervisor.start({ id: 'k/' + round + '/' + i, directory, launcher: { kind: 'direct' }, command: ['sh', '-c', 'echo ran >> ' + directory + '.ran; exec sleep 71.25'],
+           env: ${JSON.stringify(env)}, identity: {}, cgroups: [], killUnit: { kind: 'session' }, output: { mode: 'discard' } });
+       }
+       await new Promise(() => {});`,
+    );
+    const seen: Record<string, number> = {};
+    for (let round = 0; round < (long ? 40 : 6); round++) {
+      const agent = spawn(process.execPath, [script, base, `${round}`], { stdio: 'ignore' });
+      while (!existsSync(join(base, `k${round}-0`))) await pause(2);
+      await pause(3 + round * 7);
+      agent.kill('SIGKILL');
+      await pause(150);
+      for (const name of readdirSync(base).filter((each) => new RegExp(`^k${round}-[0-9]+$`).test(each))) {
+        const directory = join(base, name);
+        const found = await supervisor.recover(directory);
+        const times = existsSync(`${directory}.ran`)
+          ? readFileSync(`${directory}.ran`, 'utf8').split('\n').length - 1
+          : 0;
+        seen[found.state] = (seen[found.state] ?? 0) + 1;
+        expect([name, found.state, times]).toEqual([name, found.state, found.state === 'present' ? 1 : 0]);
+        if (found.state !== 'present') continue;
+        await found.shim.stop({ timeoutMs: 500 });
+        expect((await found.shim.wait()).unknown).toBeNull();
+        await found.shim.shutdown();
+      }
+    }
+    expect(marked('71.25')).toBe('');
+    expect(seen['present']).toBeGreaterThan(0);
+  }, 60_000);
+
+  test.skipIf(!has('strace'))(
+    'kill -9 of the shim at any of its system calls leaves no task behind and no invented code',
+    async () => {
+      const traced = (of: StartRecord, trace: string, ...options: string[]) => {
+        mkdirSync(of.directory, { mode: 0o700 });
+        const intent = {
+          version: 1,
+          id: of.id,
+          bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+          killUnit: of.killUnit,
+        };
+        writeFileSync(join(of.directory, 'start.json'), JSON.stringify(intent));
+        // The shim alone is traced: its child's calls are not counted.
+        return spawnSync('strace', ['-o', trace, ...options, shim, 'run'], {
+          input: encodeFrame(1, u32(1), encodeStart(of)),
+          timeout: 1000,
+          killSignal: 'SIGKILL',
+        });
+      };
+      const held = () => record('exec sleep 72.5', { gate: { timeoutMs: 300 } });
+      const trace = join(base, 'trace');
+      const whole = held();
+      traced(whole, trace);
+      await supervisor.recover(whole.directory);
+      // strace counts the calls of each kind for itself.
+      const counts = new Map<string, number>();
+      const points = [...readFileSync(trace, 'utf8').matchAll(/^([a-z_0-9]+)\(/gm)].map(([, call = '']) => {
+        counts.set(call, (counts.get(call) ?? 0) + 1);
+        return [call, counts.get(call)] as const;
+      });
+      const outcomes = new Set<string>();
+      for (let at = 0; at < points.length; at += long ? 1 : 9) {
+        const [call, when] = points[at] as (typeof points)[number];
+        const of = held();
+        traced(of, '/dev/null', '-e', `inject=${call}:signal=KILL:when=${when}`);
+        const found = await supervisor.recover(of.directory);
+        const unknown = found.state === 'ended' ? (found.end.unknown ?? found.end.by) : '';
+        outcomes.add(`${found.state} ${unknown}`);
+        for (let i = 0; i < 50 && marked('72.5') !== ''; i++) await pause(10);
+        expect([call, when, marked('72.5')]).toEqual([call, when, '']);
+        expect(['never-started ', 'ended shim-lost', 'ended never-started']).toContain(`${found.state} ${unknown}`);
+      }
+      expect([...outcomes]).toContain('never-started ');
+      expect([...outcomes]).toContain('ended shim-lost');
+    },
+    120_000,
+  );
+
+  test.skipIf(!asRoot)('a full disk loses neither the exit code nor the count of what it did not take', async () => {
+    const disk = mkdtempSync(join(base, 'disk-'));
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'drover-test', disk]);
+    try {
+      const of = record('i=0; while [ $i -lt 300 ]; do printf %01000d $i; i=$((i+1)); done; exit 7');
+      const started = await supervisor.start({
+        ...of,
+        directory: join(disk, 'r'),
+        output: { ...of.output, directory: disk } as StartRecord['output'],
+      });
+      expect(await started.wait()).toMatchObject({ code: 7, started: true });
+      const end = await started.wait();
+      if (end.unknown !== null) throw new Error(end.unknown);
+      expect(end.stdout.stored + end.stdout.dropped).toBe(300_000n);
+      expect(end.stdout.dropped).toBeGreaterThan(200_000n);
+      expect(JSON.parse(readFileSync(join(disk, 'r', 'exit.json'), 'utf8'))).toMatchObject({ code: 7 });
+      await started.shutdown();
+      while (startTimeOf(started.pid) !== 0n) await pause(5);
+    } finally {
+      execFileSync('umount', [disk]);
+    }
+  });
+
+  test('a client that is stuck, lies, or is many, delays nobody', async () => {
+    const started = await supervisor.start(record('sleep 73'));
+    await started.held();
+    const socket = join(started.directory, 'shim.sock');
+    const hello = encodeFrame(clientFrame.hello, u8(1), u8(1));
+    const flood = Buffer.concat(Array.from({ length: 2000 }, (_, i) => encodeFrame(clientFrame.status, u32(i + 1))));
+    const dials = [
+      hello,
+      Buffer.concat([hello, flood]),
+      Buffer.concat([hello, Buffer.alloc(70_000, 0xff)]),
+      Buffer.alloc(5, 0xff),
+      u8(0),
+    ].map((data) => {
+      const dial = connect(socket);
+      dial.on('error', () => {});
+      dial.pause();
+      dial.write(data);
+      return dial;
+    });
+    await pause(100);
+    const from = Date.now();
+    expect((await started.status()).state).toBe('running');
+    expect(Date.now() - from).toBeLessThan(500);
+    const crowd = Array.from({ length: 40 }, () => connect(socket).on('error', () => {}));
+    await pause(100);
+    expect((await started.status()).state).toBe('running');
+    for (const dial of [...dials, ...crowd]) dial.destroy();
+    await pause(50);
+    await started.stop();
+    expect((await started.wait()).unknown).toBeNull();
+    await started.shutdown();
+  });
+
+  test('a spawn helper that was killed is started again, and its shims live on', async () => {
+    const mine = createSupervisor({ kind: 'native' });
+    const first = await mine.start(record('sleep 74'));
+    const helper = Number(readFileSync(`/proc/${first.pid}/stat`, 'utf8').split(' ')[3]);
+    expect(readFileSync(`/proc/${helper}/comm`, 'utf8')).toBe('drover-spawn\n');
+    process.kill(helper, 'SIGKILL');
+    while (startTimeOf(helper) !== 0n) await pause(5);
+    await pause(20);
+    const second = await mine.start(record('sleep 74'));
+    for (const each of [first, second]) {
+      expect((await each.held()).state).toBe('running');
+      await each.stop();
+      expect((await each.wait()).unknown).toBeNull();
+      await each.shutdown();
+    }
+    await mine.close();
+  });
+
+  test.skipIf(!asRoot || !has('setpriv'))(
+    'of having no privileges at all, everything but other users still works',
+    () => {
+      const place = mkdtempSync(join(base, 'user-'));
+      chmodSync(place, 0o777);
+      const script = join(place, 'agent.mjs');
+      const module = pathToFileURL(join(compiled.directory, 'supervise/supervisor.js')).href;
+      writeFileSync(
+        script,
+        `import { createSupervisor } from ${JSON.stringify(module)};
+       const supervisor = createSupervisor({ kind: 'native' }); const told = [];
+       for (const killUnit of [{ kind: 'session' }, { kind: 'pid-namespace', mountProc: true }]) {
+         const directory = ${JSON.stringify(place)} + '/own/' + killUnit.kind;
+         const shim = await supervisor.start({ id: 'u', directory, launcher: { kind: 'direct' }, command: ['sh', '-c', 'setsid sleep 75.5 & id -u; echo $$; sleep 60'],
+           env: ${JSON.stringify(env)}, identity: { uid: 12345, gid: 12345, noNewPrivs: true }, cgroups: [], killUnit,
+           output: { mode: 'rotate', directory: ${JSON.stringify(place)}, stdout: killUnit.kind, stderr: 'err', maxFiles: 1, maxBytes: 1000 } });
+         await shim.held();
+         while ((await shim.status()).stdout.stored === 0n) await new Promise((r) => setTimeout(r, 10));
+         const exec = await shim.exec({ command: ['sh', '-c', 'id -u; readlink /proc/self/ns/pid; cat /proc/1/comm'], env: ${JSON.stringify(env)} });
+         let text = ''; for await (const chunk of exec.output) text += Buffer.from(chunk.data);
+         await shim.stop({ timeoutMs: 200 });
+         const end = await shim.wait(); await shim.shutdown();
+         told.push([end.by, end.code, end.leftover, text.split('\\n')[0], text.split('\\n')[2] === 'drover-shim']);
+       }
+       await supervisor.close(); console.log(JSON.stringify(told));`,
+      );
+      const run = spawnSync(
+        'setpriv',
+        ['--reuid', '12345', '--regid', '12345', '--clear-groups', process.execPath, script],
+        { encoding: 'utf8', timeout: 20_000 },
+      );
+      expect(run.stderr).toBe('');
+      // In a pid namespace `sh` is not process 1, so SIGTERM ends it there too; its process 1 is the shim's own.
+      expect(JSON.parse(run.stdout)).toEqual([
+        ['stop', 143, 0, '12345', false],
+        ['stop', 143, 0, '12345', true],
+      ]);
+      expect(marked('75.5')).toBe('');
+    },
+  );
+});
