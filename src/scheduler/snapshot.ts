@@ -4,6 +4,7 @@
  */
 import type { Allocation } from '../model/allocation.ts';
 import type { Deployment } from '../model/deployment.ts';
+import type { Evaluation } from '../model/evaluation.ts';
 import type { Job } from '../model/job.ts';
 import type { Node } from '../model/node.ts';
 import type { NodePool } from '../model/node-pool.ts';
@@ -13,6 +14,7 @@ interface Tables {
   readonly jobs: Job;
   readonly jobVersions: Job;
   readonly allocations: Allocation;
+  readonly evaluations: Evaluation;
   readonly deployments: Deployment;
   readonly nodes: Node;
   readonly nodePools: NodePool;
@@ -23,6 +25,11 @@ export interface ServerSnapshot {
   readonly index: number;
   get<T extends keyof Tables>(table: T, id: string): Tables[T] | undefined;
   scan<T extends keyof Tables>(table: T): Iterable<Tables[T]>;
-  /** Allocations by `job` (`namespace NUL id`), `node`, `deployment`; deployments and job versions by `job`. */
+  /**
+   * Allocations by `job` (`namespace NUL id`), `node`, `nodeLive` (those of a node that neither ended nor are to), `deployment`;
+   * deployments and job versions by `job`.
+   */
   by<T extends keyof Tables>(table: T, index: string, key: string): Iterable<Tables[T]>;
+  /** The index of the last change of a table; without it nothing is kept from one evaluation to the next. */
+  tableIndex?(table: 'nodes' | 'allocations'): number;
 }

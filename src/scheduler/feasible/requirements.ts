@@ -1,0 +1,26 @@
+import type { Job } from '../../model/job.ts';
+import type { TaskGroup } from '../../model/task-group.ts';
+import { constraintRequirement, constraintText } from './constraints.ts';
+import { devicesRequirement } from './devices.ts';
+import { driversRequirement } from './drivers.ts';
+import { hostVolumesRequirement, pluginVolumesRequirement } from './host-volumes.ts';
+import { networkRequirement } from './network.ts';
+import type { Requirement } from './requirement.ts';
+
+/** Everything a group asks of a node, whatever else runs there; a constraint that is written twice is asked once. */
+export function groupRequirements(job: Job, group: TaskGroup): readonly Requirement[] {
+  const constraints = [
+    ...(job.Constraints ?? []),
+    ...(group.Constraints ?? []),
+    ...group.Tasks.flatMap((task) => task.Constraints ?? []),
+  ];
+  const distinct = new Map(constraints.map((constraint) => [constraintText(constraint), constraint]));
+  return [
+    ...[...distinct.values()].map(constraintRequirement),
+    driversRequirement(group),
+    hostVolumesRequirement(group),
+    pluginVolumesRequirement(group),
+    devicesRequirement(group),
+    networkRequirement(group),
+  ].filter((requirement) => requirement !== undefined);
+}

@@ -1,0 +1,175 @@
+/** Chooses a node for one allocation after the other of one task group. */
+import type { AllocationMetric, NodeScoreMeta } from '../../model/allocation-metric.ts';
+import type { Affinity } from '../../model/constraint.ts';
+import type { Job } from '../../model/job.ts';
+import type { Node } from '../../model/node.ts';
+import type { TaskGroup } from '../../model/task-group.ts';
+import { type DistinctRule, distinctRules } from '../feasible/distinct.ts';
+import { type Feasibility, feasibility } from '../feasible/feasibility.ts';
+import { groupRequirements } from '../feasible/requirements.ts';
+import type { JobPresence } from '../job-presence.ts';
+import { Findings, metricOf } from '../metric.ts';
+import type { Rooms } from '../node-room.ts';
+import type { NodeSet } from '../node-set.ts';
+import { affinitiesOf, affinityScore } from './affinities.ts';
+import { type Ask, askOf, type Offer, offer } from './ask.ts';
+import type { NodeRing } from './node-ring.ts';
+import { fitScore } from './score.ts';
+import { type SpreadRule, spreadRules, spreadScore, spreadsOf } from './spreads.ts';
+
+export interface PlacerContext {
+  readonly job: Job;
+  readonly set: NodeSet;
+  readonly ring: NodeRing;
+  readonly rooms: Rooms;
+  readonly presence: JobPresence;
+  readonly algorithm: 'binpack' | 'spread';
+  readonly oversubscription: boolean;
+  random(): number;
+}
+
+export interface Wishes {
+  /** Nodes on which this allocation failed before: others are better. */
+  readonly penalties?: ReadonlySet<string>;
+  /** Its data is there. */
+  readonly preferred?: Node | undefined;
+}
+
+export interface Choice {
+  readonly node: Node;
+  readonly offer: Offer;
+  readonly metric: AllocationMetric;
+}
+
+interface Candidate {
+  readonly node: Node;
+  readonly offer: Offer;
+  readonly scores: Scores;
+  readonly score: number;
+}
+
+interface Scores {
+  readonly fit: number;
+  readonly antiAffinity: number;
+  readonly penalty: number;
+  readonly affinity: number;
+  /** `undefined`: the group has no spread. */
+  readonly spread: number | undefined;
+}
+
+/** Nodes with a score of zero or less are passed over, so many of them, in the hope of better ones. */
+const maximumSkips = 3;
+const shownScores = 5;
+
+export class Placer {
+  readonly #context: PlacerContext;
+  readonly #ask: Ask;
+  readonly #distinct: readonly DistinctRule[];
+  readonly #affinities: readonly Affinity[];
+  readonly #spreads: readonly SpreadRule[];
+  readonly #window: number;
+  readonly group: TaskGroup;
+  readonly feasibility: Feasibility;
+
+  constructor(context: PlacerContext, group: TaskGroup) {
+    const { job, set, presence } = context;
+    this.#context = context;
+    this.group = group;
+    this.#ask = askOf(group, context.oversubscription);
+    this.feasibility = feasibility(set, groupRequirements(job, group));
+    this.#distinct = distinctRules(job, group, presence);
+    this.#affinities = affinitiesOf(job, group);
+    this.#spreads = spreadRules(spreadsOf(job, group), group, (property) => presence.counts(group.Name, property));
+    this.#window = windowOf(job, group, set.nodes.length, this.#affinities.length + this.#spreads.length > 0);
+  }
+
+  /** Nothing found: only the metric. The choice is not taken yet: that is the caller's (`rooms`, `presence`). */
+  choose(wishes: Wishes = {}): Choice | { readonly node: undefined; readonly metric: AllocationMetric } {
+    const found = new Findings();
+    const best = wishes.preferred === undefined ? undefined : this.#consider(wishes.preferred, wishes, new Findings());
+    const candidates = best === undefined ? this.#candidates(wishes, found) : [best];
+    const [first] = candidates.sort((a, b) => b.score - a.score);
+    const { job, set } = this.#context;
+    const scores = candidates.length === 0 ? null : candidates.slice(0, shownScores).map(scoreMeta);
+    const metric = metricOf(job.NodePool, set, this.feasibility.filtered, found, scores);
+    return first === undefined ? { node: undefined, metric } : { node: first.node, offer: first.offer, metric };
+  }
+
+  /** For one given node: system jobs. */
+  tryOn(node: Node): Choice | { readonly node: undefined; readonly metric: AllocationMetric } {
+    const found = new Findings();
+    const reasons = this.feasibility.reasons(node);
+    if (reasons.length > 0) found.filter(node.NodeClass, reasons);
+    const candidate = reasons.length > 0 ? undefined : this.#consider(node, {}, found);
+    const nothingBefore = { nodes: 0, byReason: new Map(), byClass: new Map() };
+    const scores = candidate === undefined ? null : [scoreMeta(candidate)];
+    const metric = {
+      ...metricOf(this.#context.job.NodePool, this.#context.set, nothingBefore, found, scores),
+      NodesEvaluated: 1,
+    };
+    return candidate === undefined ? { node: undefined, metric } : { node, offer: candidate.offer, metric };
+  }
+
+  #candidates(wishes: Wishes, found: Findings): Candidate[] {
+    const candidates: Candidate[] = [];
+    const skipped: Candidate[] = [];
+    for (const node of this.#context.ring.walk()) {
+      const candidate = this.#consider(node, wishes, found);
+      if (candidate === undefined) continue;
+      if (candidate.score <= 0 && skipped.length < maximumSkips) skipped.push(candidate);
+      else candidates.push(candidate);
+      if (candidates.length >= this.#window) break;
+    }
+    return candidates.length >= this.#window ? candidates : [...candidates, ...skipped];
+  }
+
+  #consider(node: Node, wishes: Wishes, found: Findings): Candidate | undefined {
+    if (!this.feasibility.isFeasible(node)) return undefined;
+    const reasons = this.#distinct.map((rule) => rule(node)).filter((reason) => reason !== undefined);
+    if (reasons.length > 0) {
+      found.filter(node.NodeClass, reasons);
+      return undefined;
+    }
+    const room = this.#context.rooms.of(node);
+    const given = offer(this.#ask, room, this.#context.random);
+    if (!('resources' in given)) {
+      found.exhaust(node.NodeClass, given);
+      return undefined;
+    }
+    const beside = this.#context.presence.ofGroup(node.ID, this.group.Name);
+    const scores: Scores = {
+      fit: fitScore(room, given.use, this.#context.algorithm),
+      antiAffinity: beside === 0 ? 0 : -(beside + 1) / this.group.Count,
+      penalty: wishes.penalties?.has(node.ID) ? -1 : 0,
+      affinity: this.#affinities.length === 0 ? 0 : affinityScore(this.#affinities, node),
+      spread: this.#spreads.length === 0 ? undefined : spreadScore(this.#spreads, node),
+    };
+    return { node, offer: given, scores, score: mean(scores) };
+  }
+}
+
+/** How many fitting nodes to compare: two are nearly as good as all (the power of two choices), log2 for those that are to stay. */
+function windowOf(job: Job, group: TaskGroup, nodes: number, comparesPlaces: boolean): number {
+  if (comparesPlaces) return Math.max(group.Count, 100);
+  return job.Type === 'batch' ? 2 : Math.max(2, Math.ceil(Math.log2(Math.max(1, nodes))));
+}
+
+/** Of those that say anything. */
+function mean({ fit, antiAffinity, penalty, affinity, spread }: Scores): number {
+  const others = [antiAffinity, penalty, affinity, spread ?? 0].filter((score) => score !== 0);
+  return others.reduce((sum, score) => sum + score, fit) / (others.length + 1);
+}
+
+function scoreMeta({ node, scores, score }: Candidate): NodeScoreMeta {
+  return {
+    NodeID: node.ID,
+    Scores: {
+      binpack: scores.fit,
+      'job-anti-affinity': scores.antiAffinity,
+      'node-reschedule-penalty': scores.penalty,
+      'node-affinity': scores.affinity,
+      ...(scores.spread !== undefined && { 'allocation-spread': scores.spread }),
+    },
+    NormScore: score,
+  };
+}
