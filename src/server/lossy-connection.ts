@@ -13,12 +13,15 @@ export interface Losses {
 /** The connection as over a bad network: every call may be late, lost, or come twice and out of order. */
 export function lossyConnection(server: ServerConnection, losses: Losses): ServerConnection {
   const lossy = <A extends unknown[], R>(call: (...args: A) => Promise<R>): ((...args: A) => Promise<R>) => {
+    const past: A[] = [];
     return async (...args) => {
       const { lost, answerLost, twice } = losses.rates;
       if (losses.random() < lost) throw new Fault('unavailable', 'the call was lost');
+      past.push(args);
       if (losses.random() < twice) {
-        // The copy arrives at another time, and nobody waits for its answer.
-        void losses.delay().then(() => call(...args).catch(() => undefined));
+        // A copy of this call or of one long ago arrives only now, and nobody waits for its answer.
+        const copy = past[Math.floor(losses.random() * past.length)]!;
+        void losses.delay().then(() => call(...copy).catch(() => undefined));
       }
       await losses.delay();
       const answer = await call(...args);
