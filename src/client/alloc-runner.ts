@@ -21,7 +21,7 @@ import type { ClientConfig } from './config.ts';
 import { allowed, clientStatus, downfall, killWaves, roleOf } from './lifecycle.ts';
 import { restartsOnSuccess } from './restart-tracker.ts';
 import type { AllocationUpdate } from './server-connection.ts';
-import { buildTaskConfig } from './task-config.ts';
+import { buildTaskConfig, userRefusal } from './task-config.ts';
 import { resumed, rfc3339, type TaskRules, type TaskRun } from './task-decide.ts';
 import {
   allocUnhealthy,
@@ -434,6 +434,7 @@ export class AllocationRunner {
       generation,
       driver,
       isolationFloor: this.#options.isolationFloor,
+      refusesUser: userRefusal(config.options),
     });
   }
 }

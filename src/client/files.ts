@@ -19,7 +19,7 @@ export async function statFile(root: string, path: string): Promise<FileInfo> {
 }
 
 async function sniff(root: string, path: string): Promise<string> {
-  const handle = await openBeneath(root, path).catch(() => null);
+  const handle = isSecret(path) ? null : await openBeneath(root, path).catch(() => null);
   if (handle === null) return 'application/octet-stream';
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(512), 0, 512, 0);
@@ -64,14 +64,16 @@ export async function* readRange(
 
 /** What is in `<task>/secrets` and `<task>/private` does not leave through the API. */
 export function refuseSecrets(path: string): void {
+  if (isSecret(path)) throw new Fault('denied', `Reading secret file prohibited: ${path}`, { status: 500 });
+}
+
+function isSecret(path: string): boolean {
   const names: string[] = [];
   for (const name of path.split('/')) {
     if (name === '..') names.pop();
     else if (name !== '' && name !== '.') names.push(name);
   }
-  if (names[0] !== 'alloc' && (names[1] === 'secrets' || names[1] === 'private')) {
-    throw new Fault('denied', `Reading secret file prohibited: ${path}`, { status: 500 });
-  }
+  return names[0] !== 'alloc' && (names[1] === 'secrets' || names[1] === 'private');
 }
 
 export function fileInfo(name: string, stats: Stats): FileInfo {

@@ -127,6 +127,16 @@ describe('what a task is given', () => {
     expect(events.at(-2)!.DisplayMessage).toMatch(/^2 errors occurred:\n\t\* failed to parse config: \n\t\* .*NOPE/);
   });
 
+  it('is not a user that the operator denies', async () => {
+    await world.start({ options: { 'user.denylist': 'root,boss', 'user.checked_drivers': 'machine' } });
+    const alloc = testAllocation(testJob('boss', [{ Name: 't', User: 'boss', ...noRestart }]));
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'failed');
+    expect(world.server.last(alloc.ID)!.TaskStates['t']!.Events!.at(-2)!.DisplayMessage).toContain(
+      'running as user "boss" is disallowed',
+    );
+  });
+
   it('comes along from the allocation it replaces where the disk is sticky', async () => {
     await world.start();
     const job = testJob('sticky', [{ Name: 't' }], {

@@ -92,6 +92,37 @@ describe('after a restart of the agent', () => {
     expect(world.machine.starts).toHaveLength(1);
   });
 
+  it('leaves a running task alone while its driver is missing', async () => {
+    await world.start();
+    const alloc = testAllocation(testJob('driverless', [{ Name: 't', ...noRestart }], { type: 'service' }));
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'running');
+    await world.crash();
+    await world.start({ options: { 'driver.denylist': 'machine' } });
+    await until(() => world.logged.some((line) => line.includes('left alone until its driver is back')));
+    expect(world.machine.live()).toHaveLength(1);
+    await world.crash();
+    await world.start();
+    await until(() => world.client.api.runningTasks() === 1);
+    expect(world.machine.starts).toHaveLength(1);
+  });
+
+  it('asks the servers before it restarts a task whose end nobody saw', async () => {
+    await world.start();
+    const alloc = testAllocation(testJob('reboot', [{ Name: 't', ...fastRestart }], { type: 'service' }));
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'running');
+    const task = world.machine.find('t');
+    await world.crash();
+    task.end({ exitCode: 0, signal: 0, oomKilled: false, unknown: 'reboot' });
+    world.server.down = true;
+    await world.start();
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(world.machine.starts).toHaveLength(1);
+    world.server.down = false;
+    await until(() => world.machine.starts.length === 2);
+  });
+
   it('ends what the servers forgot meanwhile', async () => {
     await world.start();
     const alloc = testAllocation(testJob('forgotten', [{ Name: 't' }], { type: 'service' }));

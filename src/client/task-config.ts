@@ -22,6 +22,17 @@ export interface TaskConfigInput extends Omit<TaskEnvInput, 'filesystem'> {
   readonly generation: string;
   readonly driver: ClientDriver;
   readonly isolationFloor: IsolationRung;
+  refusesUser(driver: string, user: string): boolean;
+}
+
+/** Nomad's client options `user.denylist` (default `root,Administrator`) and `user.checked_drivers` (default `exec,qemu,java`). */
+export function userRefusal(options: Readonly<Record<string, string>>): TaskConfigInput['refusesUser'] {
+  const listed = (option: string, otherwise: string): ReadonlySet<string> =>
+    new Set((options[option] ?? otherwise).split(',').map((name) => name.trim()));
+  const denied = listed('user.denylist', 'root,Administrator');
+  const checked = listed('user.checked_drivers', 'exec,qemu,java');
+  const isRoot = (user: string): boolean => /^(root|0+)(:|$)/.test(user);
+  return (driver, user) => checked.has(driver) && (denied.has(user) || (denied.has('root') && isRoot(user)));
 }
 
 export function taskId(allocId: string, task: string, generation: string): string {
@@ -31,6 +42,13 @@ export function taskId(allocId: string, task: string, generation: string): strin
 export function buildTaskConfig(input: TaskConfigInput): TaskConfig {
   const { alloc, job, group, task, driver } = input;
   const env = buildTaskEnv({ ...input, filesystem: driver.engine.info.filesystem });
+  const user = interpolate(task.User, env.names);
+  if (input.refusesUser(task.Driver, user)) {
+    throw new StartRefusal(
+      hookFailed('validate', errorList([`running as user ${JSON.stringify(user)} is disallowed`])),
+      true,
+    );
+  }
   return {
     id: taskId(alloc.ID, task.Name, input.generation),
     name: task.Name,
@@ -43,7 +61,7 @@ export function buildTaskConfig(input: TaskConfigInput): TaskConfig {
     nodeName: input.node.Name,
     config: decodedConfig(input, env),
     env: env.variables,
-    user: interpolate(task.User, env.names),
+    user,
     resources: taskResources(input),
     mounts: volumeMounts(input, env.names),
     devices: [],

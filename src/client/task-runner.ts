@@ -194,8 +194,12 @@ export class TaskRunner {
     if (run.phase !== 'recovering') return;
     const engine = this.#options.engine();
     const { signal } = this.#life;
-    if (run.handle === null || engine === null) {
-      if (engine !== null) await this.#destroy(run.generation);
+    if (engine === null) {
+      // it may well run: neither started again nor called dead until somebody can tell
+      return this.#log('error', 'its driver is not on this node', 'a task is left alone until its driver is back');
+    }
+    if (run.handle === null) {
+      await this.#destroy(run.generation);
       const started = run.state.State === 'running';
       this.send({ type: 'not-recovered', reason: 'lost', started, hold: this.#options.holdWhenLost });
       return void this.#askServers();
@@ -229,6 +233,8 @@ export class TaskRunner {
     for (let failures = 0; ; ) {
       try {
         const exit = await this.#engine().wait(id, signal);
+        // after a reboot, say: the servers may have replaced the allocation meanwhile
+        if (exit.unknown !== undefined && this.#options.holdWhenLost) await this.#options.serversReached;
         return this.send({ type: 'exited', exit });
       } catch (error) {
         if (signal.aborted) return;

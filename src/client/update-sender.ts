@@ -1,5 +1,6 @@
 /** Tells the servers how allocations are doing: the newest report of each, one request at a time, until it is taken. */
 
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
@@ -13,7 +14,7 @@ export class UpdateSender {
   readonly #who: NodeCredentials;
   readonly #log: Log;
   readonly #waiting = new Map<string, AllocationUpdate>();
-  /** The last report each allocation's servers took, as text: what says nothing new is not sent. */
+  /** A digest of the last report of each allocation that the servers took: what says nothing new is not sent. */
   readonly #taken = new Map<string, string>();
   #wake: () => void = () => undefined;
   #sending = false;
@@ -26,7 +27,7 @@ export class UpdateSender {
   }
 
   send(update: AllocationUpdate): void {
-    if (this.#taken.get(update.ID) === JSON.stringify(update) && !this.#waiting.has(update.ID)) return;
+    if (this.#taken.get(update.ID) === digest(update) && !this.#waiting.has(update.ID)) return;
     this.#waiting.set(update.ID, update);
     this.#wake();
   }
@@ -60,7 +61,7 @@ export class UpdateSender {
       this.#sending = true;
       try {
         await this.#server.updateAllocations(this.#who, updates, signal);
-        for (const update of updates) this.#taken.set(update.ID, JSON.stringify(update));
+        for (const update of updates) this.#taken.set(update.ID, digest(update));
         failures = 0;
       } catch (error) {
         // a newer report that came meanwhile stays
@@ -76,4 +77,8 @@ export class UpdateSender {
       }
     }
   }
+}
+
+function digest(update: AllocationUpdate): string {
+  return createHash('sha256').update(JSON.stringify(update)).digest('base64');
 }
