@@ -148,7 +148,7 @@ function isSpaced(piece: Piece, before: Piece | undefined, after: Piece): boolea
   if (kind === Tok.DoubleColon && next === Tok.Identifier) return false;
   // A dot between numbers would make them one number.
   if (kind === Tok.Dot || next === Tok.Dot)
-    return kind === Tok.Number || (next === Tok.Number && before?.kind === Tok.Number);
+    return kind === Tok.Dot && next === Tok.Number && before?.kind === Tok.Number;
   if (next === Tok.Comma || next === Tok.Ellipsis) return false;
   if (kind === Tok.Comma) return true;
   if (textual.has(kind) || textual.has(next)) return false;

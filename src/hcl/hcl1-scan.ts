@@ -93,16 +93,19 @@ export class Hcl1Scanner {
         this.#column++;
       } else if (byte === 35 || (byte === 47 && next === 47)) this.#advanceTo(this.#lineEnd());
       else if (byte === 47 && next === 42) {
-        const end = this.#file.text(this.#at, this.#bytes.length).indexOf('*/');
+        const end = this.#commentEnd();
         if (end < 0) return;
-        this.#advanceTo(this.#commentEnd());
+        this.#advanceTo(end);
       } else return;
     }
   }
 
+  /** Behind the comment that starts here; -1 when it is never closed. */
   #commentEnd(): number {
     for (let i = this.#at + 2; ; i++) {
-      if (this.#bytes[i] === 42 && this.#bytes[i + 1] === 47) return i + 2;
+      i = this.#bytes.indexOf(42, i);
+      if (i < 0) return -1;
+      if (this.#bytes[i + 1] === 47) return i + 2;
     }
   }
 
@@ -117,6 +120,10 @@ export class Hcl1Scanner {
     }
     if (wordStart.test(char)) return this.#word();
     if (/[-.0-9]/.test(char)) return this.#number();
+    if (char === '/' && this.#bytes[this.#at + 1] === 42) {
+      this.#advanceTo(this.#bytes.length);
+      return ['invalid', 'this comment is never closed'];
+    }
     this.#advanceTo(this.#at + Math.max(characterLength(this.#bytes, this.#at), 1));
     return ['invalid', 'this character has no meaning here'];
   }
