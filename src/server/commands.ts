@@ -71,6 +71,13 @@ export interface ServerCommands {
     jobModifyIndex: number;
     index: number;
   }>;
+  /** Says of a version that it is (not) one to revert to. */
+  setJobStability(request: {
+    readonly namespace: string;
+    readonly id: string;
+    readonly version: number;
+    readonly stable: boolean;
+  }): Promise<{ readonly index: number }>;
   stopAllocation(request: { id: string; noShutdownDelay: boolean }): Promise<{ evalId: string; index: number }>;
   setEligibility(request: {
     nodeId: string;

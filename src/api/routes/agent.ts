@@ -139,7 +139,17 @@ export const agentRoutes: readonly Route[] = [
   ask('/v1/status/leader', open, (agent) => ({ value: agent.leader() })),
   ask('/v1/status/peers', open, (agent) => ({ value: agent.peers() })),
   ask('/v1/regions', open, (agent) => ({ value: [agent.region] })),
-  ask('/.well-known/jwks.json', open, (agent) => ({ value: { keys: agent.jwks() } })),
+  {
+    kind: 'ask',
+    methods: readMethods,
+    path: '/.well-known/jwks.json',
+    access: open,
+    ask: (_request, { agent, store }) => ({
+      value: { keys: agent.jwks() },
+      index: store?.snapshot().index ?? 0,
+      headers: { 'cache-control': 'max-age=3600', 'x-nomad-knownleader': 'true', 'x-nomad-lastcontact': '0' },
+    }),
+  },
   ask('/.well-known/openid-configuration', open, () => {
     throw new Fault('not_found', 'OIDC Discovery endpoint disabled');
   }),

@@ -13,6 +13,7 @@ const JobRevertRequest = noun('JobRevertRequest', {
   JobVersion: int(),
   EnforcePriorVersion: nullable(int()),
 });
+const JobStabilityRequest = noun('JobStabilityRequest', { JobID: string(), JobVersion: int(), Stable: bool() });
 const ScalingRequest = noun('ScalingRequest', {
   Count: nullable(int()),
   Target: map(string()),
@@ -101,6 +102,18 @@ async function scale(request: ApiRequest, { commands }: Services): Promise<Answe
   return registrationAnswer(done, { Warnings: '' }, true);
 }
 
+async function stable(request: ApiRequest, { commands }: Services): Promise<Answer> {
+  const body = decodeBody(request, JobStabilityRequest);
+  if (!body.JobID) throw new Fault('invalid', 'JobID must be specified');
+  const done = await commands.setJobStability({
+    namespace: request.namespace,
+    id: idOf(request, body.JobID),
+    version: body.JobVersion ?? 0,
+    stable: body.Stable ?? false,
+  });
+  return { index: done.index, value: { Index: done.index } };
+}
+
 const submitJob = { capability: 'submit-job', scope: 'query' } as const;
 
 export const jobWriteRoutes: readonly Route[] = [
@@ -121,6 +134,7 @@ export const jobWriteRoutes: readonly Route[] = [
   },
   { kind: 'write', methods: writeMethods, path: '/v1/job/{id}/evaluate', access: submitJob, run: evaluate },
   { kind: 'write', methods: writeMethods, path: '/v1/job/{id}/revert', access: submitJob, run: revert },
+  { kind: 'write', methods: writeMethods, path: '/v1/job/{id}/stable', access: submitJob, run: stable },
   {
     kind: 'write',
     methods: writeMethods,

@@ -1,4 +1,4 @@
-import { Fault } from '../../lib/fault.ts';
+import { Fault, isFault } from '../../lib/fault.ts';
 import { formatErrors } from '../../model/error-list.ts';
 import { Job } from '../../model/job.ts';
 import { jobId } from '../../model/job-id.ts';
@@ -111,6 +111,11 @@ export async function registerJob(request: ApiRequest, services: Services, id?: 
   return registrationAnswer(done, { Warnings: done.warnings });
 }
 
+function badJobFile(error: unknown): never {
+  if (!isFault(error, 'invalid')) throw error;
+  throw new Fault('invalid', `Failed to parse job: ${error.message}`, { cause: error });
+}
+
 export const jobsRoutes = (parseJob: JobParser | undefined): readonly Route[] => [
   {
     kind: 'read',
@@ -147,8 +152,8 @@ export const jobsRoutes = (parseJob: JobParser | undefined): readonly Route[] =>
       const { JobHCL, Variables, Canonicalize } = decodeBody(request, JobsParseRequest);
       if (!JobHCL) throw new Fault('invalid', 'Job spec is empty');
       if (parseJob === undefined) throw notServed('this agent has no job file parser');
-      const parsed = await parseJob({ JobHCL, Variables: Variables ?? '', Canonicalize: Canonicalize ?? false });
-      return { value: parsed };
+      const source = { JobHCL, Variables: Variables ?? '', Canonicalize: Canonicalize ?? false };
+      return { value: await parseJob(source).catch(badJobFile) };
     },
   },
   {

@@ -90,7 +90,6 @@ export const unservedRoutes: readonly Route[] = [
     'dispatching parameterized jobs is',
   ),
   unserved(writeMethods, '/v1/job/{id}/periodic/force', submitJob, 'forcing a periodic job is'),
-  unserved(writeMethods, '/v1/job/{id}/stable', submitJob, 'marking a job version stable is'),
   unserved([...writeMethods, 'DELETE'], '/v1/job/{id}/versions/{tag}/tag', submitJob, 'tagging a job version is'),
   unserved(
     ['GET', 'POST'],
