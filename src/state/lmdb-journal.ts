@@ -13,6 +13,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statfsSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -119,11 +120,22 @@ class LmdbJournal implements Journal {
         }
       });
     } catch (error) {
-      throw new Fault('unavailable', `cannot write the state to ${this.#file}: ${reasonOf(error)}`, {
+      const reason = await this.#reasonOf(error);
+      throw new Fault('unavailable', `cannot write the state to ${this.#file}: ${reason}`, {
         cause: error,
         recoverable: true,
       });
     }
+  }
+
+  /** LMDB gives the cause in a promise of its own, which must be waited for: else its rejection would end the process. */
+  async #reasonOf(error: unknown): Promise<string> {
+    const { commitError } = error as { commitError?: Promise<never> };
+    const cause = commitError === undefined ? error : await commitError.catch((reason: unknown) => reason);
+    const disk = statfsSync(this.#options.directory);
+    // A write cut short by a full disk is reported as an input/output error: what is free says which it was.
+    const isFull = /No space left|ENOSPC|MDB_MAP_FULL/.test(messageOf(cause)) || disk.bavail * disk.bsize < 65_536;
+    return isFull ? `no space is left on the disk (${messageOf(cause)})` : messageOf(cause);
   }
 
   /** Writes what is whole to a new file first, then keeps the damaged one in a folder of its own, then takes the new one. */
@@ -262,9 +274,4 @@ function openDatabase(directory: string): Database {
     commitDelay: 0,
     eventTurnBatching: false,
   });
-}
-
-function reasonOf(error: unknown): string {
-  const text = messageOf(error);
-  return /No space left|ENOSPC|MDB_MAP_FULL/.test(text) ? `no space is left on the disk (${text})` : text;
 }
