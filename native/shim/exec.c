@@ -120,7 +120,11 @@ static void child(const struct request *q, const struct place *p, int in, int ou
   if (close_child_fds(want)) { fail(&f, "descriptors"); goto failed; }
   status = 5;
   if (q->tty && ioctl(0, TIOCSCTTY, 0)) { fail(&f, "controlling terminal"); goto failed; }
-  if (drop_to(id, !q->host && p->user >= 0, &f) == 0) execute(argv, env, &f);
+  if (drop_to(id, !q->host && p->user >= 0, &f) == 0) {
+    /* Ends with the shim; inside a pid namespace the parent is one that has just ended, and the namespace dies with the shim anyway. */
+    if (q->host || p->pid < 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+    execute(argv, env, &f);
+  }
 failed:
   say(status, 'E', f.error, f.stage);
   _exit(f.error == ENOENT ? 127 : 126);

@@ -7,6 +7,7 @@
  * without /proc is asked that way, because a sandbox need not have one.
  */
 #include "../privileges.h"
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -232,6 +233,13 @@ int main(int argc, char **args) {
   struct text ready = begin("ready");
   send_line(&ready);
   if (read_all(control, head, 5) || head[4] != 2) _exit(125);
+  /*
+   * A task must not outlive its supervisor unseen. Only now is the supervisor our parent (a launcher may have been it before);
+   * where it died in between, its end of the socket is closed.
+   */
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  struct pollfd alive = {control, POLLIN, 0};
+  if (poll(&alive, 1, 0) > 0) _exit(125);
   close_all(in.keep);
   execute(argv, env, &f);
   stop(&f);

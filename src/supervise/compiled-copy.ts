@@ -12,7 +12,9 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 export function compiledCopy(): { readonly directory: string; remove(): void } {
   const directory = mkdtempSync(join(root, 'dist-test-'));
   chmodSync(directory, 0o755);
-  const entries = ['fallback/main.ts', 'supervisor.ts'].map((name) => join(root, 'src/supervise', name));
+  const entries = ['fallback/main.ts', 'supervisor.ts', 'verify-fields.ts'].map((name) =>
+    join(root, 'src/supervise', name),
+  );
   const options = [
     '--module',
     'nodenext',

@@ -25,6 +25,23 @@ import { clientFrame, encodeFrame, u8, u32 } from './wire.ts';
 /** Faults put in on purpose, and what must hold afterwards. `DROVER_LONG=1` tries every point instead of a sample. */
 
 const shim = locateNative('drover-shim') ?? '';
+const verifier = locateNative('drover-verify') ?? '';
+const bwrap = [
+  ...[
+    'bwrap',
+    '--as-pid-1',
+    '--info-fd',
+    '4',
+    '--unshare-user',
+    '--unshare-pid',
+    '--ro-bind',
+    '/',
+    '/',
+    '--proc',
+    '/proc',
+  ],
+  ...['--dev', '/dev', '--tmpfs', '/tmp', '--ro-bind', verifier, '/tmp/verify', '/tmp/verify', '3'],
+];
 const long = process.env['DROVER_LONG'] === '1';
 const env = { PATH: '/usr/bin:/bin' };
 const asRoot = process.getuid?.() === 0;
@@ -244,6 +261,7 @@ describe.skipIf(shim === '')('after a fault', () => {
       writeFileSync(
         script,
         `import { createSupervisor } from ${JSON.stringify(module)};
+       import { encodeVerify } from ${JSON.stringify(module.replace('supervisor.js', 'verify-fields.js'))};
        const supervisor = createSupervisor({ kind: 'native' }); const told = [];
        for (const killUnit of [{ kind: 'session' }, { kind: 'pid-namespace', mountProc: true }]) {
          const directory = ${JSON.stringify(place)} + '/own/' + killUnit.kind;
@@ -258,6 +276,21 @@ describe.skipIf(shim === '')('after a fault', () => {
          const end = await shim.wait(); await shim.shutdown();
          told.push([end.by, end.code, end.leftover, text.split('\\n')[0], text.split('\\n')[2] === 'drover-shim']);
        }
+       const ways = [{ killUnit: { kind: 'session' } }, { killUnit: { kind: 'pid-namespace', mountProc: true } }];
+       if (${has('bwrap')}) ways.push({ killUnit: { kind: 'session' }, launcher: { kind: 'bwrap' }, command: ${JSON.stringify(bwrap)} });
+       for (const [index, way] of ways.entries()) {
+         const ends = [];
+         for (const [at, [script, signal]] of [['exit 137', 0], ['sleep 60', 9], ['exec python3 -c "import ctypes; ctypes.string_at(0)"', 11]].entries()) {
+           const verify = encodeVerify({ nonce: 'n', command: ['sh', '-c', script], env: ${JSON.stringify(env)}, identity: { noNewPrivs: true } });
+           const shim = await supervisor.start({ id: 'u', directory: ${JSON.stringify(place)} + '/w' + index + at, launcher: { kind: 'direct' }, command: [${JSON.stringify(verifier)}, '3'],
+             env: ${JSON.stringify(env)}, identity: {}, cgroups: [], output: { mode: 'discard' }, gate: { timeoutMs: 10000 }, verify, ...way });
+           await shim.held(); await shim.go();
+           if (signal === 9) await shim.signal(9);
+           const end = await shim.wait(); await shim.shutdown();
+           ends.push(end.code + '/' + end.signal);
+         }
+         told.push(ends.join(' '));
+       }
        await supervisor.close(); console.log(JSON.stringify(told));`,
       );
       const run = spawnSync(
@@ -270,6 +303,7 @@ describe.skipIf(shim === '')('after a fault', () => {
       expect(JSON.parse(run.stdout)).toEqual([
         ['stop', 143, 0, '12345', false],
         ['stop', 143, 0, '12345', true],
+        ...Array.from({ length: has('bwrap') ? 3 : 2 }, () => '137/0 137/9 139/11'),
       ]);
       expect(marked('75.5')).toBe('');
     },

@@ -140,6 +140,15 @@ describe.skipIf(native === null)('the native shim', () => {
     ['direct', true, () => ({})],
     ['pid namespace', true, () => ({ killUnit: { kind: 'pid-namespace', mountProc: true } })],
     ['bwrap', has('bwrap'), () => ({ launcher: { kind: 'bwrap' }, command: bwrap() })],
+    [
+      "bwrap under the task's own uid",
+      asRoot && has('bwrap'),
+      () => ({
+        launcher: { kind: 'bwrap' },
+        command: bwrap('--unshare-user'),
+        identity: { uid: 12_345, gid: 12_345, noNewPrivs: true, capabilities: 0n },
+      }),
+    ],
     ['runc', asRoot && has('runc'), () => oci('runc', `runc${++named}`)],
     // crun refuses hosts where v1 and v2 are mounted side by side.
     ['crun', asRoot && has('crun') && !existsSync('/sys/fs/cgroup/unified'), () => oci('crun', `crun${++named}`)],
@@ -203,10 +212,22 @@ describe.skipIf(native === null)('the native shim', () => {
       await shim.shutdown();
     });
 
+    test('when the shim is killed the task dies with it, and its end is unknown', async () => {
+      const shim = await supervisor.start(record({ ...more(), verify: verify('exec sleep 76.5') }));
+      const { pid } = await shim.held();
+      await shim.go();
+      process.kill(shim.pid, 'SIGKILL');
+      expect(await shim.wait()).toMatchObject({ unknown: 'shim-lost' });
+      for (let i = 0; i < 100 && startTimeOf(pid) !== 0n; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(startTimeOf(pid)).toBe(0n);
+    });
+
     test.skipIf(name === 'runc' || name === 'crun')(
       'an exec session sees the same processes, mounts and privileges as the task',
       async () => {
-        const of = record({ ...more(), verify: verify('sleep 60'), identity: { noNewPrivs: true, capabilities: 0n } });
+        const way = more();
+        const identity = { ...way.identity, noNewPrivs: true, capabilities: 0n };
+        const of = record({ ...way, verify: verify('sleep 60'), identity });
         const shim = await supervisor.start(of);
         const { pid } = await shim.held();
         await shim.go();
