@@ -105,6 +105,8 @@ export const conformanceCases: readonly ConformanceCase[] = [
   conformanceCase('stop ends a task, and stopping what has ended does nothing', async (driver, suite) => {
     const task = await suite.runsFor(60_000);
     await driver.start(task, never);
+    // a program may need a moment before it heeds a signal
+    await sleep(200);
     await driver.stop(task.id, { timeoutMs: 5000, killSignal: '' }, never);
     await driver.wait(task.id, never);
     await driver.stop(task.id, { timeoutMs: 5000, killSignal: '' }, never);

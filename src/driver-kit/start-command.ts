@@ -38,9 +38,9 @@ export async function startCommand(
   const prepared = await prepareTask(deps.isolation, {
     wish: spec.isolation,
     floor: task.isolationFloor,
-    filesystem: driver.info.filesystem,
     cgroup,
     limits,
+    userNamed: task.user !== '',
     launch: launchRequest(task, spec, user, directory, cgroup),
   });
   if (cgroup !== null) await makeTaskCgroup(cgroup, limits);
@@ -51,7 +51,7 @@ export async function startCommand(
     const nonce = randomBytes(16).toString('hex');
     const verify = launch.inside === null ? null : encodeVerify(instructions(launch.inside, nonce));
     shim = await deps.supervisor.start(startRecord({ task, directory, launch, cgroup, gate, verify }));
-    return await release(shim, prepared, { task, spec, directory, cgroup, nonce });
+    return await release(deps, shim, prepared, { task, spec, directory, cgroup, nonce });
   } catch (error) {
     await undo(shim);
     await removeStart({ cgroup, directory });
@@ -73,15 +73,16 @@ function instructions(inside: InsideSteps, nonce: string): VerifyInstructions {
     noNewPrivs,
     ...(capabilities === null ? {} : { capabilities }),
     ...(seccomp === null ? {} : { seccomp }),
+    rlimits: inside.rlimits,
   };
   return { nonce, command: inside.command, env: inside.env, workDir: inside.workDir, identity };
 }
 
-async function release(shim: Shim, prepared: PreparedTask, started: Started): Promise<CommandTask> {
+async function release(deps: DriverDeps, shim: Shim, prepared: PreparedTask, started: Started): Promise<CommandTask> {
   const held = await shim.held();
   const killUnit = killUnitOf(started.cgroup, prepared.launch).kind;
   const findings = prepared.launch.inside === null ? null : readReport(await shim.report(), started.nonce);
-  const isolation = await checkTask(prepared, { pid: held.pid, killUnit, findings });
+  const isolation = await checkTask(deps.isolation, prepared, { pid: held.pid, killUnit, findings });
   if (prepared.gate) await shim.go();
   const status = prepared.gate ? await shim.status() : held;
   const startedAt = status.startedAt > 0n ? status.startedAt : BigInt(Date.now()) * 1_000_000n;

@@ -45,7 +45,7 @@ export function startRecord(input: RecordInput): StartRecord {
 export function killUnitOf(cgroup: TaskCgroup | null, launch: Launch): KillUnit {
   const directories = cgroup === null ? [] : killDirectories(cgroup);
   if (directories.length > 0) return { kind: 'cgroup', directories };
-  return launch.pidNamespace ? { kind: 'pid-namespace', mountProc: false } : { kind: 'session' };
+  return launch.pidNamespace ? { kind: 'pid-namespace', mountProc: true } : { kind: 'session' };
 }
 
 function outputOf(task: TaskConfig): OutputSpec {

@@ -1,8 +1,10 @@
 /** What can be seen of a held task from outside, before its first instruction: the evidence of its report. */
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import type { CgroupLimits } from './cgroup/limits.ts';
-import { readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
+import type { TaskCgroup } from './cgroup/task-cgroup.ts';
+import { limitChecks } from './limit-checks.ts';
 import type { Mechanism } from './lines.ts';
+import { type IdRange, inRanges } from './users.ts';
 
 export interface CheckRequest {
   readonly pid: number;
@@ -12,6 +14,12 @@ export interface CheckRequest {
   readonly killUnit: 'session' | 'cgroup' | 'pid-namespace';
   /** Empty unless the job asked for some. */
   readonly capabilities: readonly string[];
+  /** Mount points that may be writable. */
+  readonly writable: readonly string[];
+  /** Uids that only tasks have; null: the agent cannot give any. */
+  readonly taskUids: IdRange | null;
+  /** What the verifier found inside, by name; empty where it took no part. */
+  readonly findings: ReadonlyMap<string, string>;
   /** RFC 3339. */
   readonly now: string;
 }
@@ -20,11 +28,16 @@ export interface HeldProcess {
   readonly status: ReadonlyMap<string, string>;
   readonly session: number;
   /** Those that stay open across execve, beyond 0–2. */
-  readonly openDescriptors: readonly number[];
+  /** Null: may not be read. */
+  readonly openDescriptors: readonly number[] | null;
   readonly namespaces: ReadonlyMap<string, string>;
   readonly ownNamespaces: ReadonlyMap<string, string>;
   readonly ownUid: number;
   readonly ownSession: number;
+  /** `/proc/<pid>/limits` */
+  readonly limits: string;
+  /** `/proc/<pid>/mountinfo` */
+  readonly mounts: string;
 }
 
 const namespaceNames = ['mnt', 'pid', 'net', 'ipc', 'uts', 'user', 'cgroup'] as const;
@@ -32,13 +45,15 @@ const closeOnExec = 0o2000000;
 
 export async function readHeldProcess(pid: number): Promise<HeldProcess> {
   const base = `/proc/${pid}`;
-  const [status, session, ownSession, descriptors, namespaces, ownNamespaces] = await Promise.all([
+  const [status, session, ownSession, descriptors, namespaces, ownNamespaces, limits, mounts] = await Promise.all([
     readFile(`${base}/status`, 'utf8').catch(() => ''),
     sessionOf(base),
     sessionOf('/proc/self'),
     openDescriptors(pid),
     namespacesOf(base),
     namespacesOf('/proc/self'),
+    readFile(`${base}/limits`, 'utf8').catch(() => ''),
+    readFile(`${base}/mountinfo`, 'utf8').catch(() => ''),
   ]);
   return {
     status: parseStatus(status),
@@ -47,6 +62,8 @@ export async function readHeldProcess(pid: number): Promise<HeldProcess> {
     openDescriptors: descriptors,
     namespaces,
     ownNamespaces,
+    limits,
+    mounts,
     ownUid: process.getuid?.() ?? -1,
   };
 }
@@ -65,8 +82,9 @@ export function parseStatus(text: string): ReadonlyMap<string, string> {
   );
 }
 
-async function openDescriptors(pid: number): Promise<readonly number[]> {
-  const names = await readdir(`/proc/${pid}/fd`).catch(() => []);
+async function openDescriptors(pid: number): Promise<readonly number[] | null> {
+  const names = await readdir(`/proc/${pid}/fd`).catch(() => null);
+  if (names === null) return null;
   const kept = await Promise.all(
     names.map(async (name) => {
       if (Number(name) <= 2) return null;
@@ -85,90 +103,110 @@ async function namespacesOf(base: string): Promise<ReadonlyMap<string, string>> 
   return new Map(rows);
 }
 
-/** Evidence for the lines of rung `process` and what of the others can be seen from outside. */
+type Line = (name: string, ok: boolean, evidence: string) => Mechanism;
+
+/** Evidence for every line that can be seen from outside. */
 export async function checkFromHost(request: CheckRequest, held: HeldProcess): Promise<readonly Mechanism[]> {
-  const line = (name: string, ok: boolean, evidence: string): Mechanism => ({
+  const line: Line = (name, ok, evidence) => ({
     name,
     state: ok ? 'verified' : 'unavailable',
     evidence,
     checkedAt: request.now,
   });
-  const [uid = ''] = (held.status.get('Uid') ?? '').split(/\s+/);
-  const separate = (name: string): boolean => {
-    const theirs = held.namespaces.get(name) ?? '';
-    return theirs !== '' && theirs !== held.ownNamespaces.get(name);
-  };
-  const namespace = (name: string, kind: string): Mechanism =>
-    line(
-      name,
-      separate(kind),
-      separate(kind) ? (held.namespaces.get(kind) ?? '') : `shares the host's ${kind} namespace`,
-    );
-  const capabilities = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].map(
-    (name) => `${name} ${held.status.get(name) ?? '?'}`,
-  );
-  const empty = capabilities.every((each) => / 0+$/.test(each));
-  const nested = (held.status.get('NSpid') ?? '').split(/\s+/).filter((each) => each !== '').length;
   return [
     line('session', held.session > 0 && held.session !== held.ownSession, `session ${held.session}`),
-    line(
-      'kill_unit',
-      request.killUnit !== 'session',
-      request.killUnit === 'session' ? 'session only: best effort' : request.killUnit,
-    ),
-    ...(await limitLines(request, line)),
-    line('not_root', uid !== '' && uid !== '0', `uid ${uid}`),
-    // an agent without root cannot give another one: then its own counts, and the evidence says so
-    line(
-      'own_uid',
-      uid !== '' && (Number(uid) !== held.ownUid || held.ownUid !== 0),
-      Number(uid) === held.ownUid ? "the agent's own uid" : `uid ${uid}`,
-    ),
+    killUnitLine(request, held, line),
+    ...(await limitChecks(request, held.limits, line)),
+    ...identityLines(request, held, line),
     line('environment', true, 'built for the task; nothing is inherited'),
-    line(
-      'descriptors',
-      held.openDescriptors.length === 0,
-      held.openDescriptors.length === 0 ? 'only 0–2' : `also ${held.openDescriptors.join(', ')}`,
-    ),
+    descriptorLine(request, held, line),
     line('no_new_privs', held.status.get('NoNewPrivs') === '1', `NoNewPrivs ${held.status.get('NoNewPrivs') ?? '?'}`),
     line('seccomp', held.status.get('Seccomp') === '2', `Seccomp ${held.status.get('Seccomp') ?? '?'}`),
-    line('empty_capabilities', empty, empty ? 'all five sets empty' : capabilities.join(', ')),
-    { ...namespace('pid_namespace', 'pid'), ...(nested >= 2 ? {} : { state: 'unavailable' as const }) },
-    namespace('mount_namespace', 'mnt'),
-    namespace('ipc_namespace', 'ipc'),
-    namespace('uts_namespace', 'uts'),
-    namespace('network_namespace', 'net'),
-    namespace('cgroup_namespace', 'cgroup'),
-    namespace('user_namespace', 'user'),
+    capabilityLine(held, line),
+    readOnlyLine(request, held, line),
+    ...namespaceLines.map(([name, kind]) => line(name, separate(held, kind), namespaceEvidence(held, kind))),
   ];
 }
 
-type Line = (name: string, ok: boolean, evidence: string) => Mechanism;
+const namespaceLines = [
+  ['mount_namespace', 'mnt'],
+  ['pid_namespace', 'pid'],
+  ['ipc_namespace', 'ipc'],
+  ['uts_namespace', 'uts'],
+  ['network_namespace', 'net'],
+  ['cgroup_namespace', 'cgroup'],
+  ['user_namespace', 'user'],
+] as const;
 
-async function limitLines(request: CheckRequest, line: Line): Promise<readonly Mechanism[]> {
-  const { cgroup, limits } = request;
-  if (cgroup === null || limits === null) {
-    return [
-      line('pids_limit', false, 'no cgroup'),
-      line('memory_limit', false, 'no cgroup'),
-      line('cgroup_limits', false, 'no cgroup'),
-    ];
-  }
-  const version = cgroup.directories.find((each) => each.controllers.includes('memory'))?.version;
-  const pids = await readCgroupFile(cgroup, 'pids', 'pids.max');
-  const memory = await readCgroupFile(cgroup, 'memory', version === 2 ? 'memory.max' : 'memory.limit_in_bytes');
-  const joined = await isInGroup(request.pid, cgroup);
-  const pidsOk = joined && limits.pids !== null && pids === String(limits.pids);
-  const memoryOk = joined && limits.memoryBytes !== null && Math.abs(Number(memory) - limits.memoryBytes) < 65_536;
-  const why = joined ? '' : ', but the task is not in its cgroup';
+function separate(held: HeldProcess, kind: string): boolean {
+  const theirs = held.namespaces.get(kind) ?? '';
+  const differs = theirs !== '' && theirs !== held.ownNamespaces.get(kind);
+  return differs && (kind !== 'pid' || innerPids(held).length >= 2);
+}
+
+function namespaceEvidence(held: HeldProcess, kind: string): string {
+  return separate(held, kind) ? (held.namespaces.get(kind) ?? '') : `shares the host's ${kind} namespace`;
+}
+
+/** The process's pid in each namespace, outermost first. */
+function innerPids(held: HeldProcess): readonly string[] {
+  return (held.status.get('NSpid') ?? '').split(/\s+/).filter((each) => each !== '');
+}
+
+function killUnitLine(request: CheckRequest, held: HeldProcess, line: Line): Mechanism {
+  if (request.killUnit !== 'session') return line('kill_unit', true, request.killUnit);
+  const isInit = separate(held, 'pid') && innerPids(held).at(-1) === '1';
+  return line('kill_unit', isInit, isInit ? 'pid namespace, ended through its init' : 'session only: best effort');
+}
+
+function identityLines(request: CheckRequest, held: HeldProcess, line: Line): readonly Mechanism[] {
+  const [text = ''] = (held.status.get('Uid') ?? '').split(/\s+/);
+  const uid = text === '' ? -1 : Number(text);
+  const shared = uid === held.ownUid;
+  const apart = ['pid', 'mnt', 'ipc'].every((kind) => separate(held, kind));
+  const unique = request.taskUids === null ? apart : inRanges([request.taskUids], uid);
   return [
-    line('pids_limit', pidsOk, `pids.max ${pids || 'absent'}${why}`),
-    line('memory_limit', memoryOk, `${memory || 'no'} bytes${why}`),
-    line('cgroup_limits', pidsOk && memoryOk, `pids.max ${pids || 'absent'}, memory ${memory || 'absent'}${why}`),
+    line('not_root', uid > 0, `uid ${text}`),
+    // an agent without root cannot give another one: then its own counts, and the evidence says so
+    line('own_uid', uid >= 0 && (!shared || held.ownUid !== 0), shared ? "the agent's own uid" : `uid ${text}`),
+    line('unique_uid', uid > 0 && unique, request.taskUids === null ? "shared uid: the agent's" : `uid ${text}`),
   ];
 }
 
-async function isInGroup(pid: number, cgroup: TaskCgroup): Promise<boolean> {
-  const text = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
-  return text.split('\n').some((row) => row.split('/').includes(cgroup.name));
+function descriptorLine(request: CheckRequest, held: HeldProcess, line: Line): Mechanism {
+  const inside = request.findings.get('descriptors');
+  const open = held.openDescriptors?.join(' ') ?? inside;
+  return line(
+    'descriptors',
+    open === '',
+    open === '' ? 'only 0–2' : open === undefined ? 'cannot be seen' : `also ${open}`,
+  );
+}
+
+function capabilityLine(held: HeldProcess, line: Line): Mechanism {
+  const sets = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].map(
+    (name) => `${name} ${held.status.get(name) ?? '?'}`,
+  );
+  const empty = sets.every((each) => / 0+$/.test(each));
+  return line('empty_capabilities', empty, empty ? 'all five sets empty' : sets.join(', '));
+}
+
+/** Every mount is read-only but those the task is to write, and its root is not the host's. */
+function readOnlyLine(request: CheckRequest, held: HeldProcess, line: Line): Mechanism {
+  const mounts = held.mounts
+    .split('\n')
+    .filter((row) => row !== '')
+    .map((row) => row.split(' '));
+  const root = mounts.find((fields) => fields[4] === '/');
+  if (root === undefined) return line('read_only_system', false, 'the mounts cannot be seen');
+  if (root[3] === '/' && !separate(held, 'mnt')) return line('read_only_system', false, "the root is the host's");
+  const allowed = (at: string): boolean =>
+    request.writable.includes(at) || ['/dev/', '/proc/'].some((prefix) => at.startsWith(prefix));
+  const open = mounts.filter((fields) => !allowed(fields[4] ?? '') && !(fields[5] ?? '').split(',').includes('ro'));
+  const names = open.map((fields) => fields[4]).join(', ');
+  return line(
+    'read_only_system',
+    open.length === 0,
+    open.length === 0 ? `${mounts.length} mounts, only the task's own writable` : `writable: ${names}`,
+  );
 }

@@ -1,20 +1,109 @@
-/** What isolation this host can give, found out once per agent start, and the way from a wish to a checked task. */
-import type { IsolationRung, IsolationWish } from '../driver/contract.ts';
-import { type CgroupHost, openCgroups } from './cgroup/hierarchy.ts';
+/** What isolation this host can give: found out once per agent start by probes that really do the thing. */
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { IsolationRung } from '../driver/contract.ts';
+import { type CgroupHost, noCgroups, openCgroups } from './cgroup/hierarchy.ts';
+import { defaultSystemPaths, findSystemPaths, type SystemPath } from './launch/system-paths.ts';
+import { bwrapProbe, type FoundBwrap, findBwrap } from './mechanisms/bwrap.ts';
+import { cgroupProbes } from './mechanisms/cgroup.ts';
+import { namespaceProbes } from './mechanisms/namespaces.ts';
+import { ociProbe, ociRuntimes } from './mechanisms/oci.ts';
+import { type ChildOptions, type ProbeResult, probe } from './mechanisms/probe.ts';
+import { type VerifierProbe, verifierProbes } from './mechanisms/verifier.ts';
+import { bestRung } from './rungs.ts';
+import { hostFilter } from './seccomp/compile.ts';
+import { defaultTaskUids, TaskUids } from './uids.ts';
+import type { IdRange } from './users.ts';
 
 export interface IsolationHost {
   readonly cgroups: CgroupHost;
   /** The agent's own uid; 0 can give tasks other ones. */
   readonly uid: number;
+  /** By name, e.g. `runtime.bwrap`, `seccomp`, `cgroup.pids`. */
+  readonly probes: ReadonlyMap<string, ProbeResult>;
+  /** The best rung a task that asks for no network of its own can reach here. */
+  readonly best: IsolationRung;
+  readonly bwrap: FoundBwrap | null;
+  /** Host path. */
+  readonly verifier: string | null;
+  readonly system: readonly SystemPath[];
+  /** Null: the agent is not root, every task has its uid. */
+  readonly uids: TaskUids | null;
+  readonly seccomp: Uint8Array | null;
 }
 
 export interface IsolationOptions {
   /** Below each hierarchy: `"drover.slice"`. */
   readonly cgroupParent: string;
+  /** Null: not built. */
+  readonly verifier: VerifierProbe | null;
+  /** The agent's own directory, for claims of uids. */
+  readonly stateDirectory: string;
+  /** Where allocations' directories are: tasks of other uids must be able to reach it. */
+  readonly taskRoot: string;
+  /** The operator's `chroot_env`: host path → path inside. */
+  readonly systemPaths?: Readonly<Record<string, string>>;
+  readonly taskUids?: IdRange;
 }
 
-export type { IsolationRung, IsolationWish };
+/** Promises nothing: for drivers that need no isolation. */
+export const noIsolation: IsolationHost = {
+  cgroups: noCgroups,
+  uid: process.getuid?.() ?? -1,
+  probes: new Map(),
+  best: 'none',
+  bwrap: null,
+  verifier: null,
+  system: [],
+  uids: null,
+  seccomp: null,
+};
 
+/** Takes about 0.3 s. */
 export async function openIsolation(options: IsolationOptions): Promise<IsolationHost> {
-  return { cgroups: await openCgroups(options.cgroupParent), uid: process.getuid?.() ?? -1 };
+  if (process.platform !== 'linux') return noIsolation;
+  const uid = process.getuid?.() ?? -1;
+  const range = options.taskUids ?? defaultTaskUids;
+  // the last of the range is the probes' own
+  const as: ChildOptions = uid === 0 ? { uid: range.last, gid: range.last } : {};
+  const [cgroups, bwrap, system] = await Promise.all([
+    openCgroups(options.cgroupParent),
+    findBwrap(),
+    findSystemPaths(options.systemPaths ?? defaultSystemPaths),
+  ]);
+  const results = await Promise.all([
+    ...namespaceProbes(as),
+    bwrapProbe(bwrap, as),
+    ...ociRuntimes.map((runtime) => ociProbe(runtime, options.cgroupParent)),
+    probe('reachable', () => reachable(options.taskRoot, uid)),
+    cgroupProbes(cgroups),
+    verifierProbes(options.verifier, as),
+  ]);
+  const probes = new Map(results.flat().map((each) => [each.name, each]));
+  return {
+    cgroups,
+    uid,
+    probes,
+    best: bestRung(probes, uid),
+    bwrap,
+    verifier: options.verifier?.program ?? null,
+    system,
+    uids:
+      uid === 0
+        ? new TaskUids(join(options.stateDirectory, 'uids'), { first: range.first, last: range.last - 1 })
+        : null,
+    seccomp: hostFilter(),
+  };
+}
+
+/** A sandbox is made under the task's uid, which has to get to the task's directory: each directory above lets others pass. */
+async function reachable(path: string, uid: number): Promise<{ ok: boolean; evidence: string }> {
+  if (uid !== 0) return { ok: true, evidence: "tasks have the agent's uid" };
+  for (let at = path; ; at = dirname(at)) {
+    const stats = await stat(at).catch(() => null);
+    if (stats !== null && (stats.mode & 0o001) === 0) {
+      return { ok: false, evidence: `${at} lets other users not pass: chmod o+x ${at}, or another data_dir` };
+    }
+    if (at === dirname(at)) return { ok: true, evidence: `${path} can be reached by other users` };
+  }
 }

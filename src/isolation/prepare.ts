@@ -2,22 +2,29 @@
  * From a wish to a checked task. Two steps around the start: `prepareTask` chooses how, `checkTask` looks at the held process and
  * says what it really got; below its floor the task is refused before its first instruction.
  */
-import type { FilesystemIsolation, IsolationReport, IsolationRung, IsolationWish } from '../driver/contract.ts';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { IsolationReport, IsolationRung, IsolationWish } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
+import { capabilityBits } from './capabilities.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import type { TaskCgroup } from './cgroup/task-cgroup.ts';
 import { checkFromHost, readHeldProcess } from './host-checks.ts';
 import type { IsolationHost } from './isolation-host.ts';
-import type { Launch, LaunchRequest } from './launch/launch.ts';
+import { bwrapLaunch } from './launch/bwrap.ts';
+import type { Launch, LaunchRequest, LaunchUser } from './launch/launch.ts';
 import { plainLaunch } from './launch/plain.ts';
-import { type Mechanism, missingLine, rankOf, rungOf } from './lines.ts';
+import { missingLine, rankOf, rungOf } from './lines.ts';
+import { resourceLimits } from './rlimits.ts';
+import { obstaclesTo } from './rungs.ts';
 
 export interface PrepareRequest {
   readonly wish: IsolationWish;
   readonly floor: IsolationRung;
-  readonly filesystem: FilesystemIsolation;
   readonly cgroup: TaskCgroup | null;
   readonly limits: CgroupLimits;
+  /** True: the job itself names its user. */
+  readonly userNamed: boolean;
   readonly launch: LaunchRequest;
 }
 
@@ -26,22 +33,86 @@ export interface PreparedTask {
   /** The command is held for checks. False only where nothing is promised: then the start is not slowed down. */
   readonly gate: boolean;
   readonly request: PrepareRequest;
-  /** What was given up on the way, strictest first: `"container: no network namespace"`. */
-  readonly given: readonly Mechanism[];
 }
 
 export async function prepareTask(host: IsolationHost, request: PrepareRequest): Promise<PreparedTask> {
   const { wish, floor } = request;
   if (rankOf(floor) > rankOf(wish.prefer))
     throw belowFloor(wish.prefer, floor, `this driver gives at most "${wish.prefer}"`);
-  void host;
+  const reach = Math.min(rankOf(wish.prefer), rankOf(host.best));
+  if (rankOf(floor) > reach) {
+    const [first] = obstaclesTo(floor, host.probes);
+    throw belowFloor(
+      host.best,
+      floor,
+      first === undefined ? 'nothing here makes that rung' : `${first.probe} (${first.evidence})`,
+    );
+  }
+  if (reach >= rankOf('sandbox')) return { launch: await sandbox(host, request), gate: true, request };
   const strict = wish.prefer !== 'none';
-  const launch = plainLaunch(request.launch, {
-    noNewPrivs: strict,
-    capabilities: strict ? 0n : undefined,
-    pidNamespace: false,
-  });
-  return { launch, gate: strict, request, given: [] };
+  const user = strict ? await ownUser(host, request) : request.launch.user;
+  const rlimits = strict && request.cgroup === null ? resourceLimits(request.limits) : [];
+  const launch = plainLaunch(
+    { ...request.launch, user },
+    {
+      noNewPrivs: strict,
+      capabilities: strict ? capabilityBits(wish.capabilities) : undefined,
+      rlimits,
+      pidNamespace: request.cgroup === null && host.probes.get('namespace.pid')?.ok === true,
+    },
+  );
+  return { launch, gate: strict, request };
+}
+
+async function sandbox(host: IsolationHost, request: PrepareRequest): Promise<Launch> {
+  const { bwrap, verifier } = host;
+  if (bwrap === null || verifier === null) throw new Fault('unsupported', 'no runtime for a sandbox is here');
+  const named = request.launch.user ?? { uid: 65_534, gid: 65_534, groups: [65_534] };
+  const user = await ownUser(host, request);
+  return bwrapLaunch(
+    { ...request.launch, user },
+    {
+      program: bwrap.program,
+      version: bwrap.version,
+      verifier,
+      system: host.system,
+      inside: { uid: named.uid, gid: named.gid },
+      seccomp: host.seccomp,
+      capabilities: capabilityBits(request.wish.capabilities),
+      added: request.wish.capabilities,
+      cgroupNamespace: host.probes.get('namespace.cgroup')?.ok === true,
+      rlimits: request.cgroup === null ? resourceLimits(request.limits) : [],
+    },
+  );
+}
+
+/**
+ * The host's ids of a task. Root gives each task its own, and its secrets to it; a task whose job names a user and mounts volumes keeps
+ * that user's uid, for the volumes belong to it. An agent without root has but its own: null.
+ */
+async function ownUser(host: IsolationHost, request: PrepareRequest): Promise<LaunchUser | null> {
+  const { launch, userNamed } = request;
+  if (host.uids === null) return null;
+  const named = launch.user;
+  if (userNamed && named !== null && named.uid !== 0 && launch.mounts.length > 0) return named;
+  if (userNamed && named !== null && rankOf(request.wish.prefer) < rankOf('sandbox')) return named;
+  const uid = await host.uids.claim(launch.taskId.split('/').slice(0, 2).join('/'), launch.directories.task);
+  for (const path of [launch.directories.secrets, launch.directories.private]) await giveTo(path, uid);
+  return { uid, gid: uid, groups: [uid] };
+}
+
+/** By descriptor, without following a link: the task's directory may be the task's to change. */
+async function giveTo(path: string, uid: number): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW).catch(
+    () => null,
+  );
+  if (directory === null) return;
+  try {
+    await directory.chown(uid, uid);
+    await directory.chmod(0o700);
+  } finally {
+    await directory.close();
+  }
 }
 
 export interface CheckInput {
@@ -52,31 +123,40 @@ export interface CheckInput {
 }
 
 /** `Fault('unsupported')` naming the missing line where the task is below its floor. */
-export async function checkTask(prepared: PreparedTask, input: CheckInput): Promise<IsolationReport> {
+export async function checkTask(
+  host: IsolationHost,
+  prepared: PreparedTask,
+  input: CheckInput,
+): Promise<IsolationReport> {
   const { request, launch } = prepared;
   const { wish, floor } = request;
-  const mechanisms = prepared.gate ? await mechanismsOf(prepared, input) : [];
+  const mechanisms = !prepared.gate
+    ? []
+    : await checkFromHost(
+        {
+          pid: input.pid,
+          cgroup: request.cgroup,
+          limits: request.limits,
+          killUnit: input.killUnit,
+          capabilities: wish.capabilities,
+          writable: writablePaths(request.launch),
+          taskUids: host.uids?.range ?? null,
+          findings: new Map((input.findings ?? []).map(({ name, found }) => [name, found])),
+          now: new Date().toISOString(),
+        },
+        await readHeldProcess(input.pid),
+      );
   const rung = rungOf(mechanisms);
   if (rankOf(rung) < rankOf(floor))
     throw belowFloor(rung, floor, missingLine(mechanisms, floor) ?? 'nothing was checked');
   return { rung, wanted: wish.prefer, floor, runtime: launch.runtime, mechanisms };
 }
 
-async function mechanismsOf(prepared: PreparedTask, input: CheckInput): Promise<readonly Mechanism[]> {
-  const { request } = prepared;
-  const held = await readHeldProcess(input.pid);
-  const seen = await checkFromHost(
-    {
-      pid: input.pid,
-      cgroup: request.cgroup,
-      limits: request.limits,
-      killUnit: input.killUnit,
-      capabilities: request.wish.capabilities,
-      now: new Date().toISOString(),
-    },
-    held,
-  );
-  return [...prepared.given, ...seen];
+/** Mount points a sandboxed task may write below; all others must be read-only. */
+function writablePaths(launch: LaunchRequest): readonly string[] {
+  const volumes = launch.mounts.filter((mount) => !mount.readOnly).map((mount) => mount.taskPath);
+  const devices = launch.devices.map((device) => device.taskPath);
+  return ['/', '/alloc', '/local', '/secrets', '/private', '/tmp', '/run', '/dev', '/proc', ...volumes, ...devices];
 }
 
 function belowFloor(rung: IsolationRung, floor: IsolationRung, why: string): Fault {

@@ -3,30 +3,21 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
 import { type DriverDeps, openDriver } from '../../driver-kit/driver-plugin.ts';
-import { openScratch, type Scratch } from '../../driver-kit/scratch-task.ts';
-import { noCgroups } from '../../isolation/cgroup/hierarchy.ts';
-import { silentLog } from '../../lib/log.ts';
-import { createSupervisor } from '../../supervise/supervisor.ts';
+import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import type { Scratch } from '../../driver-kit/scratch-task.ts';
 import { mockDriver } from './index.ts';
 
 const never = new AbortController().signal;
+let host: ScratchHost;
 let scratch: Scratch;
 let deps: DriverDeps;
 
 beforeAll(async () => {
-  scratch = await openScratch();
-  deps = {
-    supervisor: createSupervisor(),
-    isolation: { cgroups: noCgroups, uid: process.getuid?.() ?? -1 },
-    stateDirectory: join(scratch.root, 'state'),
-    log: silentLog,
-  };
+  host = await openScratchHost({ isolation: false });
+  ({ scratch, deps } = host);
 });
 
-afterAll(async () => {
-  await deps.supervisor.close();
-  await scratch.remove();
-});
+afterAll(() => host.close());
 
 async function task(config: Record<string, unknown>) {
   const decoded = openDriver(mockDriver, {}, deps).decodeConfig(config);

@@ -2,12 +2,12 @@
 import { isAbsolute } from 'node:path';
 import type { CommandDriver, CommandSpec, Fingerprint, TaskConfig } from '../../driver/contract.ts';
 import { commandEngine } from '../../driver-kit/command-engine.ts';
+import { DeniedUsers } from '../../driver-kit/denied-users.ts';
 import { type DriverDeps, definePlugin } from '../../driver-kit/driver-plugin.ts';
+import { findOnHost } from '../../driver-kit/find-program.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
-import { inRanges, lookUpUser, parseIdRanges } from '../../isolation/users.ts';
 import { Fault } from '../../lib/fault.ts';
 import { withoutDenied } from './denied-env.ts';
-import { findProgram } from './find-program.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 
 export const rawExec = definePlugin({
@@ -26,14 +26,12 @@ class RawExec implements CommandDriver {
     mounts: false,
   } as const;
   readonly #config: PluginOptions;
-  readonly #deniedUids: ReturnType<typeof parseIdRanges>;
-  readonly #deniedGids: ReturnType<typeof parseIdRanges>;
+  readonly #denied: DeniedUsers;
   readonly #contained: boolean;
 
   constructor(config: PluginOptions, deps: DriverDeps) {
     this.#config = config;
-    this.#deniedUids = parseIdRanges(config.denied_host_uids);
-    this.#deniedGids = parseIdRanges(config.denied_host_gids);
+    this.#denied = new DeniedUsers(config.denied_host_uids, config.denied_host_gids);
     this.#contained = deps.isolation.cgroups.hierarchies.length > 0;
   }
 
@@ -57,7 +55,7 @@ class RawExec implements CommandDriver {
   async plan(task: TaskConfig): Promise<CommandSpec> {
     if (!this.#config.enabled) throw new Fault('unsupported', 'raw_exec is disabled on this node');
     const options = task.config as TaskOptions;
-    await this.#checkUser(task.user);
+    await this.#denied.check(task, '');
     if (options.oom_score_adj < 0 || options.oom_score_adj > 1000) {
       throw new Fault('invalid', `oom_score_adj must be 0 to 1000, not ${options.oom_score_adj}`);
     }
@@ -65,7 +63,7 @@ class RawExec implements CommandDriver {
       throw new Fault('invalid', `work_dir must be an absolute path, not ${JSON.stringify(options.work_dir)}`);
     }
     return {
-      command: await findProgram(task, options.command),
+      command: await findOnHost(task, options.command),
       args: options.args,
       workDir: options.work_dir || task.directories.task,
       withoutEnv: withoutDenied(task.env, [...this.#config.denied_envvars, ...options.denied_envvars]),
@@ -81,16 +79,6 @@ class RawExec implements CommandDriver {
       oomScoreAdj: options.oom_score_adj,
       ...cgroupOverride(options),
     };
-  }
-
-  async #checkUser(name: string): Promise<void> {
-    if (this.#deniedUids.length === 0 && this.#deniedGids.length === 0) return;
-    const agent = { uid: process.getuid?.() ?? -1, gid: process.getgid?.() ?? -1, groups: process.getgroups?.() ?? [] };
-    const user = name === '' ? agent : await lookUpUser(name);
-    if (inRanges(this.#deniedUids, user.uid))
-      throw new Fault('denied', `running as uid ${user.uid} is disallowed on this node`);
-    const gid = [user.gid, ...user.groups].find((each) => inRanges(this.#deniedGids, each));
-    if (gid !== undefined) throw new Fault('denied', `running as gid ${gid} is disallowed on this node`);
   }
 }
 

@@ -1,36 +1,33 @@
-import { readdir, readFile, rmdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { commandSuite } from '../../driver-kit/command-suite.ts';
 import { conformanceCases } from '../../driver-kit/conformance.ts';
 import { type DriverDeps, type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
-import { openScratch, type Scratch } from '../../driver-kit/scratch-task.ts';
-import { openIsolation } from '../../isolation/isolation-host.ts';
-import { silentLog } from '../../lib/log.ts';
-import { createSupervisor } from '../../supervise/supervisor.ts';
+import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import type { Scratch } from '../../driver-kit/scratch-task.ts';
 import { rawExec } from './index.ts';
 
 const never = new AbortController().signal;
 const asRoot = process.getuid?.() === 0;
+let host: ScratchHost;
 let scratch: Scratch;
 let deps: DriverDeps;
 let driver: OpenDriver;
 let engine: EngineDriver;
 
 beforeAll(async () => {
-  scratch = await openScratch();
-  const isolation = await openIsolation({ cgroupParent: `drover-test-${process.pid}` });
-  deps = { supervisor: createSupervisor(), isolation, stateDirectory: join(scratch.root, 'state'), log: silentLog };
+  host = await openScratchHost({ isolation: true });
+  ({ scratch, deps } = host);
   driver = openDriver(rawExec, { enabled: true }, deps);
   engine = driver.engine;
 });
 
 afterAll(async () => {
   await engine.close();
-  await deps.supervisor.close();
-  for (const each of deps.isolation.cgroups.hierarchies) await rmdir(each.parent);
-  await scratch.remove();
+  expect(await host.leftGroups()).toEqual([]);
+  await host.close();
 });
 
 async function task(config: Record<string, unknown>, more: Partial<TaskConfig> = {}): Promise<TaskConfig> {
@@ -150,9 +147,7 @@ test.runIf(asRoot)('memory is limited by cgroup, and what a task leaves behind d
   expect(text).toContain('rc=137');
   expect(text).toContain(of.id.replaceAll('/', '.'));
   await engine.destroy(of.id, { force: false }, never);
-  for (const each of deps.isolation.cgroups.hierarchies) {
-    expect((await readdir(each.parent, { withFileTypes: true })).filter((entry) => entry.isDirectory())).toEqual([]);
-  }
+  expect(await host.leftGroups()).toEqual([]);
 });
 
 test('stats tell processor and memory use', async () => {

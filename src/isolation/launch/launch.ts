@@ -3,6 +3,7 @@
  * nothing here starts anything.
  */
 import type { TaskDevice, TaskDirectories, TaskMount } from '../../driver/contract.ts';
+import type { ResourceLimit } from '../rlimits.ts';
 
 export interface LaunchRequest {
   readonly taskId: string;
@@ -45,6 +46,7 @@ export interface LaunchIdentity {
   readonly uid?: number;
   readonly gid?: number;
   readonly groups?: readonly number[];
+  readonly rlimits?: readonly ResourceLimit[];
   readonly oomScoreAdj?: number;
   readonly noNewPrivs?: boolean;
   readonly capabilities?: bigint;
@@ -60,6 +62,7 @@ export interface InsideSteps {
   /** Null: left as they are. */
   readonly capabilities: bigint | null;
   readonly seccomp: Uint8Array | null;
+  readonly rlimits: readonly ResourceLimit[];
 }
 
 export type LaunchKind =

@@ -1,10 +1,12 @@
 /** No runtime: the shim forks the command itself. Rung `process` at best. */
+import type { ResourceLimit } from '../rlimits.ts';
 import type { Launch, LaunchRequest } from './launch.ts';
 
 export interface PlainOptions {
   readonly noNewPrivs: boolean;
   /** Undefined: left as they are. */
   readonly capabilities: bigint | undefined;
+  readonly rlimits: readonly ResourceLimit[];
   readonly pidNamespace: boolean;
 }
 
@@ -17,6 +19,7 @@ export function plainLaunch(request: LaunchRequest, options: PlainOptions): Laun
     identity: {
       ...(request.user === null ? {} : request.user),
       oomScoreAdj: request.oomScoreAdj,
+      rlimits: options.rlimits,
       ...(options.noNewPrivs ? { noNewPrivs: true } : {}),
       ...(options.capabilities === undefined ? {} : { capabilities: options.capabilities }),
     },

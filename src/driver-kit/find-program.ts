@@ -1,0 +1,78 @@
+/** Where a task's command is looked for, on the host or in the view of a sandbox. */
+import { constants } from 'node:fs';
+import { access, stat } from 'node:fs/promises';
+import { isAbsolute, join, posix } from 'node:path';
+import type { TaskConfig } from '../driver/contract.ts';
+import type { SystemPath } from '../isolation/launch/system-paths.ts';
+import { Fault } from '../lib/fault.ts';
+import { openBeneath } from '../lib/node/safe-path.ts';
+import { binaryNotFound, fileNotFound } from './nomad-texts.ts';
+
+/** Host paths: `local/<command>`, `<task directory>/<command>`, an absolute path, then PATH. */
+export async function findOnHost(task: TaskConfig, command: string): Promise<string> {
+  for (const place of ['local', '.']) {
+    if (await makeExecutable(task.directories.task, join(place, command)))
+      return join(task.directories.task, place, command);
+  }
+  if (isAbsolute(command)) {
+    if (await isProgram(command)) return command;
+  } else if (!command.includes('/')) {
+    for (const directory of searchPath(task)) {
+      if (await isProgram(join(directory, command))) return join(directory, command);
+    }
+  }
+  throw new Fault('invalid', binaryNotFound(command));
+}
+
+/** Paths as the sandbox has them: the task's own files, then the parts of the system it sees. */
+export async function findInSandbox(task: TaskConfig, command: string, system: readonly SystemPath[]): Promise<string> {
+  for (const place of ['local', '.']) {
+    if (await makeExecutable(task.directories.task, join(place, command))) return posix.join('/', place, command);
+  }
+  if (posix.isAbsolute(command)) {
+    if (await isVisible(task, posix.normalize(command), system)) return command;
+  } else if (!command.includes('/')) {
+    for (const directory of searchPath(task)) {
+      const path = posix.join(directory, command);
+      if (await isVisible(task, path, system)) return path;
+    }
+  }
+  throw new Fault('invalid', fileNotFound(command, task.directories.task));
+}
+
+function searchPath(task: TaskConfig): readonly string[] {
+  return (task.env['PATH'] ?? process.env['PATH'] ?? '').split(':').filter((each) => isAbsolute(each));
+}
+
+async function isVisible(task: TaskConfig, path: string, system: readonly SystemPath[]): Promise<boolean> {
+  const below = (parent: string): boolean => path === parent || path.startsWith(`${parent}/`);
+  // what a volume holds is not ours to look at: it is tried
+  if (task.mounts.some((mount) => below(mount.taskPath))) return true;
+  if (below('/alloc')) return makeExecutable(task.directories.shared, path.slice('/alloc'.length));
+  const part = system.find((each) => below(each.to));
+  if (part === undefined) return false;
+  return isProgram(join(part.from, path.slice(part.to.length)));
+}
+
+/** An artifact often comes without its x bits. The file is the task's to swap: opened without following links, changed by descriptor. */
+async function makeExecutable(root: string, path: string): Promise<boolean> {
+  if (process.platform === 'win32') return isProgram(join(root, path));
+  const file = await openBeneath(root, path).catch(() => null);
+  if (file === null) return false;
+  try {
+    const { mode } = await file.stat();
+    if ((mode & 0o111) !== 0o111) await file.chmod((mode & 0o7777) | 0o111).catch(() => {});
+    return true;
+  } finally {
+    await file.close();
+  }
+}
+
+async function isProgram(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
+}

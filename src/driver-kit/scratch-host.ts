@@ -1,0 +1,54 @@
+/** A supervisor, isolation and directories of their own for a driver's tests; nothing stays behind. */
+import { readdir, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type IsolationHost, noIsolation, openIsolation } from '../isolation/isolation-host.ts';
+import { silentLog } from '../lib/log.ts';
+import { createSupervisor } from '../supervise/supervisor.ts';
+import type { DriverDeps } from './driver-plugin.ts';
+import { openScratch, type Scratch } from './scratch-task.ts';
+import { locateVerifier } from './verifier-program.ts';
+
+export interface ScratchHost {
+  readonly scratch: Scratch;
+  readonly deps: DriverDeps;
+  /** Names of task groups that are still there, in any hierarchy. */
+  leftGroups(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+export async function openScratchHost(options: { readonly isolation: boolean }): Promise<ScratchHost> {
+  const scratch = await openScratch();
+  const isolation: IsolationHost = !options.isolation
+    ? noIsolation
+    : await openIsolation({
+        cgroupParent: `drover-test-${process.pid}`,
+        verifier: locateVerifier(),
+        stateDirectory: join(scratch.root, 'state'),
+        taskRoot: scratch.root,
+      });
+  const deps: DriverDeps = {
+    supervisor: createSupervisor(),
+    isolation,
+    stateDirectory: join(scratch.root, 'state', 'tasks'),
+    log: silentLog,
+  };
+  return {
+    scratch,
+    deps,
+    leftGroups: async () => {
+      const found = await Promise.all(
+        isolation.cgroups.hierarchies.map(async ({ parent }) =>
+          (await readdir(parent, { withFileTypes: true }))
+            .filter((entry) => entry.isDirectory())
+            .map((entry) => join(parent, entry.name)),
+        ),
+      );
+      return found.flat();
+    },
+    close: async () => {
+      await deps.supervisor.close();
+      for (const { parent } of isolation.cgroups.hierarchies) await rmdir(parent).catch(() => {});
+      await scratch.remove();
+    },
+  };
+}

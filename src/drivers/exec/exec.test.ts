@@ -1,0 +1,181 @@
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
+import { commandSuite } from '../../driver-kit/command-suite.ts';
+import { conformanceCases } from '../../driver-kit/conformance.ts';
+import { type DriverDeps, type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
+import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { exec } from './index.ts';
+
+const never = new AbortController().signal;
+let host: ScratchHost;
+let deps: DriverDeps;
+let driver: OpenDriver;
+let engine: EngineDriver;
+
+beforeAll(async () => {
+  host = await openScratchHost({ isolation: true });
+  ({ deps } = host);
+  driver = openDriver(exec, {}, deps);
+  engine = driver.engine;
+});
+
+afterAll(async () => {
+  await engine.close();
+  expect(await host.leftGroups()).toEqual([]);
+  await host.close();
+});
+
+async function task(config: Record<string, unknown>, more: Partial<TaskConfig> = {}): Promise<TaskConfig> {
+  const decoded = driver.decodeConfig(config);
+  if (!decoded.ok) throw new Error(decoded.problems.join('; '));
+  return host.scratch.task(decoded.value, more);
+}
+
+const shell = (script: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
+  command: '/bin/sh',
+  args: ['-c', script],
+  ...more,
+});
+
+async function output(of: TaskConfig, stream = 'stdout'): Promise<string> {
+  return readFile(join(of.directories.logs, `${of.name}.${stream}.0`), 'utf8');
+}
+
+async function run(of: TaskConfig) {
+  const started = await engine.start(of, never);
+  const exit = await engine.wait(of.id, never);
+  const said = { exit, isolation: started.isolation!, stdout: await output(of), stderr: await output(of, 'stderr') };
+  await engine.destroy(of.id, { force: false }, never);
+  return said;
+}
+
+/** Rung 2 needs bubblewrap, the native programs, and user namespaces: a host without them is named, not passed. */
+const sandbox = (): boolean => deps.isolation.best === 'sandbox';
+
+describe('exec does what every driver does:', () => {
+  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) =>
+    each.run(commandSuite(host.scratch, () => openDriver(exec, {}, deps))),
+  );
+});
+
+test('the host says what it lacks for a sandbox, or that it has it', () => {
+  const lacking = [...deps.isolation.probes.values()].filter((each) => !each.ok);
+  expect(sandbox() || lacking.length > 0, JSON.stringify(lacking)).toBe(true);
+});
+
+test('a task runs at rung sandbox, every line of it checked', async ({ skip }) => {
+  if (!sandbox()) skip('no sandbox on this host');
+  const { isolation, exit } = await run(await task(shell('true')));
+  expect(exit).toMatchObject({ exitCode: 0 });
+  expect(isolation.mechanisms.filter((each) => each.state !== 'verified').map((each) => each.name)).toEqual([
+    'network_namespace',
+  ]);
+  expect(isolation).toMatchObject({ rung: 'sandbox', wanted: 'container', floor: 'none' });
+});
+
+test('inside are the task directories, a read-only system and nobody else', async ({ skip }) => {
+  if (!sandbox()) skip('no sandbox on this host');
+  const of = await task(
+    shell(
+      'pwd; id -u; ls /; echo a > /alloc/data/a; echo l > /local/l; echo s > /secrets/s; echo t > /tmp/t; echo r > root-file; ' +
+        'touch /usr/x /etc/x /alloc/logs/x; ps -e 2>/dev/null | wc -l; echo $HOME $USER',
+    ),
+  );
+  const { stdout, stderr } = await run(of);
+  expect(stdout.split('\n').slice(0, 2)).toEqual(['/', '65534']);
+  expect(stdout).toContain('/nonexistent nobody');
+  expect(stderr.match(/Read-only file system/g)).toHaveLength(3);
+  for (const path of [
+    join(of.directories.shared, 'data', 'a'),
+    join(of.directories.local, 'l'),
+    join(of.directories.secrets, 's'),
+    join(of.directories.task, 'root-file'),
+  ]) {
+    const { uid } = await stat(path);
+    expect(uid).toBe(process.getuid?.() === 0 ? (await stat(join(of.directories.local, 'l'))).uid : process.getuid?.());
+    expect(uid).not.toBe(0);
+  }
+});
+
+test('the same attack succeeds under raw conditions and fails inside', async ({ skip }) => {
+  if (!sandbox()) skip('no sandbox on this host');
+  const canary = join(host.scratch.root, 'canary');
+  await writeFile(canary, 'secret of the host', { mode: 0o644 });
+  expect(await readFile(canary, 'utf8')).toContain('secret');
+  const attack = `cat ${canary}; cat /proc/1/root${canary}; kill -0 ${process.pid} && echo sees-the-agent; unshare --user true && echo unshared; mount -t tmpfs x /tmp && echo mounted`;
+  const { stdout } = await run(await task(shell(attack)));
+  expect(stdout).toBe('');
+});
+
+test('tasks have different uids, and a restarted one keeps its own', async ({ skip }) => {
+  if (!sandbox() || deps.isolation.uids === null) skip('needs root');
+  const owner = async (of: TaskConfig): Promise<number> => {
+    await run(of);
+    return (await stat(join(of.directories.local, 'mine'))).uid;
+  };
+  const first = await task(shell('touch /local/mine'));
+  const again = { ...first, id: first.id.replace(/[^/]+$/, 'ffffffff') };
+  const other = await task(shell('touch /local/mine'));
+  const uid = await owner(first);
+  expect(uid).toBeGreaterThanOrEqual(1_900_000_000);
+  expect(await owner(again)).toBe(uid);
+  expect(await owner(other)).not.toBe(uid);
+});
+
+test('exec sessions get what the task has: ids, filter, capabilities, namespaces', async ({ skip }) => {
+  if (!sandbox()) skip('no sandbox on this host');
+  const of = await task(
+    shell(
+      'echo $$; grep -E "^(CapEff|CapBnd|NoNewPrivs|Seccomp):" /proc/self/status > /local/main; readlink /proc/self/ns/* > /local/ns; sleep 60',
+    ),
+  );
+  await engine.start(of, never);
+  const session = await engine.exec!(
+    of.id,
+    {
+      command: [
+        'sh',
+        '-c',
+        'sleep 0.3; id -u; grep -E "^(CapEff|CapBnd|NoNewPrivs|Seccomp):" /proc/self/status | diff - /local/main && readlink /proc/self/ns/* | diff - /local/ns && echo same',
+      ],
+      tty: false,
+    },
+    never,
+  );
+  let text = '';
+  for await (const { data } of session.output) text += Buffer.from(data).toString();
+  expect(text).toBe('65534\nsame\n');
+  await engine.destroy(of.id, { force: true }, never);
+});
+
+test('a command that is not in the sandbox is refused with the text of task events', async ({ skip }) => {
+  if (!sandbox()) skip('no sandbox on this host');
+  const of = await task({ command: '/no/such/binary' });
+  await expect(engine.start(of, never)).rejects.toThrow(
+    `failed to launch command with executor: rpc error: code = Unknown desc = file /no/such/binary not found under path ${of.directories.task}`,
+  );
+});
+
+test('capabilities beyond what the operator allows are refused; allowed ones are there, and the rung says so', async ({
+  skip,
+}) => {
+  await expect(engine.start(await task(shell('true', { cap_add: ['sys_admin'] })), never)).rejects.toMatchObject({
+    kind: 'denied',
+  });
+  if (!sandbox()) skip('no sandbox on this host');
+  const { isolation } = await run(await task(shell('true', { cap_add: ['net_bind_service'] })));
+  expect(isolation.rung).toBe('process');
+});
+
+test('volumes are there, read-only where they are', async ({ skip }) => {
+  if (!sandbox()) skip('no sandbox on this host');
+  const volume = join(host.scratch.root, 'volume');
+  await (await import('node:fs/promises')).mkdir(volume, { mode: 0o777 });
+  await writeFile(join(volume, 'code'), 'from the volume\n', { mode: 0o644 });
+  const mount = { taskPath: '/srv/code', hostPath: volume, readOnly: true, propagation: '' } as const;
+  const { stdout, stderr } = await run(await task(shell('cat /srv/code/code; touch /srv/code/x'), { mounts: [mount] }));
+  expect(stdout).toBe('from the volume\n');
+  expect(stderr).toMatch(/Read-only/);
+});

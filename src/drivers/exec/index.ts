@@ -1,0 +1,113 @@
+/** `exec`: runs a program in the strictest isolation this node can give, and says which. */
+import { isAbsolute } from 'node:path';
+import type { CommandDriver, CommandSpec, DriverInfo, Fingerprint, TaskConfig } from '../../driver/contract.ts';
+import { commandEngine } from '../../driver-kit/command-engine.ts';
+import { DeniedUsers } from '../../driver-kit/denied-users.ts';
+import { definePlugin } from '../../driver-kit/driver-plugin.ts';
+import { findInSandbox, findOnHost } from '../../driver-kit/find-program.ts';
+import { fingerprints } from '../../driver-kit/fingerprints.ts';
+import { userUnknown } from '../../driver-kit/nomad-texts.ts';
+import type { IsolationHost } from '../../isolation/isolation-host.ts';
+import { rankOf } from '../../isolation/lines.ts';
+import { lookUpUser } from '../../isolation/users.ts';
+import { Fault, isFault } from '../../lib/fault.ts';
+import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
+import { taskCapabilities } from './task-capabilities.ts';
+
+export const exec = definePlugin({
+  pluginName: 'exec',
+  configSchema,
+  taskSchema,
+  create: (config, deps) => commandEngine(new Exec(config, deps.isolation), deps),
+});
+
+const defaultUser = 'nobody';
+
+class Exec implements CommandDriver {
+  readonly info: DriverInfo;
+  readonly #config: PluginOptions;
+  readonly #host: IsolationHost;
+  readonly #denied: DeniedUsers;
+  readonly #sandboxed: boolean;
+
+  constructor(config: PluginOptions, host: IsolationHost) {
+    this.#config = config;
+    this.#host = host;
+    this.#denied = new DeniedUsers(config.denied_host_uids, config.denied_host_gids);
+    this.#sandboxed = rankOf(host.best) >= rankOf('sandbox');
+    for (const name of ['default_pid_mode', 'default_ipc_mode'] as const) checkMode(name, config[name]);
+    this.info = {
+      name: 'exec',
+      version: '0.1.0',
+      // without a view of files of its own, a task must be told the host's paths
+      filesystem: this.#sandboxed ? 'chroot' : 'none',
+      networkModes: this.#sandboxed ? ['host', 'group', 'none'] : ['host', 'group'],
+      mounts: this.#sandboxed,
+    };
+  }
+
+  fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {
+    return fingerprints(() => this.#look(), signal);
+  }
+
+  #look(): Fingerprint {
+    if (process.platform !== 'linux') return { health: 'undetected', description: 'exec needs Linux', attributes: {} };
+    const { best } = this.#host;
+    return {
+      health: 'healthy',
+      description: 'Healthy',
+      attributes: {
+        'driver.exec': '1',
+        'driver.exec.isolation': best,
+        'driver.exec.isolation.rank': String(rankOf(best)),
+      },
+    };
+  }
+
+  async plan(task: TaskConfig): Promise<CommandSpec> {
+    const options = task.config as TaskOptions;
+    await this.#denied.check(task, defaultUser);
+    if (options.work_dir !== '' && !isAbsolute(options.work_dir)) {
+      throw new Fault('invalid', `work_dir must be an absolute path, not ${JSON.stringify(options.work_dir)}`);
+    }
+    const find = this.#sandboxed
+      ? findInSandbox(task, options.command, this.#host.system)
+      : findOnHost(task, options.command);
+    return {
+      command: await find,
+      args: options.args,
+      workDir: options.work_dir || (this.#sandboxed ? '/' : task.directories.task),
+      env: await userVariables(task.user || defaultUser),
+      defaultUser: this.#host.uid === 0 || this.#sandboxed ? defaultUser : '',
+      isolation: {
+        prefer: 'container',
+        pidMode: this.#mode('pid_mode', options.pid_mode, this.#config.default_pid_mode),
+        ipcMode: this.#mode('ipc_mode', options.ipc_mode, this.#config.default_ipc_mode),
+        capabilities: taskCapabilities(this.#config, options),
+        runtimes: [],
+      },
+      pidsLimit: this.#config.pids_limit,
+    };
+  }
+
+  #mode(name: string, own: string, fallback: string): 'private' | 'host' {
+    const mode = own || fallback;
+    checkMode(name, mode);
+    return mode === 'host' ? 'host' : 'private';
+  }
+}
+
+function checkMode(name: string, mode: string): void {
+  if (mode !== 'private' && mode !== 'host')
+    throw new Fault('invalid', `${name} must be "private" or "host", not ${JSON.stringify(mode)}`);
+}
+
+async function userVariables(name: string): Promise<Readonly<Record<string, string>>> {
+  try {
+    const user = await lookUpUser(name);
+    return { HOME: user.home, LOGNAME: user.name, USER: user.name };
+  } catch (error) {
+    if (!isFault(error, 'invalid')) throw error;
+    throw new Fault('invalid', userUnknown(name), { cause: error });
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * bubblewrap, started under the task's own host uid (the shim drops to it first: bwrap started by root keeps the host's uid 0 underneath).
+ * bwrap makes the namespaces and the view of files; the verifier inside takes the filter and becomes the task.
+ */
+import type { ResourceLimit } from '../rlimits.ts';
+import type { Launch, LaunchRequest } from './launch.ts';
+import type { SystemPath } from './system-paths.ts';
+
+export interface BwrapOptions {
+  /** Absolute path of bwrap, and its version. */
+  readonly program: string;
+  readonly version: string;
+  /** Host path of the verifier. */
+  readonly verifier: string;
+  readonly system: readonly SystemPath[];
+  /** Whom the task believes to be. */
+  readonly inside: { readonly uid: number; readonly gid: number };
+  readonly seccomp: Uint8Array | null;
+  readonly capabilities: bigint;
+  /** Their names. */
+  readonly added?: readonly string[];
+  readonly cgroupNamespace: boolean;
+  readonly rlimits: readonly ResourceLimit[];
+}
+
+/** Where the verifier is inside: a read-only bind that only it needs. */
+export const verifierInside = '/run/drover-verify';
+
+export function bwrapLaunch(request: LaunchRequest, options: BwrapOptions): Launch {
+  return {
+    launcher: { kind: 'bwrap' },
+    command: [
+      options.program,
+      ...namespaceArgs(request, options),
+      ...viewArgs(request, options),
+      '--',
+      verifierInside,
+      '3',
+    ],
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+    workDir: '/',
+    identity: {
+      ...(request.user === null ? {} : request.user),
+      oomScoreAdj: request.oomScoreAdj,
+      rlimits: options.rlimits,
+      // of sessions that enter later; bwrap itself is started without
+      noNewPrivs: true,
+      capabilities: options.capabilities,
+      ...(options.seccomp === null ? {} : { seccomp: options.seccomp }),
+    },
+    inside: {
+      command: request.command,
+      env: request.env,
+      workDir: request.workDir || '/',
+      noNewPrivs: true,
+      capabilities: options.capabilities,
+      seccomp: options.seccomp,
+      rlimits: options.rlimits,
+    },
+    joinsCgroup: true,
+    network: request.network !== null && request.network !== 'none' ? request.network.path : null,
+    pidNamespace: false,
+    runtime: `bwrap ${options.version}`,
+  };
+}
+
+function namespaceArgs(request: LaunchRequest, options: BwrapOptions): readonly string[] {
+  return [
+    '--as-pid-1',
+    ...['--info-fd', '4'],
+    '--unshare-user',
+    ...(request.pidMode === 'private' ? ['--unshare-pid'] : []),
+    ...(request.ipcMode === 'private' ? ['--unshare-ipc'] : []),
+    '--unshare-uts',
+    ...(options.cgroupNamespace ? ['--unshare-cgroup'] : []),
+    ...(request.network === 'none' ? ['--unshare-net'] : []),
+    ...(options.added ?? []).flatMap((name) => ['--cap-add', `CAP_${name}`]),
+    ...['--uid', String(options.inside.uid), '--gid', String(options.inside.gid)],
+  ];
+}
+
+/** The order matters: later entries cover earlier ones. */
+function viewArgs(request: LaunchRequest, options: BwrapOptions): readonly string[] {
+  const { directories } = request;
+  const bind = (kind: '--bind' | '--ro-bind' | '--dev-bind', from: string, to: string): readonly string[] => [
+    kind,
+    from,
+    to,
+  ];
+  return [
+    // the root is the task's own directory, as jobs expect: what they write beside themselves is found there
+    ...bind('--bind', directories.task, '/'),
+    ...['--tmpfs', '/run', '--tmpfs', '/private'],
+    ...options.system.flatMap((each) => bind('--ro-bind', each.from, each.to)),
+    ...['--proc', '/proc', '--dev', '/dev', '--mqueue', '/dev/mqueue'],
+    ...bind('--bind', directories.shared, '/alloc'),
+    // a task must not rewrite what the agent keeps of it
+    ...bind('--ro-bind', directories.logs, '/alloc/logs'),
+    ...bind('--bind', directories.local, '/local'),
+    ...bind('--bind', directories.secrets, '/secrets'),
+    ...bind('--bind', directories.tmp, '/tmp'),
+    ...request.mounts.flatMap((mount) => bind(mount.readOnly ? '--ro-bind' : '--bind', mount.hostPath, mount.taskPath)),
+    ...request.devices.flatMap((device) => bind('--dev-bind', device.hostPath, device.taskPath)),
+    ...bind('--ro-bind', options.verifier, verifierInside),
+  ];
+}

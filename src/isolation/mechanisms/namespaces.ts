@@ -1,0 +1,38 @@
+/** Each kind of namespace, really made by a child, and seen to differ from the agent's. */
+import { readlink } from 'node:fs/promises';
+import { type ChildOptions, type ProbeResult, probe, runChild } from './probe.ts';
+
+const kinds = [
+  ['pid', '--pid', 'pid_for_children'],
+  ['mnt', '--mount', 'mnt'],
+  ['net', '--net', 'net'],
+  ['ipc', '--ipc', 'ipc'],
+  ['uts', '--uts', 'uts'],
+  ['cgroup', '--cgroup', 'cgroup'],
+] as const;
+
+/** As the ids a task will have: what root may do says nothing about a task that is not root. */
+export function namespaceProbes(as: ChildOptions): readonly Promise<ProbeResult>[] {
+  const user = probe('namespace.user', async () => {
+    const done = await runChild(['unshare', '--user', '--map-root-user', 'cat', '/proc/self/uid_map'], as);
+    const mapped = /^\s*0\s+\d+\s+1\s*$/.test(done.stdout);
+    return {
+      ok: done.code === 0 && mapped,
+      evidence: mapped ? `uid_map ${done.stdout.trim().replace(/\s+/g, ' ')}` : done.stderr,
+    };
+  });
+  const others = kinds.map(([kind, flag, link]) =>
+    probe(`namespace.${kind}`, async () => {
+      const own = await readlink(`/proc/self/ns/${kind}`);
+      const done = await runChild(
+        ['unshare', '--user', '--map-root-user', flag, 'readlink', `/proc/self/ns/${link}`],
+        as,
+      );
+      const theirs = done.stdout.trim();
+      // the new pid namespace is only for children: that of `pid_for_children` is empty until the first one is there
+      const made = done.code === 0 && (theirs !== own || theirs === '');
+      return { ok: made, evidence: made ? theirs || 'made' : done.stderr || `still ${own}` };
+    }),
+  );
+  return [user, ...others];
+}

@@ -1,0 +1,89 @@
+/** What a probe says, and how one runs: by really doing the thing in a child that is thrown away. */
+import { spawn } from 'node:child_process';
+
+export interface ProbeResult {
+  readonly name: string;
+  readonly ok: boolean;
+  /** `"EPERM"`, `"ENOENT"`, …; empty where it went well or no error number was to be had. */
+  readonly errno: string;
+  readonly durationMs: number;
+  /** What was seen, or why it was not. One line. */
+  readonly evidence: string;
+}
+
+export interface ChildResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ChildOptions {
+  /** Host ids to run under; only root can. Supplementary groups are dropped. */
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly timeoutMs?: number;
+  readonly cwd?: string;
+}
+
+/** Never throws: what cannot be run has code null and the reason on stderr. Killed after 5 s. */
+export function runChild(command: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {
+  return new Promise((resolve) => {
+    const { uid, gid, cwd = '/', timeoutMs = 5000 } = options;
+    let stdout = '';
+    let stderr = '';
+    const child = spawn(command[0] ?? '', command.slice(1), {
+      cwd,
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+      ...(uid === undefined ? {} : { uid }),
+      ...(gid === undefined ? {} : { gid }),
+    });
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      if (stdout.length < 65_536) stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      if (stderr.length < 65_536) stderr += text;
+    });
+    child.on('error', (error) => resolve({ code: null, stdout, stderr: error.message }));
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+/** Runs a probe and measures it; a probe that throws has failed. */
+export async function probe(
+  name: string,
+  look: () => Promise<{ readonly ok: boolean; readonly evidence: string }>,
+): Promise<ProbeResult> {
+  const started = performance.now();
+  let seen: { readonly ok: boolean; readonly evidence: string };
+  try {
+    seen = await look();
+  } catch (error) {
+    seen = { ok: false, evidence: error instanceof Error ? error.message : String(error) };
+  }
+  const evidence = seen.evidence.trim().split('\n').join('; ').slice(0, 300);
+  return {
+    name,
+    ok: seen.ok,
+    errno: seen.ok ? '' : errnoIn(evidence),
+    durationMs: Math.round(performance.now() - started),
+    evidence,
+  };
+}
+
+const texts: readonly (readonly [RegExp, string])[] = [
+  [/not permitted|EPERM/i, 'EPERM'],
+  [/permission denied|EACCES/i, 'EACCES'],
+  [/no such file|ENOENT/i, 'ENOENT'],
+  [/no space left|ENOSPC/i, 'ENOSPC'],
+  [/invalid argument|EINVAL/i, 'EINVAL'],
+  [/not implemented|ENOSYS/i, 'ENOSYS'],
+  [/read-only file system|EROFS/i, 'EROFS'],
+];
+
+/** Programs say errors in words; for people the name is easier to search for. Nothing is decided by it. */
+function errnoIn(text: string): string {
+  return texts.find(([pattern]) => pattern.test(text))?.[1] ?? '';
+}
