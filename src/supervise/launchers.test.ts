@@ -220,6 +220,10 @@ describe.skipIf(native === null)('the native shim', () => {
       expect(await shim.wait()).toMatchObject({ unknown: 'shim-lost' });
       for (let i = 0; i < 100 && startTimeOf(pid) !== 0n; i++) await new Promise((resolve) => setTimeout(resolve, 20));
       expect(startTimeOf(pid)).toBe(0n);
+      // What a runtime keeps of it goes too.
+      if (name === 'runc') expect(existsSync(join(base, `runc${named}-state`, `runc${named}`))).toBe(false);
+      if (name === 'runc')
+        expect(existsSync(`/sys/fs/cgroup/pids/drover-test-${process.pid}-runc${named}`)).toBe(false);
     });
 
     test.skipIf(name === 'runc' || name === 'crun')(

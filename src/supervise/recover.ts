@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { isFault, messageOf } from '../lib/fault.ts';
 import type { Recovered, TaskEnd } from './contract.ts';
 import { emptyKillUnit } from './kill-unit.ts';
@@ -52,10 +53,17 @@ async function look(directory: string): Promise<TaskEnd | 'alive' | 'never-start
   if (identity === null) return 'never-started';
   if (isAlive(identity.pid, identity.startTime)) return 'alive';
   const left = intent === null ? 0 : await emptyKillUnit(intent.killUnit);
+  if (intent?.launcher?.kind === 'oci') await deleteContainer(intent.launcher.delete);
   // A shim that wrote its record and ended between our two looks.
   const late = await recordOf(directory);
   const rest = left === 0 ? '' : `; ${left} processes of its kill unit could not be ended`;
   return late ?? { unknown: 'shim-lost', detail: `shim ${identity.pid} is gone and left no record${rest}` };
+}
+
+/** What the shim would have run at the end: the runtime's own state and cgroups go with it. */
+async function deleteContainer([command, ...args]: readonly string[]): Promise<void> {
+  if (command === undefined) return;
+  await new Promise<void>((resolve) => execFile(command, args, { timeout: 10_000 }, () => resolve()));
 }
 
 async function recordOf(directory: string): Promise<TaskEnd | null> {
