@@ -20,10 +20,11 @@ import type { Node } from '../model/node.ts';
 import type { Input } from '../model/schema.ts';
 import type { Task } from '../model/task.ts';
 import { FakeDisk, fakeJournal } from '../state/fake-journal.ts';
+import { lmdbJournal } from '../state/lmdb-journal.ts';
 import { openStore } from '../state/open-store.ts';
 import { removeAllocationDirectory } from './alloc-dir.ts';
 import { type Client, createClient } from './client.ts';
-import { clientTables } from './client-tables.ts';
+import { type ClientStore, clientTables } from './client-tables.ts';
 import { type ClientConfig, clientDefaults } from './config.ts';
 import type { AllocationUpdate, AllocationWatch, NodeCredentials, ServerConnection } from './server-connection.ts';
 
@@ -286,6 +287,9 @@ export class TestNode {
   readonly machine = new Machine();
   readonly server = new TestServer();
   readonly logged: string[] = [];
+  /** Where the state is kept in a real file; `""`: in the fake journal. */
+  lmdbDirectory = '';
+  #store: ClientStore | null = null;
   failDisk: () => 'no' | 'lost' | 'unsure' = () => 'no';
   #client: Client | null = null;
 
@@ -295,8 +299,12 @@ export class TestNode {
   }
 
   async start(config: Partial<ClientConfig> = {}, server: ServerConnection = this.server): Promise<void> {
-    const journal = fakeJournal({ disk: this.disk, fail: () => this.failDisk() });
+    const journal =
+      this.lmdbDirectory === ''
+        ? fakeJournal({ disk: this.disk, fail: () => this.failDisk() })
+        : lmdbJournal({ directory: this.lmdbDirectory });
     const { store } = await openStore({ tables: clientTables, journal, freeze: true });
+    this.#store = store;
     const log = createLog('client', (entry) => this.logged.push(formatLogLine(entry)), Date.now);
     this.#client = await createClient({
       config: {
@@ -324,10 +332,12 @@ export class TestNode {
     const client = this.client;
     this.#client = null;
     await client.stop();
+    await this.#store?.close();
   }
 
   async end(): Promise<void> {
     await this.#client?.stop({ endTasks: true });
+    await this.#store?.close();
     for (const name of readdirSync(this.allocDir)) await removeAllocationDirectory(this.allocDir, name);
     rmSync(this.allocDir, { recursive: true, force: true });
   }

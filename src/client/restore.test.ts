@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventTypes, exit, TestNode, testAllocation, testJob, until } from './client-test-kit.ts';
 
@@ -30,6 +33,26 @@ describe('after a restart of the agent', () => {
     world.machine.find('t').end(exit(7));
     await until(() => status(alloc.ID) === 'failed');
     expect(eventTypes(world.server.last(alloc.ID), 't').at(-2)).toBe('Terminated');
+  });
+
+  it('has everything as it was, read back from a real file', async () => {
+    world.lmdbDirectory = mkdtempSync(join(tmpdir(), 'drover-client-state-'));
+    await world.start();
+    const alloc = testAllocation(
+      testJob('file', [{ Name: 't', ...noRestart, Config: { id: 9007199254740993n } }], { type: 'service' }),
+    );
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'running');
+    const before = world.server.last(alloc.ID)!;
+    await world.crash();
+    await world.start();
+    await until(() => world.client.api.runningTasks() === 1);
+    await until(() => world.server.history.length > 1 && world.server.history.at(-1) !== before);
+    expect(world.server.last(alloc.ID)).toEqual(before);
+    world.machine.find('t').end(exit(1));
+    await until(() => status(alloc.ID) === 'failed');
+    expect(typeof world.server.last(alloc.ID)!.TaskStates['t']!.Events![0]!.Time).toBe('number');
+    rmSync(world.lmdbDirectory, { recursive: true, force: true });
   });
 
   it('reports an end that came while the agent was away, with its true code', async () => {

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/fault.ts';
+import { formatJson } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
 import type { AllocationUpdate, NodeCredentials, ServerConnection } from './server-connection.ts';
 
@@ -80,5 +81,5 @@ export class UpdateSender {
 }
 
 function digest(update: AllocationUpdate): string {
-  return createHash('sha256').update(JSON.stringify(update)).digest('base64');
+  return createHash('sha256').update(formatJson(update)).digest('base64');
 }

@@ -1,6 +1,7 @@
 /**
- * The one JSON codec. Integers beyond 2^53 stay exact (as bigint); everything else is what JSON.parse gives.
- * Both directions take the engine's own path unless a big integer is there.
+ * The one JSON codec. Integers beyond 2^53 stay exact: as a number where one prints the very same digits (instants in nanoseconds
+ * that were numbers before), else as bigint. Everything else is what JSON.parse gives. Both directions take the engine's own path
+ * unless a bigint is there.
  */
 import { Fault } from './fault.ts';
 
@@ -11,12 +12,20 @@ const maybeBig = /\d{16}/;
 
 /** Text → value. A syntax error is `Fault('invalid')` that names line and column. */
 export function parseJson(text: string): Json {
-  if (maybeBig.test(text)) return new Reader(text).document();
+  if (maybeBig.test(text) && holdsBig(text)) return new Reader(text).document();
   try {
     return JSON.parse(text) as Json;
   } catch {
     return new Reader(text).document();
   }
+}
+
+const digits = /\d{16,}/g;
+
+/** Whether a run of digits (perhaps in a string) is not what a number prints. */
+function holdsBig(text: string): boolean {
+  for (const [run] of text.matchAll(digits)) if (String(Number(run)) !== run) return true;
+  return false;
 }
 
 /** Free-form maps of the API's nouns, where an integer is a user's own and stays exact. */
@@ -149,7 +158,8 @@ class Reader {
   #number(): Json {
     const text = this.#match(numberAt, this.#at < this.#text.length ? 'expected a value' : 'unexpected end');
     const value = Number(text);
-    return /^-?\d+$/.test(text) && !Number.isSafeInteger(value) ? BigInt(text) : value;
+    const exact = Number.isSafeInteger(value) || String(value) === text;
+    return /^-?\d+$/.test(text) && !exact ? BigInt(text) : value;
   }
 
   #match(pattern: RegExp, otherwise: string): string {
