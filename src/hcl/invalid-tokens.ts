@@ -15,6 +15,9 @@ const atMost = new Map<number, number>([
   [Tok.BadUtf8, 1],
 ]);
 
+/** Most problems of this kind in one file. */
+const maxFound = 1000;
+
 /** Problems of the tokens that no rule of the language uses. */
 export function checkTokens(tokens: TokenList): Diagnostic[] {
   const found: Diagnostic[] = [];
@@ -25,6 +28,7 @@ export function checkTokens(tokens: TokenList): Diagnostic[] {
     const group = bitwiseHint.has(kind) ? Tok.BitwiseAnd : kind;
     const before = seen.get(group) ?? 0;
     seen.set(group, before + 1);
+    if (found.length >= maxFound) break;
     if (before >= (atMost.get(group) ?? Number.POSITIVE_INFINITY)) continue;
     // Quotes come in pairs: of a pair only the opening one is reported.
     if ((kind === Tok.Backtick || kind === Tok.Apostrophe) && (before % 2 !== 0 || before > 2)) continue;

@@ -7,13 +7,31 @@ import type { Expression } from './syntax.ts';
 import { flushHeredoc, meldLiterals } from './template-literals.ts';
 import { buildTemplate, type TemplatePart } from './template-tree.ts';
 import { Tok } from './tokens.ts';
+import { stringValue } from './value.ts';
 
 /** Reads a quoted string or a heredoc; the next token is its opening. */
 export function parseTemplateTerm(core: ParserCore): Expression {
   const open = core.read();
+  if (isPlainString(core, open)) return plainString(core, open);
   const flush = core.kind(open) === Tok.OpenHeredoc && core.tokens.text(open).startsWith('<<-');
   const { parts } = parseTemplateParts(core, closerOf(core.kind(open)), flush);
   return buildTemplate(core, parts, core.tokens.between(open, core.previous()));
+}
+
+/** True for the opening quote of a string that is one literal: nearly all of them. */
+function isPlainString({ tokens: { kinds } }: ParserCore, open: number): boolean {
+  return kinds[open] === Tok.OpenQuote && kinds[open + 1] === Tok.QuotedText && kinds[open + 2] === Tok.CloseQuote;
+}
+
+function plainString(core: ParserCore, open: number): Expression {
+  const token = core.read();
+  const close = core.read();
+  const literal: Expression = {
+    kind: 'literal',
+    value: stringValue(literalText(core, token)),
+    range: core.range(token),
+  };
+  return { kind: 'template', parts: [literal], range: core.tokens.between(open, close) };
 }
 
 /** Reads a text that is a template as a whole. */

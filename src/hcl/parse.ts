@@ -17,7 +17,7 @@ export interface ParsedFile {
   readonly source: SourceFile;
   readonly body: Body;
   readonly diagnostics: readonly Diagnostic[];
-  /** All comments in order, found on demand (they are no part of the tree). */
+  /** All comments in order. They are no part of the tree: each call reads the text again. */
   comments(): Comment[];
 }
 
@@ -44,7 +44,7 @@ export function parseNative(source: string | Uint8Array, filename: string): Pars
   const tokens = scanTokens(file);
   const core = start(tokens);
   const body = parseBody(core, Tok.End);
-  return { source: file, body, diagnostics: core.diagnostics, comments: () => collectComments(tokens) };
+  return { source: file, body, diagnostics: core.diagnostics, comments: () => collectComments(scanTokens(file)) };
 }
 
 function collectComments(tokens: TokenList): Comment[] {
