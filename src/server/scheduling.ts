@@ -18,6 +18,9 @@ export interface SchedulingOptions {
   readonly retryDelayMs?: number;
 }
 
+/** A worker mostly waits for the disk: others decide meanwhile, and what they decide shares one commit. */
+const decisionsInFlight = 16;
+
 export class Scheduling implements CommitListener {
   readonly #context: ServerContext;
   readonly #options: SchedulingOptions;
@@ -50,7 +53,7 @@ export class Scheduling implements CommitListener {
     const snapshot = this.#context.store.snapshot();
     for (const evaluation of snapshot.by('evaluations', 'status', 'blocked')) this.#blocked.add(evaluation);
     for (const evaluation of snapshot.by('evaluations', 'status', 'pending')) this.#broker.add(evaluation);
-    this.#workers = Array.from({ length: this.#options.workers }, () =>
+    this.#workers = Array.from({ length: this.#options.workers * decisionsInFlight }, () =>
       runWorker(this.#context, this.#broker, this.#options.schedule),
     );
   }

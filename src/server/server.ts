@@ -36,7 +36,7 @@ export interface ServerOptions {
   readonly random: () => number;
   /** Default: the machine's. */
   readonly clock?: Clock;
-  /** Evaluations worked on beside each other; 0: none. Default: 4. */
+  /** Scheduling workers, each with several decisions on their way to the disk; 0: none. Default: 2. */
   readonly schedulers?: number;
   readonly heartbeat?: HeartbeatOptions;
   readonly garbage?: GarbageOptions;
@@ -74,7 +74,7 @@ export function createServer(options: ServerOptions): Server {
   const context = serverContext({ ...options, clock: options.clock ?? systemClock });
   const scheduling = new Scheduling(context, {
     schedule: options.schedule,
-    workers: options.schedulers ?? 4,
+    workers: options.schedulers ?? 2,
     ...options.retry,
   });
   const heartbeats = new Heartbeats(context, options.heartbeat);

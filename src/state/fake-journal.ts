@@ -1,5 +1,7 @@
+import { assert } from '../lib/assert.ts';
 import { Fault } from '../lib/fault.ts';
 import type { Journal, JournalChange, JournalCommit, JournalContents } from './journal.ts';
+import { decodeRecord, encodeRecord, recordKey, rowText } from './record.ts';
 
 /** What outlives a writer: two fake journals on one disk are two writers, and a new one on an old disk is a restart. */
 export class FakeDisk {
@@ -48,7 +50,7 @@ class FakeJournal implements Journal {
         `the journal is at ${disk.index} (writer ${disk.epoch}), not at ${commit.expectedIndex}`,
       );
     }
-    const size = commit.changes.reduce((sum, change) => sum + JSON.stringify(change.row).length, 0);
+    const size = commit.changes.reduce((sum, change) => sum + rowText(change.row).length, 0);
     if (size > this.maxCommitBytes) throw new Fault('invalid', `a commit of ${size} bytes is above the limit`);
     const outcome = this.#options.fail?.() ?? 'no';
     if (outcome !== 'lost') this.#apply(commit);
@@ -59,9 +61,9 @@ class FakeJournal implements Journal {
   #apply(commit: JournalCommit): void {
     const { disk } = this.#options;
     for (const { table, id, row } of commit.changes) {
-      // Through JSON, as a disk would: what a row holds beyond it is lost here too.
-      if (row === null) disk.rows.delete(`${table}\u0000${id}`);
-      else disk.rows.set(`${table}\u0000${id}`, { table, id, row: JSON.parse(JSON.stringify(row)) });
+      const key = `${table}\u0000${id}`;
+      if (row === null) disk.rows.delete(key);
+      else disk.rows.set(key, asRead({ table, id, row }));
     }
     disk.index = commit.index;
   }
@@ -69,4 +71,11 @@ class FakeJournal implements Journal {
   async close(): Promise<void> {
     this.#closed = true;
   }
+}
+
+/** Through its bytes, as on a disk: what a row holds beyond them is lost here too. */
+function asRead(change: JournalChange): JournalChange {
+  const record = decodeRecord(recordKey(change.table, change.id), encodeRecord(change, 0));
+  assert(typeof record !== 'string', 'a record is read as it was written');
+  return { table: record.table, id: record.id, row: record.row };
 }

@@ -42,6 +42,21 @@ export function journalConformance(name: string, make: () => JournalUnderTest): 
       await second.close();
     });
 
+    it('gives numbers back as numbers, however large, and bigints as bigints', async () => {
+      const place = make();
+      const journal = place.open();
+      const { epoch } = await journal.load();
+      const row = {
+        time: 1_795_480_000_000_000_000,
+        big: 9007199254740993n,
+        text: '\u0000bigint:x',
+        list: [-(2n ** 70n)],
+      };
+      await journal.commit({ expectedIndex: 0, epoch, index: 1, changes: [{ table: 'a', id: 'x', row }] });
+      await journal.close();
+      expect([...(await reload(place)).rows].map((change) => change.row)).toEqual([row]);
+    });
+
     it('refuses a commit that expects another index, and writes nothing of it', async () => {
       const place = make();
       const journal = place.open();

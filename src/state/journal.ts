@@ -6,7 +6,7 @@ export interface JournalChange {
   readonly id: string;
   /** The whole row, null: deleted. */
   readonly row: object | null;
-  /** The row's JSON text, where whoever hands the row over has made it already. */
+  /** The row as `rowText` writes it, where whoever hands the row over has made that already. */
   readonly json?: string;
 }
 

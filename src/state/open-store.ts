@@ -10,9 +10,9 @@
  */
 import { assert } from '../lib/assert.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
-import { formatJson } from '../lib/json.ts';
 import type { Damage, Journal, JournalChange } from './journal.ts';
 import { MemoryTables } from './memory-tables.ts';
+import { rowText } from './record.ts';
 import type { Change, Schema, Snapshot, Store, TableSpecs, Watch } from './store.ts';
 import { noteKey, noteRow, noteTable, Watches } from './watches.ts';
 
@@ -118,7 +118,7 @@ class JournaledStore<S extends Schema<S>> implements Store<S> {
   #encode(change: Change<S>): JournalChange {
     const { table, id, row } = change;
     if (row === null) return { table, id, row };
-    return { table, id, row: this.#freeze ? deepFreeze(row as object) : row, json: formatJson(row) };
+    return { table, id, row: this.#freeze ? deepFreeze(row as object) : row, json: rowText(row as object) };
   }
 
   #batchFor(bytes: number): Batch {

@@ -3,11 +3,10 @@
  *
  *   bytes 0–3   CRC-32 of the rest, big-endian
  *   bytes 4–11  the commit that wrote it, big-endian
- *   rest        UTF-8 JSON: ["table","id",row]
+ *   rest        UTF-8 JSON: ["table","id",row], with integers beyond 2^53 as `rowText` writes them
  */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { formatJson, parseJson } from '../lib/json.ts';
 import type { JournalChange } from './journal.ts';
 
 export interface StoredRecord {
@@ -35,8 +34,31 @@ export function splitKey(key: Buffer): readonly [table: string, id: string] {
   return at < 0 ? ['', text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
+const bigMark = '\u0000bigint:';
+const markedBig = /^\u0000bigint:-?\d+$/;
+
+/**
+ * A row as JSON text. Nanosecond times are numbers beyond 2^53 and come back as numbers; integers that a job's free-form parts hold as
+ * bigints come back as bigints: they are written as marked strings.
+ */
+export function rowText(row: object | null): string {
+  try {
+    return JSON.stringify(row);
+  } catch (error) {
+    if (!(error instanceof TypeError) || !/BigInt/.test(error.message)) throw error;
+    return JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? `${bigMark}${value}` : value));
+  }
+}
+
+function parseBody(body: string): readonly [table: string, id: string, row: object] {
+  if (!body.includes('\\u0000bigint:')) return JSON.parse(body);
+  return JSON.parse(body, (_, value: unknown) =>
+    typeof value === 'string' && markedBig.test(value) ? BigInt(value.slice(bigMark.length)) : value,
+  );
+}
+
 export function encodeRecord(change: JournalChange, index: number): Buffer {
-  const json = change.json ?? formatJson(change.row);
+  const json = change.json ?? rowText(change.row);
   const body = `[${JSON.stringify(change.table)},${JSON.stringify(change.id)},${json}]`;
   const record = Buffer.allocUnsafe(headLength + Buffer.byteLength(body));
   record.writeBigUInt64BE(BigInt(index), 4);
@@ -50,7 +72,7 @@ export function decodeRecord(key: Buffer, bytes: Buffer): StoredRecord | string 
   if (bytes.length <= headLength) return `only ${bytes.length} bytes long`;
   if (crc32(bytes.subarray(4)) !== bytes.readUInt32BE(0)) return 'the checksum does not match';
   const index = Number(bytes.readBigUInt64BE(4));
-  const [table, id, row] = parseJson(bytes.toString('utf8', headLength)) as unknown as [string, string, object];
+  const [table, id, row] = parseBody(bytes.toString('utf8', headLength));
   if (!recordKey(table, id).equals(key))
     return `stands under the key of another row (it is ${table} ${JSON.stringify(id)})`;
   return { table, id, row, index };
