@@ -110,7 +110,8 @@ export async function checkFromHost(request: CheckRequest, held: HeldProcess): P
   const line: Line = (name, ok, evidence) => ({
     name,
     state: ok ? 'verified' : 'unavailable',
-    evidence,
+    // a report is stored and shown: a clause, not a listing
+    evidence: evidence.length > 160 ? `${evidence.slice(0, 159)}…` : evidence,
     checkedAt: request.now,
   });
   return [

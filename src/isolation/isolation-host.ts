@@ -84,7 +84,7 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
     cgroups,
     uid,
     probes,
-    best: bestRung(probes, uid),
+    best: bestRung(probes),
     bwrap,
     verifier: options.verifier?.program ?? null,
     system,

@@ -29,9 +29,9 @@ export function obstaclesTo(rung: IsolationRung, probes: Probes): readonly Obsta
   return found;
 }
 
-export function bestRung(probes: Probes, uid: number): IsolationRung {
-  // without root and without namespaces nothing is left that could be killed as one
-  const killable = uid === 0 ? probes.get('cgroup.kill')?.ok === true : probes.get('namespace.pid')?.ok === true;
+export function bestRung(probes: Probes): IsolationRung {
+  // without both nothing is left that could be ended as one
+  const killable = probes.get('cgroup.kill')?.ok === true || probes.get('namespace.pid')?.ok === true;
   if (!killable || obstaclesTo('process', probes).length > 0) return 'none';
   return obstaclesTo('sandbox', probes).length === 0 ? 'sandbox' : 'process';
 }

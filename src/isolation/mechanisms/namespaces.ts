@@ -3,7 +3,7 @@ import { readlink } from 'node:fs/promises';
 import { type ChildOptions, type ProbeResult, probe, runChild } from './probe.ts';
 
 const kinds = [
-  ['pid', '--pid', 'pid_for_children'],
+  ['pid', '--pid', 'pid'],
   ['mnt', '--mount', 'mnt'],
   ['net', '--net', 'net'],
   ['ipc', '--ipc', 'ipc'],
@@ -24,14 +24,15 @@ export function namespaceProbes(as: ChildOptions): readonly Promise<ProbeResult>
   const others = kinds.map(([kind, flag, link]) =>
     probe(`namespace.${kind}`, async () => {
       const own = await readlink(`/proc/self/ns/${kind}`);
+      // a new pid namespace is only for children
+      const fork = kind === 'pid' ? ['--fork'] : [];
       const done = await runChild(
-        ['unshare', '--user', '--map-root-user', flag, 'readlink', `/proc/self/ns/${link}`],
+        ['unshare', '--user', '--map-root-user', flag, ...fork, 'readlink', `/proc/self/ns/${link}`],
         as,
       );
       const theirs = done.stdout.trim();
-      // the new pid namespace is only for children: that of `pid_for_children` is empty until the first one is there
-      const made = done.code === 0 && (theirs !== own || theirs === '');
-      return { ok: made, evidence: made ? theirs || 'made' : done.stderr || `still ${own}` };
+      const made = done.code === 0 && theirs !== '' && theirs !== own;
+      return { ok: made, evidence: made ? theirs : done.stderr || `still ${own}` };
     }),
   );
   return [user, ...others];
