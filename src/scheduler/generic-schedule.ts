@@ -11,7 +11,8 @@ import { isTerminal } from './fit.ts';
 import { isInDatacenters, isInPool, type NodeSets } from './node-set.ts';
 import { delayedEvaluation, outcomeOf } from './outcome.ts';
 import { PlanDraft } from './plan-draft.ts';
-import { type Later, type Place, type Reconciled, reconcile, type UpdateKind } from './reconcile/reconcile.ts';
+import type { Later, Place, Reconciled, UpdateKind } from './reconcile/changes.ts';
+import { reconcile } from './reconcile/reconcile.ts';
 import { trackerAfter } from './reconcile/reschedule.ts';
 import type { Decision, SchedulerContext } from './scheduler.ts';
 

@@ -5,30 +5,34 @@ import type { TaskGroup } from '../model/task-group.ts';
 import type { FilterCounts } from './feasible/feasibility.ts';
 import type { NodeSet } from './node-set.ts';
 
+type Counter = Map<string, number> | undefined;
+
 /** What one walk over the nodes met, beside what was filtered before it. */
 export class Findings {
   filtered = 0;
   exhausted = 0;
-  readonly filteredBy = new Map<string, number>();
-  readonly filteredClasses = new Map<string, number>();
-  readonly exhaustedBy = new Map<string, number>();
-  readonly exhaustedClasses = new Map<string, number>();
+  filteredBy: Counter;
+  filteredClasses: Counter;
+  exhaustedBy: Counter;
+  exhaustedClasses: Counter;
 
   filter(nodeClass: string, reasons: readonly string[]): void {
     this.filtered++;
-    count(this.filteredClasses, nodeClass);
-    for (const reason of reasons) count(this.filteredBy, reason);
+    this.filteredClasses = count(this.filteredClasses, [nodeClass]);
+    this.filteredBy = count(this.filteredBy, reasons);
   }
 
   exhaust(nodeClass: string, dimensions: readonly string[]): void {
     this.exhausted++;
-    count(this.exhaustedClasses, nodeClass);
-    for (const dimension of dimensions) count(this.exhaustedBy, dimension);
+    this.exhaustedClasses = count(this.exhaustedClasses, [nodeClass]);
+    this.exhaustedBy = count(this.exhaustedBy, dimensions);
   }
 }
 
-function count(counts: Map<string, number>, key: string): void {
-  if (key !== '') counts.set(key, (counts.get(key) ?? 0) + 1);
+function count(counts: Counter, keys: readonly string[]): Counter {
+  const result: Map<string, number> = counts ?? new Map();
+  for (const key of keys) if (key !== '') result.set(key, (result.get(key) ?? 0) + 1);
+  return result;
 }
 
 /**
@@ -62,10 +66,10 @@ export function metricOf(
   };
 }
 
-function merged(...parts: readonly ReadonlyMap<string, number>[]): { readonly [key: string]: number } | null {
+function merged(...parts: readonly (ReadonlyMap<string, number> | undefined)[]): Counts {
   let total: { [key: string]: number } | null = null;
   for (const part of parts) {
-    for (const [key, value] of part) {
+    for (const [key, value] of part ?? []) {
       total ??= {};
       total[key] = (total[key] ?? 0) + value;
     }

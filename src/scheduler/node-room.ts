@@ -12,68 +12,76 @@ export class NodeRoom {
   cpu = 0;
   memory = 0;
   disk = 0;
-  #allocations: Allocation[] = [];
+  count = 0;
+  /** What was there before the plan, read again where more than the sums is wanted. */
+  readonly #before: () => Iterable<Allocation>;
+  readonly #added: Allocation[] = [];
   #ports: Map<string, Set<number>> | undefined;
 
-  constructor(node: Node, allocations: Iterable<Allocation>) {
+  constructor(node: Node, before: () => Iterable<Allocation>) {
     this.node = node;
     this.capacity = capacityOf(node);
-    for (const allocation of allocations) this.add(allocation);
+    this.#before = before;
+    for (const allocation of before()) this.#count(allocation, 1);
   }
 
-  get count(): number {
-    return this.#allocations.length;
+  #count(allocation: Allocation, by: 1 | -1): void {
+    const use = useOf(allocation.AllocatedResources);
+    this.cpu += by * use.cpu;
+    this.memory += by * use.memory;
+    this.disk += by * use.disk;
+    this.count += by;
   }
 
   add(allocation: Allocation): void {
-    const use = useOf(allocation.AllocatedResources);
-    this.cpu += use.cpu;
-    this.memory += use.memory;
-    this.disk += use.disk;
-    this.#allocations.push(allocation);
+    this.#count(allocation, 1);
+    this.#added.push(allocation);
     if (this.#ports === undefined) return;
     for (const { ip, port } of portClaims(allocation.AllocatedResources)) this.portsOn(ip).add(port);
   }
 
-  remove(id: string): void {
-    const at = this.#allocations.findIndex((allocation) => allocation.ID === id);
-    if (at < 0) return;
-    const [gone] = this.#allocations.splice(at, 1);
-    const use = useOf(gone!.AllocatedResources);
-    this.cpu -= use.cpu;
-    this.memory -= use.memory;
-    this.disk -= use.disk;
+  /** Something that was there before goes (-1) or stays after all (1); `before` says so from then on. */
+  change(allocation: Allocation, by: 1 | -1): void {
+    this.#count(allocation, by);
     this.#ports = undefined;
   }
 
+  *#all(): Iterable<Allocation> {
+    yield* this.#before();
+    yield* this.#added;
+  }
+
   freeCores(): readonly number[] {
-    const taken = new Set(this.#allocations.flatMap((allocation) => useOf(allocation.AllocatedResources).cores));
+    const taken = new Set<number>();
+    for (const { AllocatedResources } of this.#all())
+      for (const core of useOf(AllocatedResources).cores) taken.add(core);
     return this.capacity.cores.filter((core) => !taken.has(core));
   }
 
   /** The ports that are taken or never given on one of the node's addresses. */
   portsOn(ip: string): Set<number> {
     this.#ports ??= this.#readPorts();
-    const found =
-      this.#ports.get(ip) ?? new Set(parsePorts(this.node.ReservedResources?.Networks.ReservedHostPorts ?? ''));
+    const found = this.#ports.get(ip) ?? new Set(this.#kept());
     this.#ports.set(ip, found);
     return found;
   }
 
+  #kept(): ReadonlySet<number> {
+    return parsePorts(this.node.ReservedResources?.Networks.ReservedHostPorts ?? '');
+  }
+
   #readPorts(): Map<string, Set<number>> {
     const ports = new Map<string, Set<number>>();
-    const kept = parsePorts(this.node.ReservedResources?.Networks.ReservedHostPorts ?? '');
-    for (const { ip, reservedPorts } of addressesOf(this.node).values()) {
-      const there = ports.get(ip) ?? new Set(kept);
-      for (const port of parsePorts(reservedPorts)) there.add(port);
+    const on = (ip: string): Set<number> => {
+      const there = ports.get(ip) ?? new Set(this.#kept());
       ports.set(ip, there);
+      return there;
+    };
+    for (const { ip, reservedPorts } of addressesOf(this.node).values()) {
+      for (const port of parsePorts(reservedPorts)) on(ip).add(port);
     }
-    for (const allocation of this.#allocations) {
-      for (const { ip, port } of portClaims(allocation.AllocatedResources)) {
-        const there = ports.get(ip) ?? new Set(kept);
-        there.add(port);
-        ports.set(ip, there);
-      }
+    for (const { AllocatedResources } of this.#all()) {
+      for (const { ip, port } of portClaims(AllocatedResources)) on(ip).add(port);
     }
     return ports;
   }
@@ -92,25 +100,28 @@ export class Rooms {
   of(node: Node): NodeRoom {
     const found = this.#rooms.get(node.ID);
     if (found !== undefined) return found;
-    const room = new NodeRoom(node, this.#live(node.ID));
+    const room = new NodeRoom(node, () => this.#live(node.ID));
     this.#rooms.set(node.ID, room);
     return room;
   }
 
-  *#live(nodeId: string): Iterable<Allocation> {
-    for (const allocation of this.#snapshot.by('allocations', 'nodeLive', nodeId)) {
-      if (!this.#stopped.has(allocation.ID) && !isTerminal(allocation)) yield allocation;
-    }
+  #live(nodeId: string): Iterable<Allocation> {
+    const live = this.#snapshot.by('allocations', 'nodeLive', nodeId);
+    return this.#stopped.size === 0 ? live : without(live, this.#stopped);
   }
 
   stop(allocation: Allocation): void {
+    if (isTerminal(allocation) || this.#stopped.has(allocation.ID)) return;
     this.#stopped.add(allocation.ID);
-    this.#rooms.get(allocation.NodeID)?.remove(allocation.ID);
+    this.#rooms.get(allocation.NodeID)?.change(allocation, -1);
   }
 
   /** Takes a stop back: the allocation goes on, as nothing could take its place. */
   keep(allocation: Allocation): void {
-    this.#stopped.delete(allocation.ID);
-    if (!isTerminal(allocation)) this.#rooms.get(allocation.NodeID)?.add(allocation);
+    if (this.#stopped.delete(allocation.ID)) this.#rooms.get(allocation.NodeID)?.change(allocation, 1);
   }
+}
+
+function* without(allocations: Iterable<Allocation>, ids: ReadonlySet<string>): Iterable<Allocation> {
+  for (const allocation of allocations) if (!ids.has(allocation.ID)) yield allocation;
 }

@@ -107,7 +107,7 @@ export class PlanDraft {
     this.#placements.set(allocation.ID, { ...allocation, ModifyTime: this.#context.now });
   }
 
-  place(group: TaskGroup, { node, offer, metric }: Choice, placement: Placement): Allocation {
+  place(group: TaskGroup, { node, resources, metric }: Choice, placement: Placement): Allocation {
     const allocation = newAllocation({
       ...placement,
       id: this.#context.newId(),
@@ -115,7 +115,7 @@ export class PlanDraft {
       job: this.#job!,
       evaluation: this.#evaluation,
       node,
-      resources: offer.resources,
+      resources,
       metric,
       now: this.#context.now,
     });

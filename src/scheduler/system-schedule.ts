@@ -9,7 +9,7 @@ import type { NodeSets } from './node-set.ts';
 import { outcomeOf, rollingEvaluation } from './outcome.ts';
 import { PlanDraft } from './plan-draft.ts';
 import { allocationName } from './reconcile/allocation-names.ts';
-import { noUpdates } from './reconcile/reconcile.ts';
+import { noUpdates } from './reconcile/changes.ts';
 import {
   reconcileSystem,
   type SystemChanges,

@@ -13,14 +13,11 @@ export interface Ask {
   readonly base: AllocatedResources;
   readonly use: Use;
   readonly network: NetworkResource | null;
+  /** The network has ports with a fixed number. */
+  readonly fixedPorts: boolean;
   readonly cores: number;
   /** Some task asks for a network of its own (deprecated). */
   readonly taskNetworks: boolean;
-}
-
-export interface Offer {
-  readonly resources: AllocatedResources;
-  readonly use: Use;
 }
 
 /** `oversubscription`: whether tasks may use more memory than they reserve. */
@@ -35,6 +32,7 @@ export function askOf(group: TaskGroup, oversubscription: boolean): Ask {
     base,
     use: useOf(base),
     network: group.Networks?.[0] ?? null,
+    fixedPorts: (group.Networks?.[0]?.ReservedPorts ?? []).length > 0,
     cores: group.Tasks.reduce((sum, task) => sum + task.Resources.Cores, 0),
     taskNetworks: group.Tasks.some((task) => (task.Resources.Networks ?? []).length > 0),
   };
@@ -49,28 +47,33 @@ function taskResources({ Resources }: Task, oversubscription: boolean): Allocate
   };
 }
 
-/** The resources, or everything there is too little of. */
-export function offer(ask: Ask, room: NodeRoom, random: () => number): Offer | readonly string[] {
+/** What a node would give, dynamic ports aside: those are chosen on the node that is taken. */
+export function useOn(ask: Ask, room: NodeRoom): Use | readonly string[] {
   const missing: string[] = [];
-  let { base: resources, use } = ask;
+  let { use } = ask;
   if (ask.cores > 0) {
     const withCores = addCores(ask, room);
     if (withCores === undefined) missing.push('cores');
-    else {
-      resources = withCores;
-      use = useOf(withCores);
-    }
+    else use = useOf(withCores);
   }
   if (room.cpu + use.cpu > room.capacity.cpu) missing.push('cpu');
   if (room.memory + use.memory > room.capacity.memory) missing.push('memory');
   if (room.disk + use.disk > room.capacity.disk) missing.push('disk');
   if (room.node.NodeMaxAllocs > 0 && room.count >= room.node.NodeMaxAllocs) missing.push(maximumAllocations);
-  if (ask.network !== null || ask.taskNetworks) {
-    const withPorts = addPorts(ask, resources, room, random);
-    if (typeof withPorts === 'string') missing.push(`network: ${withPorts}`);
-    else resources = withPorts;
+  if (ask.fixedPorts) {
+    const given = offerPorts(ask.network!, room, new Map(), undefined);
+    if (typeof given === 'string') missing.push(`network: ${given}`);
   }
-  return missing.length > 0 ? missing : { resources, use };
+  return missing.length > 0 ? missing : use;
+}
+
+/** The resources themselves, ports and cores chosen; a text: what there is too little of after all. */
+export function take(ask: Ask, room: NodeRoom, random: () => number): AllocatedResources | string {
+  const resources = ask.cores > 0 ? addCores(ask, room) : ask.base;
+  if (resources === undefined) return 'cores';
+  if (ask.network === null && !ask.taskNetworks) return resources;
+  const withPorts = addPorts(ask, resources, room, random);
+  return typeof withPorts === 'string' ? `network: ${withPorts}` : withPorts;
 }
 
 /** Whole cores: their share of the node's MHz is the task's. */

@@ -1,18 +1,19 @@
 /** Chooses a node for one allocation after the other of one task group. */
+import type { AllocatedResources } from '../../model/allocated-resources.ts';
 import type { AllocationMetric, NodeScoreMeta } from '../../model/allocation-metric.ts';
 import type { Affinity } from '../../model/constraint.ts';
 import type { Job } from '../../model/job.ts';
 import type { Node } from '../../model/node.ts';
 import type { TaskGroup } from '../../model/task-group.ts';
 import { type DistinctRule, distinctRules } from '../feasible/distinct.ts';
-import { type Feasibility, feasibility } from '../feasible/feasibility.ts';
+import { type Feasibility, type FilterCounts, feasibility } from '../feasible/feasibility.ts';
 import { groupRequirements } from '../feasible/requirements.ts';
 import type { JobPresence } from '../job-presence.ts';
 import { Findings, metricOf } from '../metric.ts';
 import type { Rooms } from '../node-room.ts';
 import type { NodeSet } from '../node-set.ts';
 import { affinitiesOf, affinityScore } from './affinities.ts';
-import { type Ask, askOf, type Offer, offer } from './ask.ts';
+import { type Ask, askOf, take, useOn } from './ask.ts';
 import type { NodeRing } from './node-ring.ts';
 import { fitScore } from './score.ts';
 import { type SpreadRule, spreadRules, spreadScore, spreadsOf } from './spreads.ts';
@@ -37,13 +38,17 @@ export interface Wishes {
 
 export interface Choice {
   readonly node: Node;
-  readonly offer: Offer;
+  readonly resources: AllocatedResources;
+  readonly metric: AllocationMetric;
+}
+
+export interface NoChoice {
+  readonly node: undefined;
   readonly metric: AllocationMetric;
 }
 
 interface Candidate {
   readonly node: Node;
-  readonly offer: Offer;
   readonly scores: Scores;
   readonly score: number;
 }
@@ -59,6 +64,7 @@ interface Scores {
 
 /** Nodes with a score of zero or less are passed over, so many of them, in the hope of better ones. */
 const maximumSkips = 3;
+const nothingFiltered: FilterCounts = { nodes: 0, byReason: new Map(), byClass: new Map() };
 const shownScores = 5;
 
 export class Placer {
@@ -84,33 +90,51 @@ export class Placer {
   }
 
   /** Nothing found: only the metric. The choice is not taken yet: that is the caller's (`rooms`, `presence`). */
-  choose(wishes: Wishes = {}): Choice | { readonly node: undefined; readonly metric: AllocationMetric } {
+  choose(wishes: Wishes = {}): Choice | NoChoice {
+    const { set } = this.#context;
+    const { preferred } = wishes;
+    const there = preferred === undefined ? undefined : this.#consider(preferred, wishes, new Findings());
+    const first =
+      there === undefined
+        ? undefined
+        : this.#take([there], new Findings(), this.feasibility.filtered, set.nodes.length);
+    if (first?.node !== undefined) return first;
     const found = new Findings();
-    const best = wishes.preferred === undefined ? undefined : this.#consider(wishes.preferred, wishes, new Findings());
-    const candidates = best === undefined ? this.#candidates(wishes, found) : [best];
-    const [first] = candidates.sort((a, b) => b.score - a.score);
-    const { job, set } = this.#context;
-    const scores = candidates.length === 0 ? null : candidates.slice(0, shownScores).map(scoreMeta);
-    const metric = metricOf(job.NodePool, set, this.feasibility.filtered, found, scores);
-    return first === undefined ? { node: undefined, metric } : { node: first.node, offer: first.offer, metric };
+    const candidates = this.#candidates(wishes, found, this.#window);
+    const best = this.#take(candidates, found, this.feasibility.filtered, set.nodes.length);
+    if (best.node !== undefined || candidates.length === 0) return best;
+    // Those that were compared had no ports left: then any node that has some will do.
+    const all = new Findings();
+    const rest = this.#candidates(wishes, all, set.nodes.length);
+    return this.#take(rest, all, this.feasibility.filtered, set.nodes.length);
   }
 
   /** For one given node: system jobs. */
-  tryOn(node: Node): Choice | { readonly node: undefined; readonly metric: AllocationMetric } {
+  tryOn(node: Node): Choice | NoChoice {
     const found = new Findings();
     const reasons = this.feasibility.reasons(node);
     if (reasons.length > 0) found.filter(node.NodeClass, reasons);
     const candidate = reasons.length > 0 ? undefined : this.#consider(node, {}, found);
-    const nothingBefore = { nodes: 0, byReason: new Map(), byClass: new Map() };
-    const scores = candidate === undefined ? null : [scoreMeta(candidate)];
-    const metric = {
-      ...metricOf(this.#context.job.NodePool, this.#context.set, nothingBefore, found, scores),
-      NodesEvaluated: 1,
-    };
-    return candidate === undefined ? { node: undefined, metric } : { node, offer: candidate.offer, metric };
+    return this.#take(candidate === undefined ? [] : [candidate], found, nothingFiltered, 1);
   }
 
-  #candidates(wishes: Wishes, found: Findings): Candidate[] {
+  /** The best of them that has ports for it. */
+  #take(candidates: Candidate[], found: Findings, before: FilterCounts, evaluated: number): Choice | NoChoice {
+    const { job, set, rooms, random } = this.#context;
+    candidates.sort((a, b) => b.score - a.score);
+    const metric = (): AllocationMetric => {
+      const scores = candidates.length === 0 ? null : candidates.slice(0, shownScores).map(scoreMeta);
+      return { ...metricOf(job.NodePool, set, before, found, scores), NodesEvaluated: evaluated };
+    };
+    for (const { node } of candidates) {
+      const resources = take(this.#ask, rooms.of(node), random);
+      if (typeof resources !== 'string') return { node, resources, metric: metric() };
+      found.exhaust(node.NodeClass, [resources]);
+    }
+    return { node: undefined, metric: { ...metric(), ScoreMetaData: null } };
+  }
+
+  #candidates(wishes: Wishes, found: Findings, window: number): Candidate[] {
     const candidates: Candidate[] = [];
     const skipped: Candidate[] = [];
     for (const node of this.#context.ring.walk()) {
@@ -118,33 +142,35 @@ export class Placer {
       if (candidate === undefined) continue;
       if (candidate.score <= 0 && skipped.length < maximumSkips) skipped.push(candidate);
       else candidates.push(candidate);
-      if (candidates.length >= this.#window) break;
+      if (candidates.length >= window) break;
     }
-    return candidates.length >= this.#window ? candidates : [...candidates, ...skipped];
+    return candidates.length >= window ? candidates : [...candidates, ...skipped];
   }
 
   #consider(node: Node, wishes: Wishes, found: Findings): Candidate | undefined {
     if (!this.feasibility.isFeasible(node)) return undefined;
-    const reasons = this.#distinct.map((rule) => rule(node)).filter((reason) => reason !== undefined);
-    if (reasons.length > 0) {
-      found.filter(node.NodeClass, reasons);
-      return undefined;
+    if (this.#distinct.length > 0) {
+      const reasons = this.#distinct.map((rule) => rule(node)).filter((reason) => reason !== undefined);
+      if (reasons.length > 0) {
+        found.filter(node.NodeClass, reasons);
+        return undefined;
+      }
     }
     const room = this.#context.rooms.of(node);
-    const given = offer(this.#ask, room, this.#context.random);
-    if (!('resources' in given)) {
-      found.exhaust(node.NodeClass, given);
+    const use = useOn(this.#ask, room);
+    if (!('cpu' in use)) {
+      found.exhaust(node.NodeClass, use);
       return undefined;
     }
     const beside = this.#context.presence.ofGroup(node.ID, this.group.Name);
     const scores: Scores = {
-      fit: fitScore(room, given.use, this.#context.algorithm),
+      fit: fitScore(room, use, this.#context.algorithm),
       antiAffinity: beside === 0 ? 0 : -(beside + 1) / this.group.Count,
       penalty: wishes.penalties?.has(node.ID) ? -1 : 0,
       affinity: this.#affinities.length === 0 ? 0 : affinityScore(this.#affinities, node),
       spread: this.#spreads.length === 0 ? undefined : spreadScore(this.#spreads, node),
     };
-    return { node, offer: given, scores, score: mean(scores) };
+    return { node, scores, score: mean(scores) };
   }
 }
 
@@ -156,8 +182,13 @@ function windowOf(job: Job, group: TaskGroup, nodes: number, comparesPlaces: boo
 
 /** Of those that say anything. */
 function mean({ fit, antiAffinity, penalty, affinity, spread }: Scores): number {
-  const others = [antiAffinity, penalty, affinity, spread ?? 0].filter((score) => score !== 0);
-  return others.reduce((sum, score) => sum + score, fit) / (others.length + 1);
+  let sum = fit;
+  let count = 1;
+  for (const score of [antiAffinity, penalty, affinity, spread ?? 0]) {
+    sum += score;
+    if (score !== 0) count++;
+  }
+  return sum / count;
 }
 
 function scoreMeta({ node, scores, score }: Candidate): NodeScoreMeta {

@@ -15,12 +15,12 @@ export type Taken = Map<string, Set<number>>;
 const firstDynamicPort = 20_000;
 const lastDynamicPort = 32_000;
 
-/** Static ports as asked, dynamic ones at random in the node's range. A text says what is in the way. */
+/** Static ports as asked, dynamic ones at random in the node's range (none without `random`). A text says what is in the way. */
 export function offerPorts(
   ask: NetworkResource,
   room: NodeRoom,
   taken: Taken,
-  random: () => number,
+  random: (() => number) | undefined,
 ): PortOffer | string {
   const mappings: PortMapping[] = [];
   const take = (port: Port, choose: (ip: string) => number | string): Port | string => {
@@ -48,8 +48,8 @@ export function offerPorts(
     fixed.push(offer);
   }
   const dynamic: Port[] = [];
-  for (const port of ask.DynamicPorts ?? []) {
-    const offer = take(port, (ip) => chooseDynamic(room.node, (value) => isTaken(ip, value), random));
+  for (const port of random === undefined ? [] : (ask.DynamicPorts ?? [])) {
+    const offer = take(port, (ip) => chooseDynamic(room.node, (value) => isTaken(ip, value), random!));
     if (typeof offer === 'string') return offer;
     dynamic.push(offer);
   }

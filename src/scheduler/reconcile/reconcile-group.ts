@@ -5,9 +5,9 @@ import type { TaskGroup } from '../../model/task-group.ts';
 import { allocationText } from '../descriptions.ts';
 import { isTerminal } from '../fit.ts';
 import { AllocationNames, highest } from './allocation-names.ts';
+import { type GroupChanges, type Later, noUpdates, type Place, type ReconcileInput, type Stop } from './changes.ts';
 import { classify, standing } from './classify.ts';
 import { type DeploymentScope, newGroupState, rollingUpdate } from './deployments.ts';
-import { type GroupChanges, type Later, noUpdates, type Place, type ReconcileInput, type Stop } from './reconcile.ts';
 import { rescheduleOf } from './reschedule.ts';
 
 /** The allocations of a group, by what is to become of them. */

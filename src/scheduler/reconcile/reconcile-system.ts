@@ -5,8 +5,8 @@ import type { Node } from '../../model/node.ts';
 import type { TaskGroup } from '../../model/task-group.ts';
 import { allocationText } from '../descriptions.ts';
 import { isTerminal } from '../fit.ts';
+import type { Stop, UpdateKind } from './changes.ts';
 import { isLostWhileStopping, isNodeLost, ranSuccessfully } from './classify.ts';
-import type { Stop, UpdateKind } from './reconcile.ts';
 
 export interface SystemPlace {
   readonly node: Node;
