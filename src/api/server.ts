@@ -300,15 +300,27 @@ class HttpApi implements Api {
   async #session(route: SocketRoute, request: ApiRequest, socket: WebSocket): Promise<void> {
     try {
       await route.socket(request, socket, this.#options);
-      socket.close(1000);
+      await leftAlone(socket);
     } catch (error) {
       const { text, internal } = errorAnswer(error);
       if (internal)
         this.#options.log?.error('session failed', { error: error instanceof Error ? error.stack : String(error) });
-      const absent = error instanceof Fault && error.kind === 'not_found';
+      const absent = error instanceof Fault && (error.kind === 'not_found' || error.status === 404);
       socket.close(absent ? 1008 : 1011, Buffer.from(text).subarray(0, 120).toString());
     }
   }
+}
+
+/** All was said: whoever does not close within a second is cut without a word, as the reference does at once. */
+async function leftAlone(socket: WebSocket): Promise<void> {
+  if (socket.readyState === socket.CLOSED) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => socket.terminate(), 1000);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 function isPrivate(socket: Socket): boolean {

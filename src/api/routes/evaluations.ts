@@ -15,10 +15,13 @@ import { shapeOf, visibleForm } from '../visible.ts';
 import { allocationForm, allocationStub } from './allocations.ts';
 
 const visible = visibleForm(Evaluation);
+const zeroTime = '0001-01-01T00:00:00Z';
 const stubFields = Object.keys(EvaluationStub.fields) as (keyof EvaluationStub)[];
 
 function stubOf(evaluation: Evaluation): object {
-  return Object.fromEntries(stubFields.map((field) => [field, evaluation[field]]));
+  const fields = Object.fromEntries(stubFields.map((field) => [field, evaluation[field]]));
+  // a pointer in the reference: no time is null here
+  return { ...fields, WaitUntil: evaluation.WaitUntil === zeroTime ? null : evaluation.WaitUntil };
 }
 
 /** The evaluations that led to this one or came of it, oldest first. */

@@ -11,14 +11,17 @@ const submitJob: Access = { capability: 'submit-job', scope: 'query' };
 const agentWrite: Access = { capability: 'agent:write', scope: 'none' };
 const operatorRead: Access = { capability: 'operator:read', scope: 'none' };
 
-/** Nothing of this kind can exist yet. */
+/**
+ * Nothing of this kind can exist yet. The namespaces stand in for its table: there from the first write and hardly changed, they give an
+ * index above 0, without which a blocking query would not park.
+ */
 function empty(path: string, access: Access): ListRoute {
   return {
     kind: 'read',
     methods: readMethods,
     path,
     access,
-    tables: [],
+    tables: ['namespaces'],
     list: {
       rows: () => [],
       order: { token: () => '', compare: () => 0, byCreation: false },
@@ -49,7 +52,7 @@ const absent = (path: string, access: Access, text: string): Route => ({
   path,
   access,
   tables: [],
-  read: () => ({ index: 0, absent: text }),
+  read: (snapshot) => ({ index: snapshot.tableIndex('namespaces'), absent: text }),
 });
 
 const all: readonly Method[] = ['GET', 'PUT', 'POST', 'DELETE'];
@@ -145,12 +148,6 @@ export const unservedRoutes: readonly Route[] = [
   unserved(all, '/v1/operator/autopilot/{path}', operatorRead, 'autopilot is'),
   unserved(all, '/v1/operator/keyring/{path}', management, 'the keyring is'),
   unserved(
-    all,
-    '/v1/scaling/policy/{id}',
-    { capability: 'list-scaling-policies', scope: 'query' },
-    'scaling policies are',
-  ),
-  unserved(
     [...writeMethods, 'DELETE'],
     '/v1/var/{path}',
     { capability: 'variables-read', scope: 'query' },
@@ -159,6 +156,7 @@ export const unservedRoutes: readonly Route[] = [
   unserved(['GET'], '/ui/{path}', { capability: 'open', scope: 'none' }, 'the web UI is'),
   unserved(all, '/v1/volume/{path}', { capability: 'host-volume-read', scope: 'query' }, 'dynamic volumes are'),
   unserved(all, '/v1/plugin/{path}', { capability: 'plugin:list', scope: 'none' }, 'storage plugins are'),
+  absent('/v1/scaling/policy/{id}', { capability: 'list-scaling-policies', scope: 'query' }, 'policy not found'),
   absent('/v1/var/{path}', { capability: 'variables-read', scope: 'query' }, 'variable not found'),
   empty('/v1/vars', { capability: 'variables-read', scope: 'query' }),
   empty('/v1/services', readJob),
