@@ -1,7 +1,13 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import * as http from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { collectText } from '../api-client/byte-stream.ts';
 import { Fault } from '../lib/fault.ts';
+import { httpTransport } from '../lib/node/http-transport.ts';
 import { type FakeServer, startFakeServer } from './fake-agent.ts';
 import type { ApiOptions } from './server.ts';
 
@@ -110,5 +116,37 @@ describe('the door', () => {
     server = await startFakeServer({ maximumBodyBytes: 1000 });
     const answer = await fetch(`${server.address}/v1/jobs`, { method: 'PUT', body: 'x'.repeat(2000) });
     expect(answer.status).toBe(413);
+  });
+});
+
+describe('over TLS', () => {
+  const openssl = spawnSync('openssl', ['version']).status === 0;
+
+  it.skipIf(!openssl)('the peer of the connection is checked all the same', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'api-tls-'));
+    const [keyFile, certFile] = [join(directory, 'key'), join(directory, 'cert')];
+    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+    spawnSync('openssl', [...made, ...subject, '-keyout', keyFile, '-out', certFile]);
+    const [key, cert] = [readFileSync(keyFile, 'utf8'), readFileSync(certFile, 'utf8')];
+    rmSync(directory, { recursive: true });
+    let refuse = false;
+    await start({
+      peerCheck: async (socket) => {
+        expect(socket.remotePort).toBeGreaterThan(0);
+        if (refuse) throw new Fault('denied', 'a sandboxed task may not use the API');
+      },
+    });
+    const [address] = await server.api.listen([{ port: 0, tls: { key, cert } }]);
+    const ask = async () => {
+      const transport = httpTransport({ address: `https://${address}`, tls: { ca: cert } });
+      const answer = await transport.request({ method: 'GET', path: '/v1/regions', headers: {} });
+      const text = await collectText(answer.body);
+      transport.close();
+      return `${answer.status} ${text}`;
+    };
+    expect(await ask()).toBe('200 ["global"]');
+    refuse = true;
+    expect(await ask()).toBe('403 a sandboxed task may not use the API');
   });
 });

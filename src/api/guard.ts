@@ -62,7 +62,7 @@ function isSameOrigin(origin: string, host: string): boolean {
   return /^https?:\/\/(.+)$/.exec(origin)?.[1]?.toLowerCase() === host.toLowerCase();
 }
 
-/** Lets connections in or not; asks `peerCheck` once for each. */
+/** Lets connections in or not; asks `peerCheck` once for each. Closed where in doubt. */
 export class Door {
   readonly #options: GuardOptions;
   readonly #perAddress = new Map<string, number>();
@@ -88,6 +88,11 @@ export class Door {
       if (left > 0) this.#perAddress.set(address, left);
       else this.#perAddress.delete(address);
     });
+    return true;
+  }
+
+  /** Begins the check of a connection's peer; over TLS it is the encrypted socket that requests come from. */
+  examine(socket: Socket): void {
     // asked at once: the peer may be gone by the time its first request is read
     const verdict = this.#options.peerCheck(socket).then(
       () => null,
@@ -95,13 +100,13 @@ export class Door {
         error instanceof Fault ? error : new Fault('denied', 'the peer of this connection could not be checked'),
     );
     this.#verdicts.set(socket, verdict);
-    return true;
   }
 
-  /** Faults: `denied`, what `peerCheck` said. */
+  /** Faults: `denied`, what `peerCheck` said; also where nobody examined the socket. */
   async checked(socket: Socket): Promise<void> {
-    const fault = await this.#verdicts.get(socket);
-    if (fault) throw fault;
+    const verdict = this.#verdicts.get(socket);
+    const fault = verdict === undefined ? new Fault('denied', 'this connection was never checked') : await verdict;
+    if (fault !== null) throw fault;
   }
 }
 

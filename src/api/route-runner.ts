@@ -104,15 +104,19 @@ export class RouteRunner {
   }
 
   /** Which namespaces' rows a caller may see; asked once per namespace. undefined: all rows are of the namespace already checked. */
-  #namespaceTest({ access }: ListRoute, request: ApiRequest): ((namespace: string) => boolean) | undefined {
+  #namespaceTest(
+    { access, rowCapability }: ListRoute,
+    request: ApiRequest,
+  ): ((namespace: string) => boolean) | undefined {
     const { namespace, caller } = request;
-    if (access.scope !== 'each-row') return undefined;
+    if (access.scope !== 'each-row' && rowCapability === undefined) return undefined;
+    const capability = rowCapability ?? access.capability;
     const decided = new Map<string, boolean>();
     return (name) => {
-      if (namespace !== '*') return name === namespace;
+      if (namespace !== '*' && rowCapability === undefined) return name === namespace;
       const known = decided.get(name);
       if (known !== undefined) return known;
-      const allowed = this.#options.policy.allows(caller, { capability: access.capability, namespace: name });
+      const allowed = this.#options.policy.allows(caller, { capability, namespace: name });
       decided.set(name, allowed);
       return allowed;
     };

@@ -12,7 +12,7 @@ import type { ClientNode } from '../client/client-node.ts';
 import type { ServerCommands } from '../server/commands.ts';
 import type { ServerSnapshot, ServerStore, ServerTables } from '../state/server-tables.ts';
 import type { WatchedRows } from '../state/store.ts';
-import type { Access } from './access.ts';
+import type { Access, Capability } from './access.ts';
 import type { AgentFacts } from './agent-facts.ts';
 import type { Channel } from './channel.ts';
 import type { ListDefinition } from './listing.ts';
@@ -58,6 +58,8 @@ export interface ReadRoute extends RouteBase {
 export interface ListRoute extends RouteBase {
   readonly kind: 'read';
   readonly tables: readonly (keyof ServerTables)[];
+  /** Rows of any namespace come with what is asked for (the allocations of a node): this is asked for each of theirs. */
+  readonly rowCapability?: Capability;
   // biome-ignore lint/suspicious/noExplicitAny: rows of every table meet here; each definition is typed where it is made
   readonly list: ListDefinition<any>;
 }

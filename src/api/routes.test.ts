@@ -14,6 +14,7 @@ const described = allRoutes({})
       kind: 'list' in route ? 'list' : route.kind,
       capability: route.access.capability,
       scope: route.access.scope,
+      ...('rowCapability' in route ? { rows: route.rowCapability } : {}),
       target: (route.target ?? { kind: 'server' }).kind,
     })),
   )
@@ -85,5 +86,9 @@ it('a policy sees the namespace of the body, of the object, and of each row', as
   expect(asked.at(-1)).toEqual({ capability: 'submit-job', namespace: 'dev' });
   const { value, nextToken } = await server.client.jobs.list({ query: { namespace: '*', per_page: 1 } });
   expect([value.map((job) => job.ID), nextToken]).toEqual([['a'], '']);
+  const own = allocationRow({ ID: testId(2), JobID: 'a', NodeID: testId(9) });
+  const foreign = allocationRow({ ID: testId(3), JobID: 'b', NodeID: testId(9), Namespace: 'dev' });
+  await server.put(...[own, foreign].map((each) => ({ table: 'allocations' as const, id: each.ID, row: each })));
+  expect((await server.client.nodes.allocations(testId(9))).value.map((each) => each.ID)).toEqual([own.ID]);
   await server.close();
 });

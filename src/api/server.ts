@@ -125,7 +125,10 @@ class HttpApi implements Api {
             requestCert: tls.verifyClients === true,
             rejectUnauthorized: tls.verifyClients === true,
           });
-    server.on('connection', (socket: Socket) => this.#door.enter(socket));
+    server.on('connection', (socket: Socket) => {
+      if (this.#door.enter(socket) && tls === undefined) this.#door.examine(socket);
+    });
+    server.on('secureConnection', (socket: Socket) => this.#door.examine(socket));
     server.on('request', (request, response) => void this.#handle(request, response));
     server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
     server.on('clientError', (_error, socket) => {
@@ -305,7 +308,8 @@ class HttpApi implements Api {
       const { text, internal } = errorAnswer(error);
       if (internal)
         this.#options.log?.error('session failed', { error: error instanceof Error ? error.stack : String(error) });
-      const absent = error instanceof Fault && (error.kind === 'not_found' || error.status === 404);
+      // what is not there, or does not run
+      const absent = error instanceof Fault && (error.kind === 'not_found' || error.kind === 'conflict');
       socket.close(absent ? 1008 : 1011, Buffer.from(text).subarray(0, 120).toString());
     }
   }

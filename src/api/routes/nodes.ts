@@ -1,4 +1,5 @@
 import { Fault } from '../../lib/fault.ts';
+import type { Allocation } from '../../model/allocation.ts';
 import { DrainSpec } from '../../model/drain.ts';
 import { Node } from '../../model/node.ts';
 import { bool, map, noun, nullable, object, string } from '../../model/schema.ts';
@@ -174,8 +175,10 @@ export const nodeRoutes: readonly Route[] = [
     methods: readMethods,
     path: '/v1/node/{id}/allocations',
     access: nodeRead,
+    rowCapability: 'read-job',
     tables: ['allocations'],
     list: {
+      namespaceOf: (row: Allocation) => row.Namespace,
       rows: (snapshot, { params }) => snapshot.by('allocations', 'node', params['id'] ?? ''),
       order: idOrder<{ readonly ID: string }>((row) => row.ID),
       paged: false,
