@@ -36,7 +36,7 @@ const mode = (path: string): string => (statSync(join(base, 'a1', path)).mode & 
 
 describe('the directories of an allocation', () => {
   it('have the modes that tasks of any user of the group need, and hide from the rest of the host', async () => {
-    await buildAllocationDirectory(base, 'a1');
+    buildAllocationDirectory(base, 'a1');
     await buildTaskDirectory(taskDirectories(base, 'a1', 't'), null, 1);
     expect(mode('.')).toBe('711');
     for (const path of ['alloc', 'alloc/data', 'alloc/logs', 'alloc/tmp', 't', 't/local', 't/secrets', 't/private']) {
@@ -46,7 +46,7 @@ describe('the directories of an allocation', () => {
   });
 
   it('give secrets to the one user who owns the task', async () => {
-    await buildAllocationDirectory(base, 'a1');
+    buildAllocationDirectory(base, 'a1');
     const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
     await buildTaskDirectory(taskDirectories(base, 'a1', 't'), isRoot ? { uid: 4711, gid: 4711 } : owner, 1);
     expect(mode('t/secrets')).toBe('700');
@@ -56,7 +56,7 @@ describe('the directories of an allocation', () => {
   it.skipIf(!isRoot || process.platform !== 'linux')(
     'keep secrets in 1 MiB of memory from which nothing can be run',
     async () => {
-      await buildAllocationDirectory(base, 'a1');
+      buildAllocationDirectory(base, 'a1');
       const directories = taskDirectories(base, 'a1', 't');
       expect(await buildTaskDirectory(directories, null, 1)).toEqual({ secretsOnDisk: null });
       await buildTaskDirectory(directories, null, 1);
@@ -71,7 +71,7 @@ describe('the directories of an allocation', () => {
   );
 
   it.skipIf(isRoot)('say why secrets are on the disk without root', async () => {
-    await buildAllocationDirectory(base, 'a1');
+    buildAllocationDirectory(base, 'a1');
     const built = await buildTaskDirectory(taskDirectories(base, 'a1', 't'), null, 1);
     expect(built.secretsOnDisk).toBe(process.platform === 'linux' ? 'mounting needs root' : expect.any(String));
   });
@@ -79,7 +79,7 @@ describe('the directories of an allocation', () => {
   it('go as a whole, and nothing that their links point at', async () => {
     const outside = mkdtempSync(join(tmpdir(), 'drover-outside-'));
     writeFileSync(join(outside, 'keep'), '');
-    await buildAllocationDirectory(base, 'a1');
+    buildAllocationDirectory(base, 'a1');
     await buildTaskDirectory(taskDirectories(base, 'a1', 't'), null, 1);
     symlinkSync(outside, join(base, 'a1/t/local/link'));
     await removeAllocationDirectory(base, 'a1');

@@ -4,7 +4,8 @@
  *   <alloc_dir>/<id>/<task>/{local,private,secrets,tmp}
  * What the agent makes it makes before any task runs; what it removes it removes by descriptor (lib/node/safe-path).
  */
-import { chmod, chown, mkdir, readFile } from 'node:fs/promises';
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TaskDirectories } from '../driver/contract.ts';
 import { messageOf } from '../lib/fault.ts';
@@ -34,12 +35,12 @@ export function taskDirectories(allocDir: string, allocId: string, task: string)
  * Unlike Nomad: the allocation's directory is 0711, not 0755: other users of the host cannot list it; they have to know a path in it.
  * The rest has Nomad's modes, because tasks of one group run as different users and share `alloc`.
  */
-export async function buildAllocationDirectory(allocDir: string, allocId: string): Promise<void> {
+export function buildAllocationDirectory(allocDir: string, allocId: string): void {
   const allocation = join(allocDir, allocId);
-  await mkdir(allocDir, { recursive: true, mode: 0o711 });
-  await make(allocation, 0o711, null);
-  await make(join(allocation, 'alloc'), 0o777, nobody);
-  await Promise.all(['data', 'logs', 'tmp'].map((name) => make(join(allocation, 'alloc', name), 0o777, nobody)));
+  mkdirSync(allocDir, { recursive: true, mode: 0o711 });
+  make(allocation, 0o711, null);
+  make(join(allocation, 'alloc'), 0o777, nobody);
+  for (const name of ['data', 'logs', 'tmp']) make(join(allocation, 'alloc', name), 0o777, nobody);
 }
 
 export interface TaskOwner {
@@ -61,28 +62,29 @@ export async function buildTaskDirectory(
   owner: TaskOwner | null,
   secretsMb: number,
 ): Promise<BuiltTaskDirectory> {
-  await make(directories.task, 0o777, nobody);
-  await make(directories.local, 0o777, nobody);
-  await make(directories.tmp, 0o1777, nobody);
+  make(directories.task, 0o777, nobody);
+  make(directories.local, 0o777, nobody);
+  make(directories.tmp, 0o1777, nobody);
   const secretsOnDisk = await mountSecrets(directories.secrets, secretsMb || 1);
   for (const path of [directories.secrets, directories.private]) {
-    if (owner === null) await make(path, 0o777, nobody);
+    if (owner === null) make(path, 0o777, nobody);
     else {
-      await make(path, 0o700, null);
-      if (isRoot) await chown(path, owner.uid, owner.gid);
+      make(path, 0o700, null);
+      if (isRoot) chownSync(path, owner.uid, owner.gid);
     }
   }
   return { secretsOnDisk };
 }
 
-async function make(path: string, mode: number, uid: number | null): Promise<void> {
-  await mkdir(path, { recursive: true });
-  await chmod(path, mode);
-  if (isRoot && uid !== null) await chown(path, uid, uid);
+/** At once: three calls of microseconds each, where a hop through the thread pool for each costs a start several milliseconds. */
+function make(path: string, mode: number, uid: number | null): void {
+  mkdirSync(path, { recursive: true });
+  chmodSync(path, mode);
+  if (isRoot && uid !== null) chownSync(path, uid, uid);
 }
 
 async function mountSecrets(path: string, sizeMb: number): Promise<string | null> {
-  await mkdir(path, { recursive: true });
+  mkdirSync(path, { recursive: true });
   if (process.platform !== 'linux') return `tmpfs is not used on ${process.platform}`;
   if (!isRoot) return 'mounting needs root';
   if (await isMountPoint(path)) return null;
@@ -105,7 +107,7 @@ export async function removeAllocationDirectory(allocDir: string, allocId: strin
 export async function moveDisk(allocDir: string, from: string, to: string, tasks: readonly string[]): Promise<void> {
   await moveBeneath(allocDir, `${from}/alloc/data`, `${to}/alloc/data`);
   for (const task of tasks) {
-    await make(join(allocDir, to, task), 0o777, nobody);
+    make(join(allocDir, to, task), 0o777, nobody);
     await moveBeneath(allocDir, `${from}/${task}/local`, `${to}/${task}/local`);
   }
 }

@@ -131,7 +131,7 @@ export class AllocationRunner {
     if (this.#life.signal.aborted) return;
     try {
       this.#refuseUnservedNetwork();
-      await buildAllocationDirectory(this.#options.config.allocDir, this.id);
+      buildAllocationDirectory(this.#options.config.allocDir, this.id);
       await this.#takeOverDisk();
       this.#ready = true;
     } catch (error) {

@@ -107,7 +107,8 @@ export class AllocationTable {
       EndedAtMs: known?.EndedAtMs ?? (over ? this.#options.now() : 0),
       Collected: known?.Collected ?? over,
     };
-    await this.#store.write((head) => {
+    // written before the rows of its tasks, so it is on the disk when they are: nothing has to wait for it
+    const writing = this.#store.write((head) => {
       const changes: Change<ClientTables>[] = [{ table: 'allocations', id: row.ID, row }];
       if (head.get('jobs', row.JobKey) === undefined) changes.push({ table: 'jobs', id: row.JobKey, row: job });
       return { changes, result: null };
@@ -115,6 +116,7 @@ export class AllocationTable {
     const runner = this.#runners.get(alloc.ID);
     if (runner !== undefined) runner.update(row.Allocation, job);
     else if (!over && row.EndedAtMs === 0) this.#begin(this.#make(row, job));
+    await writing;
   }
 
   #make(row: StoredAllocation, job: Job): AllocationRunner {

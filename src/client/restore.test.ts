@@ -215,9 +215,15 @@ describe('a full disk', () => {
     world.failDisk = () => 'lost';
     const second = testAllocation(testJob('second', [{ Name: 'u', ...noRestart }], { type: 'service' }));
     world.server.put(second);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => status(second.ID) === 'failed');
+    const events = world.server.last(second.ID)!.TaskStates['u']!.Events!;
+    expect(events.map((event) => event.DisplayMessage)).toContain(
+      "the client's state cannot be written: the disk may be full",
+    );
     expect(world.machine.live().map((task) => task.config.name)).toEqual(['t']);
     world.failDisk = () => 'no';
-    await until(() => status(second.ID) === 'running');
+    const third = testAllocation(testJob('third', [{ Name: 'v' }], { type: 'service' }));
+    world.server.put(third);
+    await until(() => status(third.ID) === 'running');
   });
 });

@@ -40,6 +40,8 @@ export class TaskRunner {
   readonly #options: TaskRunnerOptions;
   #run: TaskRun;
   #saved: Promise<boolean> = Promise.resolve(true);
+  /** The newest generation is on the disk. */
+  #generationSaved: Promise<boolean> = Promise.resolve(true);
   /** Ends with the agent's interest in the task; the task itself goes on. */
   readonly #life = new AbortController();
   #attempt = new AbortController();
@@ -97,6 +99,7 @@ export class TaskRunner {
     this.#run = decision.run;
     if (this.#run.phase !== 'running') this.#stopping = false;
     if (this.#run !== before) this.#keep();
+    if (this.#run.generation !== before.generation) this.#generationSaved = this.#saved;
     if (this.#run.phase === 'dead') this.#settleDead();
     for (const effect of decision.effects) void this.#carryOut(effect);
   }
@@ -164,7 +167,7 @@ export class TaskRunner {
     const engine = this.#options.engine();
     try {
       // the generation is on the disk before anything runs under it
-      if (!(await this.#saved))
+      if (!(await this.#generationSaved))
         throw new Fault('unavailable', "the client's state cannot be written: the disk may be full", {
           recoverable: true,
         });
