@@ -69,10 +69,11 @@ export class Forwarder {
     peer: Peer,
     incoming: http.IncomingMessage,
     response: http.ServerResponse,
-    body: Buffer,
+    { body, signal }: ApiRequest,
   ): Promise<void> {
     const outgoing = this.#request(peer, incoming, { agent: this.#agents[peer.secure ? 'https' : 'http'] });
-    response.once('close', () => outgoing.destroy());
+    // the caller is gone, or this agent stops
+    signal.addEventListener('abort', () => outgoing.destroy(), { once: true });
     outgoing.end(body);
     const answer = await answered(outgoing, peer);
     response.writeHead(answer.statusCode ?? 502, endToEnd(answer.headers));

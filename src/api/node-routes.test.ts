@@ -280,6 +280,19 @@ describe('an allocation on another node', () => {
     expect([output, await session.exitCode]).toEqual(['FAR', 3]);
   });
 
+  it('is let go at once when this agent stops: parked streams and sessions end', async () => {
+    const near = await pair();
+    const session = await near.client.exec(alloc, { task: 't', command: ['cat'], tty: false });
+    const following = text(near, `/v1/client/fs/logs/${alloc}?task=t&type=stdout&follow=true`).catch(() => 'cut');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const before = performance.now();
+    await near.api.close();
+    for await (const _ of session.output) throw new Error('no output expected');
+    await expect(session.exitCode).rejects.toThrow('closed');
+    await following;
+    expect(performance.now() - before).toBeLessThan(1000);
+  });
+
   it('is never passed in circles', async () => {
     const near = await pair();
     const answer = await fetch(`${near.address}/v1/client/fs/ls/${alloc}`, { headers: { 'x-drover-forwarded': '1' } });

@@ -193,7 +193,7 @@ class HttpApi implements Api {
       this.#runner.authorise(found.route, request);
       const peer = this.#destination(found.route, request);
       if (peer === null) return await this.#runner.run(found.route, request, channel);
-      await this.#forwarder.forward(peer, incoming, response, request.body);
+      await this.#forwarder.forward(peer, incoming, response, request);
     } catch (error) {
       await this.#runner.fail(error, target, channel);
     }
@@ -281,6 +281,8 @@ class HttpApi implements Api {
         );
       const peer = this.#tryDestination(route, request);
       if (peer instanceof Fault || peer === null) return open();
+      // ours to end: an upgraded socket is no longer the listener's
+      gone.signal.addEventListener('abort', () => socket.destroy());
       this.#forwarder.upgrade(peer, incoming, socket, head);
     } catch (error) {
       const { status, text } = errorAnswer(error);
