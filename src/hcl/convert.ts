@@ -1,4 +1,5 @@
 import { canConvert, dynamicReplace, mismatch, unifyTypes } from './conversion-rules.ts';
+import { LimitError } from './limits.ts';
 import { parseNumber } from './number-parse.ts';
 import { numberText } from './number-text.ts';
 import { boolType, isPrimitive, stringType, type Type, typesEqual, withoutOptional } from './type.ts';
@@ -34,6 +35,7 @@ export function convert(value: Value, type: Type): Conversion {
     return { value: convertValue(value, type) };
   } catch (error) {
     if (error instanceof ConversionError) return fail(error.message);
+    if (error instanceof LimitError) return fail(`the result is ${error.message}`);
     throw error;
   }
 }

@@ -34,6 +34,7 @@ export function evaluateFor(evaluator: Evaluator, expr: ForExpression, context: 
     return dynamicUnknown;
   }
   if (!canIterate(collection)) return dynamicUnknown;
+  if (!conditionFits(evaluator, expr, context)) return dynamicUnknown;
   const progress = { certain: true };
   const scopes = elements(collection).map(([key, value]) => {
     const variables = new Map<string, Value>();
@@ -43,6 +44,26 @@ export function evaluateFor(evaluator: Evaluator, expr: ForExpression, context: 
   return expr.makesObject
     ? makeObject(evaluator, expr, expr.key!, scopes, progress)
     : makeTuple(evaluator, expr, scopes, progress);
+}
+
+/** An `if` clause that cannot work for any element is reported once, and even when there are no elements. */
+function conditionFits(evaluator: Evaluator, expr: ForExpression, context: EvalContext): boolean {
+  const { condition } = expr;
+  if (condition === undefined) return true;
+  const variables = new Map([[expr.valueName, dynamicUnknown]]);
+  if (expr.keyName !== undefined) variables.set(expr.keyName, dynamicUnknown);
+  const start = evaluator.diagnostics.length;
+  const value = evaluator.value(condition, childContext(context, variables));
+  if (value.state === 'null') {
+    evaluator.problem(condition.range, 'Condition is null', 'the "if" clause is null, and must be true or false');
+    return false;
+  }
+  const decided = convert(value, boolType);
+  if (decided.error !== undefined) {
+    evaluator.problem(condition.range, "Invalid 'for' condition", `the "if" clause is unsuitable: ${decided.error}`);
+    return false;
+  }
+  return evaluator.diagnostics.length === start;
 }
 
 function makeTuple(

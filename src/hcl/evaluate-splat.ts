@@ -1,7 +1,7 @@
 import type { EvalContext } from './context.ts';
 import type { Evaluator } from './evaluator.ts';
 import type { SplatExpression } from './syntax.ts';
-import { listType, type Type, typesEqual } from './type.ts';
+import { dynamicType, listType, type Type, tupleType, typesEqual } from './type.ts';
 import { asItems, dynamicUnknown, isSequence, listValue, tupleValue, unknownValue, type Value } from './value.ts';
 
 /** Value of `source[*].x` and `source.*.x`; anything that is no sequence counts as one of one element, null as empty. */
@@ -20,7 +20,8 @@ export function evaluateSplat(evaluator: Evaluator, expr: SplatExpression, conte
     return sequence ? unknownResult(evaluator, expr, source.type, context) : dynamicUnknown;
   const items = sequence ? asItems(source) : [source];
   const results = items.map((item) => evaluateItem(evaluator, expr, item, context));
-  if (evaluator.diagnostics.length > start) return dynamicUnknown;
+  if (evaluator.diagnostics.length > start)
+    return unknownResult(evaluator, expr, sequence ? source.type : tupleType([source.type]), context);
   if (source.type.kind !== 'list' && source.type.kind !== 'set') return tupleValue(results);
   const first = results[0];
   if (first === undefined) {
@@ -46,7 +47,13 @@ function itemType(evaluator: Evaluator, expr: SplatExpression, element: Type, co
   return evaluateItem(evaluator, expr, unknownValue(element), context).type;
 }
 
+/** What is known of a result without its value: its type. Problems on the way were found before. */
 function unknownResult(evaluator: Evaluator, expr: SplatExpression, type: Type, context: EvalContext): Value {
-  if (type.kind !== 'list' && type.kind !== 'set') return dynamicUnknown;
-  return unknownValue(listType(itemType(evaluator, expr, type.element, context)));
+  const outer = evaluator.diagnostics.length;
+  const typeOf = (element: Type): Type => itemType(evaluator, expr, element, context);
+  let result: Type = dynamicType;
+  if (type.kind === 'list' || type.kind === 'set') result = listType(typeOf(type.element));
+  else if (type.kind === 'tuple') result = tupleType(type.elements.map(typeOf));
+  evaluator.diagnostics.length = outer;
+  return unknownValue(result);
 }

@@ -18,7 +18,7 @@ export type { FileAccess, FunctionHost, HashName, PathKind } from './functions/h
 export { standardFunctions } from './functions/index.ts';
 export { countGraphemes, splitGraphemes } from './graphemes.ts';
 export { parseHcl1 } from './hcl1.ts';
-export { Budget, maxSteps, maxValueSize } from './limits.ts';
+export { Budget, LimitError, maxSteps, maxValueSize } from './limits.ts';
 export type { HclNumber } from './number.ts';
 export { fromFloat, fromInteger, isInteger, toFloat, truncate } from './number.ts';
 export { parseNumber } from './number-parse.ts';

@@ -74,7 +74,7 @@ function checkSize(number: HclNumber): void {
   if (size > maxNumberDigits * 3) throw new LimitError(`a number with more than ${maxNumberDigits} digits`);
 }
 
-/** The number in full, without exponent: `0.1`, `1000000`, `-0`. */
+/** The number in full, without exponent: `0.1`, `1000000`, `-0`. Throws `LimitError` above `maxNumberDigits`. */
 export function numberText(number: HclNumber): string {
   const sign = number.negative ? '-' : '';
   if (number.infinite) return `${number.negative ? '-' : '+'}Inf`;

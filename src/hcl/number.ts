@@ -176,8 +176,7 @@ export function remainder(a: HclNumber, b: HclNumber): HclNumber | undefined {
   if (isZero(b)) return a;
   const whole = truncate(divide(a, b)!);
   if (whole === undefined) return undefined;
-  const back = fromInteger(whole);
-  return subtract(a, multiplyTo(b, back, back.precision));
+  return subtract(a, multiply(b, fromInteger(whole))!);
 }
 
 /** Negative, zero or positive, as `a` is below, at or above `b`. */

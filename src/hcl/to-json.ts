@@ -1,3 +1,4 @@
+import { LimitError } from './limits.ts';
 import { isInteger, toFloat, truncate } from './number.ts';
 import { numberText } from './number-text.ts';
 import { asEntries, asItems, asNumber, type Value } from './value.ts';
@@ -56,8 +57,17 @@ export function jsonString(text: string): string {
   return `"${escaped}"`;
 }
 
-/** JSON text with all digits of all numbers; `undefined` when part of the value has no JSON. */
+/** JSON text with all digits of all numbers; `undefined` when part of the value has no JSON, or too many digits. */
 export function jsonText(value: Value): string | undefined {
+  try {
+    return encode(value);
+  } catch (error) {
+    if (error instanceof LimitError) return undefined;
+    throw error;
+  }
+}
+
+function encode(value: Value): string | undefined {
   if (value.state === 'null') return 'null';
   if (value.state === 'unknown') return undefined;
   const { data, type } = value;
@@ -67,7 +77,7 @@ export function jsonText(value: Value): string | undefined {
   const parts: string[] = [];
   if (Array.isArray(data)) {
     for (const item of asItems(value)) {
-      const text = jsonText(item);
+      const text = encode(item);
       if (text === undefined) return undefined;
       parts.push(text);
     }
@@ -75,7 +85,7 @@ export function jsonText(value: Value): string | undefined {
   }
   if (!(data instanceof Map)) return undefined;
   for (const [key, item] of asEntries(value)) {
-    const text = jsonText(item);
+    const text = encode(item);
     if (text === undefined) return undefined;
     parts.push(`${jsonString(key)}:${text}`);
   }

@@ -55,8 +55,10 @@ function coalesce(args: readonly Value[]): Value {
 
 function coalesceList(args: readonly Value[]): Value {
   if (args.length === 0) throw new FunctionError('at least one list is required');
-  for (const [i, arg] of args.entries()) {
-    if (!isSequence(arg.type)) throw wrongType(i, 'a list', arg);
+  for (const { type } of args) {
+    if (!isSequence(type) || type.kind === 'set') throw new FunctionError('lists and tuples are required');
+  }
+  for (const arg of args) {
     if (arg.state === 'known' && asItems(arg).length > 0) return arg;
   }
   throw new FunctionError('all lists are empty');
@@ -138,7 +140,7 @@ function index(collection: Value, key: Value): Value {
 }
 
 function keys(value: Value): Value {
-  if (!isMapping(value.type)) throw new FunctionError('a map or object is required');
+  if (!isMapping(value.type)) throw wrongType(0, 'a map or object', value);
   const names = [...asEntries(value).keys()].map(stringValue);
   return value.type.kind === 'map' ? listValue(names, stringType) : tupleValue(names);
 }
@@ -223,7 +225,9 @@ function sort(value: Value): Value {
 }
 
 function zipmap([names, items]: readonly Value[]): Value {
-  if (!isSequence(items!.type) || items!.type.kind === 'set') throw wrongType(1, 'a list or tuple', items!);
+  if (!isSequence(items!.type) || items!.type.kind === 'set') {
+    throw new FunctionError('a list or tuple of values is required');
+  }
   const all = asItems(items!);
   const wanted = asItems(names!);
   if (all.length !== wanted.length) throw new FunctionError(`${wanted.length} keys, but ${all.length} values`);
@@ -243,7 +247,7 @@ export const collectionFunctions: Readonly<Record<string, HclFunction>> = {
     compact(a!),
   ),
   concat: variadic('All lists in one.', [], any('seqs'), concat),
-  contains: define('Whether a list holds a value.', [any('list'), any('value')], ([a, b]) => contains(a!, b!)),
+  contains: define('Whether a list holds a value.', [any('list'), orNull(any('value'))], ([a, b]) => contains(a!, b!)),
   distinct: define('The list without repetitions.', [list('list')], ([a]) => distinct(a!)),
   element: define('The element at a position; positions go round.', [any('list'), number('index')], element),
   flatten: define('All elements of nested lists in one.', [any('list')], ([a]) => flatten(a!)),

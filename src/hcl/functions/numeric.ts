@@ -39,7 +39,7 @@ function parseInteger(args: readonly Value[]): Value {
   const [input] = args;
   if (input!.type.kind !== 'string') throw wrongType(0, 'a string', input!);
   const base = wholeNumber(args, 1);
-  if (base !== 0 && (base < 2 || base > 62)) throw new FunctionError('a base from 2 to 62 is required', 1);
+  if (base < 2 || base > 62) throw new FunctionError('a base from 2 to 62 is required', 1);
   const result = parseRadix(asString(input!), base);
   if (result === undefined)
     throw new FunctionError(`${JSON.stringify(input!.data)} is no whole number of base ${base}`, 0);
