@@ -2,44 +2,38 @@
  * The journal in one LMDB file. A commit is one LMDB transaction: one fdatasync, then the meta page by a synchronous write.
  *
  * At start the file is read and checked without LMDB (lmdb-file.ts). Sound: LMDB opens it. Not sound, or with records that are not what
- * their checksums say: the file is copied to `damaged-<time>/`, what is whole is written to a new file, the rest is listed as damage.
+ * their checksums say: the file goes to `damaged-<time>/`, what is whole in it and in the second copy (commit-log.ts) is written to a new
+ * file, and all that was wrong is listed as damage.
  */
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { Fault, messageOf } from '../lib/fault.ts';
-import type { Damage, Journal, JournalCommit, JournalContents } from './journal.ts';
-import { type LmdbContents, readLmdbFile } from './lmdb-file.ts';
-import { decodeRecord, encodeRecord, recordKey, type StoredRecord, splitKey } from './record.ts';
+import { CommitLog, lastLoggedIndex } from './commit-log.ts';
+import {
+  completed,
+  type FoundState,
+  format,
+  type Progress,
+  progressKey,
+  progressTable,
+  readState,
+} from './found-state.ts';
+import type { Damage, Journal, JournalChange, JournalCommit, JournalContents } from './journal.ts';
+import { decodeRecord, encodeRecord, recordKey } from './record.ts';
 
 export interface LmdbJournalOptions {
   /** Made where it is missing. */
   readonly directory: string;
   /** Names the folder that damaged files go to; default: the time now. */
   readonly damageName?: () => string;
+  /** Bytes at which the second copy is written anew (at least twice what it began with). Default: 64 MiB. */
+  readonly logLimitBytes?: number;
+  /** Told when the second copy cannot be written any more (a full disk): commits go on without it until the next start. */
+  readonly copyFailed?: (error: unknown) => void;
 }
 
-/** The first record: how far the journal is. Its table is one that no schema has. */
-const progressTable = '';
-const progressKey = recordKey(progressTable, 'progress');
-const format = 1;
-
-interface Progress {
-  readonly format: number;
-  readonly index: number;
-  readonly epoch: number;
-}
+const defaultLogLimit = 64 * 1024 * 1024;
 
 type Database = RootDatabase<Buffer, Buffer>;
 
@@ -52,6 +46,8 @@ class LmdbJournal implements Journal {
   readonly maxCommitBytes = 64 * 1024 * 1024;
   readonly #file: string;
   readonly #restored: string;
+  readonly #logFile: string;
+  readonly #log: CommitLog;
   readonly #options: LmdbJournalOptions;
   #database: Database | null = null;
   #progress: Progress = { format, index: 0, epoch: 0 };
@@ -60,13 +56,15 @@ class LmdbJournal implements Journal {
     this.#options = options;
     this.#file = join(options.directory, 'data.mdb');
     this.#restored = join(options.directory, 'restored', 'data.mdb');
+    this.#logFile = join(options.directory, 'commits.log');
+    this.#log = new CommitLog(this.#logFile, options.copyFailed ?? (() => {}));
   }
 
   async load(): Promise<JournalContents> {
     mkdirSync(this.#options.directory, { recursive: true, mode: 0o700 });
     // A restoration that ended between its two renames.
     if (!existsSync(this.#file) && existsSync(this.#restored)) renameSync(this.#restored, this.#file);
-    const found = readState(this.#file);
+    const found = this.#find();
     const whole = found.damage.length === 0 && found.problems.length === 0;
     // After damage some commits may be missing: the gap keeps an index from being given twice.
     const index = whole ? found.index : found.index + 1000;
@@ -75,7 +73,22 @@ class LmdbJournal implements Journal {
     this.#database = openDatabase(this.#options.directory);
     if (whole) await this.#put(this.#database, [progressRecord(next)]);
     this.#progress = next;
+    const logged = lastLoggedIndex(this.#logFile);
+    if (whole && logged?.index === index) this.#log.continue(logged.size);
+    else this.#log.rewrite(index, next.epoch, found.records);
     return { index, epoch: next.epoch, rows: found.records, damage };
+  }
+
+  /** What LMDB's file has; where that is not whole, completed from the second copy. */
+  #find(): FoundState {
+    const found = readState(this.#file);
+    const logged = lastLoggedIndex(this.#logFile);
+    const isGone = found.index === 0 && (logged?.index ?? 0) > 0;
+    if (!isGone && found.damage.length === 0 && found.problems.length === 0) return found;
+    return completed(
+      isGone ? { ...found, problems: [...found.problems, 'the file is missing or empty'] } : found,
+      this.#logFile,
+    );
   }
 
   async commit(commit: JournalCommit): Promise<number> {
@@ -97,10 +110,15 @@ class LmdbJournal implements Journal {
       throw new Fault('invalid', `a commit of ${size} bytes is above the limit of ${this.maxCommitBytes}`);
     await this.#put(database, [...records, progressRecord(next)]);
     this.#progress = next;
+    this.#log.append({ index: commit.index, epoch: commit.epoch, changes: commit.changes });
+    if (this.#log.isOverdue(this.#options.logLimitBytes ?? defaultLogLimit)) {
+      this.#log.rewrite(next.index, next.epoch, rowsOf(database));
+    }
     return commit.index;
   }
 
   async close(): Promise<void> {
+    await this.#log.close();
     await this.#database?.close();
     this.#database = null;
   }
@@ -159,7 +177,7 @@ class LmdbJournal implements Journal {
       ...found.damage.map((record) => ({ ...record, keptAt })),
     ];
     writeFileSync(join(folder, 'damage.json'), `${JSON.stringify(damage, null, 2)}\n`);
-    renameSync(this.#file, keptAt);
+    if (existsSync(this.#file)) renameSync(this.#file, keptAt);
     renameSync(this.#restored, this.#file);
     rmSync(building, { recursive: true, force: true });
     rmSync(join(this.#options.directory, 'lock.mdb'), { force: true });
@@ -180,82 +198,19 @@ function progressRecord(progress: Progress): EncodedRecord {
   };
 }
 
-interface FoundState {
-  readonly index: number;
-  readonly epoch: number;
-  readonly records: readonly StoredRecord[];
-  readonly problems: readonly string[];
-  readonly damage: readonly { readonly table: string; readonly id: string; readonly reason: string }[];
-}
-
-function readState(file: string): FoundState {
-  const contents = existsSync(file) ? readFile(file) : { entries: [], problems: [] };
-  const records: StoredRecord[] = [];
-  const damage: FoundState['damage'][number][] = [];
-  let progress: Progress | null = null;
-  for (const { key, value } of contents.entries) {
-    const record = decodeRecord(key, value);
-    const [table, id] = splitKey(key);
-    if (typeof record === 'string') damage.push({ table, id, reason: record });
-    else if (record.table === progressTable) progress = record.row as Progress;
-    else records.push(record);
+/** All rows, a few at a time: what changes between two of these is appended to the log after them, so that in the end it is right. */
+function* rowsOf(database: Database): Iterable<JournalChange> {
+  const atATime = 500;
+  for (let start: Buffer | undefined; ; ) {
+    const entries = [...database.getRange({ ...(start && { start, exclusiveStart: true }), limit: atATime })];
+    for (const { key, value } of entries) {
+      const record = decodeRecord(Buffer.from(key), Buffer.from(value));
+      if (typeof record !== 'string' && record.table !== progressTable) yield record;
+    }
+    const last = entries.at(-1);
+    if (last === undefined || entries.length < atATime) return;
+    start = Buffer.from(last.key);
   }
-  if (progress !== null && progress.format !== format) {
-    throw new Fault(
-      'unsupported',
-      `the state in ${file} has format ${progress.format}; this program reads format ${format}`,
-    );
-  }
-  const newest = records.reduce((index, record) => Math.max(index, record.index), 0);
-  const missing =
-    progress === null && contents.entries.length > 0 ? ['the record of how far the state is was lost'] : [];
-  return {
-    index: Math.max(progress?.index ?? 0, newest),
-    epoch: progress?.epoch ?? 0,
-    records,
-    problems: [...contents.problems, ...missing],
-    damage,
-  };
-}
-
-/** An empty file is a new one: the agent ended before its first write. */
-function readFile(file: string): LmdbContents {
-  const descriptor = openSync(file, 'r');
-  try {
-    const { size } = fstatSync(descriptor);
-    return size === 0 ? { entries: [], problems: [] } : readLmdbFile(fileSource(descriptor, size));
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** Reads ahead: pages near each other are mostly asked for one after the other. */
-function fileSource(
-  descriptor: number,
-  size: number,
-): { size: number; read(offset: number, length: number): Buffer | undefined } {
-  const chunkLength = 1024 * 1024;
-  const chunks = new Map<number, Buffer>();
-  const chunk = (number: number): Buffer => {
-    const known = chunks.get(number);
-    if (known !== undefined) return known;
-    const buffer = Buffer.alloc(Math.min(chunkLength, size - number * chunkLength));
-    const read = readSync(descriptor, buffer, 0, buffer.length, number * chunkLength);
-    chunks.set(number, buffer.subarray(0, read));
-    return buffer.subarray(0, read);
-  };
-  return {
-    size,
-    read(offset, length) {
-      if (offset < 0 || offset + length > size) return undefined;
-      const first = Math.floor(offset / chunkLength);
-      const at = offset - first * chunkLength;
-      if (at + length <= chunkLength) return chunk(first).subarray(at, at + length);
-      const last = Math.floor((offset + length - 1) / chunkLength);
-      const parts = Array.from({ length: last - first + 1 }, (_, part) => chunk(first + part));
-      return Buffer.concat(parts).subarray(at, at + length);
-    },
-  };
 }
 
 function openDatabase(directory: string): Database {

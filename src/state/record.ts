@@ -50,9 +50,10 @@ export function rowText(row: object | null): string {
   }
 }
 
-function parseBody(body: string): readonly [table: string, id: string, row: object] {
-  if (!body.includes('\\u0000bigint:')) return JSON.parse(body);
-  return JSON.parse(body, (_, value: unknown) =>
+/** JSON text with rows as `rowText` writes them → the value. */
+export function parseRowText(text: string): unknown {
+  if (!text.includes('\\u0000bigint:')) return JSON.parse(text);
+  return JSON.parse(text, (_, value: unknown) =>
     typeof value === 'string' && markedBig.test(value) ? BigInt(value.slice(bigMark.length)) : value,
   );
 }
@@ -72,7 +73,7 @@ export function decodeRecord(key: Buffer, bytes: Buffer): StoredRecord | string 
   if (bytes.length <= headLength) return `only ${bytes.length} bytes long`;
   if (crc32(bytes.subarray(4)) !== bytes.readUInt32BE(0)) return 'the checksum does not match';
   const index = Number(bytes.readBigUInt64BE(4));
-  const [table, id, row] = parseBody(bytes.toString('utf8', headLength));
+  const [table, id, row] = parseRowText(bytes.toString('utf8', headLength)) as [string, string, object];
   if (!recordKey(table, id).equals(key))
     return `stands under the key of another row (it is ${table} ${JSON.stringify(id)})`;
   return { table, id, row, index };
