@@ -54,6 +54,11 @@ describe('a node', () => {
     expect(node.NodeResources!.Networks![0]).toMatchObject({ Mode: 'host', Device: 'lo', IP: '127.0.0.1' });
   });
 
+  it('keeps to the loopback in dev mode', async () => {
+    await world.start({ devMode: true });
+    expect(world.client.api.node().Attributes!['unique.network.ip-address']).toBe('127.0.0.1');
+  });
+
   it('registers again when the servers lost it', async () => {
     await world.start();
     await until(() => world.server.nodes.size === 1);

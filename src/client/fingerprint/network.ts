@@ -11,10 +11,13 @@ export interface NetworkFacts {
   readonly speed: number;
 }
 
-/** `wanted` empty: the interface of the default route, else the loopback. Null: there is none of that name. */
-export async function networkFacts(wanted: string): Promise<NetworkFacts | null> {
+/**
+ * `wanted` empty: the interface of the default route, else the loopback; in dev mode the loopback at once, as tasks there are not
+ * meant for others. Null: there is none of that name.
+ */
+export async function networkFacts(wanted: string, devMode: boolean): Promise<NetworkFacts | null> {
   const interfaces = networkInterfaces();
-  const name = wanted || (await defaultRouteInterface()) || loopback(interfaces);
+  const name = wanted || (devMode ? '' : await defaultRouteInterface()) || loopback(interfaces);
   const found = interfaces[name];
   if (found === undefined || found.length === 0) return null;
   const addresses = found

@@ -26,7 +26,7 @@ export async function hostFacts(config: ClientConfig): Promise<HostFacts> {
   const [processor, storage, network, system] = await Promise.all([
     processorFacts(config.cpuTotalCompute),
     storageFacts(config.allocDir),
-    networkFacts(config.networkInterface),
+    networkFacts(config.networkInterface, config.devMode),
     systemAttributes(),
   ]);
   const memoryBytes = config.memoryTotalMb > 0 ? config.memoryTotalMb * 1024 * 1024 : totalmem();
