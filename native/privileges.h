@@ -187,6 +187,15 @@ static inline int place_self(const struct identity *id, const struct place *plac
   return 0;
 }
 
+/* Every disposition default, nothing blocked: what is ignored here would stay ignored in the task. */
+static inline void default_signals(void) {
+  struct sigaction standard = {.sa_handler = SIG_DFL};
+  sigset_t none;
+  for (int sig = 1; sig < 65; sig++) sigaction(sig, &standard, NULL);
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 static inline int take_filter(const struct identity *id, struct failure *f) {
   if (!id->seccomp) return 0;
   struct sock_fprog program = {(unsigned short)(id->seccomp_len / sizeof(struct sock_filter)), (struct sock_filter *)id->seccomp};
@@ -204,11 +213,7 @@ static inline int drop_to(const struct identity *id, int user_taken, struct fail
   }
   if (take_capabilities(id, f)) return -1;
   if (id->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return fail(f, "no_new_privs");
-  struct sigaction standard = {.sa_handler = SIG_DFL};
-  for (int sig = 1; sig < 65; sig++) sigaction(sig, &standard, NULL);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
+  default_signals();
   if (chdir(id->cwd ? id->cwd : "/")) return fail(f, "chdir");
   return take_filter(id, f);
 }

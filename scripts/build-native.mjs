@@ -1,6 +1,6 @@
 // Builds the native programs (native/README.md) to build/native. No compiler is no error: the TypeScript shim takes their place.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -38,7 +38,10 @@ export function buildNative() {
     }
     mkdirSync(target, { recursive: true });
     const flags = ['-O2', '-static', '-std=gnu11', '-Wall', '-Wextra', '-fstack-protector-strong', '-D_FORTIFY_SOURCE=2'];
-    const run = spawnSync(cc, [...flags, '-o', output, ...files], { encoding: 'utf8' });
+    // Built beside and renamed, so that nobody runs half a program.
+    const fresh = `${output}.${process.pid}`;
+    const run = spawnSync(cc, [...flags, '-o', fresh, ...files], { encoding: 'utf8' });
+    if (run.status === 0) renameSync(fresh, output);
     if (run.status !== 0) complaints.push(`${cc} could not build drover-${program}: ${run.stderr || run.error?.message}`);
     else if (run.stderr) process.stderr.write(run.stderr);
   }

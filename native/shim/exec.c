@@ -107,6 +107,7 @@ static void child(const struct request *q, const struct place *p, int in, int ou
   if (q->host) {
     identity_init(&host);
     host.cwd = q->identity.cwd;
+    write_oom_score_adj(S.record.identity.oom_score_adj);
     id = &host;
   } else {
     if (place_self(id, p, &f)) goto failed;

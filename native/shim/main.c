@@ -39,6 +39,8 @@ static void main_ended(const siginfo_t *how) {
   S.wait_code = how->si_code;
   S.wait_status = how->si_status;
   S.finished_at = now_ns(CLOCK_REALTIME);
+  /* A clock that was set back meanwhile must not make the task end before it began. */
+  if (S.started_at && S.finished_at < S.started_at) S.finished_at = S.started_at + now_ns(CLOCK_BOOTTIME) - S.started_boottime;
   if (S.launcher == S.main) S.launcher = 0;
   if (!S.started_at && !S.start_failed && !S.never_started) launch_failed("held", 0, "the process ended before it was released");
   set_state(ENDING);
@@ -222,6 +224,8 @@ static void shim_main(const u8 *frame, u32 len, int out) {
     if (sig == SIGHUP || sig == SIGINT || sig == SIGTERM || sig == SIGQUIT || sig == SIGUSR1 || sig == SIGUSR2 || sig == SIGTSTP) signal(sig, SIG_IGN);
   struct rlimit files = {4096, 4096};
   getrlimit(RLIMIT_NOFILE, &files);
+  S.inherited_files = files;
+  S.self = getpid();
   files.rlim_cur = files.rlim_max < 4096 ? files.rlim_max : files.rlim_cur < 4096 ? 4096 : files.rlim_cur;
   setrlimit(RLIMIT_NOFILE, &files);
   if (record_parse(frame + 4, len - 4, &S.record, start_argv, start_env, &message)) refuse(out, id, "invalid", message, 0);

@@ -159,7 +159,7 @@ void exit_record_text(void) {
   static const char *const units[] = {"session", "cgroup", "pid-namespace"};
   int started = S.started_at != 0;
   int signal = started && S.wait_code != CLD_EXITED ? S.wait_status : 0;
-  int code = S.start_failed ? (S.failure.error == ENOENT ? 127 : 126) : S.never_started ? 0 : signal ? 128 + signal : S.wait_status;
+  int code = S.start_failed ? (S.failure.error == ENOENT && strcmp(S.failure.stage, "chdir") ? 127 : 126) : S.never_started ? 0 : signal ? 128 + signal : S.wait_status;
   text_str(&t, "{\"version\":1,\"kind\":\"native\",\"bootId\":\"");
   text_str(&t, S.boot_id);
   text_str(&t, "\",\"pid\":");

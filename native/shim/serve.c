@@ -155,8 +155,8 @@ static void stop(u32 sig, u32 timeout) {
     S.stop_asked = 1;
     S.wait_code = CLD_EXITED;
     set_state(ENDING);
-  } else if (S.state <= HELD) never_started();
-  else if (S.state == RUNNING) {
+  } else if (S.state <= HELD && !S.go_sent) never_started();
+  else if (S.state <= RUNNING) {
     if (!S.stop_asked) kill_main((int)sig);
     S.stop_asked = 1;
     if (!S.stop_deadline || deadline < S.stop_deadline) S.stop_deadline = deadline;

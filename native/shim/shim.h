@@ -55,14 +55,15 @@ struct shim {
   int dir, log_dir, socket, signals, pid_lock;
   char boot_id[40];
   /* The launcher: the forked child of `direct` is the main process itself. */
-  pid_t launcher, main, init;
+  pid_t self, launcher, main, init;
+  struct rlimit inherited_files;
   int main_fd, init_fd, lifeline;
   int status, gate, verify, info;
   char info_text[512];
   u32 info_len;
   char oci_step;
   int go_said, verify_ready, go_sent;
-  u64 main_start_time, started_at, finished_at, go_deadline;
+  u64 main_start_time, started_at, started_boottime, finished_at, go_deadline;
   /* The end. */
   int have_status, wait_code, wait_status, oom_fd, leftover, start_failed, record_written, record_failed;
   u64 oom_kills, stop_deadline, kill_deadline, drain_deadline, next_step, quit;
@@ -104,7 +105,8 @@ void launch_failed(const char *stage, int error, const char *detail);
 void never_started(void);
 void launch_drain(void);
 pid_t oci_delete_start(void);
-extern char verify_report[65536];
+#define REPORT_MAX (128u * 1024u)
+extern char verify_report[REPORT_MAX];
 extern u32 verify_report_len;
 /* kill.c */
 int kill_unit_step(void);

@@ -26,21 +26,12 @@ import { clientFrame, encodeFrame, u8, u32 } from './wire.ts';
 
 const shim = locateNative('drover-shim') ?? '';
 const verifier = locateNative('drover-verify') ?? '';
+const system = ['/usr', '/bin', '/lib', '/lib64', '/etc'].filter((path) => existsSync(path));
 const bwrap = [
-  ...[
-    'bwrap',
-    '--as-pid-1',
-    '--info-fd',
-    '4',
-    '--unshare-user',
-    '--unshare-pid',
-    '--ro-bind',
-    '/',
-    '/',
-    '--proc',
-    '/proc',
-  ],
-  ...['--dev', '/dev', '--tmpfs', '/tmp', '--ro-bind', verifier, '/tmp/verify', '/tmp/verify', '3'],
+  ...['bwrap', '--as-pid-1', '--info-fd', '4', '--unshare-user', '--unshare-pid'],
+  ...system.flatMap((path) => ['--ro-bind', path, path]),
+  ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
+  ...['--ro-bind', verifier, '/tmp/verify', '/tmp/verify', '3'],
 ];
 const long = process.env['DROVER_LONG'] === '1';
 const env = { PATH: '/usr/bin:/bin' };

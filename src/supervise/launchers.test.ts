@@ -16,6 +16,8 @@ const verifier = locateNative('drover-verify') ?? '';
 const { SIGKILL, SIGSEGV } = constants.signals;
 const asRoot = process.getuid?.() === 0;
 const has = (program: string) => spawnSync(program, ['--version']).status === 0;
+/** Not all of /: mounts of others come and go while bwrap binds them. */
+const system = ['/usr', '/bin', '/lib', '/lib64', '/etc'].filter((path) => existsSync(path));
 const env = { PATH: '/usr/bin:/bin' };
 const nonce = 'n-1';
 
@@ -69,21 +71,9 @@ describe.skipIf(native === null)('the native shim', () => {
     encodeVerify({ nonce, command: ['sh', '-c', script], env, identity: { noNewPrivs: true, capabilities: 0n } });
 
   const bwrap = (...more: string[]) => [
-    ...[
-      'bwrap',
-      '--as-pid-1',
-      '--info-fd',
-      '4',
-      '--unshare-pid',
-      '--unshare-ipc',
-      '--ro-bind',
-      '/',
-      '/',
-      '--proc',
-      '/proc',
-      '--dev',
-      '/dev',
-    ],
+    ...['bwrap', '--as-pid-1', '--info-fd', '4', '--unshare-pid', '--unshare-ipc'],
+    ...system.flatMap((path) => ['--ro-bind', path, path]),
+    ...['--proc', '/proc', '--dev', '/dev'],
     ...[...more, '--tmpfs', '/tmp', '--ro-bind', verifier, '/tmp/verify', '/tmp/verify', '3'],
   ];
 
