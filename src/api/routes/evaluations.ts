@@ -24,9 +24,12 @@ function stubOf(evaluation: Evaluation): object {
   return { ...fields, WaitUntil: evaluation.WaitUntil === zeroTime ? null : evaluation.WaitUntil };
 }
 
+function links(evaluation: Evaluation): readonly string[] {
+  return [evaluation.PreviousEval, evaluation.NextEval, evaluation.BlockedEval].filter((id) => id !== '');
+}
+
 /** The evaluations that led to this one or came of it, oldest first. */
 export function relatedEvaluations(snapshot: ServerSnapshot, evaluation: Evaluation): readonly Evaluation[] {
-  const links = (each: Evaluation) => [each.PreviousEval, each.NextEval, each.BlockedEval].filter((id) => id !== '');
   const ofJob = [...snapshot.by('evaluations', 'job', jobId(evaluation.Namespace, evaluation.JobID))];
   const neighbours = new Map<string, string[]>();
   for (const each of ofJob)
