@@ -264,7 +264,17 @@ void launch_failed(const char *stage, int error, const char *detail) {
   S.start_failed = 1;
   S.failure.stage = stage;
   S.failure.error = error;
-  if (detail) strncpy(S.failure_text, detail, sizeof S.failure_text - 1);
+  struct text t = {S.failure_text, 0, sizeof S.failure_text - 1, 0};
+  if (detail) text_str(&t, detail);
+  if (detail && S.record.launcher != LAUNCH_DIRECT) {
+    /* What bwrap or the runtime said is the reason a person needs. */
+    output_read(1);
+    size_t n = output_said_len;
+    while (n && (output_said[n - 1] == '\n' || output_said[n - 1] == ' ')) n--;
+    if (n) text_str(&t, ": ");
+    text_raw(&t, output_said, n);
+  }
+  S.failure_text[t.len] = 0;
   S.go_deadline = 0;
   if (S.launcher > 0) kill(S.launcher, SIGKILL);
   kill_main(SIGKILL);
@@ -428,6 +438,6 @@ void launch_child_ended(pid_t pid, const siginfo_t *how) {
     return;
   }
   S.main = 0;
-  launch_failed(S.record.launcher == LAUNCH_BWRAP ? "bwrap" : "launch", 0, "the launcher ended without a process; see the task's stderr");
+  launch_failed(S.record.launcher == LAUNCH_BWRAP ? "bwrap" : "launch", 0, "the launcher ended without a process");
   set_state(ENDING);
 }

@@ -8,6 +8,8 @@
 #define STALL_MS 1000
 static u8 chunk[CHUNK];
 static u8 pending[2][WINDOW];
+char output_said[160];
+size_t output_said_len;
 
 /* The number behind `<name>.`, or -1 where the entry is not one of this stream's files. */
 static int64_t index_of(const char *entry, const char *name) {
@@ -78,7 +80,17 @@ static int next_file(struct sink *s) {
   return 0;
 }
 
+static void remember(const u8 *p, size_t n) {
+  size_t keep = sizeof output_said;
+  if (n > keep) { p += n - keep; n = keep; }
+  size_t old = output_said_len < keep - n ? output_said_len : keep - n;
+  memmove(output_said, output_said + output_said_len - old, old);
+  memcpy(output_said + old, p, n);
+  output_said_len = old + n;
+}
+
 static void store(struct sink *s, const u8 *p, size_t n) {
+  if (S.state < RUNNING && s == &S.sinks[1]) remember(p, n);
   while (n) {
     if ((s->file < 0 || s->size >= S.record.max_bytes) && next_file(s)) break;
     size_t room = s->size < S.record.max_bytes ? (size_t)(S.record.max_bytes - s->size) : 0;

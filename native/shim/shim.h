@@ -115,6 +115,9 @@ void kill_unit_cleanup(void);
 int next_child(pid_t *pids, int cap);
 u64 processes_in_unit(void);
 /* output.c */
+/* The end of what came on stderr before the task ran: the launcher's words. */
+extern char output_said[160];
+extern size_t output_said_len;
 int output_open(int write_ends[2], const char **message);
 void output_read(int which);
 void output_forward(int which);

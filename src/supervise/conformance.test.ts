@@ -532,6 +532,24 @@ describe.each(kinds)('the %s shim', (kind) => {
       await shim.shutdown();
     });
 
+    test('leaves nothing in the shim, however many there were', async () => {
+      const shim = await supervisor.start(sh('sleep 60'));
+      await shim.held();
+      const descriptors = () => readdirSync(`/proc/${shim.pid}/fd`).length;
+      const one = async () => {
+        const exec = await shim.exec({ command: ['echo', 'x'], env });
+        await Promise.all([text(exec), exec.exit]);
+      };
+      await one();
+      await until('settled', () => true);
+      const before = descriptors();
+      for (let i = 0; i < 40; i++) await Promise.all([one(), one(), one()]);
+      await until('as many descriptors as before', () => descriptors() <= before);
+      await shim.stop();
+      await end(shim);
+      await shim.shutdown();
+    });
+
     onlyNative('with a terminal has one of the size it should have, and is resized', async () => {
       const shim = await supervisor.start(sh('sleep 60'));
       await shim.held();

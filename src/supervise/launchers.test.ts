@@ -268,7 +268,11 @@ describe.skipIf(native === null)('the native shim', () => {
     const broken = oci('runc', `broken${++named}`);
     rmSync(join(base, `broken${named}`, 'config.json'));
     const shim = await supervisor.start(record({ ...broken, verify: verify('true') }));
-    expect(await end(shim)).toMatchObject({ started: false, by: 'start-failed', error: { stage: 'oci create' } });
+    expect(await end(shim)).toMatchObject({
+      started: false,
+      by: 'start-failed',
+      error: { stage: 'oci create', message: expect.stringMatching(/create failed: .*config\.json/) },
+    });
     await shim.shutdown();
   });
 });
