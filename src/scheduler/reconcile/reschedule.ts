@@ -48,7 +48,7 @@ function isFreeOfDeployment(allocation: Allocation, deployment: Deployment | nul
   if (deployment === null || allocation.DeploymentID !== deployment.ID || !isActive(deployment)) return true;
   if (allocation.DesiredTransition.Reschedule) return true;
   const state = deployment.TaskGroups?.[allocation.TaskGroup];
-  return state !== undefined && state.ProgressDeadline > 0 && allocation.DeploymentStatus?.Healthy !== null;
+  return state !== undefined && state.ProgressDeadline > 0 && (allocation.DeploymentStatus?.Healthy ?? null) !== null;
 }
 
 function hasAttempts(allocation: Allocation, policy: ReschedulePolicy): boolean {
