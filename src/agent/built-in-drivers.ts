@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import type { ClientDriver } from '../client/client-driver.ts';
 import { type DriverPlugin, openDriver } from '../driver-kit/driver-plugin.ts';
+import { locateVerifier } from '../driver-kit/verifier-program.ts';
+import { exec } from '../drivers/exec/index.ts';
 import { mockDriver } from '../drivers/mock/index.ts';
 import { rawExec } from '../drivers/raw-exec/index.ts';
 import { type IsolationHost, openIsolation } from '../isolation/isolation-host.ts';
@@ -11,7 +13,11 @@ import type { Supervisor } from '../supervise/contract.ts';
 import { createSupervisor } from '../supervise/supervisor.ts';
 import type { AgentConfig } from './config.ts';
 
-export const builtInDrivers: readonly DriverPlugin[] = [mockDriver, rawExec] as unknown as readonly DriverPlugin[];
+export const builtInDrivers: readonly DriverPlugin[] = [
+  exec,
+  mockDriver,
+  rawExec,
+] as unknown as readonly DriverPlugin[];
 
 export interface BuiltInDrivers {
   readonly drivers: ReadonlyMap<string, ClientDriver>;
@@ -26,7 +32,14 @@ export async function openBuiltInDrivers(
   log: Log,
 ): Promise<BuiltInDrivers> {
   const supervisor = createSupervisor();
-  const isolation = await openIsolation({ cgroupParent: config.client?.cgroupParent || 'drover.slice' });
+  const client = config.client!;
+  const isolation = await openIsolation({
+    cgroupParent: client.cgroupParent || 'drover.slice',
+    verifier: locateVerifier(),
+    stateDirectory,
+    taskRoot: client.allocDir || join(config.dataDir, 'alloc'),
+    ...(Object.keys(client.chrootEnv).length === 0 ? {} : { systemPaths: client.chrootEnv }),
+  });
   const deps = { supervisor, isolation, stateDirectory: join(stateDirectory, 'tasks'), log };
   const drivers = new Map<string, ClientDriver>();
   for (const plugin of builtInDrivers) {
