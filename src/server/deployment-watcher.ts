@@ -161,13 +161,13 @@ export function failDeployment(
   why: string,
 ): void {
   const reverts = Object.values(deployment.TaskGroups ?? {}).some((state) => state.AutoRevert);
-  const description = reverts ? `${why}${revert(draft, deployment, job)}` : why;
+  const description = reverts ? `${why}${revert(context, draft, deployment, job)}` : why;
   context.log.info('a deployment failed', { deployment: deployment.ID, job: job.ID, reason: description });
   putDeployment(draft, { ...deployment, Status: 'failed', StatusDescription: description });
 }
 
 /** What was done, as it stands at the end of the deployment's description. */
-function revert(draft: Draft, deployment: Deployment, job: Job): string {
+function revert(context: ServerContext, draft: Draft, deployment: Deployment, job: Job): string {
   const versions = [...draft.by('jobVersions', 'job', jobId(job.Namespace, job.ID))].filter(
     (version) => version.Stable,
   );
@@ -176,7 +176,7 @@ function revert(draft: Draft, deployment: Deployment, job: Job): string {
     .find((version) => version.Version !== deployment.JobVersion);
   if (stable === undefined) return ' - no stable job version to auto revert to';
   if (job.Version !== deployment.JobVersion) return '';
-  const stored = revertTo(draft, job, stable.Version);
+  const stored = revertTo(draft, job, stable.Version, context.newId);
   return stored?.Version === job.Version
     ? ` - not rolling back to stable job version ${stable.Version} as current job has same specification`
     : ` - rolling back to job version ${stable.Version}`;

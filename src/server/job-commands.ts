@@ -57,7 +57,7 @@ export async function revertJob(
       });
     }
     if (job.Version === version) throw new Fault('invalid', "can't revert to current version", { status: 500 });
-    const stored = revertTo(draft, job, version);
+    const stored = revertTo(draft, job, version, context.newId);
     if (stored === undefined) {
       const where = `job "${request.id}" in namespace "${request.namespace}" at version ${version}`;
       throw new Fault('not_found', `${where} not found`, { status: 500 });
@@ -68,10 +68,10 @@ export async function revertJob(
 }
 
 /** A new version with the spec of an old one; undefined: there is no such version. */
-export function revertTo(draft: Draft, job: Job, version: number): Job | undefined {
+export function revertTo(draft: Draft, job: Job, version: number, newId: () => string): Job | undefined {
   const old = draft.get('jobVersions', jobVersionId(job.Namespace, job.ID, version));
   if (old === undefined) return undefined;
-  const stored = storeJob(draft, { ...old, Stop: false });
+  const stored = storeJob(draft, { ...old, Stop: false }, newId);
   const submission = draft.get('jobSubmissions', jobVersionId(job.Namespace, job.ID, version));
   if (submission !== undefined && stored.Version !== job.Version) {
     draft.put('jobSubmissions', { ...submission, Version: stored.Version, JobModifyIndex: stored.JobModifyIndex });
@@ -98,7 +98,7 @@ export async function scaleGroup(context: ServerContext, request: ScaleGroup): P
     checkGroup(draft, job, request);
     if (count === null) return { evalId: '', evalCreateIndex: 0, jobModifyIndex: job.JobModifyIndex };
     const groups = job.TaskGroups.map((group) => (group.Name === request.group ? { ...group, Count: count } : group));
-    const stored = storeJob(draft, { ...job, TaskGroups: groups });
+    const stored = storeJob(draft, { ...job, TaskGroups: groups }, context.newId);
     return { ...evaluate(draft, stored, evalId, 'job-scaling'), jobModifyIndex: stored.JobModifyIndex };
   });
   return { ...result, index };

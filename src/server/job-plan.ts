@@ -22,7 +22,7 @@ export function planJob(
   if (errors.length > 0) throw new Fault('invalid', formatErrors(errors), { status: 500 });
   const before = snapshot.get('jobs', jobId(job.Namespace, job.ID)) ?? null;
   const draft = new Draft(snapshot, snapshot.index + 1, context.clock.now());
-  const stored = storeJob(draft, job);
+  const stored = storeJob(draft, job, context.newId);
   const { evalId } = evaluate(draft, stored, context.newId(), 'job-register');
   const base = {
     jobModifyIndex: before?.JobModifyIndex ?? 0,

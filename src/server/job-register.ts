@@ -58,7 +58,7 @@ export async function registerJob(
   const { index, result } = await context.write((draft) => {
     const before = draft.get('jobs', jobId(job.Namespace, job.ID));
     if (request.enforceIndex) enforceIndex(before, request.jobModifyIndex);
-    const stored = storeJob(draft, preserved(job, before, request));
+    const stored = storeJob(draft, preserved(job, before, request), context.newId);
     if (request.submission !== null && stored.Version !== before?.Version)
       keepSubmission(draft, stored, request.submission);
     return {
@@ -101,12 +101,12 @@ function preserved(job: Job, before: Job | undefined, request: RegisterJob): Job
 }
 
 /** The job as it is stored now: a new version where its spec changed, else the one that is there. */
-export function storeJob(draft: Draft, job: Job): Job {
+export function storeJob(draft: Draft, job: Job, newId: () => string): Job {
   const key = jobId(job.Namespace, job.ID);
   const before = draft.get('jobs', key);
   if (before !== undefined && specOf(before) === specOf(job)) return before;
   const stored = putJobVersion(draft, {
-    ...job,
+    ...withPolicyIds(draft, job, before, newId),
     Version: before === undefined ? 0 : before.Version + 1,
     Stable: false,
     Status: before?.Status === 'running' ? 'running' : '',
@@ -117,6 +117,17 @@ export function storeJob(draft: Draft, job: Job): Job {
   });
   dropOldVersions(draft, key);
   return stored;
+}
+
+/** A scaling policy keeps its id and first index as long as its group has one. */
+function withPolicyIds(draft: Draft, job: Job, before: Job | undefined, newId: () => string): Job {
+  const groups = job.TaskGroups.map((group) => {
+    if (group.Scaling === null) return group;
+    const known = before?.TaskGroups.find((one) => one.Name === group.Name)?.Scaling;
+    const { ID, CreateIndex } = known ?? { ID: newId(), CreateIndex: draft.index };
+    return { ...group, Scaling: { ...group.Scaling, ID, CreateIndex, ModifyIndex: draft.index } };
+  });
+  return { ...job, TaskGroups: groups };
 }
 
 /** What makes a version: the spec without what the server keeps in the same row. */
