@@ -12,106 +12,111 @@ export interface JournalUnderTest {
 /** `make` gives an empty place for each test. */
 export function journalConformance(name: string, make: () => JournalUnderTest): void {
   describe(`${name} as a journal`, () => {
-    it('is empty at index 0 at first and takes the writer’s place with an epoch', async () => {
-      const journal = make().open();
-      const contents = await journal.load();
-      expect({ ...contents, rows: [...contents.rows] }).toMatchObject({ index: 0, rows: [], damage: [] });
-      expect(contents.epoch).toBeGreaterThan(0);
-      await journal.close();
-    });
+    keepsWhatItIsGiven(make);
+    refusesWhatItMust(make);
+  });
+}
 
-    it('gives back after a restart what was committed, and a larger epoch', async () => {
-      const place = make();
-      const journal = place.open();
-      const { epoch } = await journal.load();
-      const rows = [
-        { table: 'a', id: 'x', row: { n: 1 } },
-        { table: 'a', id: 'y', row: { n: 2, deep: { list: [1, null, 'é'] } } },
-        { table: 'b', id: 'x', row: {} },
-      ];
-      expect(await journal.commit({ expectedIndex: 0, epoch, index: 3, changes: rows })).toBe(3);
-      await journal.commit({ expectedIndex: 3, epoch, index: 4, changes: [{ table: 'a', id: 'x', row: null }] });
-      await journal.close();
-      const second = place.open();
-      const found = await second.load();
-      expect(found.index).toBe(4);
-      expect(found.epoch).toBeGreaterThan(epoch);
-      expect([...found.rows].map(({ table, id, row }) => ({ table, id, row })).sort(byId)).toEqual(
-        [rows[2], rows[1]].sort(byId),
-      );
-      await second.close();
-    });
+function keepsWhatItIsGiven(make: () => JournalUnderTest): void {
+  it('is empty at index 0 at first and takes the writer’s place with an epoch', async () => {
+    const journal = make().open();
+    const contents = await journal.load();
+    expect({ ...contents, rows: [...contents.rows] }).toMatchObject({ index: 0, rows: [], damage: [] });
+    expect(contents.epoch).toBeGreaterThan(0);
+    await journal.close();
+  });
 
-    it('gives numbers back as numbers, however large, and bigints as bigints', async () => {
-      const place = make();
-      const journal = place.open();
-      const { epoch } = await journal.load();
-      const row = {
-        time: 1_795_480_000_000_000_000,
-        big: 9007199254740993n,
-        text: '\u0000bigint:x',
-        list: [-(2n ** 70n)],
-      };
-      await journal.commit({ expectedIndex: 0, epoch, index: 1, changes: [{ table: 'a', id: 'x', row }] });
-      await journal.close();
-      expect([...(await reload(place)).rows].map((change) => change.row)).toEqual([row]);
-    });
+  it('gives back after a restart what was committed, and a larger epoch', async () => {
+    const place = make();
+    const journal = place.open();
+    const { epoch } = await journal.load();
+    const rows = [
+      { table: 'a', id: 'x', row: { n: 1 } },
+      { table: 'a', id: 'y', row: { n: 2, deep: { list: [1, null, 'é'] } } },
+      { table: 'b', id: 'x', row: {} },
+    ];
+    expect(await journal.commit({ expectedIndex: 0, epoch, index: 3, changes: rows })).toBe(3);
+    await journal.commit({ expectedIndex: 3, epoch, index: 4, changes: [{ table: 'a', id: 'x', row: null }] });
+    await journal.close();
+    const second = place.open();
+    const found = await second.load();
+    expect(found.index).toBe(4);
+    expect(found.epoch).toBeGreaterThan(epoch);
+    expect([...found.rows].map(({ table, id, row }) => ({ table, id, row })).sort(byId)).toEqual(
+      [rows[2], rows[1]].sort(byId),
+    );
+    await second.close();
+  });
 
-    it('refuses a commit that expects another index, and writes nothing of it', async () => {
-      const place = make();
-      const journal = place.open();
-      const { epoch } = await journal.load();
-      await journal.commit({ expectedIndex: 0, epoch, index: 1, changes: [{ table: 'a', id: 'x', row: { n: 1 } }] });
-      const stale = journal.commit({
-        expectedIndex: 0,
-        epoch,
-        index: 2,
-        changes: [{ table: 'a', id: 'x', row: { n: 2 } }],
-      });
-      await expect(stale).rejects.toMatchObject({ kind: 'conflict' });
-      await journal.close();
-      const found = await reload(place);
-      expect([...found.rows]).toMatchObject([{ row: { n: 1 } }]);
-    });
+  it('gives numbers back as numbers, however large, and bigints as bigints', async () => {
+    const place = make();
+    const journal = place.open();
+    const { epoch } = await journal.load();
+    const row = {
+      time: 1_795_480_000_000_000_000,
+      big: 9007199254740993n,
+      text: '\u0000bigint:x',
+      list: [-(2n ** 70n)],
+    };
+    await journal.commit({ expectedIndex: 0, epoch, index: 1, changes: [{ table: 'a', id: 'x', row }] });
+    await journal.close();
+    expect([...(await reload(place)).rows].map((change) => change.row)).toEqual([row]);
+  });
 
-    it('refuses a commit of an older writer', async () => {
-      const place = make();
-      const journal = place.open();
-      const { epoch } = await journal.load();
-      const old = place.shared ? journal : null;
-      if (old === null) await journal.close();
-      const second = place.open();
-      await second.load();
-      const writer = old ?? second;
-      await expect(writer.commit({ expectedIndex: 0, epoch, index: 1, changes: [] })).rejects.toMatchObject({
-        kind: 'conflict',
-      });
-      await second.close();
-      if (old !== null) await old.close();
-    });
+  it('keeps ids of any characters and any length apart', async () => {
+    const place = make();
+    const journal = place.open();
+    const { epoch } = await journal.load();
+    const ids = ['', 'a\u0000b', 'a', 'é'.repeat(2000), `${'é'.repeat(2000)}!`, '日本/\n"\\'];
+    const changes = ids.map((id, n) => ({ table: 't', id, row: { n } }));
+    await journal.commit({ expectedIndex: 0, epoch, index: 1, changes });
+    await journal.close();
+    const found = await reload(place);
+    expect(new Map([...found.rows].map(({ id, row }) => [id, row]))).toEqual(new Map(ids.map((id, n) => [id, { n }])));
+  });
+}
 
-    it('refuses a commit above its limit', async () => {
-      const journal = make().open();
-      const { epoch } = await journal.load();
-      const row = { text: 'x'.repeat(journal.maxCommitBytes + 1) };
-      const commit = journal.commit({ expectedIndex: 0, epoch, index: 1, changes: [{ table: 'a', id: 'x', row }] });
-      await expect(commit).rejects.toMatchObject({ kind: 'invalid' });
-      await journal.close();
+function refusesWhatItMust(make: () => JournalUnderTest): void {
+  it('refuses a commit that expects another index, and writes nothing of it', async () => {
+    const place = make();
+    const journal = place.open();
+    const { epoch } = await journal.load();
+    await journal.commit({ expectedIndex: 0, epoch, index: 1, changes: [{ table: 'a', id: 'x', row: { n: 1 } }] });
+    const stale = journal.commit({
+      expectedIndex: 0,
+      epoch,
+      index: 2,
+      changes: [{ table: 'a', id: 'x', row: { n: 2 } }],
     });
+    await expect(stale).rejects.toMatchObject({ kind: 'conflict' });
+    await journal.close();
+    const found = await reload(place);
+    expect([...found.rows]).toMatchObject([{ row: { n: 1 } }]);
+  });
 
-    it('keeps ids of any characters and any length apart', async () => {
-      const place = make();
-      const journal = place.open();
-      const { epoch } = await journal.load();
-      const ids = ['', 'a\u0000b', 'a', 'é'.repeat(2000), `${'é'.repeat(2000)}!`, '日本/\n"\\'];
-      const changes = ids.map((id, n) => ({ table: 't', id, row: { n } }));
-      await journal.commit({ expectedIndex: 0, epoch, index: 1, changes });
-      await journal.close();
-      const found = await reload(place);
-      expect(new Map([...found.rows].map(({ id, row }) => [id, row]))).toEqual(
-        new Map(ids.map((id, n) => [id, { n }])),
-      );
+  it('refuses a commit of an older writer', async () => {
+    const place = make();
+    const journal = place.open();
+    const { epoch } = await journal.load();
+    const old = place.shared ? journal : null;
+    if (old === null) await journal.close();
+    const second = place.open();
+    await second.load();
+    const writer = old ?? second;
+    await expect(writer.commit({ expectedIndex: 0, epoch, index: 1, changes: [] })).rejects.toMatchObject({
+      kind: 'conflict',
     });
+    await second.close();
+    if (old !== null) await old.close();
+  });
+
+  it('refuses a commit above its limit', async () => {
+    const journal = make().open();
+    const { epoch } = await journal.load();
+    const row = { text: 'x'.repeat(journal.maxCommitBytes + 1) };
+    const commit = journal.commit({ expectedIndex: 0, epoch, index: 1, changes: [{ table: 'a', id: 'x', row }] });
+    await expect(commit).rejects.toMatchObject({ kind: 'invalid' });
+    await journal.close();
   });
 }
 

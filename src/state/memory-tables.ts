@@ -27,7 +27,9 @@ interface SecondaryIndex {
 }
 
 /** The length first, so that no key is the beginning of another's entries. */
-const entryPrefix = (key: string): string => `${key.length}:${key}\u0000`;
+function entryPrefix(key: string): string {
+  return `${key.length}:${key}\u0000`;
+}
 
 /**
  * The tables of one state: B-trees that share what did not change with the copies made of them.
