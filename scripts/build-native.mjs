@@ -34,15 +34,26 @@ export function buildNative() {
     if (existsSync(output) && statSync(output).mtimeMs >= newest(inputs)) continue;
     cc ??= compiler();
     if (cc === undefined) {
-      return ['No C compiler (cc, gcc, clang) was found: tasks are supervised by the slower TypeScript program. Install one and build again, or set CC.'];
+      return [
+        'No C compiler (cc, gcc, clang) was found: tasks are supervised by the slower TypeScript program. Install one and build again, or set CC.',
+      ];
     }
     mkdirSync(target, { recursive: true });
-    const flags = ['-O2', '-static', '-std=gnu11', '-Wall', '-Wextra', '-fstack-protector-strong', '-D_FORTIFY_SOURCE=2'];
+    const flags = [
+      '-O2',
+      '-static',
+      '-std=gnu11',
+      '-Wall',
+      '-Wextra',
+      '-fstack-protector-strong',
+      '-D_FORTIFY_SOURCE=2',
+    ];
     // Built beside and renamed, so that nobody runs half a program.
     const fresh = `${output}.${process.pid}`;
     const run = spawnSync(cc, [...flags, '-o', fresh, ...files], { encoding: 'utf8' });
     if (run.status === 0) renameSync(fresh, output);
-    if (run.status !== 0) complaints.push(`${cc} could not build drover-${program}: ${run.stderr || run.error?.message}`);
+    if (run.status !== 0)
+      complaints.push(`${cc} could not build drover-${program}: ${run.stderr || run.error?.message}`);
     else if (run.stderr) process.stderr.write(run.stderr);
   }
   return complaints;

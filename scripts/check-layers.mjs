@@ -18,10 +18,9 @@ const floors = [
 const pureFloors = new Set(['lib', 'hcl', 'model', 'jobspec', 'scheduler', 'driver', 'api-client']);
 const driverMayImport = new Set(['driver', 'driver-kit', 'isolation', 'supervise', 'lib', 'lib/node', 'drivers']);
 // The one meeting place of server and client: declared by the client, implemented by the server.
-const meetings = new Set([
-  'server → client/server-connection.ts',
-]);
-const impure = /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(|\bprocess\.(?!emitWarning)|\bsetTimeout\(|\bsetInterval\(/;
+const meetings = new Set(['server → client/server-connection.ts']);
+const impure =
+  /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(|\bprocess\.(?!emitWarning)|\bsetTimeout\(|\bsetInterval\(/;
 
 const rank = new Map(floors.flatMap((names, index) => names.map((name) => [name, index])));
 const folderOf = (path) => (path.startsWith('lib/node/') ? 'lib/node' : path.split('/')[0]);
@@ -31,7 +30,8 @@ const byPath = new Map(files.map((file) => [file.path, file]));
 
 for (const file of files) {
   const from = folderOf(file.path);
-  if (!rank.has(from)) problems.push(`src/${file.path}: folder "${from}" stands on no floor; add it to scripts/check-layers.mjs`);
+  if (!rank.has(from))
+    problems.push(`src/${file.path}: folder "${from}" stands on no floor; add it to scripts/check-layers.mjs`);
   for (const { to, line } of file.imports) {
     const place = `src/${file.path}:${line}`;
     if (to.startsWith('node:')) {
@@ -44,7 +44,8 @@ for (const file of files) {
     if (meetings.has(`${from} → ${to}`)) continue;
     if (file.isTest && rank.get(target) <= rank.get('driver-kit')) continue; // a test may use a real store or runner of the lower floors
     if (from === 'drivers' && !driverMayImport.has(target)) problems.push(`${place}: a driver must not import ${to}`);
-    if (!(rank.get(target) < rank.get(from))) problems.push(`${place}: ${from} must not import ${to} (imports go only downward)`);
+    if (!(rank.get(target) < rank.get(from)))
+      problems.push(`${place}: ${from} must not import ${to} (imports go only downward)`);
   }
   if (pureFloors.has(from) && !file.isTest) {
     file.text.split('\n').forEach((line, index) => {
@@ -61,7 +62,9 @@ const stack = [];
 function visit(path) {
   if (state.get(path) === 'done') return;
   if (state.get(path) === 'open') {
-    problems.push(`import cycle: ${[...stack.slice(stack.indexOf(path)), path].map((name) => `src/${name}`).join(' → ')}`);
+    problems.push(
+      `import cycle: ${[...stack.slice(stack.indexOf(path)), path].map((name) => `src/${name}`).join(' → ')}`,
+    );
     return;
   }
   state.set(path, 'open');

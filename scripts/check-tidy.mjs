@@ -7,8 +7,11 @@ import { root, sourceFiles } from './lib/source-files.mjs';
 const maximumFileLines = 500;
 const maximumFunctionLines = 70;
 /** Files that are entered from outside src: package exports, bin, scripts, processes of their own. */
-const entries = new Set(Object.values(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).exports).map(
-  (path) => path.replace('./dist/', '').replace(/\.js$/, '.ts')));
+const exported = Object.values(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).exports);
+const entries = new Set([
+  'cli/main.ts',
+  ...exported.map((path) => path.replace('./dist/', '').replace(/\.js$/, '.ts')),
+]);
 const exemptions = JSON.parse(readFileSync(join(root, 'scripts/tidy-exemptions.json'), 'utf8'));
 const used = new Set();
 const problems = [];
@@ -24,24 +27,32 @@ const imported = new Set(files.filter((file) => !file.isTest).flatMap((file) => 
 
 for (const file of files) {
   const lines = file.text.split('\n').length - 1;
-  if (lines > maximumFileLines && !file.isTest) report('file', file.path, `${lines} lines (at most ${maximumFileLines})`);
-  if (!file.isTest && !imported.has(file.path) && !entries.has(file.path)) report('unused', file.path, 'nobody imports this file');
+  if (lines > maximumFileLines && !file.isTest)
+    report('file', file.path, `${lines} lines (at most ${maximumFileLines})`);
+  if (!file.isTest && !imported.has(file.path) && !entries.has(file.path))
+    report('unused', file.path, 'nobody imports this file');
   const name = file.path.split('/').at(-1);
   if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.test)?\.ts$/.test(name)) report('name', file.path, 'file names are kebab-case');
   if (/^(utils?|helpers?|common|types)\.ts$/.test(name)) report('name', file.path, 'name a file after what it exports');
-  if (!file.isTest) for (const [start, length] of longFunctions(file.text)) report('function', file.path, `function at line ${start} has ${length} lines (at most ${maximumFunctionLines})`);
+  if (!file.isTest)
+    for (const [start, length] of longFunctions(file.text))
+      report('function', file.path, `function at line ${start} has ${length} lines (at most ${maximumFunctionLines})`);
 }
 for (const folder of new Set(files.map((file) => dirname(file.path)))) {
   const depth = folder.split('/').length;
-  if (depth <= 2 && !existsSync(join(root, 'src', folder, 'README.md'))) report('readme', folder, 'the folder has no README.md');
+  if (depth <= 2 && !existsSync(join(root, 'src', folder, 'README.md')))
+    report('readme', folder, 'the folder has no README.md');
 }
 for (const [rule, paths] of Object.entries(exemptions))
-  for (const path of Object.keys(paths)) if (!used.has(`${rule} ${path}`)) problems.push(`scripts/tidy-exemptions.json: ${rule} ${path} is no longer needed`);
+  for (const path of Object.keys(paths))
+    if (!used.has(`${rule} ${path}`))
+      problems.push(`scripts/tidy-exemptions.json: ${rule} ${path} is no longer needed`);
 
 /** Functions and methods by indentation: the formatter guarantees that a body ends with a brace in the column of its first line. */
 function* longFunctions(text) {
   const lines = text.split('\n');
-  const opening = /^(\s*)(?:export )?(?:default )?(?:(?:async )?function\*? |(?:static |readonly |override )*(?:async )?\*?#?[\w$]+(?:<[^>]*>)?\([^;]*(?:\{|\()$|(?:const|let) \w+ = (?:async )?(?:\([^;]*\)|\w+)(?:: [^=]+)? =>)/;
+  const opening =
+    /^(\s*)(?:export )?(?:default )?(?:(?:async )?function\*? |(?:static |readonly |override )*(?:async )?\*?#?[\w$]+(?:<[^>]*>)?\([^;]*(?:\{|\()$|(?:const|let) \w+ = (?:async )?(?:\([^;]*\)|\w+)(?:: [^=]+)? =>)/;
   for (let index = 0; index < lines.length; index++) {
     const match = opening.exec(lines[index]);
     if (!match || /^\s*(?:if|for|while|switch|return|else|describe|it|test)\b/.test(lines[index])) continue;
@@ -50,7 +61,10 @@ function* longFunctions(text) {
   }
 }
 
-const sizes = files.filter((file) => !file.isTest).map((file) => file.text.split('\n').length - 1).sort((a, b) => a - b);
+const sizes = files
+  .filter((file) => !file.isTest)
+  .map((file) => file.text.split('\n').length - 1)
+  .sort((a, b) => a - b);
 for (const problem of problems) console.error(problem);
 console.log(`tidy: ${sizes.length} files, median ${sizes[sizes.length >> 1]} lines, ${problems.length} problems`);
 process.exit(problems.length === 0 ? 0 : 1);

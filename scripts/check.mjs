@@ -13,7 +13,8 @@ const steps = [
   ['tidy', process.execPath, ['scripts/check-tidy.mjs']],
   ['lint', tool('biome'), ['check', '--error-on-warnings', '--diagnostic-level=error']],
 ];
-if (!process.argv.includes('--static')) steps.push(['unit tests', tool('vitest'), ['run', '--project', 'unit', '--reporter=dot']]);
+if (!process.argv.includes('--static'))
+  steps.push(['unit tests', tool('vitest'), ['run', '--project', 'unit', '--reporter=dot']]);
 
 let failed = 0;
 for (const [name, command, args] of steps) {

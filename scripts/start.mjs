@@ -9,7 +9,10 @@ import { root } from './lib/source-files.mjs';
 
 const option = (name, otherwise) => {
   const words = process.argv.slice(2);
-  const at = words.findIndex((word) => word === `-${name}` || word === `--${name}` || word.startsWith(`-${name}=`) || word.startsWith(`--${name}=`));
+  const at = words.findIndex(
+    (word) =>
+      word === `-${name}` || word === `--${name}` || word.startsWith(`-${name}=`) || word.startsWith(`--${name}=`),
+  );
   if (at < 0) return otherwise;
   return words[at].includes('=') ? words[at].slice(words[at].indexOf('=') + 1) : (words[at + 1] ?? otherwise);
 };
@@ -30,10 +33,14 @@ if (isRoot) {
 build();
 mkdirSync(dataDir, { recursive: true, mode: 0o755 });
 
-const agent = spawn(process.execPath, [drover, 'agent', '-server', '-client', `-data-dir=${dataDir}`, `-http-port=${port}`], {
-  stdio: ['ignore', 'inherit', 'inherit'],
-  detached: true, // Ctrl-C is passed on below, once
-});
+const agent = spawn(
+  process.execPath,
+  [drover, 'agent', '-server', '-client', `-data-dir=${dataDir}`, `-http-port=${port}`],
+  {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true, // Ctrl-C is passed on below, once
+  },
+);
 let agentExit = null;
 agent.on('exit', (code, signal) => {
   agentExit = code ?? signal;
@@ -44,7 +51,10 @@ process.on('SIGTERM', () => agent.kill('SIGTERM'));
 if (await ready()) {
   say('\nRunning examples/hello.nomad.hcl:\n');
   const env = { ...process.env, NOMAD_ADDR: address };
-  const run = spawnSync(process.execPath, [drover, 'job', 'run', join(root, 'examples/hello.nomad.hcl')], { stdio: 'inherit', env });
+  const run = spawnSync(process.execPath, [drover, 'job', 'run', join(root, 'examples/hello.nomad.hcl')], {
+    stdio: 'inherit',
+    env,
+  });
   if (run.status === 0) {
     say('\nIts output:\n');
     spawnSync(process.execPath, [drover, 'alloc', 'logs', '-job', 'hello'], { stdio: 'inherit', env });

@@ -48,7 +48,9 @@ async function main() {
     say(`\n── ${lane.name} ──`);
     const counts = await runLane(lane);
     for (const key of Object.keys(total)) total[key] += counts[key];
-    rows.push(`${lane.name.padEnd(11)} ${String(counts.passed).padStart(6)} passed ${String(counts.failed).padStart(4)} failed ${String(counts.skipped).padStart(5)} skipped  ${Math.round((Date.now() - started) / 1000)} s`);
+    rows.push(
+      `${lane.name.padEnd(11)} ${String(counts.passed).padStart(6)} passed ${String(counts.failed).padStart(4)} failed ${String(counts.skipped).padStart(5)} skipped  ${Math.round((Date.now() - started) / 1000)} s`,
+    );
   }
   rmSync(scratch, { recursive: true, force: true });
   console.log(`\n${rows.join('\n')}\n`);
@@ -69,14 +71,33 @@ async function runLane(lane) {
 /** Runs a command; ends its whole process group at the lane's limit. @returns the exit code, or null after the limit */
 function limited(command, args, lane, options = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], detached: true, ...options });
-    const timer = setTimeout(() => {
-      say(`${lane.name}: FAILED, not finished within its limit of ${lane.minutes * factor} minutes`);
-      try { process.kill(-child.pid, 'SIGKILL'); } catch { /* it ended meanwhile */ }
-      resolve(null);
-    }, lane.minutes * factor * 60_000);
-    child.on('error', (error) => { clearTimeout(timer); say(String(error)); resolve(1); });
-    child.on('exit', (code) => { clearTimeout(timer); resolve(code ?? 1); });
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      detached: true,
+      ...options,
+    });
+    const timer = setTimeout(
+      () => {
+        say(`${lane.name}: FAILED, not finished within its limit of ${lane.minutes * factor} minutes`);
+        try {
+          process.kill(-child.pid, 'SIGKILL');
+        } catch {
+          /* it ended meanwhile */
+        }
+        resolve(null);
+      },
+      lane.minutes * factor * 60_000,
+    );
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      say(String(error));
+      resolve(1);
+    });
+    child.on('exit', (code) => {
+      clearTimeout(timer);
+      resolve(code ?? 1);
+    });
   });
 }
 
@@ -99,14 +120,17 @@ async function vitest(lane) {
   const result = JSON.parse(readFileSync(report, 'utf8'));
   for (const file of result.testResults ?? [])
     for (const test of file.assertionResults ?? [])
-      if (test.status === 'pending' || test.status === 'skipped' || test.status === 'todo') say(`skipped: ${test.fullName}`);
+      if (test.status === 'pending' || test.status === 'skipped' || test.status === 'todo')
+        say(`skipped: ${test.fullName}`);
   const failed = result.numFailedTests + (code !== 0 && result.numFailedTests === 0 ? 1 : 0);
   return { passed: result.numPassedTests, failed, skipped: result.numPendingTests + (result.numTodoTests ?? 0) };
 }
 
 function hasTests(project) {
   const folder = join(root, 'test', project);
-  return existsSync(folder) && readdirSync(folder, { recursive: true }).some((name) => String(name).endsWith('.test.ts'));
+  return (
+    existsSync(folder) && readdirSync(folder, { recursive: true }).some((name) => String(name).endsWith('.test.ts'))
+  );
 }
 
 async function go(lane) {
@@ -114,7 +138,16 @@ async function go(lane) {
   if (!existsSync(join(folder, 'go.mod'))) return { passed: 0, failed: 0, skipped: 0 };
   const output = join(scratch, 'go.json');
   const code = await limited('sh', ['-c', `go test -json ./... > '${output}'`], lane, { cwd: folder });
-  const events = readFileSync(output, 'utf8').split('\n').filter(Boolean).flatMap((line) => { try { return [JSON.parse(line)]; } catch { return []; } });
+  const events = readFileSync(output, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .flatMap((line) => {
+      try {
+        return [JSON.parse(line)];
+      } catch {
+        return [];
+      }
+    });
   for (const event of events) if (event.Action === 'output' && code !== 0) process.stderr.write(event.Output);
   const count = (action) => events.filter((event) => event.Action === action && event.Test).length;
   for (const event of events) if (event.Action === 'skip' && event.Test) say(`skipped: ${event.Test}`);

@@ -21,7 +21,10 @@ export function run(command, args, options = {}) {
 }
 
 export function found(program) {
-  return (process.env.PATH ?? '').split(':').concat('/usr/sbin', '/sbin').some((folder) => folder !== '' && existsSync(join(folder, program)));
+  return (process.env.PATH ?? '')
+    .split(':')
+    .concat('/usr/sbin', '/sbin')
+    .some((folder) => folder !== '' && existsSync(join(folder, program)));
 }
 
 /** node_modules as the lock file says; nothing is asked of the network where it is there already. */
@@ -50,7 +53,11 @@ export function ensurePackages(wanted) {
   return still;
 }
 
-export const compiler = { program: 'cc', package: 'gcc', why: 'no native supervisor is built; the TypeScript one takes its place, and the agent says so' };
+export const compiler = {
+  program: 'cc',
+  package: 'gcc',
+  why: 'no native supervisor is built; the TypeScript one takes its place, and the agent says so',
+};
 export const libc = { program: 'cc', package: 'libc6-dev', why: 'no native supervisor is built' };
 
 export function ensureCompiler() {
@@ -71,7 +78,11 @@ export function version() {
 
 export function commit() {
   try {
-    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
   } catch {
     return '';
   }

@@ -26,7 +26,11 @@ function importsOf(path, text) {
   for (const match of text.matchAll(importForm)) {
     const target = match[2] ?? match[3];
     const line = text.slice(0, match.index).split('\n').length;
-    const to = target.startsWith('.') ? normalize(join(dirname(path), target)).split(sep).join('/') : target;
+    const to = target.startsWith('.')
+      ? normalize(join(dirname(path), target))
+          .split(sep)
+          .join('/')
+      : target;
     found.push({ to, typeOnly: match[1] !== undefined, line });
   }
   return found;

@@ -6,7 +6,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { GuardOptions } from '../api/guard.ts';
 import { type Api, createApi } from '../api/server.ts';
+import { defaultTaskUids } from '../isolation/uids.ts';
 import type { LogLevel } from '../lib/log.ts';
 import { lockDataDirectory } from '../state/data-lock.ts';
 import { type ServerTables, serverTables } from '../state/server-tables.ts';
@@ -15,7 +17,7 @@ import { openClientHalf } from './client-half.ts';
 import type { AgentConfig } from './config.ts';
 import type { LoadedConfig } from './config-load.ts';
 import { listenHosts } from './listen-addresses.ts';
-import { createLogSink } from './log-sink.ts';
+import { createLogSink, type LogSink } from './log-sink.ts';
 import { openTables } from './open-tables.ts';
 import { Opened } from './opened.ts';
 import { jobParser } from './parse-job-route.ts';
@@ -88,14 +90,7 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
         });
   const client = half?.client.api ?? null;
 
-  async function reload(): Promise<void> {
-    const { config: next, problems } = options.reload();
-    for (const problem of problems) log.error('configuration not reloaded', { problem });
-    if (problems.length > 0) return;
-    sink.setLevel(next.logLevel.toLowerCase() as LogLevel);
-    log.info('configuration reloaded', { log_level: next.logLevel });
-  }
-
+  const reload = reloader(options, sink);
   const api = createApi({
     store,
     client,
@@ -113,12 +108,7 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
     ...(server === null ? {} : { commands: server.commands, nodes: server.nodes }),
     parseJob: jobParser(config.region),
     responseHeaders: config.responseHeaders,
-    guard: {
-      allowedHosts: config.api.allowedHosts,
-      allowedOrigins: config.api.allowedOrigins,
-      connectionsPerAddress: config.limits.httpMaxConnsPerClient,
-      ...(config.api.allowTasks ? {} : { peerCheck: refuseTasks([]) }),
-    },
+    guard: guardOptions(config),
     log: sink.log.child('http'),
   });
   opened.add(() => api.close());
@@ -137,6 +127,27 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
       await opened.close();
       return left;
     },
+  };
+}
+
+/** What SIGHUP and the reload route do: the files are read again, and the log level applied. */
+function reloader(options: AgentOptions, sink: LogSink): () => Promise<void> {
+  const log = sink.log.child('agent');
+  return async () => {
+    const { config: next, problems } = options.reload();
+    for (const problem of problems) log.error('configuration not reloaded', { problem });
+    if (problems.length > 0) return;
+    sink.setLevel(next.logLevel.toLowerCase() as LogLevel);
+    log.info('configuration reloaded', { log_level: next.logLevel });
+  };
+}
+
+function guardOptions(config: AgentConfig): Partial<GuardOptions> {
+  return {
+    allowedHosts: config.api.allowedHosts,
+    allowedOrigins: config.api.allowedOrigins,
+    connectionsPerAddress: config.limits.httpMaxConnsPerClient,
+    ...(config.api.allowTasks ? {} : { peerCheck: refuseTasks([defaultTaskUids]) }),
   };
 }
 
