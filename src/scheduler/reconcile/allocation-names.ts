@@ -23,8 +23,12 @@ export class AllocationNames {
     for (const { Name } of allocations) this.#used.add(indexOfName(Name));
   }
 
-  use(name: string): void {
-    this.#used.add(indexOfName(name));
+  /** The name itself, or, where another allocation has it by now, the next free one. */
+  take(name: string): string {
+    const index = indexOfName(name);
+    if (this.#used.has(index)) return this.next(1)[0]!;
+    this.#used.add(index);
+    return name;
   }
 
   /** The lowest free ones; they are in use from then on. */

@@ -118,14 +118,18 @@ function sort(
   return { counts, migrate, lost, retryNow, retryLater, ignored: members.length - current.length };
 }
 
-/** More than the group wants: those that are on their way go first, then the highest names. */
+/** More than the group wants: failed ones go first, then those that are on their way, then the highest names. */
 function stopSurplus(group: TaskGroup, { counts, migrate }: Sorted): readonly Stop[] {
   const surplus = counts.length + migrate.length - group.Count;
   if (surplus <= 0) return [];
-  const leaving = highest(migrate, surplus);
+  const failed = highest(
+    counts.filter(({ ClientStatus }) => ClientStatus === 'failed'),
+    surplus,
+  );
+  const leaving = highest(migrate, surplus - failed.length);
   const running = counts.filter((allocation) => !isTerminal(allocation));
-  const others = highest(running, surplus - leaving.length);
-  return [...leaving, ...others].map(notNeeded);
+  const others = highest(running, surplus - failed.length - leaving.length);
+  return [...failed, ...leaving, ...others].map(notNeeded);
 }
 
 const notNeeded = (allocation: Allocation): Stop => ({
@@ -142,8 +146,7 @@ function fill(job: Job, group: TaskGroup, { counts, migrate, lost, retryNow }: S
   const replace = (previous: Allocation, kind: Place['kind']): void => {
     if (room <= 0) return;
     room--;
-    names.use(previous.Name);
-    places.push({ name: previous.Name, group, previous, kind });
+    places.push({ name: names.take(previous.Name), group, previous, kind });
   };
   for (const previous of retryNow) replace(previous, 'reschedule');
   for (const previous of lost) replace(previous, 'lost');

@@ -60,6 +60,14 @@ describe('a service job', () => {
     expect(names(cluster)).toEqual(['web.g[0]', 'web.g[1]', 'web.g[2]']);
   });
 
+  it('shrinks by a failed one rather than by one that runs', () => {
+    const cluster = running(2, { ReschedulePolicy: { Unlimited: false, Attempts: 0 } });
+    const failed = cluster.fail(cluster.live('web')[1]!.ID);
+    const { plan } = cluster.register(withCommand('a', { Count: 1 }));
+    expect(plan.stops.map(({ ID }) => ID)).toEqual([failed.ID]);
+    expect(names(cluster)).toEqual(['web.g[0]']);
+  });
+
   it('changes what does not need a restart in place', () => {
     const cluster = running(2);
     const ids = cluster.live('web').map(({ ID }) => ID);
