@@ -1,10 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decodeConfig } from '../../driver/config-decode.ts';
+import type { EngineDriver } from '../../driver/contract.ts';
 import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
-import { type DriverDeps, openDriver } from '../../driver-kit/driver-plugin.ts';
+import { type DriverDeps, type DriverPlugin, openDriver } from '../../driver-kit/driver-plugin.ts';
+import { openRemoteDriver } from '../../driver-kit/remote/remote-driver.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import type { Scratch } from '../../driver-kit/scratch-task.ts';
+import { type Serving, serveOnSocket } from '../../driver-kit/serve/serve.ts';
 import { mockDriver } from './index.ts';
 
 const never = new AbortController().signal;
@@ -47,6 +51,56 @@ const suite: DriverSuite = {
 
 describe('mock_driver does what every driver does:', () => {
   test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) => each.run(suite));
+});
+
+describe('mock_driver behind the plugin protocol does what every driver does:', () => {
+  const overTheWire: DriverSuite = {
+    ...suite,
+    open: async () => {
+      const serving: Serving[] = [];
+      const drivers: EngineDriver[] = [];
+      const connect = async (): Promise<EngineDriver> => {
+        const served = await serveOnSocket(mockDriver as unknown as DriverPlugin, deps);
+        serving.push(served);
+        const options = decodeConfig(mockDriver.configSchema, {});
+        const driver = await openRemoteDriver(
+          { target: `unix:${served.socketPath}`, config: options.ok && options.value },
+          never,
+        );
+        drivers.push(driver);
+        return driver;
+      };
+      return {
+        driver: await connect(),
+        again: connect,
+        close: async () => {
+          for (const each of drivers) await each.close();
+          for (const each of serving) await each.close();
+        },
+      };
+    },
+  };
+
+  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) => each.run(overTheWire));
+
+  test('what it declares, its errors and its network come through', async () => {
+    const { driver, close } = await overTheWire.open();
+    expect(driver.info).toEqual({
+      name: 'mock_driver',
+      version: '0.1.0',
+      filesystem: 'none',
+      networkModes: ['host', 'group', 'task', 'none'],
+      mounts: true,
+    });
+    for (const recoverable of [true, false]) {
+      const of = await task({ start_error: 'cannot start', start_error_recoverable: recoverable });
+      await expect(driver.start(of, never)).rejects.toMatchObject({ message: 'cannot start', recoverable });
+    }
+    const of = await task({ driver_ip: '10.0.0.1', port_map: 'web:8080', exit_err_msg: 'went wrong', exit_code: 5 });
+    expect(await driver.start(of, never)).toMatchObject({ network: { ip: '10.0.0.1', portMap: { web: 8080 } } });
+    expect(await driver.wait(of.id, never)).toMatchObject({ exitCode: 5, message: 'went wrong' });
+    await close();
+  });
 });
 
 test('ends with the signal and message it was told', async () => {

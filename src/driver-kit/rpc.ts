@@ -1,0 +1,120 @@
+/** Generated service descriptions on grpc-js: the one place where messages become bytes. */
+import {
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  fromBinary,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf';
+import type {
+  Client,
+  ClientDuplexStream,
+  ClientReadableStream,
+  Metadata,
+  MethodDefinition,
+  ServiceDefinition,
+} from '@grpc/grpc-js';
+import { abortable } from './abortable.ts';
+
+/** Messages may be of any size: grpc-js would refuse more than 4 MB. */
+export const channelOptions = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 } as const;
+
+function pathOf(method: DescMethod): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}
+
+function serializer(schema: DescMessage): (message: unknown) => Buffer {
+  return (message) => Buffer.from(toBinary(schema, message as MessageShape<typeof schema>));
+}
+
+function deserializer(schema: DescMessage): (bytes: Buffer) => unknown {
+  return (bytes) => fromBinary(schema, bytes);
+}
+
+/** For `Server.addService`: keys are the methods' local names (`startTask`). */
+export function serviceDefinition(service: DescService): ServiceDefinition {
+  const entries = service.methods.map((method): [string, MethodDefinition<unknown, unknown>] => [
+    method.localName,
+    {
+      path: pathOf(method),
+      requestStream: method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
+      responseStream: method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming',
+      requestSerialize: serializer(method.input),
+      requestDeserialize: deserializer(method.input),
+      responseSerialize: serializer(method.output),
+      responseDeserialize: deserializer(method.output),
+    },
+  ]);
+  return Object.fromEntries(entries);
+}
+
+type Typed<I extends DescMessage, O extends DescMessage> = DescMethod & { readonly input: I; readonly output: O };
+
+/** Aborting cancels the call; the promise then rejects with the signal's reason. */
+export async function unary<I extends DescMessage, O extends DescMessage>(
+  client: Client,
+  method: Typed<I, O>,
+  request: MessageShape<I>,
+  signal: AbortSignal,
+  metadata: Metadata,
+  deadline?: Date,
+): Promise<MessageShape<O>> {
+  signal.throwIfAborted();
+  let cancel = (): void => {};
+  const answered = new Promise<unknown>((resolve, reject) => {
+    const call = client.makeUnaryRequest(
+      pathOf(method),
+      serializer(method.input),
+      deserializer(method.output),
+      request as unknown,
+      metadata,
+      deadline === undefined ? {} : { deadline },
+      (error, answer) => (error === null ? resolve(answer) : reject(error)),
+    );
+    cancel = () => call.cancel();
+  });
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    return (await abortable(answered, signal)) as MessageShape<O>;
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}
+
+export function serverStream<I extends DescMessage, O extends DescMessage>(
+  client: Client,
+  method: Typed<I, O>,
+  request: MessageShape<I>,
+  signal: AbortSignal,
+): AsyncIterable<MessageShape<O>> {
+  const call = client.makeServerStreamRequest(
+    pathOf(method),
+    serializer(method.input),
+    deserializer(method.output),
+    request as unknown,
+  );
+  const cancel = (): void => call.cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  return received<MessageShape<O>>(call, () => signal.removeEventListener('abort', cancel));
+}
+
+async function* received<T>(call: ClientReadableStream<unknown>, done: () => void): AsyncGenerator<T> {
+  try {
+    for await (const message of call) yield message as T;
+  } finally {
+    done();
+    call.cancel();
+  }
+}
+
+export function bidiStream<I extends DescMessage, O extends DescMessage>(
+  client: Client,
+  method: Typed<I, O>,
+): ClientDuplexStream<MessageShape<I>, MessageShape<O>> {
+  return client.makeBidiStreamRequest(
+    pathOf(method),
+    serializer(method.input),
+    deserializer(method.output),
+  ) as ClientDuplexStream<MessageShape<I>, MessageShape<O>>;
+}

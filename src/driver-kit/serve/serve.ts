@@ -1,0 +1,96 @@
+/**
+ * Serves a driver plugin on a unix socket: for a foreign host as a process of its own, or for tests within one.
+ *
+ *   cookie checked → socket bound → handshake line on stdout → SetConfig makes the driver → Shutdown
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { EngineDriver } from '../../driver/contract.ts';
+import { BasePlugin } from '../../driver/gen/nomad/base_pb.ts';
+import { Driver } from '../../driver/gen/nomad/driver_pb.ts';
+import { Health } from '../../driver/gen/plugin/health_pb.ts';
+import { GRPCController } from '../../driver/gen/plugin/plugin_pb.ts';
+import { cookie, formatHandshake } from '../../driver/handshake.ts';
+import { Fault } from '../../lib/fault.ts';
+import type { DriverDeps, DriverPlugin } from '../driver-plugin.ts';
+import { channelOptions, serviceDefinition } from '../rpc.ts';
+import { decodeValue } from '../wire-config.ts';
+import { baseService, controllerService, healthService } from './base-service.ts';
+import { driverService } from './driver-service.ts';
+
+export interface Serving {
+  readonly socketPath: string;
+  /** Resolves when the host asked for the end. */
+  readonly ended: Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function serveOnSocket(plugin: DriverPlugin, deps: DriverDeps): Promise<Serving> {
+  const directory = await mkdtemp(join(process.env['PLUGIN_UNIX_SOCKET_DIR'] ?? tmpdir(), 'plugin'));
+  const socketPath = join(directory, 'driver.sock');
+  let driver: EngineDriver | null = null;
+  let end = (): void => {};
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const hooks = {
+    plugin,
+    version: '0.1.0',
+    configure: async (bytes: Uint8Array) => {
+      const next = plugin.create(decodeValue(plugin.configSchema, bytes), deps);
+      // hosts send the same options several times: tasks must not be lost over that
+      if (driver === null) driver = next;
+      else await next.close();
+    },
+    shutdown: () => end(),
+  };
+  const server = new Server(channelOptions);
+  server.addService(serviceDefinition(BasePlugin), baseService(hooks));
+  server.addService(serviceDefinition(GRPCController), controllerService(hooks));
+  server.addService(serviceDefinition(Health), healthService());
+  server.addService(
+    serviceDefinition(Driver),
+    driverService({
+      plugin,
+      driver: () => {
+        if (driver === null) throw new Fault('unavailable', 'the plugin has not been configured');
+        return driver;
+      },
+    }),
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
+      error === null ? resolve() : reject(error),
+    );
+  });
+  return {
+    socketPath,
+    ended,
+    close: async () => {
+      server.forceShutdown();
+      await driver?.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The plugin as a program: `await servePlugin(plugin, deps)` is its whole main. Resolves when the host has asked for its end. */
+export async function servePlugin(plugin: DriverPlugin, deps: DriverDeps): Promise<void> {
+  if (process.env[cookie.name] !== cookie.value) {
+    process.stderr.write(
+      `This is the task driver plugin ${plugin.pluginName}. It is not started by hand: put it into the agent's plugin_dir.\n`,
+    );
+    process.exitCode = 1;
+    return;
+  }
+  // Ctrl-C at the agent's terminal is not meant for us, and a host that died must not take us with it
+  process.on('SIGINT', () => {});
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
+  const serving = await serveOnSocket(plugin, deps);
+  process.stdout.write(formatHandshake(serving.socketPath, (process.env['PLUGIN_MULTIPLEX_GRPC'] ?? '') !== ''));
+  await serving.ended;
+  await serving.close();
+}

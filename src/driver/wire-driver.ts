@@ -1,0 +1,249 @@
+/** What a driver says, between the driver contract and the plugin protocol: capabilities, fingerprints, ends, states, samples. Pure. */
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { type Timestamp, TimestampSchema } from '@bufbuild/protobuf/wkt';
+import type {
+  DriverInfo,
+  EngineDriver,
+  FilesystemIsolation,
+  Fingerprint,
+  Health,
+  NetworkOverride,
+  TaskExit,
+  TaskStats,
+  TaskStatus,
+} from './contract.ts';
+import {
+  CPUUsage_Fields as CpuField,
+  type DriverCapabilities,
+  type DriverCapabilitiesSchema,
+  type ExitResultSchema,
+  type FingerprintResponse,
+  type FingerprintResponseSchema,
+  DriverCapabilities_FSIsolation as Fs,
+  FingerprintResponse_HealthState as HealthState,
+  type InspectTaskResponse,
+  type InspectTaskResponseSchema,
+  MemoryUsage_Fields as MemoryField,
+  DriverCapabilities_MountConfigs as Mounts,
+  TaskState,
+  type TaskStatsSchema,
+  type WaitTaskResponse,
+  type NetworkOverride as WireOverride,
+  type TaskStats as WireStats,
+} from './gen/nomad/driver_pb.ts';
+import type { Attribute } from './gen/nomad/structs_pb.ts';
+import { networkModeFromWire, networkModeToWire } from './wire-task.ts';
+
+const filesystems = [
+  ['none', Fs.NONE],
+  ['chroot', Fs.CHROOT],
+  ['image', Fs.IMAGE],
+  ['unveil', Fs.UNVEIL],
+] as const;
+
+export function capabilitiesToWire(driver: EngineDriver): MessageInitShape<typeof DriverCapabilitiesSchema> {
+  const { info } = driver;
+  return {
+    sendSignals: driver.signal !== undefined,
+    exec: driver.exec !== undefined,
+    fsIsolation: filesystems.find(([name]) => name === info.filesystem)?.[1] ?? Fs.NONE,
+    networkIsolationModes: info.networkModes.map(networkModeToWire),
+    mountConfigs: info.mounts ? Mounts.ANY_MOUNTS : Mounts.NO_MOUNTS,
+  };
+}
+
+/** An empty list of modes means the host's network alone. */
+export function infoFromWire(name: string, version: string, wire: DriverCapabilities | undefined): DriverInfo {
+  const modes = (wire?.networkIsolationModes ?? []).map(networkModeFromWire);
+  const filesystem: FilesystemIsolation = filesystems.find(([, value]) => value === wire?.fsIsolation)?.[0] ?? 'none';
+  return {
+    name,
+    version,
+    filesystem,
+    networkModes: modes.length === 0 ? ['host'] : modes,
+    mounts: wire?.mountConfigs !== Mounts.NO_MOUNTS,
+  };
+}
+
+const healths = [
+  ['undetected', HealthState.UNDETECTED],
+  ['unhealthy', HealthState.UNHEALTHY],
+  ['healthy', HealthState.HEALTHY],
+] as const;
+
+export function fingerprintToWire(report: Fingerprint): MessageInitShape<typeof FingerprintResponseSchema> {
+  const attributes = Object.entries(report.attributes).map(
+    ([name, text]) => [name, { value: { case: 'stringVal', value: text } as const }] as const,
+  );
+  return {
+    attributes: Object.fromEntries(attributes),
+    health: healths.find(([name]) => name === report.health)?.[1] ?? HealthState.UNDETECTED,
+    healthDescription: report.description,
+  };
+}
+
+export function fingerprintFromWire(wire: FingerprintResponse): Fingerprint {
+  const health: Health = healths.find(([, value]) => value === wire.health)?.[0] ?? 'undetected';
+  if (wire.err !== '') return { health: 'unhealthy', description: wire.err, attributes: {} };
+  return {
+    health,
+    description: wire.healthDescription || health,
+    attributes: Object.fromEntries(
+      Object.entries(wire.attributes).map(([name, value]) => [name, attributeText(value)]),
+    ),
+  };
+}
+
+/** 10 with unit "GiB" → `"10GiB"`. */
+function attributeText({ value, unit }: Attribute): string {
+  return value.case === undefined ? '' : `${String(value.value)}${unit}`;
+}
+
+export function exitToWire(exit: TaskExit): MessageInitShape<typeof ExitResultSchema> {
+  return { exitCode: exit.exitCode, signal: exit.signal, oomKilled: exit.oomKilled };
+}
+
+/** What could not be known, or the driver's own words, travel as the answer's error. */
+export function exitErrorText(exit: TaskExit): string {
+  return exit.unknown === undefined ? (exit.message ?? '') : `unknown: ${exit.unknown}`;
+}
+
+export function exitFromWire({ result, err }: Pick<WaitTaskResponse, 'result' | 'err'>): TaskExit {
+  const unknown = /^unknown: (.+)$/.exec(err)?.[1];
+  return {
+    exitCode: result?.exitCode ?? 0,
+    signal: result?.signal ?? 0,
+    oomKilled: result?.oomKilled ?? false,
+    ...(unknown === undefined ? {} : { unknown }),
+    ...(err === '' || unknown !== undefined ? {} : { message: err }),
+  };
+}
+
+const second = 1_000_000_000n;
+
+export function timeToWire(unixNs: bigint): Timestamp {
+  return create(TimestampSchema, { seconds: unixNs / second, nanos: Number(unixNs % second) });
+}
+
+export function timeFromWire(time: Timestamp | undefined): bigint {
+  return time === undefined ? 0n : time.seconds * second + BigInt(time.nanos);
+}
+
+export function statusToWire(taskId: string, status: TaskStatus): MessageInitShape<typeof InspectTaskResponseSchema> {
+  const states = { running: TaskState.RUNNING, exited: TaskState.EXITED, unknown: TaskState.UNKNOWN } as const;
+  return {
+    task: {
+      id: taskId,
+      name: taskId.split('/')[1] ?? '',
+      state: states[status.state],
+      startedAt: timeToWire(status.startedAt),
+      ...(status.completedAt === null ? {} : { completedAt: timeToWire(status.completedAt) }),
+      ...(status.exit === null ? {} : { result: exitToWire(status.exit) }),
+    },
+    driver: { attributes: { ...status.attributes } },
+  };
+}
+
+export function statusFromWire(wire: InspectTaskResponse): TaskStatus {
+  const { task } = wire;
+  const state = task?.state === TaskState.RUNNING ? 'running' : task?.state === TaskState.EXITED ? 'exited' : 'unknown';
+  const completedAt = timeFromWire(task?.completedAt);
+  return {
+    state,
+    startedAt: timeFromWire(task?.startedAt),
+    completedAt: state === 'running' || completedAt <= 0n ? null : completedAt,
+    exit: state === 'running' || task?.result === undefined ? null : exitFromWire({ result: task.result, err: '' }),
+    attributes: wire.driver?.attributes ?? {},
+  };
+}
+
+export function overrideToWire(network: NetworkOverride): {
+  portMap: Record<string, number>;
+  addr: string;
+  autoAdvertise: boolean;
+} {
+  return { portMap: { ...network.portMap }, addr: network.ip, autoAdvertise: network.autoAdvertise };
+}
+
+export function overrideFromWire(wire: WireOverride): NetworkOverride {
+  return { ip: wire.addr, portMap: wire.portMap, autoAdvertise: wire.autoAdvertise };
+}
+
+const cpuFields = [
+  ['System Mode', CpuField.SYSTEM_MODE],
+  ['User Mode', CpuField.USER_MODE],
+  ['Total Ticks', CpuField.TOTAL_TICKS],
+  ['Throttled Periods', CpuField.THROTTLED_PERIODS],
+  ['Throttled Time', CpuField.THROTTLED_TIME],
+  ['Percent', CpuField.PERCENT],
+] as const;
+
+const memoryFields = [
+  ['RSS', MemoryField.RSS],
+  ['Cache', MemoryField.CACHE],
+  ['Max Usage', MemoryField.MAX_USAGE],
+  ['Kernel Usage', MemoryField.KERNEL_USAGE],
+  ['Kernel Max Usage', MemoryField.KERNEL_MAX_USAGE],
+  ['Usage', MemoryField.USAGE],
+  ['Swap', MemoryField.SWAP],
+] as const;
+
+const whole = (value: number): bigint => BigInt(Math.max(0, Math.round(value)));
+
+export function statsToWire(taskId: string, stats: TaskStats): MessageInitShape<typeof TaskStatsSchema> {
+  const { cpu, memory } = stats;
+  return {
+    id: taskId,
+    timestamp: timeToWire(stats.timestamp),
+    aggResourceUsage: {
+      cpu: {
+        systemMode: cpu.systemMode,
+        userMode: cpu.userMode,
+        totalTicks: cpu.totalTicks,
+        percent: cpu.percent,
+        throttledPeriods: whole(cpu.throttledPeriods),
+        throttledTime: whole(cpu.throttledTime),
+        measuredFields: cpuFields.filter(([name]) => cpu.measured.includes(name)).map(([, value]) => value),
+      },
+      memory: {
+        rss: whole(memory.rss),
+        cache: whole(memory.cache),
+        swap: whole(memory.swap),
+        usage: whole(memory.usage),
+        maxUsage: whole(memory.maxUsage),
+        kernelUsage: whole(memory.kernelUsage),
+        kernelMaxUsage: whole(memory.kernelMaxUsage),
+        measuredFields: memoryFields.filter(([name]) => memory.measured.includes(name)).map(([, value]) => value),
+      },
+    },
+  };
+}
+
+export function statsFromWire(wire: WireStats): TaskStats {
+  const cpu = wire.aggResourceUsage?.cpu;
+  const memory = wire.aggResourceUsage?.memory;
+  return {
+    timestamp: timeFromWire(wire.timestamp),
+    cpu: {
+      systemMode: cpu?.systemMode ?? 0,
+      userMode: cpu?.userMode ?? 0,
+      totalTicks: cpu?.totalTicks ?? 0,
+      throttledPeriods: Number(cpu?.throttledPeriods ?? 0n),
+      throttledTime: Number(cpu?.throttledTime ?? 0n),
+      percent: cpu?.percent ?? 0,
+      measured: cpuFields.filter(([, value]) => cpu?.measuredFields.includes(value) === true).map(([name]) => name),
+    },
+    memory: {
+      rss: Number(memory?.rss ?? 0n),
+      cache: Number(memory?.cache ?? 0n),
+      swap: Number(memory?.swap ?? 0n),
+      usage: Number(memory?.usage ?? 0n),
+      maxUsage: Number(memory?.maxUsage ?? 0n),
+      kernelUsage: Number(memory?.kernelUsage ?? 0n),
+      kernelMaxUsage: Number(memory?.kernelMaxUsage ?? 0n),
+      measured: memoryFields
+        .filter(([, value]) => memory?.measuredFields.includes(value) === true)
+        .map(([name]) => name),
+    },
+  };
+}
