@@ -1,6 +1,17 @@
 /** A real agent in a process of its own, with its own directories and port; ended by pid, with everything it left. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -104,16 +115,17 @@ function lifetime(child: ChildProcess, options: AgentOptions, directory: string,
     interrupt: () => end('SIGINT'),
     restart: () => startAgent({ ...options, directory, port }),
     dispose: async () => {
-      await stopAllJobs(client).catch(() => {});
+      await stopAllJobs(client, join(directory, 'data', 'alloc')).catch(() => {});
       client.close();
       await Promise.race([end('SIGINT'), new Promise((resolve) => setTimeout(resolve, 10_000))]);
       await end('SIGKILL');
+      unmountBelow(directory);
       rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
 
-async function stopAllJobs(client: DroverClient): Promise<void> {
+async function stopAllJobs(client: DroverClient, allocDir: string): Promise<void> {
   const { value: jobs } = await client.jobs.list({ query: { namespace: '*' } });
   for (const job of jobs) await client.jobs.deregister(job.ID, { purge: true });
   await eventually(async () => {
@@ -121,18 +133,28 @@ async function stopAllJobs(client: DroverClient): Promise<void> {
     const left = value.filter((row) => row.ClientStatus === 'running' || row.ClientStatus === 'pending');
     if (left.length > 0) throw new Error(`${left.length} allocations still run`);
   }, 15_000);
+  await client.agent.collectGarbage();
+  await eventually(() => {
+    if (existsSync(allocDir) && readdirSync(allocDir).length > 0)
+      throw new Error('directories of allocations are left');
+  }, 5_000);
+}
+
+/** What an agent that was killed could not unmount any more; nothing outside its own directory. */
+function unmountBelow(directory: string): void {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '');
+  for (const mount of mounts.filter((path) => path.startsWith(`${directory}/`)).reverse()) spawnSync('umount', [mount]);
 }
 
 function makeDirectory(user: number | undefined): string {
   const directory = mkdtempSync(join(tmpdir(), 'drover-agent-'));
   mkdirSync(join(directory, 'data'), { mode: 0o755 });
-  if (user !== undefined) {
-    const { chownSync, chmodSync } = process.getBuiltinModule('node:fs');
-    for (const path of [directory, join(directory, 'data')]) {
-      chownSync(path, user, user);
-      chmodSync(path, 0o755);
-    }
-  } else process.getBuiltinModule('node:fs').chmodSync(directory, 0o755);
+  for (const path of [directory, join(directory, 'data')]) {
+    if (user !== undefined) chownSync(path, user, user);
+    chmodSync(path, 0o755);
+  }
   return directory;
 }
 

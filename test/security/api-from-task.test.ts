@@ -1,0 +1,70 @@
+/**
+ * The API must not be the way out of a sandbox: a task that shares the host's network tries to submit a raw_exec job.
+ * Control: the same attack, from the same task, succeeds where the operator switched the protection off.
+ */
+import { afterEach, describe, expect, it } from 'vitest';
+import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
+
+const attack = String.raw`
+my $body = '{"Job":{"ID":"escape","Name":"escape","Type":"batch","Datacenters":["*"],"TaskGroups":[{"Name":"g","Tasks":[{"Name":"t","Driver":"raw_exec","Config":{"command":"/bin/true"},"Resources":{"CPU":20,"MemoryMB":32}}]}]}}';
+my $socket = IO::Socket::INET->new("127.0.0.1:$ENV{API_PORT}") or die "connect: $!";
+print $socket "PUT /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: " . length($body) . "\r\n\r\n$body";
+print scalar <$socket>;
+`.replaceAll('\n', ' ');
+
+const attacker = (driver: string, port: number) => ({
+  ID: 'attacker',
+  Name: 'attacker',
+  Type: 'batch',
+  Datacenters: ['*'],
+  TaskGroups: [
+    {
+      Name: 'g',
+      RestartPolicy: { Attempts: 0, Mode: 'fail' },
+      Tasks: [
+        {
+          Name: 't',
+          Driver: driver,
+          Config: { command: '/usr/bin/perl', args: ['-MIO::Socket::INET', '-e', attack] },
+          Env: { API_PORT: String(port) },
+          Resources: { CPU: 50, MemoryMB: 128 },
+        },
+      ],
+    },
+  ],
+});
+
+describe('a sandboxed task that asks the API', () => {
+  let agent: AgentProcess;
+  afterEach(() => agent.dispose());
+
+  async function answerTo(driver: string, config: Record<string, unknown>): Promise<string> {
+    agent = await startAgent({ config });
+    await agent.client.jobs.register(attacker(driver, agent.port));
+    return eventually(async () => {
+      const { value } = await agent.client.jobs.allocations('attacker');
+      const id = value[0]?.ID;
+      if (id === undefined || !['complete', 'failed'].includes(value[0]!.ClientStatus))
+        throw new Error(`the attacker is ${value[0]?.ClientStatus}`);
+      let text = '';
+      for await (const frame of agent.client.files.logs(id, { task: 't', type: 'stdout' }))
+        text += Buffer.from(frame.data).toString();
+      return text;
+    }, 30_000);
+  }
+  const jobs = async () => (await agent.client.jobs.list()).value.map((job) => job.ID);
+
+  it('is refused, and no job is there', async () => {
+    const answer = await answerTo('exec', {});
+    const { value: nodes } = await agent.client.nodes.list();
+    const { value: node } = await agent.client.nodes.read(nodes[0]!.ID);
+    expect(['sandbox', 'container']).toContain(node.Attributes?.['driver.exec.isolation']);
+    expect(answer).toMatch(/^HTTP\/1.1 403|^$/);
+    expect(await jobs()).toEqual(['attacker']);
+  });
+
+  it('gets through where the protection is switched off (control)', async () => {
+    expect(await answerTo('exec', { api: { allow_tasks: true } })).toMatch(/^HTTP\/1.1 200/);
+    expect(await jobs()).toContain('escape');
+  });
+});
