@@ -1,3 +1,4 @@
+import { messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { ServerStore, ServerTables } from '../state/server-tables.ts';
 import { Draft } from './draft.ts';
@@ -20,6 +21,8 @@ export interface Commit {
 export interface Clock {
   /** Unix nanoseconds. */
   now(): number;
+  /** Milliseconds since some moment, never set back or forward by anybody: for what must not depend on the time of day. */
+  elapsedMs(): number;
   /** Runs once after so many milliseconds; the function returned cancels it. */
   after(ms: number, run: () => void): () => void;
 }
@@ -64,11 +67,20 @@ export function serverContext(options: ContextOptions): ServerContext {
       });
       if (result.before !== null) {
         const commit = { index, changed: result.draft.changed.bind(result.draft), before: result.before } as Commit;
-        for (const listener of listeners) listener.committed(commit);
+        for (const listener of listeners) tell(listener, commit, options.log);
       }
       return { index, result: result.value };
     },
   };
+}
+
+/** A listener's mistake must not look like a failed write to whoever wrote. */
+function tell(listener: CommitListener, commit: Commit, log: Log): void {
+  try {
+    listener.committed(commit);
+  } catch (error) {
+    log.error('a part of the server could not follow a write', { index: commit.index, reason: messageOf(error) });
+  }
 }
 
 function beforeOf(draft: Draft): Commit['before'] {

@@ -18,12 +18,15 @@ export interface HeartbeatOptions {
 }
 
 const checkEveryMs = 1000;
+/** A check that comes later than this was held up, and so were the heartbeats that came meanwhile. */
+const heldUpMs = 2000;
 
 export class Heartbeats implements CommitListener {
   readonly #context: ServerContext;
   readonly #options: Required<HeartbeatOptions>;
-  /** Node → when it counts as down, unless it beats before. */
+  /** Node → when (on the clock that nobody sets) it counts as down, unless it beats before. */
   readonly #deadlines = new Map<string, number>();
+  #checkedAt = 0;
   #cancel: (() => void) | null = null;
 
   constructor(context: ServerContext, options: HeartbeatOptions = {}) {
@@ -32,11 +35,12 @@ export class Heartbeats implements CommitListener {
   }
 
   start(): void {
-    const now = this.#context.clock.now();
+    const now = this.#context.clock.elapsedMs();
     const { startTtlMs, graceMs } = this.#options;
     for (const node of this.#context.store.snapshot().scan('nodes')) {
-      if (node.Status !== 'down') this.#deadlines.set(node.ID, now + (startTtlMs + graceMs) * 1e6);
+      if (node.Status !== 'down') this.#deadlines.set(node.ID, now + startTtlMs + graceMs);
     }
+    this.#checkedAt = now;
     this.#schedule();
   }
 
@@ -49,7 +53,7 @@ export class Heartbeats implements CommitListener {
   beat(nodeId: string): number {
     const { minTtlMs, graceMs, maxPerSecond } = this.#options;
     const ttlMs = Math.max(minTtlMs, (this.#deadlines.size / maxPerSecond) * 1000);
-    this.#deadlines.set(nodeId, this.#context.clock.now() + (ttlMs + graceMs) * 1e6);
+    this.#deadlines.set(nodeId, this.#context.clock.elapsedMs() + ttlMs + graceMs);
     return Math.round(ttlMs);
   }
 
@@ -71,7 +75,15 @@ export class Heartbeats implements CommitListener {
   }
 
   async #check(): Promise<void> {
-    const now = this.#context.clock.now();
+    const now = this.#context.clock.elapsedMs();
+    const lateMs = now - this.#checkedAt - checkEveryMs;
+    this.#checkedAt = now;
+    if (lateMs > heldUpMs) {
+      this.#context.log.warn('heartbeats were not looked at for a while; every node gets that time back', {
+        ms: Math.round(lateMs),
+      });
+      for (const [id, deadline] of this.#deadlines) this.#deadlines.set(id, deadline + lateMs);
+    }
     const silent = [...this.#deadlines].filter(([, deadline]) => deadline < now).map(([id]) => id);
     if (silent.length === 0) return;
     this.#context.log.warn('nodes did not send a heartbeat in time', { nodes: silent });

@@ -13,6 +13,10 @@ export class ManualClock implements Clock {
     return this.#now;
   }
 
+  elapsedMs(): number {
+    return this.#now / 1e6;
+  }
+
   after(ms: number, run: () => void): () => void {
     const timer = { at: this.#now + Math.max(0, ms) * 1e6, run };
     this.#timers.push(timer);

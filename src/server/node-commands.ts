@@ -73,7 +73,8 @@ export async function drainNode(context: ServerContext, request: DrainNode): Pro
       ? evaluateNodeJobs(draft, stored, context.newId)
       : [];
   });
-  return change;
+  // Nomad's answer to a drain names no evaluations.
+  return { ...change, evalIds: [] };
 }
 
 function startDrain(draft: Draft, node: Node, spec: Input<DrainSpec>, meta: DrainNode['meta']): Node {
