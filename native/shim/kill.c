@@ -37,7 +37,7 @@ static int kill_cgroup_dir(int dir, int depth) {
   static char before[4096], after[4096];
   pid_t pids[64], again[256];
   int fds[64], seen = 0;
-  u8 entries[1024];
+  _Alignas(8) u8 entries[1024];
   if (read_file_at(dir, "cgroup.procs", before, sizeof before) > 0) {
     int n = numbers(before, pids, COUNT(pids));
     for (int i = 0; i < n; i++) fds[i] = (int)syscall(SYS_pidfd_open, pids[i], 0);

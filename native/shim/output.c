@@ -22,7 +22,7 @@ static int64_t index_of(const char *entry, const char *name) {
 
 /* Walks the log directory; with `below`, removes files with a smaller index; returns the highest index or -1. */
 static int64_t scan(const struct sink *s, int64_t below) {
-  static u8 entries[8192];
+  static _Alignas(8) u8 entries[8192];
   int64_t highest = -1;
   int fd = openat(S.log_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return -1;

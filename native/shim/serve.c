@@ -18,7 +18,7 @@ int serve_open(void) {
   S.socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (S.socket < 0 || fchdir(S.dir)) return -1;
   unlinkat(S.dir, "shim.sock", 0);
-  return bind(S.socket, (struct sockaddr *)&address, sizeof address) || listen(S.socket, 32) ? -1 : 0;
+  return bind(S.socket, (struct sockaddr *)&address, sizeof address) || listen(S.socket, 128) ? -1 : 0;
 }
 
 static void drop(int c) {
@@ -65,8 +65,8 @@ int client_send(int c, u8 type, const void *head, size_t head_len, const void *d
   u8 *p = out[c] + k->out_at + k->out_len;
   put32(p, (u32)(1 + head_len + len));
   p[4] = type;
-  memcpy(p + 5, head, head_len);
-  memcpy(p + 5 + head_len, data, len);
+  if (head_len) memcpy(p + 5, head, head_len);
+  if (len) memcpy(p + 5 + head_len, data, len);
   k->out_len += (u32)need;
   flush(c);
   return k->fd < 0 ? -1 : 0;
@@ -248,17 +248,18 @@ static void readable(int c) {
   take_frames(c);
 }
 
-static void accept_client(void) {
+static int accept_client(void) {
   struct ucred peer;
   socklen_t size = sizeof peer;
   int fd = accept4(S.socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (fd < 0) return;
+  if (fd < 0) return 0;
   for (int c = 0; c < CLIENTS; c++)
     if (clients[c].fd < 0 && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) && (peer.uid == 0 || peer.uid == geteuid())) {
       clients[c] = (struct client){.fd = fd};
-      return;
+      return 1;
     }
   close(fd);
+  return 1;
 }
 
 int serve_poll(struct pollfd *fds, int at, int cap) {
@@ -272,7 +273,8 @@ int serve_poll(struct pollfd *fds, int at, int cap) {
 }
 
 void serve_ready(const struct pollfd *fds, int from, int to) {
-  if (fds[from].revents) accept_client();
+  /* All that wait, within reason: a full queue refuses the next one at once. */
+  for (int i = 0; fds[from].revents && i < 64 && accept_client(); i++) {}
   for (int i = from + 1; i < to; i++) {
     int c = i - from - 1;
     if (clients[c].fd < 0 || clients[c].fd != fds[i].fd || !fds[i].revents) continue;
