@@ -34,37 +34,43 @@ const attacker = (driver: string, port: number) => ({
   ],
 });
 
-describe('a sandboxed task that asks the API', () => {
-  let agent: AgentProcess;
-  afterEach(() => agent.dispose());
+const root = process.getuid?.() === 0;
 
-  async function answerTo(driver: string, config: Record<string, unknown>): Promise<string> {
-    agent = await startAgent({ config });
-    await agent.client.jobs.register(attacker(driver, agent.port));
-    return eventually(async () => {
-      const { value } = await agent.client.jobs.allocations('attacker');
-      const id = value[0]?.ID;
-      if (id === undefined || !['complete', 'failed'].includes(value[0]!.ClientStatus))
-        throw new Error(`the attacker is ${value[0]?.ClientStatus}`);
-      let text = '';
-      for await (const frame of agent.client.files.logs(id, { task: 't', type: 'stdout' }))
-        text += Buffer.from(frame.data).toString();
-      return text;
-    }, 30_000);
-  }
-  const jobs = async () => (await agent.client.jobs.list()).value.map((job) => job.ID);
+describe.each([{ who: root ? 'root' : 'this user' }, { who: 'an unprivileged user', user: 61_234 }])(
+  'under an agent of $who, a sandboxed task that asks the API',
+  ({ user }) => {
+    const run = it.skipIf(user !== undefined && !root);
+    let agent: AgentProcess;
+    afterEach(() => agent.dispose());
 
-  it('is refused, and no job is there', async () => {
-    const answer = await answerTo('exec', {});
-    const { value: nodes } = await agent.client.nodes.list();
-    const { value: node } = await agent.client.nodes.read(nodes[0]!.ID);
-    expect(['sandbox', 'container']).toContain(node.Attributes?.['driver.exec.isolation']);
-    expect(answer).toMatch(/^HTTP\/1.1 403|^$/);
-    expect(await jobs()).toEqual(['attacker']);
-  });
+    async function answerTo(driver: string, config: Record<string, unknown>): Promise<string> {
+      agent = await startAgent({ config, ...(user === undefined ? {} : { user }) });
+      await agent.client.jobs.register(attacker(driver, agent.port));
+      return eventually(async () => {
+        const { value } = await agent.client.jobs.allocations('attacker');
+        const id = value[0]?.ID;
+        if (id === undefined || !['complete', 'failed'].includes(value[0]!.ClientStatus))
+          throw new Error(`the attacker is ${value[0]?.ClientStatus}`);
+        let text = '';
+        for await (const frame of agent.client.files.logs(id, { task: 't', type: 'stdout' }))
+          text += Buffer.from(frame.data).toString();
+        return text;
+      }, 30_000);
+    }
+    const jobs = async () => (await agent.client.jobs.list()).value.map((job) => job.ID);
 
-  it('gets through where the protection is switched off (control)', async () => {
-    expect(await answerTo('exec', { api: { allow_tasks: true } })).toMatch(/^HTTP\/1.1 200/);
-    expect(await jobs()).toContain('escape');
-  });
-});
+    run('is refused, and no job is there', async () => {
+      const answer = await answerTo('exec', {});
+      const { value: nodes } = await agent.client.nodes.list();
+      const { value: node } = await agent.client.nodes.read(nodes[0]!.ID);
+      expect(['sandbox', 'container']).toContain(node.Attributes?.['driver.exec.isolation']);
+      expect(answer).toMatch(/^HTTP\/1.1 403|^$/);
+      expect(await jobs()).toEqual(['attacker']);
+    });
+
+    run('gets through where the protection is switched off (control)', async () => {
+      expect(await answerTo('exec', { api: { allow_tasks: true } })).toMatch(/^HTTP\/1.1 200/);
+      expect(await jobs()).toContain('escape');
+    });
+  },
+);
