@@ -124,6 +124,12 @@ export class MemoryTables<S extends Schema<S>> implements Snapshot<S> {
     this.#index = index;
   }
 
+  /** As after a start: all rows at once. Which table changed when is not known any more, so each may have changed last. */
+  restore(rows: Iterable<RowChange>, index: number): void {
+    this.apply(rows, index);
+    for (const table of this.#tables.values()) table.changedAt = index;
+  }
+
   #table(name: string): Table {
     const table = this.#tables.get(name);
     assert(table !== undefined, `there is a table ${name}`);

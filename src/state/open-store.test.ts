@@ -124,6 +124,17 @@ describe('a store', () => {
     expect(colour(store, 'green')).toHaveLength(50);
   });
 
+  it('never gives a table a lower index than before, also after a restart and where all its rows are gone', async () => {
+    const disk = new FakeDisk();
+    const store = await open(fakeJournal({ disk }));
+    await write(store, put('apple', 'red'));
+    await store.write(() => ({ changes: [{ table: 'fruits', id: 'apple', row: null }], result: null }));
+    await store.write(() => ({ changes: [{ table: 'bowls', id: 'b', row: { size: 1 } }], result: null }));
+    expect([store.snapshot().tableIndex('fruits'), store.snapshot().tableIndex('bowls')]).toEqual([2, 3]);
+    const again = await open(fakeJournal({ disk }));
+    expect([again.snapshot().tableIndex('fruits'), again.snapshot().tableIndex('bowls')]).toEqual([3, 3]);
+  });
+
   it('scans by prefix, from an id, and backwards', async () => {
     const store = await openFake();
     await write(store, ...['a', 'b1', 'b2', 'b3', 'c'].map((id) => put(id)));

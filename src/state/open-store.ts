@@ -33,7 +33,7 @@ export interface StoreOptions<S extends Schema<S>> {
 export async function openStore<S extends Schema<S>>(options: StoreOptions<S>): Promise<OpenedStore<S>> {
   const contents = await options.journal.load();
   const tables = MemoryTables.empty(options.tables);
-  tables.apply(
+  tables.restore(
     [...contents.rows].filter((change) => Object.hasOwn(options.tables, change.table)),
     contents.index,
   );
