@@ -2,7 +2,14 @@
 import { create } from '@bufbuild/protobuf';
 import { type DurationSchema, durationFromMs } from '@bufbuild/protobuf/wkt';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
-import type { DriverInfo, EngineDriver, StartedTask, TaskConfig, TaskHandleState } from '../../driver/contract.ts';
+import type {
+  DriverInfo,
+  EngineDriver,
+  ExecRequest,
+  StartedTask,
+  TaskConfig,
+  TaskHandleState,
+} from '../../driver/contract.ts';
 import { BasePlugin, PluginInfoRequestSchema, SetConfigRequestSchema } from '../../driver/gen/nomad/base_pb.ts';
 import * as wire from '../../driver/gen/nomad/driver_pb.ts';
 import { EmptySchema, GRPCController } from '../../driver/gen/plugin/plugin_pb.ts';
@@ -76,31 +83,50 @@ function remoteDriver(
   info: DriverInfo,
   capabilities: wire.DriverCapabilities | undefined,
 ): EngineDriver {
-  const { method } = wire.Driver;
-  const call: typeof unary = async (...args) => {
-    try {
-      return await unary(...args);
-    } catch (error) {
-      throw errorFromWire(error);
-    }
-  };
-  const none = new Metadata();
-  const driver: EngineDriver = {
+  return {
     info,
-    async *fingerprint(signal) {
-      try {
-        for await (const report of serverStream(
-          client,
-          method.fingerprint,
-          create(wire.FingerprintRequestSchema),
-          signal,
-        )) {
-          yield fingerprintFromWire(report);
+    ...lifecycle(client),
+    ...questions(client),
+    ...(capabilities?.sendSignals === true ? { signal: signalling(client) } : {}),
+    ...(capabilities?.exec === true
+      ? {
+          exec: (taskId: string, request: ExecRequest, signal: AbortSignal) =>
+            remoteExec(client, taskId, request, signal),
         }
-      } catch (error) {
-        if (!signal.aborted) throw errorFromWire(error);
-      }
-    },
+      : {}),
+    close: async () => client.close(),
+  };
+}
+
+const { method } = wire.Driver;
+const none = new Metadata();
+
+/** One unary call; a status is a fault again. */
+const call: typeof unary = async (...args) => {
+  try {
+    return await unary(...args);
+  } catch (error) {
+    throw errorFromWire(error);
+  }
+};
+
+/** A stream that ends quietly when its reader goes. */
+async function* stream<M, T>(
+  messages: AsyncIterable<M>,
+  each: (message: M) => T,
+  signal: AbortSignal,
+): AsyncGenerator<T> {
+  try {
+    for await (const message of messages) yield each(message);
+  } catch (error) {
+    if (!signal.aborted) throw errorFromWire(error);
+  }
+}
+
+type Lifecycle = Pick<EngineDriver, 'start' | 'recover' | 'wait' | 'stop' | 'destroy'>;
+
+function lifecycle(client: Client): Lifecycle {
+  return {
     start: (task, signal) => startRemote(client, task, signal),
     recover: async (task, state, signal) => {
       await call(
@@ -121,51 +147,47 @@ function remoteDriver(
     destroy: async (taskId, { force }, signal) => {
       await call(client, method.destroyTask, create(wire.DestroyTaskRequestSchema, { taskId, force }), signal, none);
     },
+  };
+}
+
+type Questions = Pick<EngineDriver, 'fingerprint' | 'inspect'> & Required<Pick<EngineDriver, 'stats' | 'events'>>;
+
+function questions(client: Client): Questions {
+  return {
+    fingerprint: (signal) =>
+      stream(
+        serverStream(client, method.fingerprint, create(wire.FingerprintRequestSchema), signal),
+        fingerprintFromWire,
+        signal,
+      ),
     inspect: async (taskId, signal) =>
       statusFromWire(
         await call(client, method.inspectTask, create(wire.InspectTaskRequestSchema, { taskId }), signal, none),
       ),
     stats: async (taskId, signal) => {
       const request = create(wire.TaskStatsRequestSchema, { taskId, collectionInterval: duration(1000) });
-      try {
-        for await (const { stats } of serverStream(client, method.taskStats, request, signal)) {
-          if (stats !== undefined) return statsFromWire(stats);
-        }
-      } catch (error) {
-        throw errorFromWire(error);
+      for await (const sample of stream(
+        serverStream(client, method.taskStats, request, signal),
+        ({ stats }) => stats,
+        signal,
+      )) {
+        if (sample !== undefined) return statsFromWire(sample);
       }
       throw new Fault('unavailable', 'the plugin gave no sample');
     },
-    async *events(signal) {
-      try {
-        for await (const event of serverStream(
-          client,
-          method.taskEvents,
-          create(wire.TaskEventsRequestSchema),
-          signal,
-        )) {
-          yield { taskId: event.taskId, message: event.message, annotations: event.annotations };
-        }
-      } catch (error) {
-        if (!signal.aborted) throw errorFromWire(error);
-      }
-    },
-    close: async () => client.close(),
-  };
-  if (capabilities?.sendSignals === true) {
-    driver.signal = async (taskId, name, signal) => {
-      await call(
-        client,
-        method.signalTask,
-        create(wire.SignalTaskRequestSchema, { taskId, signal: name }),
+    events: (signal) =>
+      stream(
+        serverStream(client, method.taskEvents, create(wire.TaskEventsRequestSchema), signal),
+        ({ taskId, message, annotations }) => ({ taskId, message, annotations }),
         signal,
-        none,
-      );
-    };
-  }
-  if (capabilities?.exec === true)
-    driver.exec = (taskId, request, signal) => remoteExec(client, taskId, request, signal);
-  return driver;
+      ),
+  };
+}
+
+function signalling(client: Client): NonNullable<EngineDriver['signal']> {
+  return async (taskId, name, signal) => {
+    await call(client, method.signalTask, create(wire.SignalTaskRequestSchema, { taskId, signal: name }), signal, none);
+  };
 }
 
 function duration(ms: number): ReturnType<typeof create<typeof DurationSchema>> {

@@ -1,0 +1,12 @@
+/** `drover/driver`: what a driver's author needs. */
+
+export { type Decoded, decodeConfig } from '../driver/config-decode.ts';
+export { type ConfigOf, type ConfigOption, type ConfigSchema, option } from '../driver/config-schema.ts';
+export type * from '../driver/contract.ts';
+export { Fault, type FaultKind, isFault } from '../lib/fault.ts';
+export { commandEngine } from './command-engine.ts';
+export { type ConformanceCase, conformanceCases, type DriverSuite } from './conformance.ts';
+export { type DriverDeps, type DriverPlugin, definePlugin, type OpenDriver, openDriver } from './driver-plugin.ts';
+export { fingerprints } from './fingerprints.ts';
+export { openRemoteDriver, shutDownPlugin } from './remote/remote-driver.ts';
+export { type Serving, serveOnSocket, servePlugin } from './serve/serve.ts';
