@@ -1,8 +1,8 @@
 import type { Node } from '../../model/node.ts';
 
 /**
- * The nodes of a set in a random order that is only made as far as it is looked at. Each walk goes on where the last one stopped, so that
- * many placements look at different nodes.
+ * The nodes of a set in a random order that is only made as far as it is looked at. Walks begin one after the other further on, so that
+ * many placements do not all look at the same nodes; what they share of them was read already.
  */
 export class NodeRing {
   readonly #nodes: readonly Node[];
@@ -17,13 +17,12 @@ export class NodeRing {
     this.#random = random;
   }
 
-  /** At most every node once. */
-  *walk(): Iterable<Node> {
-    for (let step = 0; step < this.#nodes.length; step++) {
-      const position = this.#next;
-      this.#next = (this.#next + 1) % this.#nodes.length;
-      yield this.#at(position);
-    }
+  /** Every node once; the next walk begins `advance` nodes further on. */
+  *walk(advance: number): Iterable<Node> {
+    const size = this.#nodes.length;
+    const start = this.#next;
+    if (size > 0) this.#next = (start + advance) % size;
+    for (let step = 0; step < size; step++) yield this.#at((start + step) % size);
   }
 
   #at(position: number): Node {

@@ -74,6 +74,10 @@ export class Placer {
   readonly #affinities: readonly Affinity[];
   readonly #spreads: readonly SpreadRule[];
   readonly #window: number;
+  /** How many new nodes each placement looks at. */
+  readonly #advance: number;
+  /** On every node of the set. */
+  readonly #isFeasibleEverywhere: boolean;
   readonly group: TaskGroup;
   readonly feasibility: Feasibility;
 
@@ -86,7 +90,10 @@ export class Placer {
     this.#distinct = distinctRules(job, group, presence);
     this.#affinities = affinitiesOf(job, group);
     this.#spreads = spreadRules(spreadsOf(job, group), group, (property) => presence.counts(group.Name, property));
-    this.#window = windowOf(job, group, set.nodes.length, this.#affinities.length + this.#spreads.length > 0);
+    const comparesPlaces = this.#affinities.length + this.#spreads.length > 0;
+    this.#window = windowOf(job, group, set.nodes.length, comparesPlaces);
+    this.#advance = comparesPlaces ? 0 : Math.ceil(this.#window / 4);
+    this.#isFeasibleEverywhere = !this.feasibility.escaped && this.feasibility.filtered.nodes === 0;
   }
 
   /** Nothing found: only the metric. The choice is not taken yet: that is the caller's (`rooms`, `presence`). */
@@ -137,7 +144,7 @@ export class Placer {
   #candidates(wishes: Wishes, found: Findings, window: number): Candidate[] {
     const candidates: Candidate[] = [];
     const skipped: Candidate[] = [];
-    for (const node of this.#context.ring.walk()) {
+    for (const node of this.#context.ring.walk(this.#advance)) {
       const candidate = this.#consider(node, wishes, found);
       if (candidate === undefined) continue;
       if (candidate.score <= 0 && skipped.length < maximumSkips) skipped.push(candidate);
@@ -148,7 +155,7 @@ export class Placer {
   }
 
   #consider(node: Node, wishes: Wishes, found: Findings): Candidate | undefined {
-    if (!this.feasibility.isFeasible(node)) return undefined;
+    if (!this.#isFeasibleEverywhere && !this.feasibility.isFeasible(node)) return undefined;
     if (this.#distinct.length > 0) {
       const reasons = this.#distinct.map((rule) => rule(node)).filter((reason) => reason !== undefined);
       if (reasons.length > 0) {
