@@ -32,8 +32,11 @@ export function ensureModules() {
   const stamp = join(root, 'node_modules', '.package-lock.json');
   const lock = join(root, 'package-lock.json');
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
-  say('installing modules (npm ci) …');
-  run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error']);
+  say('installing modules …');
+  const quiet = ['--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'];
+  const exact = spawnSync('npm', ['ci', ...quiet], { cwd: root, stdio: ['ignore', 'ignore', 'ignore'] });
+  // a registry that lacks a foreign platform's optional package makes `npm ci` refuse; the lock file pins the versions all the same
+  if (exact.status !== 0) run('npm', ['install', '--no-save', ...quiet]);
 }
 
 /** @param {{ program: string, package: string, why: string }[]} wanted */
