@@ -27,7 +27,10 @@ export function found(program) {
     .some((folder) => folder !== '' && existsSync(join(folder, program)));
 }
 
-/** node_modules as the lock file says; nothing is asked of the network where it is there already. */
+/**
+ * node_modules as the lock file says; nothing is asked of the network where it is there already. `npm ci` refuses a lock file that
+ * lacks packages of other systems (a registry that does not carry them all makes npm write such ones): `npm install` does not.
+ */
 export function ensureModules() {
   const stamp = join(root, 'node_modules', '.package-lock.json');
   const lock = join(root, 'package-lock.json');
