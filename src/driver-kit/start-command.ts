@@ -41,7 +41,7 @@ export async function startCommand(
     cgroup,
     limits,
     userNamed: task.user !== '',
-    launch: launchRequest(task, spec, user, directory, cgroup),
+    launch: launchRequest(task, spec, user, directory),
   });
   if (cgroup !== null) await makeTaskCgroup(cgroup, limits);
   let shim: Shim | null = null;
@@ -146,7 +146,6 @@ function launchRequest(
   spec: CommandSpec,
   user: HostUser | null,
   directory: string,
-  cgroup: TaskCgroup | null,
 ): LaunchRequest {
   const { network } = task;
   return {
@@ -166,6 +165,6 @@ function launchRequest(
     ipcMode: spec.isolation.ipcMode,
     oomScoreAdj: spec.oomScoreAdj ?? 0,
     stateDirectory: directory,
-    cgroupPath: cgroup === null ? null : cgroup.name,
+    cgroupName: cgroupName(task.id),
   };
 }

@@ -1,7 +1,8 @@
 /** What can be seen of a held task from outside, before its first instruction: the evidence of its report. */
+import { existsSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import type { CgroupLimits } from './cgroup/limits.ts';
-import type { TaskCgroup } from './cgroup/task-cgroup.ts';
+import { readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import { limitChecks } from './limit-checks.ts';
 import type { Mechanism } from './lines.ts';
 import { type IdRange, inRanges } from './users.ts';
@@ -124,8 +125,10 @@ export async function checkFromHost(request: CheckRequest, held: HeldProcess): P
     line('no_new_privs', held.status.get('NoNewPrivs') === '1', `NoNewPrivs ${held.status.get('NoNewPrivs') ?? '?'}`),
     line('seccomp', held.status.get('Seccomp') === '2', `Seccomp ${held.status.get('Seccomp') ?? '?'}`),
     capabilityLine(held, line),
-    readOnlyLine(request, held, line),
+    ...fileLines(request, held, line),
+    await devicesLine(request, line),
     ...namespaceLines.map(([name, kind]) => line(name, separate(held, kind), namespaceEvidence(held, kind))),
+    userNamespaceLine(held, line),
   ];
 }
 
@@ -136,7 +139,6 @@ const namespaceLines = [
   ['uts_namespace', 'uts'],
   ['network_namespace', 'net'],
   ['cgroup_namespace', 'cgroup'],
-  ['user_namespace', 'user'],
 ] as const;
 
 function separate(held: HeldProcess, kind: string): boolean {
@@ -209,5 +211,48 @@ function readOnlyLine(request: CheckRequest, held: HeldProcess, line: Line): Mec
     'read_only_system',
     open.length === 0,
     open.length === 0 ? `${mounts.length} mounts, only the task's own writable` : `writable: ${names}`,
+  );
+}
+
+/** The view of files as a whole: what is writable, whose root it is, what of /proc is covered. */
+function fileLines(request: CheckRequest, held: HeldProcess, line: Line): readonly Mechanism[] {
+  const readOnly = readOnlyLine(request, held, line);
+  const points = held.mounts.split('\n').map((row) => row.split(' ')[4] ?? '');
+  const bare = ['/proc/kcore', '/proc/keys', '/proc/timer_list', '/proc/sys'].filter(
+    (path) => existsSync(path) && !points.includes(path),
+  );
+  return [
+    readOnly,
+    line('root_file_system', readOnly.state === 'verified', `${readOnly.evidence}; the root is the task's directory`),
+    line(
+      'masked_proc',
+      bare.length === 0,
+      bare.length === 0 ? 'kernel files of /proc are covered' : `not covered: ${bare.join(', ')}`,
+    ),
+  ];
+}
+
+/** v1 can be read back; v2 filters devices by a program that cannot. */
+async function devicesLine(request: CheckRequest, line: Line): Promise<Mechanism> {
+  const rules = request.cgroup === null ? '' : await readCgroupFile(request.cgroup, 'devices', 'devices.list');
+  const denied = rules !== '' && !rules.split('\n').some((rule) => rule.startsWith('a '));
+  return line(
+    'devices',
+    denied,
+    denied
+      ? `${rules.split('\n').length} devices allowed`
+      : rules === ''
+        ? 'no device rules can be read'
+        : 'all devices are allowed',
+  );
+}
+
+function userNamespaceLine(held: HeldProcess, line: Line): Mechanism {
+  const [uid = ''] = (held.status.get('Uid') ?? '').split(/\s+/);
+  const apart = separate(held, 'user') && Number(uid) >= 100_000;
+  return line(
+    'user_namespace',
+    apart,
+    apart ? `${held.namespaces.get('user') ?? ''}, uid ${uid} of the host` : 'no ids of its own',
   );
 }

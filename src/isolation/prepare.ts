@@ -3,7 +3,8 @@
  * says what it really got; below its floor the task is refused before its first instruction.
  */
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { IsolationReport, IsolationRung, IsolationWish } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
 import { capabilityBits } from './capabilities.ts';
@@ -13,10 +14,14 @@ import { checkFromHost, readHeldProcess } from './host-checks.ts';
 import type { IsolationHost } from './isolation-host.ts';
 import { bwrapLaunch } from './launch/bwrap.ts';
 import type { Launch, LaunchRequest, LaunchUser } from './launch/launch.ts';
+import { ociLaunch } from './launch/oci.ts';
 import { plainLaunch } from './launch/plain.ts';
 import { missingLine, rankOf, rungOf } from './lines.ts';
+import { type OciRuntime, ociRuntimes } from './mechanisms/oci.ts';
 import { resourceLimits } from './rlimits.ts';
 import { obstaclesTo } from './rungs.ts';
+import { rootUidOf } from './uids.ts';
+import { inRanges } from './users.ts';
 
 export interface PrepareRequest {
   readonly wish: IsolationWish;
@@ -39,7 +44,8 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
   const { wish, floor } = request;
   if (rankOf(floor) > rankOf(wish.prefer))
     throw belowFloor(wish.prefer, floor, `this driver gives at most "${wish.prefer}"`);
-  const reach = Math.min(rankOf(wish.prefer), rankOf(host.best));
+  const best = bestFor(host, request);
+  const reach = Math.min(rankOf(wish.prefer), rankOf(best));
   if (rankOf(floor) > reach) {
     const [first] = obstaclesTo(floor, host.probes);
     throw belowFloor(
@@ -48,7 +54,7 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
       first === undefined ? 'nothing here makes that rung' : `${first.probe} (${first.evidence})`,
     );
   }
-  if (reach >= rankOf('sandbox')) return { launch: await sandbox(host, request), gate: true, request };
+  if (reach >= rankOf('sandbox')) return { launch: await isolated(host, request), gate: true, request };
   const strict = wish.prefer !== 'none';
   const user = strict ? await ownUser(host, request) : request.launch.user;
   const rlimits = strict && request.cgroup === null ? resourceLimits(request.limits) : [];
@@ -64,10 +70,69 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
   return { launch, gate: strict, request };
 }
 
+/**
+ * bubblewrap where the task keeps the host's network: it is the fastest. An OCI runtime, where one works, for what bubblewrap cannot give:
+ * a container, capabilities that count on the host, directories other users cannot reach.
+ */
+async function isolated(host: IsolationHost, request: PrepareRequest): Promise<Launch> {
+  const { launch, wish } = request;
+  const runtime = containerRuntime(host, request);
+  const bwrap = allows(wish, 'bwrap') && obstaclesTo('sandbox', host.probes).length === 0;
+  const container = launch.network !== null || wish.capabilities.length > 0;
+  if (runtime !== undefined && (container || !bwrap)) return oci(host, request, runtime);
+  return sandbox(host, request);
+}
+
+function containerRuntime(host: IsolationHost, request: PrepareRequest): OciRuntime | undefined {
+  if (request.cgroup === null || host.verifier === null) return undefined;
+  return ociRuntimes.find((name) => allows(request.wish, name) && host.probes.get(`runtime.${name}`)?.ok === true);
+}
+
+/** A network of its own opens the way to rung `container`. */
+function bestFor(host: IsolationHost, request: PrepareRequest): IsolationRung {
+  const apart = request.launch.network !== null && rankOf(host.best) >= rankOf('sandbox');
+  return apart && containerRuntime(host, request) !== undefined ? 'container' : host.best;
+}
+
+function allows(wish: IsolationWish, runtime: string): boolean {
+  return wish.runtimes.length === 0 || wish.runtimes.includes(runtime);
+}
+
+const nobody = { uid: 65_534, gid: 65_534, groups: [65_534] } as const;
+
+async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRuntime): Promise<Launch> {
+  const { verifier } = host;
+  if (verifier === null) throw new Fault('unsupported', 'the verifier is not built');
+  const named = request.launch.user ?? nobody;
+  const user = await ownUser(host, request);
+  const own = host.uids !== null && user !== null && inRanges([host.uids.range], user.uid);
+  const made = ociLaunch(
+    { ...request.launch, user },
+    {
+      program: runtime,
+      version: host.probes.get(`runtime.${runtime}`)?.evidence ?? runtime,
+      verifier,
+      system: host.system,
+      inside: { uid: named.uid, gid: named.gid },
+      // capabilities inside a user namespace mean nothing to the host's network
+      mapping: own && request.wish.capabilities.length === 0 ? { user: user.uid, root: rootUidOf(user.uid) } : null,
+      seccomp: host.seccomp,
+      capabilities: capabilityBits(request.wish.capabilities),
+      added: request.wish.capabilities,
+      rlimits: [],
+      containerId: request.launch.cgroupName,
+      cgroupsPath: `/${host.cgroups.parentName}/${request.launch.cgroupName}`,
+    },
+  );
+  await mkdir(made.bundle, { recursive: true, mode: 0o700 });
+  await writeFile(join(made.bundle, 'config.json'), JSON.stringify(made.config), { mode: 0o600 });
+  return made.launch;
+}
+
 async function sandbox(host: IsolationHost, request: PrepareRequest): Promise<Launch> {
   const { bwrap, verifier } = host;
   if (bwrap === null || verifier === null) throw new Fault('unsupported', 'no runtime for a sandbox is here');
-  const named = request.launch.user ?? { uid: 65_534, gid: 65_534, groups: [65_534] };
+  const named = request.launch.user ?? nobody;
   const user = await ownUser(host, request);
   return bwrapLaunch(
     { ...request.launch, user },

@@ -9,6 +9,11 @@ const needs: readonly { readonly rung: IsolationRung; readonly probes: readonly 
   { rung: 'process', probes: ['no_new_privs', 'capabilities'] },
   { rung: 'sandbox', probes: ['runtime.bwrap', 'seccomp', 'reachable'] },
 ];
+/** An OCI runtime makes a sandbox too, and needs no directory that others can reach. */
+const otherwise: Readonly<Record<string, readonly string[]>> = {
+  'runtime.bwrap': ['runtime.crun', 'runtime.runc'],
+  reachable: ['runtime.crun', 'runtime.runc'],
+};
 
 export interface Obstacle {
   readonly rung: IsolationRung;
@@ -33,7 +38,10 @@ export function bestRung(probes: Probes): IsolationRung {
   // without both nothing is left that could be ended as one
   const killable = probes.get('cgroup.kill')?.ok === true || probes.get('namespace.pid')?.ok === true;
   if (!killable || obstaclesTo('process', probes).length > 0) return 'none';
-  return obstaclesTo('sandbox', probes).length === 0 ? 'sandbox' : 'process';
+  const lacking = obstaclesTo('sandbox', probes).filter(
+    ({ probe }) => !(otherwise[probe] ?? []).some((name) => probes.get(name)?.ok === true),
+  );
+  return lacking.length === 0 ? 'sandbox' : 'process';
 }
 
 /** `isolation.<mechanism>` → `"verified"` or why not; for the node's attributes. */

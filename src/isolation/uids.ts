@@ -11,6 +11,11 @@ import type { IdRange } from './users.ts';
 /** Above what distributions, directory services and systemd hand out, below 2^31; /etc/subuid does not reach it by default. */
 export const defaultTaskUids: IdRange = { first: 1_900_000_000, last: 1_900_065_535 };
 
+/** The host uid of root inside a task's user namespace: one of its own too, in a range beside the first. */
+export function rootUidOf(uid: number): number {
+  return uid + 100_000;
+}
+
 interface Claim {
   readonly owner: string;
   readonly directory: string;

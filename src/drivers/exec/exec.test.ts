@@ -71,9 +71,16 @@ test('a task runs at rung sandbox, every line of it checked', async ({ skip }) =
   expect(exit).toMatchObject({ exitCode: 0 });
   const missing = isolation.mechanisms.filter((each) => each.state !== 'verified').map((each) => each.name);
   // a job without a network block keeps the host's network; without root there may be no cgroup
-  expect(missing).toEqual(
-    deps.isolation.cgroups.mode === 'none' ? ['cgroup_limits', 'network_namespace'] : ['network_namespace'],
-  );
+  const above = [
+    'cgroup_limits',
+    'root_file_system',
+    'masked_proc',
+    'devices',
+    'network_namespace',
+    'cgroup_namespace',
+    'user_namespace',
+  ];
+  expect(missing.filter((name) => !above.includes(name))).toEqual([]);
   expect(isolation).toMatchObject({ rung: 'sandbox', wanted: 'container', floor: 'none' });
 });
 
@@ -167,8 +174,30 @@ test('capabilities beyond what the operator allows are refused; allowed ones are
     kind: 'denied',
   });
   if (!sandbox()) skip('no sandbox on this host');
-  const { isolation } = await run(await task(shell('true', { cap_add: ['net_bind_service'] })));
+  const { isolation, stdout } = await run(
+    await task(shell('grep CapEff /proc/self/status', { cap_add: ['net_bind_service'] })),
+  );
   expect(isolation.rung).toBe('process');
+  expect(stdout).toMatch(/0400$/m);
+});
+
+test('a task with no network runs at rung container where an OCI runtime works', async ({ skip }) => {
+  const runtime = ['crun', 'runc'].some((name) => deps.isolation.probes.get(`runtime.${name}`)?.ok === true);
+  if (!runtime) skip('no OCI runtime works on this host');
+  const of = await task(
+    shell('id -u; cat /proc/self/uid_map | tr -s " "; ls /sys/class/net; echo l > /local/l; exit 3'),
+    {
+      network: { mode: 'none', path: '', labels: {} },
+      isolationFloor: 'container',
+    },
+  );
+  const { isolation, exit, stdout } = await run(of);
+  expect(isolation.mechanisms.filter((each) => each.state !== 'verified')).toEqual([]);
+  expect(isolation).toMatchObject({ rung: 'container', floor: 'container' });
+  expect(exit).toMatchObject({ exitCode: 3 });
+  expect(stdout).toMatch(/^65534\n/);
+  expect(stdout).toMatch(/^lo$/m);
+  expect((await stat(join(of.directories.local, 'l'))).uid).toBeGreaterThanOrEqual(1_900_000_000);
 });
 
 test('volumes are there, read-only where they are', async ({ skip }) => {

@@ -18,11 +18,13 @@ export interface Hierarchy {
 export interface CgroupHost {
   readonly mode: 'v1' | 'hybrid' | 'v2' | 'none';
   readonly hierarchies: readonly Hierarchy[];
+  /** Below each hierarchy: `"drover.slice"`. */
+  readonly parentName: string;
   /** Why there are none, or why some cannot be used. */
   readonly reason: string;
 }
 
-export const noCgroups: CgroupHost = { mode: 'none', hierarchies: [], reason: 'not on this system' };
+export const noCgroups: CgroupHost = { mode: 'none', hierarchies: [], parentName: '', reason: 'not on this system' };
 
 interface Mounted {
   readonly version: 1 | 2;
@@ -88,6 +90,7 @@ export async function openCgroups(parentName: string): Promise<CgroupHost> {
   return {
     mode,
     hierarchies,
+    parentName,
     reason: useful || hierarchies.length === 0 ? reason : `no controller can be used; ${reason}`,
   };
 }

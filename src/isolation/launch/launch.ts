@@ -32,8 +32,8 @@ export interface LaunchRequest {
   readonly oomScoreAdj: number;
   /** The agent's own directory for this start. */
   readonly stateDirectory: string;
-  /** `<parent>/<name>` below each hierarchy; null: no cgroup. */
-  readonly cgroupPath: string | null;
+  /** The name of the task's cgroup below the parent, which is also its name for a runtime. */
+  readonly cgroupName: string;
 }
 
 export interface LaunchUser {

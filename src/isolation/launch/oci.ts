@@ -1,0 +1,221 @@
+/**
+ * An OCI runtime (crun, runc): `create` makes the container with the verifier as its process, `start` lets that look around, the shim's
+ * `go` lets it become the task. Source: the OCI runtime specification 1.0.2.
+ */
+import type { ResourceLimit } from '../rlimits.ts';
+import type { Launch, LaunchRequest } from './launch.ts';
+import type { SystemPath } from './system-paths.ts';
+
+export interface OciOptions {
+  /** `"runc"` */
+  readonly program: string;
+  /** `"runc version 1.1.5"` */
+  readonly version: string;
+  readonly verifier: string;
+  readonly system: readonly SystemPath[];
+  /** Whom the task believes to be. */
+  readonly inside: { readonly uid: number; readonly gid: number };
+  /** Host ids: of the task's user, and of root inside; null: no user namespace, ids are the host's. */
+  readonly mapping: { readonly user: number; readonly root: number } | null;
+  readonly seccomp: Uint8Array | null;
+  readonly capabilities: bigint;
+  /** Their names. */
+  readonly added: readonly string[];
+  readonly rlimits: readonly ResourceLimit[];
+  /** Letters, digits, `.`, `-`, `_`. */
+  readonly containerId: string;
+  /** `/drover.slice/<name>`: the group that exists already; null: none. */
+  readonly cgroupsPath: string | null;
+}
+
+export interface OciLaunch {
+  readonly launch: Launch;
+  /** To be written as `config.json` into `bundle` before the start. */
+  readonly config: unknown;
+  readonly bundle: string;
+}
+
+const verifierInside = '/run/drover-verify';
+
+export function ociLaunch(request: LaunchRequest, options: OciOptions): OciLaunch {
+  const bundle = `${request.stateDirectory}/bundle`;
+  const pidFile = `${request.stateDirectory}/container.pid`;
+  const tool = [options.program, '--root', `${request.stateDirectory}/runtime`];
+  const id = options.containerId;
+  const launch: Launch = {
+    launcher: { kind: 'oci', start: [...tool, 'start', id], delete: [...tool, 'delete', '--force', id], pidFile },
+    command: [...tool, 'create', '--bundle', bundle, '--pid-file', pidFile, '--preserve-fds', '1', id],
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+    workDir: '/',
+    // of sessions that enter later; the runtime itself runs as the agent
+    identity: {
+      ...(request.user === null ? {} : request.user),
+      oomScoreAdj: request.oomScoreAdj,
+      rlimits: options.rlimits,
+      noNewPrivs: true,
+      capabilities: options.capabilities,
+      ...(options.seccomp === null ? {} : { seccomp: options.seccomp }),
+    },
+    inside: {
+      command: request.command,
+      env: request.env,
+      workDir: request.workDir || '/',
+      noNewPrivs: true,
+      capabilities: options.capabilities,
+      seccomp: options.seccomp,
+      rlimits: options.rlimits,
+    },
+    joinsCgroup: true,
+    // the container joins it by itself
+    network: null,
+    pidNamespace: false,
+    runtime: options.version.replace(' version', ''),
+  };
+  return { launch, config: ociConfig(request, options), bundle };
+}
+
+function ociConfig(request: LaunchRequest, options: OciOptions): unknown {
+  const ids =
+    options.mapping === null && request.user !== null
+      ? request.user
+      : { ...options.inside, groups: [options.inside.gid] };
+  const capabilities = options.added.map((name) => `CAP_${name}`);
+  return {
+    ociVersion: '1.0.2',
+    process: {
+      terminal: false,
+      user: { uid: ids.uid, gid: ids.gid, additionalGids: ids.groups },
+      args: [verifierInside, '3'],
+      env: [],
+      cwd: '/',
+      capabilities: Object.fromEntries(
+        ['bounding', 'effective', 'permitted', 'inheritable', 'ambient'].map((set) => [set, capabilities]),
+      ),
+      noNewPrivileges: true,
+      oomScoreAdj: request.oomScoreAdj,
+    },
+    root: { path: request.directories.task, readonly: false },
+    mounts: [...kernelMounts, ...taskMounts(request, options)],
+    linux: {
+      namespaces: namespaces(request, options),
+      ...(options.mapping === null ? {} : mappings(options)),
+      ...(options.cgroupsPath === null ? {} : { cgroupsPath: options.cgroupsPath }),
+      resources: { devices: deviceRules(request) },
+      maskedPaths,
+      readonlyPaths,
+    },
+  };
+}
+
+const kernelMounts = [
+  { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+  {
+    destination: '/dev',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+  },
+  {
+    destination: '/dev/pts',
+    type: 'devpts',
+    source: 'devpts',
+    options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'],
+  },
+  {
+    destination: '/dev/shm',
+    type: 'tmpfs',
+    source: 'shm',
+    options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
+  },
+  { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+  { destination: '/run', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=755', 'size=65536k'] },
+  { destination: '/private', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=755', 'size=64k'] },
+];
+
+const maskedPaths = [
+  'acpi',
+  'asound',
+  'kcore',
+  'keys',
+  'latency_stats',
+  'sched_debug',
+  'scsi',
+  'timer_list',
+  'timer_stats',
+]
+  .map((name) => `/proc/${name}`)
+  .concat('/sys/firmware');
+const readonlyPaths = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'].map((name) => `/proc/${name}`);
+
+function taskMounts(request: LaunchRequest, options: OciOptions): readonly unknown[] {
+  const { directories } = request;
+  const bind = (source: string, destination: string, readOnly: boolean, more: readonly string[] = []): unknown => ({
+    destination,
+    source,
+    type: 'bind',
+    // `rro`: with what is mounted below it
+    options: ['rbind', readOnly ? 'rro' : 'rw', 'nosuid', 'nodev', ...more],
+  });
+  return [
+    ...options.system.map((each) => bind(each.from, each.to, true)),
+    bind(directories.shared, '/alloc', false),
+    bind(directories.logs, '/alloc/logs', true),
+    bind(directories.local, '/local', false),
+    bind(directories.secrets, '/secrets', false),
+    bind(directories.tmp, '/tmp', false),
+    ...request.mounts.map((mount) =>
+      bind(
+        mount.hostPath,
+        mount.taskPath,
+        mount.readOnly,
+        mount.propagation === 'bidirectional'
+          ? ['rshared']
+          : mount.propagation === 'host-to-task'
+            ? ['rslave']
+            : ['rprivate'],
+      ),
+    ),
+    ...request.devices.map((device) => ({
+      destination: device.taskPath,
+      source: device.hostPath,
+      type: 'bind',
+      options: ['bind', 'nosuid'],
+    })),
+    bind(options.verifier, verifierInside, true),
+  ];
+}
+
+function namespaces(request: LaunchRequest, options: OciOptions): readonly unknown[] {
+  const { network } = request;
+  return [
+    { type: 'mount' },
+    { type: 'uts' },
+    { type: 'cgroup' },
+    ...(request.pidMode === 'private' ? [{ type: 'pid' }] : []),
+    ...(request.ipcMode === 'private' ? [{ type: 'ipc' }] : []),
+    ...(network === null ? [] : network === 'none' ? [{ type: 'network' }] : [{ type: 'network', path: network.path }]),
+    ...(options.mapping === null ? [] : [{ type: 'user' }]),
+  ];
+}
+
+/** Root and the task's user inside, each an id of the host that nobody else has; nothing more is mapped. */
+function mappings(options: OciOptions): { readonly uidMappings: unknown; readonly gidMappings: unknown } {
+  const { mapping, inside } = options;
+  if (mapping === null) return { uidMappings: [], gidMappings: [] };
+  const map = (own: number): unknown =>
+    own === 0
+      ? [{ containerID: 0, hostID: mapping.user, size: 1 }]
+      : [
+          { containerID: 0, hostID: mapping.root, size: 1 },
+          { containerID: own, hostID: mapping.user, size: 1 },
+        ];
+  return { uidMappings: map(inside.uid), gidMappings: map(inside.gid) };
+}
+
+/** Everything is denied; the runtime adds null, zero, random and the like by itself. */
+function deviceRules(request: LaunchRequest): readonly unknown[] {
+  return [
+    { allow: false, access: 'rwm' },
+    ...request.devices.map((device) => ({ allow: true, type: 'a', access: device.permissions || 'rwm' })),
+  ];
+}
