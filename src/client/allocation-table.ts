@@ -1,7 +1,7 @@
 /** Every allocation this node knows: taken up from the store, begun and ended as the servers say, collected, forgotten. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { IsolationRung } from '../driver/contract.ts';
+import type { IsolationReport, IsolationRung } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Allocation } from '../model/allocation.ts';
@@ -310,6 +310,13 @@ export class AllocationTable {
   runnerOrNull(id: string): AllocationRunner | null {
     if (!this.has(id)) throw unknownAllocation(id);
     return this.#runners.get(id) ?? null;
+  }
+
+  /** Of each task's newest generation that ran, also after its end. Unknown: `Fault('not_found')`. */
+  isolation(id: string): Readonly<Record<string, IsolationReport | null>> {
+    if (!this.has(id)) throw unknownAllocation(id);
+    const rows = [...this.#store.snapshot().by('tasks', 'allocation', id)];
+    return Object.fromEntries(rows.map(({ Task, Run }) => [Task, Run.isolation ?? null]));
   }
 
   runningTasks(): number {

@@ -39,6 +39,7 @@ export interface ClientNode {
   hasAllocation(allocId: string): boolean;
   /** `task` empty: all. Unknown allocation: `Fault('not_found')` with Nomad's text, here and below. */
   allocationStats(allocId: string, task: string, signal: AbortSignal): Promise<AllocResourceUsage>;
+  /** What each task's newest generation got, also after its end; null: it never ran, or its driver tells nothing. */
   isolation(allocId: string, signal: AbortSignal): Promise<{ readonly [task: string]: IsolationReport | null }>;
   restart(
     allocId: string,

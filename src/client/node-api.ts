@@ -32,7 +32,7 @@ export function nodeApi({ config, table, stats, node }: NodeApiParts): ClientNod
     hostStats: () => stats.sample(),
     hasAllocation: (allocId) => table.has(allocId),
     allocationStats: (allocId, task, signal) => usageOf(table, allocId, task, signal),
-    isolation: (allocId, signal) => isolationOf(table, allocId, signal),
+    isolation: async (allocId) => table.isolation(allocId),
     async restart(allocId, options) {
       const runner = table.runnerOrNull(allocId);
       if (runner === null) throw new Fault('conflict', 'restart of an alloc that should not run', { status: 500 });
@@ -95,14 +95,4 @@ async function usageOf(table: AllocationTable, allocId: string, task: string, si
     }),
   );
   return allocationUsage(tasks);
-}
-
-async function isolationOf(table: AllocationTable, allocId: string, signal: AbortSignal) {
-  const runner = table.runnerOrNull(allocId);
-  const reports = (runner?.tasks ?? []).map(async ({ name, run }) => {
-    if (runner === null || run.phase !== 'running') return [name, null] as const;
-    const { engine, taskId } = runner.running(name, '', '');
-    return [name, (await engine.isolation?.(taskId, signal).catch(() => null)) ?? null] as const;
-  });
-  return Object.fromEntries(await Promise.all(reports));
 }

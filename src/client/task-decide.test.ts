@@ -48,6 +48,17 @@ describe('a task', () => {
     expect(run.state).toMatchObject({ State: 'pending', Restarts: 1 });
   });
 
+  it('keeps the isolation report of its newest generation after the end', () => {
+    const report = { rung: 'process', wanted: 'process', floor: 'none', runtime: 'none', mechanisms: [] } as const;
+    const started: TaskInput = { type: 'started', handle: { version: 1 }, isolation: report };
+    const { run } = play([...toRunning.slice(0, 2), started, { type: 'exited', exit: end(1) }]);
+    expect(run).toMatchObject({ handle: null, isolation: report });
+    const resumedRun: TaskRun = { ...run, phase: 'recovering' };
+    expect(play([{ type: 'recovered', handle: { version: 1 } }], rules, resumedRun).run.isolation).toEqual(report);
+    const again = play([{ type: 'backoff-over', generation: 'g2' }, ...toRunning.slice(1)], rules, run);
+    expect(again.run.isolation).toBeNull();
+  });
+
   it('announces its directory once, however often it starts', () => {
     const { types } = play([
       ...toRunning,

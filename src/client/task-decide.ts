@@ -11,7 +11,7 @@
  *
  * A kill leads to dead from every phase. `dead` is left only when all tasks of the allocation are restarted.
  */
-import type { TaskExit, TaskHandleState } from '../driver/contract.ts';
+import type { IsolationReport, TaskExit, TaskHandleState } from '../driver/contract.ts';
 import { unreachable } from '../lib/assert.ts';
 import type { RestartPolicy } from '../model/restart-policy.ts';
 import type { TaskEvent, TaskState } from '../model/task-state.ts';
@@ -27,6 +27,8 @@ export interface TaskRun {
   readonly generation: string;
   /** What the driver wants back to find the task again. */
   readonly handle: TaskHandleState | null;
+  /** Of the newest generation that ran; it outlives that. Null: none ran, or its driver tells none. */
+  readonly isolation: IsolationReport | null;
   readonly state: TaskState;
   readonly restarts: RestartHistory;
   /** `delaying`: within shutdown_delay. */
@@ -49,8 +51,8 @@ export type TaskInput =
   | { readonly type: 'allow'; readonly generation: string }
   | { readonly type: 'prepared' }
   | { readonly type: 'not-started'; readonly event: TaskEvent; readonly recoverable: boolean }
-  | { readonly type: 'started'; readonly handle: TaskHandleState }
-  | { readonly type: 'recovered'; readonly handle: TaskHandleState }
+  | { readonly type: 'started'; readonly handle: TaskHandleState; readonly isolation?: IsolationReport | undefined }
+  | { readonly type: 'recovered'; readonly handle: TaskHandleState; readonly isolation?: IsolationReport | undefined }
   /** `reason`: `"reboot"`, `"lost"`. `started` false: it had not been told to run yet, and now never was. */
   | { readonly type: 'not-recovered'; readonly reason: string; readonly started: boolean; readonly hold: boolean }
   | { readonly type: 'servers-reached' }
@@ -102,6 +104,7 @@ export function newTaskRun(nowMs: number): TaskRun {
     phase: 'waiting',
     generation: '',
     handle: null,
+    isolation: null,
     state,
     restarts: noRestarts,
     kill: 'no',
@@ -185,11 +188,12 @@ function notStarted(
 
 function runs(
   run: TaskRun,
-  input: { readonly type: 'started' | 'recovered'; readonly handle: TaskHandleState },
+  input: Extract<TaskInput, { readonly type: 'started' | 'recovered' }>,
   moment: Moment,
 ): Decision {
   if (run.phase !== 'starting' && run.phase !== 'recovering') return stay(run);
-  const next: TaskRun = { ...run, phase: 'running', handle: input.handle };
+  const isolation = input.isolation ?? (input.type === 'recovered' ? (run.isolation ?? null) : null);
+  const next: TaskRun = { ...run, phase: 'running', handle: input.handle, isolation };
   // a start that was stored before its end was known counts as started now
   const fresh = input.type === 'started' || run.state.State !== 'running';
   const since = { State: 'running', StartedAt: rfc3339(moment.nowMs), FinishedAt: null };

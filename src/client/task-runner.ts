@@ -174,7 +174,7 @@ export class TaskRunner {
       if (engine === null) throw new Fault('not_found', 'the driver is not on this node');
       const config = this.#options.buildConfig(this.#run.generation);
       const started = await engine.start(config, this.#life.signal);
-      this.send({ type: 'started', handle: started.state });
+      this.send({ type: 'started', handle: started.state, isolation: started.isolation });
     } catch (error) {
       if (this.#life.signal.aborted) return;
       this.#refused(error, driverFailure, false);
@@ -210,7 +210,7 @@ export class TaskRunner {
     for (let attempt = 1; ; attempt++) {
       try {
         const found = await engine.recover(this.#options.buildConfig(run.generation), run.handle, signal);
-        return this.send({ type: 'recovered', handle: found.state });
+        return this.send({ type: 'recovered', handle: found.state, isolation: found.isolation });
       } catch (error) {
         if (signal.aborted) return;
         this.#log('warn', error, `a task was not found again (attempt ${attempt})`);
