@@ -6,6 +6,7 @@ import type { Allocation, AllocDeploymentStatus } from '../model/allocation.ts';
 import type { Job } from '../model/job.ts';
 import { jobId } from '../model/job-id.ts';
 import { isClientTerminal } from '../scheduler/fit.ts';
+import { mayReschedule } from '../scheduler/reconcile/reschedule.ts';
 import { allocationJob } from '../state/server-tables.ts';
 import type { ServerContext } from './context.ts';
 import { countHealth } from './deployment-state.ts';
@@ -48,7 +49,18 @@ function noteFailure(draft: Draft, allocation: Allocation, failed: Map<string, J
   const job = draft.get('jobs', key);
   // A follow-up waits for it already, or nothing is to come after it.
   if (job === undefined || job.Stop || allocation.FollowupEvalID !== '' || allocation.DesiredStatus !== 'run') return;
-  failed.set(key, job);
+  if (!mayBeReplaced(allocation, job, draft.now)) return;
+  const group = allocationJob(draft, allocation)?.TaskGroups?.find(({ Name }) => Name === allocation.TaskGroup);
+  if (mayReschedule(allocation, group?.ReschedulePolicy ?? null)) failed.set(key, job);
+}
+
+/** Does its reschedule policy leave it another try? */
+function mayBeReplaced(allocation: Allocation, job: Job, now: number): boolean {
+  const policy = job.TaskGroups.find((group) => group.Name === allocation.TaskGroup)?.ReschedulePolicy ?? null;
+  if (policy === null) return false;
+  if (policy.Unlimited || policy.Attempts === 0) return policy.Unlimited;
+  const tries = allocation.RescheduleTracker?.Events ?? [];
+  return tries.filter((event) => event.RescheduleTime >= now - policy.Interval).length < policy.Attempts;
 }
 
 function saysMore(allocation: Allocation, report: AllocationReport): boolean {

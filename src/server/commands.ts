@@ -57,6 +57,7 @@ export interface ServerCommands {
     evalCreateIndex: number;
     jobModifyIndex: number;
     index: number;
+    warnings: string;
   }>;
   scaleGroup(request: {
     namespace: string;

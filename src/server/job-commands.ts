@@ -2,6 +2,7 @@
 import { Fault } from '../lib/fault.ts';
 import type { Job } from '../model/job.ts';
 import { jobId, jobVersionId } from '../model/job-id.ts';
+import { formatWarnings, validateJob } from '../model/job-validate.ts';
 import { isTerminal } from '../scheduler/fit.ts';
 import type { ServerContext } from './context.ts';
 import { markStable } from './deployment-state.ts';
@@ -45,7 +46,7 @@ export async function revertJob(
     readonly version: number;
     readonly enforcePriorVersion: number | null;
   },
-): Promise<JobChange> {
+): Promise<JobChange & { readonly warnings: string }> {
   const evalId = context.newId();
   const { index, result } = await context.write((draft) => {
     const job = draft.get('jobs', jobId(request.namespace, request.id));
@@ -62,7 +63,9 @@ export async function revertJob(
       const where = `job "${request.id}" in namespace "${request.namespace}" at version ${version}`;
       throw new Fault('not_found', `${where} not found`, { status: 500 });
     }
-    return { ...evaluate(draft, stored, evalId, 'job-register'), jobModifyIndex: stored.JobModifyIndex };
+    const { warnings } = validateJob(stored);
+    const evaluated = evaluate(draft, stored, evalId, 'job-register');
+    return { ...evaluated, jobModifyIndex: stored.JobModifyIndex, warnings: formatWarnings(warnings) };
   });
   return { ...result, index };
 }

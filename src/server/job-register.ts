@@ -106,7 +106,7 @@ export function storeJob(draft: Draft, job: Job, newId: () => string): Job {
   const before = draft.get('jobs', key);
   if (before !== undefined && specOf(before) === specOf(job)) return before;
   const stored = putJobVersion(draft, {
-    ...withPolicyIds(draft, job, before, newId),
+    ...withPolicyIds(job, before, newId),
     Version: before === undefined ? 0 : before.Version + 1,
     Stable: false,
     Status: before?.Status === 'running' ? 'running' : '',
@@ -119,13 +119,12 @@ export function storeJob(draft: Draft, job: Job, newId: () => string): Job {
   return stored;
 }
 
-/** A scaling policy keeps its id and first index as long as its group has one. */
-function withPolicyIds(draft: Draft, job: Job, before: Job | undefined, newId: () => string): Job {
+/** A scaling policy keeps its id as long as its group has one. */
+function withPolicyIds(job: Job, before: Job | undefined, newId: () => string): Job {
   const groups = job.TaskGroups.map((group) => {
     if (group.Scaling === null) return group;
     const known = before?.TaskGroups.find((one) => one.Name === group.Name)?.Scaling;
-    const { ID, CreateIndex } = known ?? { ID: newId(), CreateIndex: draft.index };
-    return { ...group, Scaling: { ...group.Scaling, ID, CreateIndex, ModifyIndex: draft.index } };
+    return { ...group, Scaling: { ...group.Scaling, ID: known?.ID || newId() } };
   });
   return { ...job, TaskGroups: groups };
 }

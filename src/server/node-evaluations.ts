@@ -1,12 +1,12 @@
 import type { Job } from '../model/job.ts';
 import { jobId } from '../model/job-id.ts';
 import type { Node } from '../model/node.ts';
-import { isClientTerminal } from '../scheduler/fit.ts';
+import { isTerminal } from '../scheduler/fit.ts';
 import type { Draft } from './draft.ts';
 import { jobEvaluation, putEvaluation, type Trigger } from './rows.ts';
 
 /**
- * One evaluation for every job that a change of the node concerns: those with allocations on it, and those that run on every node.
+ * One evaluation for every job that a change of the node concerns: those with work on it that has not ended, and those that run on every node.
  * Returns their ids.
  */
 export function evaluateNodeJobs(
@@ -19,7 +19,7 @@ export function evaluateNodeJobs(
   for (const allocation of draft.by('allocations', 'node', node.ID)) {
     const key = jobId(allocation.Namespace, allocation.JobID);
     const job = draft.get('jobs', key) ?? allocation.Job;
-    if (job !== null && job !== undefined && !(isClientTerminal(allocation) && job.Stop)) jobs.set(key, job);
+    if (job !== null && !isTerminal(allocation)) jobs.set(key, job);
   }
   for (const job of draft.head.scan('jobs')) {
     if (runsEverywhere(job) && mayRunOn(job, node)) jobs.set(jobId(job.Namespace, job.ID), job);
