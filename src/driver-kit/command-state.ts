@@ -1,6 +1,7 @@
 /** What a command driver's task is found again by. Versioned JSON, checked when it comes back: it was on a disk. */
 import type { IsolationReport, TaskHandleState } from '../driver/contract.ts';
 import type { TaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
+import type { RuntimeSessions } from '../isolation/launch/launch.ts';
 import { Fault } from '../lib/fault.ts';
 
 export interface CommandState extends TaskHandleState {
@@ -16,6 +17,9 @@ export interface CommandState extends TaskHandleState {
   /** What the driver added to the task's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly withoutEnv: readonly string[];
+  readonly sessions: RuntimeSessions | null;
+  /** Clock ticks since boot, decimal: with `pid` the identity of the main process. */
+  readonly startTime: string;
   readonly isolation: IsolationReport;
 }
 
@@ -31,5 +35,11 @@ export function readCommandState(state: TaskHandleState): CommandState {
     (value.cgroup === null || Array.isArray(value.cgroup?.directories));
   if (!whole)
     throw new Fault('not_found', `the stored state of the task cannot be read (version ${String(state.version)})`);
-  return { ...(value as CommandState), env: value.env ?? {}, withoutEnv: value.withoutEnv ?? [] };
+  return {
+    ...(value as CommandState),
+    env: value.env ?? {},
+    withoutEnv: value.withoutEnv ?? [],
+    sessions: value.sessions ?? null,
+    startTime: value.startTime ?? '0',
+  };
 }

@@ -11,6 +11,7 @@ import { Fault, isFault } from '../lib/fault.ts';
 import type { Shim, TaskEnd } from '../supervise/contract.ts';
 import { abortable } from './abortable.ts';
 import type { CommandState } from './command-state.ts';
+import { runtimeExec } from './runtime-exec.ts';
 import { taskExit } from './task-exit.ts';
 import { coreMhz, statsOf, type UsageAt } from './task-stats.ts';
 
@@ -55,19 +56,15 @@ export class CommandTask {
     await this.#running().signal(number);
   }
 
-  exec(request: ExecRequest, signal: AbortSignal): Promise<ExecSession> {
+  async exec(request: ExecRequest, signal: AbortSignal): Promise<ExecSession> {
+    const shim = this.#running();
     const env = { ...this.config.env, ...this.state.env };
     for (const name of this.state.withoutEnv) delete env[name];
-    return this.#running().exec(
-      {
-        command: request.command,
-        env,
-        workDir: this.state.execWorkDir,
-        tty: request.tty,
-        ...(request.size === undefined ? {} : { size: request.size }),
-      },
-      signal,
-    );
+    const { sessions, execWorkDir, directory } = this.state;
+    if (sessions !== null)
+      return runtimeExec(shim, sessions, { ...request, env, workDir: execWorkDir, directory }, signal);
+    const size = request.size === undefined ? {} : { size: request.size };
+    return shim.exec({ command: request.command, env, workDir: execWorkDir, tty: request.tty, ...size }, signal);
   }
 
   async inspect(): Promise<TaskStatus> {

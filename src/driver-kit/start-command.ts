@@ -95,6 +95,8 @@ async function release(deps: DriverDeps, shim: Shim, prepared: PreparedTask, sta
     execWorkDir: prepared.launch.inside?.workDir ?? prepared.launch.workDir,
     env: { ...started.spec.env },
     withoutEnv: [...(started.spec.withoutEnv ?? [])],
+    sessions: prepared.launch.sessions,
+    startTime: String(held.startTime),
     isolation,
   };
   return new CommandTask(started.task, state, shim, null);
@@ -141,12 +143,7 @@ function environmentOf(task: TaskConfig, spec: CommandSpec): Readonly<Record<str
   return env;
 }
 
-function launchRequest(
-  task: TaskConfig,
-  spec: CommandSpec,
-  user: HostUser | null,
-  directory: string,
-): LaunchRequest {
+function launchRequest(task: TaskConfig, spec: CommandSpec, user: HostUser | null, directory: string): LaunchRequest {
   const { network } = task;
   return {
     taskId: task.id,

@@ -20,6 +20,7 @@ import { missingLine, rankOf, rungOf } from './lines.ts';
 import { type OciRuntime, ociRuntimes } from './mechanisms/oci.ts';
 import { resourceLimits } from './rlimits.ts';
 import { obstaclesTo } from './rungs.ts';
+import { hostProfile } from './seccomp/oci-profile.ts';
 import { rootUidOf } from './uids.ts';
 import { inRanges } from './users.ts';
 
@@ -117,6 +118,7 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
       // capabilities inside a user namespace mean nothing to the host's network
       mapping: own && request.wish.capabilities.length === 0 ? { user: user.uid, root: rootUidOf(user.uid) } : null,
       seccomp: host.seccomp,
+      profile: hostProfile(),
       capabilities: capabilityBits(request.wish.capabilities),
       added: request.wish.capabilities,
       rlimits: [],

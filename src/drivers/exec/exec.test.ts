@@ -60,6 +60,23 @@ describe('exec does what every driver does:', () => {
   );
 });
 
+describe('exec on an OCI runtime does what every driver does:', () => {
+  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) => {
+    const runtime = ['crun', 'runc'].find((name) => deps.isolation.probes.get(`runtime.${name}`)?.ok === true);
+    // named where it cannot be tried: needs root and a runtime that works here
+    if (runtime === undefined) return;
+    await each.run(
+      commandSuite(host.scratch, () => openDriver(exec, { isolation: [{ runtimes: ['crun', 'runc'] }] }, deps)),
+    );
+  });
+});
+
+describe('exec held at rung process does what every driver does:', () => {
+  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) =>
+    each.run(commandSuite(host.scratch, () => openDriver(exec, { isolation: [{ prefer: 'process' }] }, deps))),
+  );
+});
+
 test('the host says what it lacks for a sandbox, or that it has it', () => {
   const lacking = [...deps.isolation.probes.values()].filter((each) => !each.ok);
   expect(sandbox() || lacking.length > 0, JSON.stringify(lacking)).toBe(true);

@@ -1,6 +1,13 @@
 /** `exec`: runs a program in the strictest isolation this node can give, and says which. */
 import { isAbsolute } from 'node:path';
-import type { CommandDriver, CommandSpec, DriverInfo, Fingerprint, TaskConfig } from '../../driver/contract.ts';
+import type {
+  CommandDriver,
+  CommandSpec,
+  DriverInfo,
+  Fingerprint,
+  IsolationRung,
+  TaskConfig,
+} from '../../driver/contract.ts';
 import { commandEngine } from '../../driver-kit/command-engine.ts';
 import { DeniedUsers } from '../../driver-kit/denied-users.ts';
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
@@ -8,7 +15,7 @@ import { findInSandbox, findOnHost } from '../../driver-kit/find-program.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
 import { userUnknown } from '../../driver-kit/nomad-texts.ts';
 import type { IsolationHost } from '../../isolation/isolation-host.ts';
-import { rankOf } from '../../isolation/lines.ts';
+import { rankOf, rungs } from '../../isolation/lines.ts';
 import { lookUpUser } from '../../isolation/users.ts';
 import { Fault, isFault } from '../../lib/fault.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
@@ -29,12 +36,14 @@ class Exec implements CommandDriver {
   readonly #host: IsolationHost;
   readonly #denied: DeniedUsers;
   readonly #sandboxed: boolean;
+  readonly #prefer: IsolationRung;
 
   constructor(config: PluginOptions, host: IsolationHost) {
     this.#config = config;
     this.#host = host;
     this.#denied = new DeniedUsers(config.denied_host_uids, config.denied_host_gids);
-    this.#sandboxed = rankOf(host.best) >= rankOf('sandbox');
+    this.#prefer = rungNamed(config.isolation?.prefer ?? 'container');
+    this.#sandboxed = Math.min(rankOf(host.best), rankOf(this.#prefer)) >= rankOf('sandbox');
     for (const name of ['default_pid_mode', 'default_ipc_mode'] as const) checkMode(name, config[name]);
     this.info = {
       name: 'exec',
@@ -52,7 +61,7 @@ class Exec implements CommandDriver {
 
   #look(): Fingerprint {
     if (process.platform !== 'linux') return { health: 'undetected', description: 'exec needs Linux', attributes: {} };
-    const { best } = this.#host;
+    const best = rungs[Math.min(rankOf(this.#host.best), rankOf(this.#prefer))] ?? 'none';
     return {
       health: 'healthy',
       description: 'Healthy',
@@ -80,11 +89,11 @@ class Exec implements CommandDriver {
       env: await userVariables(task.user || defaultUser),
       defaultUser: this.#host.uid === 0 || this.#sandboxed ? defaultUser : '',
       isolation: {
-        prefer: 'container',
+        prefer: this.#prefer,
         pidMode: this.#mode('pid_mode', options.pid_mode, this.#config.default_pid_mode),
         ipcMode: this.#mode('ipc_mode', options.ipc_mode, this.#config.default_ipc_mode),
         capabilities: taskCapabilities(this.#config, options),
-        runtimes: [],
+        runtimes: this.#config.isolation?.runtimes ?? [],
       },
       pidsLimit: this.#config.pids_limit,
     };
@@ -95,6 +104,13 @@ class Exec implements CommandDriver {
     checkMode(name, mode);
     return mode === 'host' ? 'host' : 'private';
   }
+}
+
+function rungNamed(text: string): IsolationRung {
+  const rung = rungs.find((each) => each === text);
+  if (rung === undefined)
+    throw new Fault('invalid', `isolation.prefer is one of ${rungs.join(', ')}, not ${JSON.stringify(text)}`);
+  return rung;
 }
 
 function checkMode(name: string, mode: string): void {

@@ -22,6 +22,18 @@ export const configSchema = {
   }),
   denied_host_uids: option.string({ default: '', doc: 'Users no task may run as: "0,10-20".' }),
   denied_host_gids: option.string({ default: '', doc: 'Groups no task may run as.' }),
+  isolation: option.block(
+    {
+      prefer: option.string({
+        default: 'container',
+        doc: 'The strictest rung to try: "process", "sandbox", "container".',
+      }),
+      runtimes: option.list(option.string(), {
+        doc: 'Of "bwrap", "crun", "runc": which may isolate; empty: all, the best first.',
+      }),
+    },
+    { doc: 'How strict to be.' },
+  ),
   pids_limit: option.number({ default: 4096, doc: 'Processes and threads of one task.' }),
 } as const;
 

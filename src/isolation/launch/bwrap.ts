@@ -61,6 +61,7 @@ export function bwrapLaunch(request: LaunchRequest, options: BwrapOptions): Laun
     network: request.network !== null && request.network !== 'none' ? request.network.path : null,
     pidNamespace: false,
     runtime: `bwrap ${options.version}`,
+    sessions: null,
   };
 }
 

@@ -18,6 +18,8 @@ export interface OciOptions {
   /** Host ids: of the task's user, and of root inside; null: no user namespace, ids are the host's. */
   readonly mapping: { readonly user: number; readonly root: number } | null;
   readonly seccomp: Uint8Array | null;
+  /** The same as an OCI profile. */
+  readonly profile: unknown;
   readonly capabilities: bigint;
   /** Their names. */
   readonly added: readonly string[];
@@ -70,30 +72,33 @@ export function ociLaunch(request: LaunchRequest, options: OciOptions): OciLaunc
     network: null,
     pidNamespace: false,
     runtime: options.version.replace(' version', ''),
+    sessions: { command: [...tool, 'exec'], containerId: id, process: ociProcess(request, options) },
   };
   return { launch, config: ociConfig(request, options), bundle };
 }
 
-function ociConfig(request: LaunchRequest, options: OciOptions): unknown {
-  const ids =
-    options.mapping === null && request.user !== null
-      ? request.user
-      : { ...options.inside, groups: [options.inside.gid] };
+/** The process every process of the container is made after. */
+function ociProcess(request: LaunchRequest, options: OciOptions): Readonly<Record<string, unknown>> {
+  const own = options.mapping === null && request.user !== null ? request.user : null;
+  const ids = own ?? { ...options.inside, groups: [options.inside.gid] };
   const capabilities = options.added.map((name) => `CAP_${name}`);
+  const sets = ['bounding', 'effective', 'permitted', 'inheritable', 'ambient'];
+  return {
+    terminal: false,
+    user: { uid: ids.uid, gid: ids.gid, additionalGids: ids.groups },
+    args: [verifierInside, '3'],
+    env: [],
+    cwd: '/',
+    capabilities: Object.fromEntries(sets.map((set) => [set, capabilities])),
+    noNewPrivileges: true,
+    oomScoreAdj: request.oomScoreAdj,
+  };
+}
+
+function ociConfig(request: LaunchRequest, options: OciOptions): unknown {
   return {
     ociVersion: '1.0.2',
-    process: {
-      terminal: false,
-      user: { uid: ids.uid, gid: ids.gid, additionalGids: ids.groups },
-      args: [verifierInside, '3'],
-      env: [],
-      cwd: '/',
-      capabilities: Object.fromEntries(
-        ['bounding', 'effective', 'permitted', 'inheritable', 'ambient'].map((set) => [set, capabilities]),
-      ),
-      noNewPrivileges: true,
-      oomScoreAdj: request.oomScoreAdj,
-    },
+    process: ociProcess(request, options),
     root: { path: request.directories.task, readonly: false },
     mounts: [...kernelMounts, ...taskMounts(request, options)],
     linux: {
@@ -102,6 +107,7 @@ function ociConfig(request: LaunchRequest, options: OciOptions): unknown {
       ...(options.cgroupsPath === null ? {} : { cgroupsPath: options.cgroupsPath }),
       resources: { devices: deviceRules(request) },
       maskedPaths,
+      ...(options.profile === null ? {} : { seccomp: options.profile }),
       readonlyPaths,
     },
   };

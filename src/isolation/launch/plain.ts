@@ -28,5 +28,6 @@ export function plainLaunch(request: LaunchRequest, options: PlainOptions): Laun
     network: request.network !== null && request.network !== 'none' ? request.network.path : null,
     pidNamespace: options.pidNamespace,
     runtime: 'none',
+    sessions: null,
   };
 }
