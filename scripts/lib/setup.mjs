@@ -1,6 +1,6 @@
 // What the README's two commands need before anything else: modules, a build, Debian packages. Only Node itself is assumed.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './source-files.mjs';
 
@@ -32,6 +32,8 @@ export function found(program) {
  * lacks packages of other systems (a registry that does not carry them all makes npm write such ones): `npm install` does not.
  */
 export function ensureModules() {
+  // a link to somebody else's modules: npm would empty them first
+  if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) return;
   const stamp = join(root, 'node_modules', '.package-lock.json');
   const lock = join(root, 'package-lock.json');
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= statSync(lock).mtimeMs) return;
