@@ -204,6 +204,20 @@ describe('a server with the real scheduler', () => {
     expect(second).toMatchObject({ PreviousAllocation: first!.ID, ClientStatus: 'pending' });
   });
 
+  it('evaluates nothing for a failure after which nothing is to come', async () => {
+    const cluster = await running('n1');
+    const [group] = testJob('once').TaskGroups!;
+    const policy = { Attempts: 0, Unlimited: false };
+    await register(
+      cluster.server,
+      testJob('once', { Type: 'batch', TaskGroups: [{ ...group, ReschedulePolicy: policy }] }),
+    );
+    await settle();
+    await cluster.report(cluster.allocations('once')[0]!, 'failed');
+    expect([...cluster.store.snapshot().scan('evaluations')].map((one) => one.TriggeredBy)).toEqual(['job-register']);
+    expect(cluster.store.snapshot().get('jobs', jobId('default', 'once'))?.Status).toBe('dead');
+  });
+
   it('runs a batch job once and a system job on every node, also on one that comes later', async () => {
     const cluster = await running('n1', 'n2');
     await register(cluster.server, testJob('once', { Type: 'batch' }));
