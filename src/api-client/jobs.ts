@@ -181,7 +181,14 @@ export class JobsClient {
 
   scale(
     id: string,
-    scaling: { readonly group: string; readonly count?: number; readonly message?: string; readonly error?: boolean },
+    scaling: {
+      readonly group: string;
+      readonly count?: number;
+      readonly message?: string;
+      readonly error?: boolean;
+      /** Only if the job's modify index is this. */
+      readonly enforceIndex?: number;
+    },
     options?: CallOptions,
   ): Reading<JobRegistration> {
     const body = {
@@ -189,6 +196,7 @@ export class JobsClient {
       Target: { Group: scaling.group },
       Message: scaling.message ?? '',
       Error: scaling.error ?? false,
+      JobModifyIndex: scaling.enforceIndex,
     };
     return this.#client.put(path`/v1/job/${id}/scale`, body, options);
   }

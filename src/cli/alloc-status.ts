@@ -1,6 +1,5 @@
 import type { DroverClient } from '../api-client/index.ts';
 import { formatDuration } from '../lib/duration.ts';
-import { formatJson } from '../lib/json.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { AllocResourceUsage, ResourceUsage } from '../model/resource-usage.ts';
 import type { Task } from '../model/task.ts';
@@ -8,6 +7,7 @@ import type { TaskState } from '../model/task-state.ts';
 import { asking, connectTo } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
 import { formatAgo, formatBytes, formatId, formatTime } from './formats.ts';
+import { formatFlags, printFormatted, wantsFormat } from './formatted.ts';
 import { resolveAllocation } from './resolve-id.ts';
 import { formatPairs, formatTable, heading, type Row } from './table.ts';
 
@@ -18,8 +18,7 @@ export const command: Command = {
     short: { kind: 'bool', help: 'Only the tasks and their last events.' },
     stats: { kind: 'bool', help: 'Detailed resource use of each task.' },
     verbose: { kind: 'bool', help: 'Whole ids, exact times, placement scores.' },
-    json: { kind: 'bool', help: "Print the API's JSON." },
-    t: { kind: 'string', value: '<template>', help: 'Print with a Go template.' },
+    ...formatFlags,
     ui: { kind: 'bool', help: 'Accepted for compatibility.', hidden: true },
   },
   client: true,
@@ -29,16 +28,20 @@ export const command: Command = {
 
 export async function run(call: Call): Promise<number> {
   const { args, terminal } = call;
-  if (args.length !== 1) {
+  if (args.length !== 1 && !(args.length === 0 && wantsFormat(call))) {
     throw new CommandError(
       "This command takes one of the following argument conditions:\n * A single <allocation>\n * No arguments, with output format specified\nFor additional help try 'drover alloc status -help'",
     );
   }
   const client = connectTo(call);
   try {
-    const stub = await resolveAllocation(client, args[0]!);
+    if (args[0] === undefined) {
+      await printFormatted(call, (await asking('Error querying allocations', client.allocations.list())).value);
+      return 0;
+    }
+    const stub = await resolveAllocation(client, args[0]);
     const { value } = await asking('Error querying allocation', client.allocations.read(stub.ID));
-    terminal.out(await show(call, client, value));
+    if (!(await printFormatted(call, value))) terminal.out(await show(call, client, value));
     return 0;
   } finally {
     client.close();
@@ -47,7 +50,6 @@ export async function run(call: Call): Promise<number> {
 
 async function show(call: Call, client: DroverClient, allocation: Allocation): Promise<string> {
   const { flags, terminal } = call;
-  if (flags.bool('json')) return formatJson(allocation, 4);
   const verbose = flags.bool('verbose');
   if (flags.bool('short'))
     return `${shortOverview(allocation, verbose)}\n\n${heading(terminal, 'Tasks')}\n${taskTable(allocation)}`;

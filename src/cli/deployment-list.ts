@@ -1,8 +1,8 @@
-import { formatJson } from '../lib/json.ts';
 import type { Deployment } from '../model/deployment.ts';
 import { asking, takes, withClient } from './client-context.ts';
 import type { Command } from './command.ts';
 import { formatId } from './formats.ts';
+import { formatFlags, printFormatted } from './formatted.ts';
 import { formatTable } from './table.ts';
 
 export const command: Command = {
@@ -10,9 +10,8 @@ export const command: Command = {
   help: 'Lists deployments: the roll-outs of job versions, newest first.',
   flags: {
     verbose: { kind: 'bool', help: 'Print whole ids.' },
-    json: { kind: 'bool', help: "Print the API's JSON." },
     filter: { kind: 'string', value: '<expression>', help: 'Only those for which the expression holds.' },
-    t: { kind: 'string', value: '<template>', help: 'Print with a Go template.' },
+    ...formatFlags,
   },
   client: true,
   async run(call) {
@@ -23,7 +22,7 @@ export const command: Command = {
         'Error retrieving deployments',
         client.deployments.list({ query: { filter: flags.string('filter') } }),
       );
-      terminal.out(flags.bool('json') ? formatJson(value, 4) : deploymentTable(value, flags.bool('verbose')));
+      if (!(await printFormatted(call, value))) terminal.out(deploymentTable(value, flags.bool('verbose')));
       return 0;
     });
   },

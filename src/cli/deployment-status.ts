@@ -1,10 +1,10 @@
 import type { DroverClient } from '../api-client/index.ts';
-import { formatJson } from '../lib/json.ts';
 import type { Deployment } from '../model/deployment.ts';
 import { asking, takes, withClient } from './client-context.ts';
 import { type Command, CommandError } from './command.ts';
 import { deploymentView } from './deployment-view.ts';
 import { monitorDeployment } from './evaluation-monitor.ts';
+import { formatFlags, printFormatted, wantsFormat } from './formatted.ts';
 import { sanitizeUuidPrefix } from './resolve-id.ts';
 
 export const command: Command = {
@@ -13,8 +13,7 @@ export const command: Command = {
   flags: {
     monitor: { kind: 'bool', help: 'Follow it until it is decided.' },
     verbose: { kind: 'bool', help: 'Print whole ids.' },
-    json: { kind: 'bool', help: "Print the API's JSON." },
-    t: { kind: 'string', value: '<template>', help: 'Print with a Go template.' },
+    ...formatFlags,
     wait: {
       kind: 'duration',
       value: '<duration>',
@@ -27,12 +26,17 @@ export const command: Command = {
   complete: 'deployments',
   async run(call) {
     const { flags, terminal, interrupted, args } = call;
-    takes(call, 'deployment status', 'This command takes one argument: <deployment id>', 1);
+    takes(call, 'deployment status', 'This command takes one argument: <deployment id>', wantsFormat(call) ? 0 : 1, 1);
     const verbose = flags.bool('verbose');
     return withClient(call, async (client) => {
-      const deployment = await resolve(client, args[0]!);
+      if (args[0] === undefined) {
+        const { value } = await asking('Error retrieving deployments', client.deployments.list());
+        await printFormatted(call, value);
+        return 0;
+      }
+      const deployment = await resolve(client, args[0]);
       if (flags.bool('monitor')) return monitorDeployment({ client, terminal, verbose, interrupted }, deployment.ID);
-      terminal.out(flags.bool('json') ? formatJson(deployment, 4) : deploymentView(deployment, { verbose, job: true }));
+      if (!(await printFormatted(call, deployment))) terminal.out(deploymentView(deployment, { verbose, job: true }));
       return 0;
     });
   },

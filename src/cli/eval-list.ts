@@ -1,8 +1,8 @@
-import { formatJson } from '../lib/json.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import { asking, takes, withClient } from './client-context.ts';
 import type { Command } from './command.ts';
 import { formatId } from './formats.ts';
+import { formatFlags, printFormatted } from './formatted.ts';
 import { formatTable } from './table.ts';
 
 export const command: Command = {
@@ -19,8 +19,7 @@ export const command: Command = {
     'per-page': { kind: 'int', value: '<n>', help: 'How many rows at the most.' },
     'page-token': { kind: 'string', value: '<token>', help: 'Where the page before ended.' },
     verbose: { kind: 'bool', help: 'Print whole ids.' },
-    json: { kind: 'bool', help: "Print the API's JSON." },
-    t: { kind: 'string', value: '<template>', help: 'Print with a Go template.' },
+    ...formatFlags,
     ui: { kind: 'bool', help: 'Accepted for compatibility.', hidden: true },
   },
   client: true,
@@ -36,8 +35,8 @@ export const command: Command = {
     };
     return withClient(call, async (client) => {
       const { value, nextToken } = await asking('Error querying evaluations', client.evaluations.list({ query }));
-      if (flags.bool('json')) terminal.out(formatJson(value, 4));
-      else terminal.out(value.length === 0 ? 'No evals found' : table(value, flags.bool('verbose')));
+      if (await printFormatted(call, value)) return 0;
+      terminal.out(value.length === 0 ? 'No evals found' : table(value, flags.bool('verbose')));
       if (nextToken !== '') {
         const given = (['job', 'status', 'filter', 'per-page'] as const).filter((name) => flags.given(name));
         const repeat = given.map((name) => ` -${name} ${flags.string(name)}`).join('');

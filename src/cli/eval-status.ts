@@ -1,5 +1,4 @@
 import type { DroverClient } from '../api-client/index.ts';
-import { formatJson } from '../lib/json.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import type { DesiredUpdates } from '../model/plan-annotations.ts';
 import { asking, takes, withClient } from './client-context.ts';
@@ -7,6 +6,7 @@ import { type Command, CommandError } from './command.ts';
 import { placementFailed } from './eval-list.ts';
 import { monitorEvaluation } from './evaluation-monitor.ts';
 import { formatAgo, formatId, formatTime } from './formats.ts';
+import { formatFlags, printFormatted } from './formatted.ts';
 import { placementFailures } from './placement-failures.ts';
 import { sanitizeUuidPrefix } from './resolve-id.ts';
 import { formatPairs, formatTable, heading } from './table.ts';
@@ -18,8 +18,7 @@ export const command: Command = {
   flags: {
     monitor: { kind: 'bool', help: 'Follow it until it ends.' },
     verbose: { kind: 'bool', help: 'Whole ids, exact times.' },
-    json: { kind: 'bool', help: "Print the API's JSON." },
-    t: { kind: 'string', value: '<template>', help: 'Print with a Go template.' },
+    ...formatFlags,
     ui: { kind: 'bool', help: 'Accepted for compatibility.', hidden: true },
   },
   client: true,
@@ -35,7 +34,7 @@ export const command: Command = {
         'Error querying evaluation',
         client.evaluations.read(id, { query: { related: true } }),
       );
-      terminal.out(flags.bool('json') ? formatJson(value, 4) : show(terminal, value, verbose));
+      if (!(await printFormatted(call, value))) terminal.out(show(terminal, value, verbose));
       return 0;
     });
   },

@@ -7,6 +7,8 @@ import { asking } from './client-context.ts';
 import { deploymentView } from './deployment-view.ts';
 import { formatDate, formatId } from './formats.ts';
 import { placementFailures } from './placement-failures.ts';
+import { allocationTable, newestFirst } from './resolve-id.ts';
+import { heading } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface MonitorOptions {
@@ -102,12 +104,18 @@ export async function monitorDeployment(options: MonitorOptions, deploymentId: s
     const read = await asking('Error fetching deployment', client.deployments.read(deploymentId, { query }));
     deployment = read.value;
     index = read.index;
-    const view = deploymentView(deployment, { verbose, job: true });
+    const groups = deploymentView(deployment, { verbose, job: true });
+    const view = verbose ? `${groups}\n\n${await deploymentAllocations(options, deploymentId)}` : groups;
     if (view !== shown) terminal.out(`    \n${formatDate(new Date())}\n${view}`);
     shown = view;
     if (deploymentEnded.has(deployment.Status)) break;
   }
   return deployment?.Status === 'successful' ? 0 : 1;
+}
+
+async function deploymentAllocations({ client, terminal }: MonitorOptions, deploymentId: string): Promise<string> {
+  const { value } = await asking('Error fetching deployment', client.deployments.allocations(deploymentId));
+  return `${heading(terminal, 'Allocations')}\n${allocationTable(newestFirst(value), true)}`;
 }
 
 function head(terminal: Terminal, text: string): void {

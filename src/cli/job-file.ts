@@ -1,5 +1,6 @@
 /** A job from what the command line names: a file, a URL, or standard input; as HCL (parsed here) or as API JSON. */
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseJson } from '../lib/json.ts';
 import type { Job } from '../model/job.ts';
 import type { JobSubmission } from '../model/job-submission.ts';
@@ -61,8 +62,10 @@ async function readSource(path: string): Promise<string> {
     return readFileSync(path, 'utf8');
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    const reason = missing ? `open ${path}: no such file or directory` : (error as Error).message;
-    throw new CommandError(`Error getting job struct: Error opening job file: ${reason}`);
+    const reason = missing ? `stat ${resolve(path)}: no such file or directory` : (error as Error).message;
+    throw new CommandError(
+      `Error getting job struct: Error getting jobfile from "${path}": source path error: ${reason}`,
+    );
   }
 }
 

@@ -3,6 +3,7 @@ import type { Job } from '../model/job.ts';
 import { asking, takes, withClient } from './client-context.ts';
 import { type Command, CommandError } from './command.ts';
 import { formatTime } from './formats.ts';
+import { formatFlags, printFormatted, sortKeys } from './formatted.ts';
 import { jobDiffView } from './job-diff-view.ts';
 import { resolveJob } from './resolve-id.ts';
 import { formatPairs } from './table.ts';
@@ -16,8 +17,7 @@ export const command: Command = {
     version: { kind: 'string', value: '<number>', help: 'Only this version.' },
     'diff-version': { kind: 'string', value: '<number>', help: 'Compare with this version instead of the one before.' },
     'diff-tag': { kind: 'string', value: '<name>', help: 'Compare with the version of this tag.' },
-    json: { kind: 'bool', help: "Print the API's JSON." },
-    t: { kind: 'string', value: '<template>', help: 'Print with a Go template.' },
+    ...formatFlags,
   },
   client: true,
   complete: 'jobs',
@@ -38,8 +38,9 @@ export const command: Command = {
       const asked = flags.string('version');
       const shown = asked === undefined ? all : all.filter(({ job }) => String(job.Version) === asked);
       if (shown.length === 0) throw new CommandError(`Error: version ${asked} of job "${id}" is not kept`);
-      if (flags.bool('json') || flags.bool('full'))
-        terminal.out(formatJson(asked === undefined ? shown.map(({ job }) => job) : shown[0]!.job, 4));
+      const jobs = asked === undefined ? shown.map(({ job }) => job) : shown[0]!.job;
+      if (await printFormatted(call, jobs)) return 0;
+      if (flags.bool('full')) terminal.out(formatJson(sortKeys(jobs), 4));
       else
         terminal.out(
           shown

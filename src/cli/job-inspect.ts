@@ -1,6 +1,7 @@
 import { formatJson } from '../lib/json.ts';
 import { asking, takes, withClient } from './client-context.ts';
 import { type Command, CommandError } from './command.ts';
+import { formatFlags, printFormatted, sortKeys } from './formatted.ts';
 import { resolveJob } from './resolve-id.ts';
 
 export const command: Command = {
@@ -11,7 +12,7 @@ export const command: Command = {
     hcl: { kind: 'bool', help: 'The job file as it was submitted.' },
     'with-vars': { kind: 'bool', help: 'With -hcl: also the values of its input variables.' },
     version: { kind: 'string', value: '<number>', help: 'This version instead of the latest.' },
-    t: { kind: 'string', value: '<template>', help: 'Print with a Go template.' },
+    t: formatFlags['t']!,
   },
   client: true,
   complete: 'jobs',
@@ -31,7 +32,8 @@ export const command: Command = {
         job = found;
       }
       if (!flags.bool('hcl')) {
-        terminal.out(formatJson({ Job: job }, 4));
+        if (!(await printFormatted(call, job, { asJson: { Job: job } })))
+          terminal.out(formatJson(sortKeys({ Job: job }), 4));
         return 0;
       }
       const { value: source } = await asking('Error inspecting job', client.jobs.submission(id, job.Version, options));

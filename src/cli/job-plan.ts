@@ -1,8 +1,8 @@
 import type { JobPlanAnswer } from '../api-client/index.ts';
-import { formatJson } from '../lib/json.ts';
 import { asking, withClient } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
-import { formatTime } from './formats.ts';
+import { formatAgo, formatTime } from './formats.ts';
+import { formatFlags, printFormatted } from './formatted.ts';
 import { jobDiffView } from './job-diff-view.ts';
 import { jobFileFlags, readJobFile } from './job-file.ts';
 import { placementFailures } from './placement-failures.ts';
@@ -17,7 +17,7 @@ Exit codes: 0 no allocation would be created or destroyed; 1 some would; 255 the
     diff: { kind: 'bool', help: 'Show the differences to the job as it is. Default true.' },
     verbose: { kind: 'bool', help: 'Every field of what is new.' },
     'json-output': { kind: 'bool', help: "Print the API's JSON of the plan." },
-    t: { kind: 'string', value: '<template>', help: 'Print with a Go template.' },
+    t: formatFlags['t']!,
     'policy-override': { kind: 'bool', help: 'Accepted for compatibility.', hidden: true },
     'vault-namespace': { kind: 'string', help: 'Accepted for compatibility.', hidden: true },
     ...jobFileFlags,
@@ -40,8 +40,7 @@ async function run(call: Call): Promise<number> {
     const plan = await withClient(call, (client) =>
       asking('Error during plan', client.jobs.plan(file.job, { diff: call.flags.bool('diff', true) })),
     );
-    if (call.flags.bool('json-output')) call.terminal.out(formatJson(plan.value, 4));
-    else show(call, plan.value, path);
+    if (!(await printFormatted(call, plan.value, { jsonFlag: 'json-output' }))) show(call, plan.value, path);
     return changes(plan.value) ? 1 : 0;
   } catch (error) {
     throw error instanceof CommandError ? new CommandError(error.message, 255) : error;
@@ -64,9 +63,10 @@ To submit the job with version verification run:
 
 drover job run -check-index ${plan.JobModifyIndex}${flag} ${path}
 
-When running the job with the check-index flag, the job is only run if its modify
-index is still this one: if somebody changed the job since, what was planned here
-need not be what would happen.`);
+With the check-index flag the job is changed only if its modify index is still
+the one above. If it is not, somebody has changed the job in the meantime, and
+what was planned here need not be what would happen then: make a new plan before
+submitting it.`);
 }
 
 function dryRun(plan: JobPlanAnswer): string[] {
@@ -83,7 +83,10 @@ function dryRun(plan: JobPlanAnswer): string[] {
   const rolling = (plan.CreatedEvals ?? []).find((evaluation) => evaluation.TriggeredBy === 'rolling-update');
   if (rolling !== undefined) lines.push('- Rolling update, next evaluation will be in a moment.');
   const launch = formatTime(plan.NextPeriodicLaunch);
-  if (launch !== 'N/A') lines.push(`- If submitted now, next periodic launch would be at ${launch}.`);
+  if (launch !== 'N/A')
+    lines.push(
+      `- If submitted now, next periodic launch would be at ${launch} (${formatAgo(plan.NextPeriodicLaunch)}).`,
+    );
   return lines;
 }
 

@@ -1,11 +1,11 @@
 import type { DroverClient, NodeStub } from '../api-client/index.ts';
-import { formatJson } from '../lib/json.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { HostStats } from '../model/host-stats.ts';
 import type { Node } from '../model/node.ts';
 import { asking, connectTo } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
 import { formatAgo, formatBytes, formatId, formatTime } from './formats.ts';
+import { formatFlags, printFormatted } from './formatted.ts';
 import { resolveNode } from './resolve-id.ts';
 import { formatPairs, formatTable, heading } from './table.ts';
 
@@ -20,8 +20,7 @@ export const command: Command = {
     allocs: { kind: 'bool', help: 'In the list: how many allocations run.' },
     os: { kind: 'bool', help: 'In the list: the operating system.' },
     quiet: { kind: 'bool', help: 'Only ids.' },
-    json: { kind: 'bool', help: "Print the API's JSON." },
-    t: { kind: 'string', value: '<template>', help: 'Print with a Go template.' },
+    ...formatFlags,
     filter: { kind: 'string', value: '<expression>', help: 'Only nodes for which the expression holds.' },
     'per-page': { kind: 'int', value: '<n>', help: 'How many rows at the most.' },
     'page-token': { kind: 'string', value: '<token>', help: 'Where the page before ended.' },
@@ -41,12 +40,12 @@ export async function run(call: Call): Promise<number> {
   const client = connectTo(call);
   try {
     if (args.length === 0 && !flags.bool('self')) {
-      terminal.out(await list(call, client));
+      await list(call, client);
       return 0;
     }
     const id = flags.bool('self') ? await ownNode(client) : (await resolveNode(client, args[0]!)).ID;
     const { value: node } = await asking('Error querying node info', client.nodes.read(id));
-    terminal.out(flags.bool('json') ? formatJson(node, 4) : await show(call, client, node));
+    if (!(await printFormatted(call, node))) terminal.out(await show(call, client, node));
     return 0;
   } finally {
     client.close();
@@ -60,7 +59,8 @@ export async function ownNode(client: DroverClient): Promise<string> {
   return id;
 }
 
-async function list({ flags, terminal }: Call, client: DroverClient): Promise<string> {
+async function list(call: Call, client: DroverClient): Promise<void> {
+  const { flags, terminal } = call;
   const query = {
     filter: flags.string('filter'),
     per_page: flags.int('per-page'),
@@ -68,12 +68,16 @@ async function list({ flags, terminal }: Call, client: DroverClient): Promise<st
     os: flags.bool('os') || undefined,
   };
   const { value: nodes, nextToken } = await asking('Error querying node status', client.nodes.list({ query }));
-  if (flags.bool('json')) return formatJson(nodes, 4);
-  if (flags.bool('quiet')) return nodes.map((node) => formatId(node.ID, true)).join('\n');
+  if (await printFormatted(call, nodes)) return;
+  if (flags.bool('quiet')) return terminal.out(nodes.map((node) => node.ID).join('\n'));
+  terminal.out(await listTable(call, client, nodes));
   if (nextToken !== '')
     terminal.error(
       `Results have been paginated. To get the next page run:\n  drover node status -page-token ${nextToken}`,
     );
+}
+
+async function listTable({ flags }: Call, client: DroverClient, nodes: readonly NodeStub[]): Promise<string> {
   const verbose = flags.bool('verbose');
   const counts = flags.bool('allocs') ? await runningCounts(client, nodes) : undefined;
   const columns: [string, (node: NodeStub) => string | number | boolean][] = [

@@ -119,3 +119,7 @@ export async function allocationOfJob(client: DroverClient, job: string, group: 
     throw new CommandError(`No allocation of job "${id}"${group === '' ? '' : ` in group "${group}"`} found`);
   return found;
 }
+
+export function newestFirst(allocations: readonly AllocationStub[]): AllocationStub[] {
+  return [...allocations].sort((a, b) => b.CreateTime - a.CreateTime || b.CreateIndex - a.CreateIndex);
+}
