@@ -54,7 +54,8 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     files: files.map((file) => resolve(file)),
   };
   const resolved = resolveConfig(mergeValues(values, options.flags), context);
-  return { config: resolved.config, diagnostics, problems: [...problems, ...resolved.problems] };
+  // what a file that cannot be read would have set is not worth another complaint
+  return { config: resolved.config, diagnostics, problems: problems.length > 0 ? problems : resolved.problems };
 }
 
 /** A directory stands for its .hcl and .json files in the order of their names; what editors leave behind is passed over. */

@@ -25,10 +25,11 @@ export function scheduleGeneric(evaluation: Evaluation, context: SchedulerContex
   const job = snapshot.get('jobs', key);
   const allocations = [...snapshot.by('allocations', 'job', key)];
   const draft = new PlanDraft(evaluation, job, allocations, context, sets);
+  const latest = latestDeployment(context, key);
   const changes = reconcile({
     job,
     allocations,
-    latestDeployment: latestDeployment(context, key),
+    latestDeployment: latest,
     evaluationId: evaluation.ID,
     priority: evaluation.Priority,
     now: context.now,
@@ -40,7 +41,8 @@ export function scheduleGeneric(evaluation: Evaluation, context: SchedulerContex
   applyStops(draft, changes);
   const delayed = applyLater(draft, changes.later, evaluation, context);
   const queued = placeAll(draft, job, changes, context);
-  const deploymentId = changes.deployment?.ID ?? '';
+  // an evaluation that changes nothing still belongs to the latest roll-out: who follows it sees how that ended
+  const deploymentId = changes.deployment?.ID ?? latest?.ID ?? '';
   updateInPlace(draft, job, changes, evaluation);
   const annotations = { DesiredTGUpdates: changes.desired, PreemptedAllocs: null };
   const { failures } = draft;

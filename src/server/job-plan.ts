@@ -8,7 +8,8 @@ import type { Input } from '../model/schema.ts';
 import type { JobPlan } from './commands.ts';
 import type { ServerContext } from './context.ts';
 import { Draft } from './draft.ts';
-import { checkJob, evaluate, storeJob } from './job-register.ts';
+import { checkJob, storeJob } from './job-register.ts';
+import { jobEvaluation, putEvaluation } from './rows.ts';
 import type { Schedule } from './worker.ts';
 
 /** What registering the job would do: decided on a draft that is never written. */
@@ -23,14 +24,16 @@ export function planJob(
   const before = snapshot.get('jobs', jobId(job.Namespace, job.ID)) ?? null;
   const draft = new Draft(snapshot, snapshot.index + 1, context.clock.now());
   const stored = storeJob(draft, job, context.newId);
-  const { evalId } = evaluate(draft, stored, context.newId(), 'job-register');
+  const evalId = context.newId();
+  // also of a job that only starts others: the plan shows what one of them would be
+  putEvaluation(draft, jobEvaluation(evalId, stored, 'job-register'));
   const base = {
     jobModifyIndex: before?.JobModifyIndex ?? 0,
     warnings: formatWarnings(warnings),
     nextPeriodicLaunch: '',
     index: before === null ? 0 : snapshot.index,
   };
-  const diff = request.diff ? diffJobs(before, stored, false) : null;
+  const diff = request.diff ? diffJobs(before, stored, true) : null;
   const evaluation = draft.get('evaluations', evalId);
   if (evaluation === undefined) return { ...base, createdEvals: null, diff, annotations: null, failures: null };
   const { plan, failures, followUps } = schedule(

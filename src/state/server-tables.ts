@@ -87,7 +87,7 @@ function isLive(allocation: Allocation): boolean {
 }
 
 /** The job version an allocation runs. */
-export function allocationJob(snapshot: ServerSnapshot, allocation: Allocation): Job | null {
+export function allocationJob(snapshot: Pick<ServerSnapshot, 'get'>, allocation: Allocation): Job | null {
   return (
     allocation.Job ??
     snapshot.get('jobVersions', jobVersionId(allocation.Namespace, allocation.JobID, allocation.JobVersion)) ??

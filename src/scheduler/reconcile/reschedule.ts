@@ -27,6 +27,11 @@ export interface RescheduleScope {
 
 const never: Reschedule = { when: 'never' };
 
+/** Whether its policy leaves a failed allocation another attempt, at whatever time. */
+export function mayReschedule(allocation: Allocation, policy: ReschedulePolicy | null): boolean {
+  return allocation.DesiredTransition.ForceReschedule || (policy !== null && hasAttempts(allocation, policy));
+}
+
 export function rescheduleOf(
   allocation: Allocation,
   policy: ReschedulePolicy | null,
