@@ -113,7 +113,7 @@ function follower(evaluation: Evaluation, context: SchedulerContext): Evaluation
     QuotaLimitReached: '',
     AnnotatePlan: false,
     QueuedAllocations: null,
-    SnapshotIndex: context.snapshot.index,
+    SnapshotIndex: 0,
     CreateIndex: 0,
     ModifyIndex: 0,
     CreateTime: context.now,

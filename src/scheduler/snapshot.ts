@@ -27,7 +27,7 @@ export interface ServerSnapshot {
   scan<T extends keyof Tables>(table: T): Iterable<Tables[T]>;
   /**
    * Allocations by `job` (`namespace NUL id`), `node`, `nodeLive` (those of a node that neither ended nor are to), `deployment`;
-   * deployments and job versions by `job`.
+   * deployments and job versions by `job`; evaluations by `jobOpen` (those of a job that are not finished).
    */
   by<T extends keyof Tables>(table: T, index: string, key: string): Iterable<Tables[T]>;
   /** The index of the last change of a table; without it nothing is kept from one evaluation to the next. */

@@ -32,17 +32,15 @@ export function scheduleSystem(evaluation: Evaluation, context: SchedulerContext
     updateKind: systemUpdateKind(job, draft, context),
     mayRun: (node, group) => draft.placer(group).feasibility.isFeasible(node),
   });
-  const limit = updateLimit(job);
-  const updates = changes.updates.slice(0, limit);
-  const isPartial = updates.length < changes.updates.length;
+  const limit = updateLimit(job, evaluation, context);
   for (const { allocation, description, lost } of [...changes.stops, ...changes.migrate]) {
     draft.stop(allocation, description, lost ? { ClientStatus: 'lost' } : {});
   }
-  const placed = placeOnNodes(draft, job, [...updates, ...changes.places], new Set(updates));
+  const placed = placeOnNodes(draft, job, changes, limit);
   for (const allocation of changes.inPlace) {
     draft.update({ ...allocation, EvalID: evaluation.ID, JobVersion: job!.Version });
   }
-  const annotations = { DesiredTGUpdates: desiredOf(changes, updates, placed), PreemptedAllocs: null };
+  const annotations = { DesiredTGUpdates: desiredOf(changes, placed), PreemptedAllocs: null };
   const outcome = outcomeOf(
     evaluation,
     {
@@ -56,6 +54,7 @@ export function scheduleSystem(evaluation: Evaluation, context: SchedulerContext
     },
     context,
   );
+  const isPartial = placed.postponed > 0 && limit > 0;
   const next = isPartial ? [rollingEvaluation(evaluation, job!.Update.Stagger, context)] : [];
   return {
     plan: {
@@ -72,9 +71,13 @@ export function scheduleSystem(evaluation: Evaluation, context: SchedulerContext
   };
 }
 
-/** How many allocations may be replaced at once. */
-function updateLimit(job: Job | undefined): number {
+/** How many allocations may be replaced at once; none while another evaluation waits to go on with the update. */
+function updateLimit(job: Job | undefined, evaluation: Evaluation, { snapshot }: SchedulerContext): number {
   if (job === undefined || job.Update.Stagger <= 0 || job.Update.MaxParallel <= 0) return Number.POSITIVE_INFINITY;
+  for (const other of snapshot.by('evaluations', 'jobOpen', jobId(job.Namespace, job.ID))) {
+    const goesOn = other.TriggeredBy === 'rolling-update' && other.JobModifyIndex >= job.JobModifyIndex;
+    if (goesOn && other.Status === 'pending' && other.ID !== evaluation.ID) return 0;
+  }
   return job.Update.MaxParallel;
 }
 
@@ -98,50 +101,63 @@ interface Placed {
   /** Group → nodes that the group will never run on: not wanted there. */
   readonly unfit: ReadonlyMap<string, number>;
   readonly exhausted: boolean;
+  /** Those that were replaced; a replacement that has no place leaves what runs as it is, and the next one may have its turn. */
+  readonly updated: readonly SystemPlace[];
+  /** Updates for which it was too early. */
+  readonly postponed: number;
 }
 
 function placeOnNodes(
   draft: PlanDraft,
   job: Job | undefined,
-  places: readonly SystemPlace[],
-  updates: ReadonlySet<SystemPlace>,
+  { updates, places }: SystemChanges,
+  limit: number,
 ): Placed {
   const queued: { [group: string]: number } = Object.fromEntries((job?.TaskGroups ?? []).map(({ Name }) => [Name, 0]));
   const unfit = new Map<string, number>();
   const tried = new Map<string, number>();
+  const updated: SystemPlace[] = [];
   let exhausted = false;
-  for (const place of places) {
-    const { node, group, previous } = place;
-    tried.set(group.Name, (tried.get(group.Name) ?? 0) + 1);
-    if (updates.has(place)) draft.stop(previous!, allocationText.updating);
-    const choice = draft.placer(group).tryOn(node);
-    if (choice.node !== undefined) {
-      const name = allocationName(job!.ID, group.Name, 0);
-      draft.place(group, choice, { name, previous, tracker: null, deploymentId: '' });
-      continue;
-    }
-    if (updates.has(place)) draft.keep(previous!);
-    if (choice.metric.NodesFiltered > 0) {
-      unfit.set(group.Name, (unfit.get(group.Name) ?? 0) + 1);
-      continue;
-    }
-    exhausted = true;
-    queued[group.Name] = (queued[group.Name] ?? 0) + 1;
-    draft.failOn(group, choice.metric);
+  let postponed = 0;
+  const place = (wanted: SystemPlace, isUpdate: boolean): void => {
+    const { Name } = wanted.group;
+    tried.set(Name, (tried.get(Name) ?? 0) + 1);
+    const result = placeOn(draft, job!, wanted, isUpdate);
+    if (result === 'unfit') unfit.set(Name, (unfit.get(Name) ?? 0) + 1);
+    if (result === 'full') queued[Name] = (queued[Name] ?? 0) + 1;
+    if (result === 'full') exhausted = true;
+    if (result === 'placed' && isUpdate) updated.push(wanted);
+  };
+  for (const update of updates) {
+    if (updated.length < limit) place(update, true);
+    else postponed++;
   }
+  for (const wanted of places) place(wanted, false);
   for (const group of job?.TaskGroups ?? []) {
     const isNowhere = (unfit.get(group.Name) ?? 0) > 0 && unfit.get(group.Name) === tried.get(group.Name);
-    const runs = draft.presence.ofGroupAnywhere(group.Name) > 0;
-    if (isNowhere && !runs) draft.failNowhere(group);
+    if (isNowhere && draft.presence.ofGroupAnywhere(group.Name) === 0) draft.failNowhere(group);
   }
-  return { queued, unfit, exhausted };
+  return { queued, unfit, exhausted, updated, postponed };
 }
 
-function desiredOf(
-  changes: SystemChanges,
-  updates: readonly SystemPlace[],
-  { unfit }: Placed,
-): { readonly [group: string]: DesiredUpdates } {
+function placeOn(draft: PlanDraft, job: Job, wanted: SystemPlace, isUpdate: boolean): 'placed' | 'unfit' | 'full' {
+  const { node, group, previous } = wanted;
+  if (isUpdate) draft.stop(previous!, allocationText.updating);
+  const choice = draft.placer(group).tryOn(node);
+  if (choice.node !== undefined) {
+    const name = allocationName(job.ID, group.Name, 0);
+    draft.place(group, choice, { name, previous, tracker: null, deploymentId: '' });
+    return 'placed';
+  }
+  if (isUpdate) draft.keep(previous!);
+  if (choice.metric.NodesFiltered > 0) return 'unfit';
+  draft.failOn(group, choice.metric);
+  return 'full';
+}
+
+type Desired = { readonly [group: string]: DesiredUpdates };
+
+function desiredOf(changes: SystemChanges, { unfit, updated }: Placed): Desired {
   const groups = new Map<string, { -readonly [K in keyof DesiredUpdates]: DesiredUpdates[K] }>();
   const of = (name: string) => {
     const found = groups.get(name) ?? { ...noUpdates };
@@ -151,10 +167,12 @@ function desiredOf(
   for (const { allocation } of changes.stops) of(allocation.TaskGroup).Stop++;
   for (const { allocation } of changes.migrate) of(allocation.TaskGroup).Migrate++;
   for (const { group } of changes.places) of(group.Name).Place++;
-  for (const { group } of updates) of(group.Name).DestructiveUpdate++;
   for (const { TaskGroup } of changes.inPlace) of(TaskGroup).InPlaceUpdate++;
   for (const { TaskGroup } of changes.ignored) of(TaskGroup).Ignore++;
-  for (const { group } of changes.updates.slice(updates.length)) of(group.Name).Ignore++;
+  for (const place of changes.updates) {
+    if (updated.includes(place)) of(place.group.Name).DestructiveUpdate++;
+    else of(place.group.Name).Ignore++;
+  }
   for (const [name, count] of unfit) of(name).Place = Math.max(0, of(name).Place - count);
   return Object.fromEntries(groups);
 }

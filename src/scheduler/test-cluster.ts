@@ -120,6 +120,13 @@ export class TestCluster {
       }
       return;
     }
+    if (table === 'evaluations' && index === 'jobOpen') {
+      for (const row of this.rows.evaluations.values()) {
+        if (row.Status !== 'complete' && row.Status !== 'canceled' && jobId(row.Namespace, row.JobID) === key)
+          yield row;
+      }
+      return;
+    }
     assert(index === 'job', `the scheduler asks by ${index}`);
     for (const row of this.rows[table as 'allocations' | 'deployments' | 'jobVersions'].values()) {
       if (jobId(row.Namespace, 'JobID' in row ? row.JobID : row.ID) === key) yield row;
@@ -191,6 +198,7 @@ export class TestCluster {
       Type: job.Type,
       TriggeredBy: 'job-register',
       JobID: job.ID,
+      JobModifyIndex: this.rows.jobs.get(jobId(job.Namespace, job.ID))?.JobModifyIndex ?? 0,
       Status: 'pending',
       ...changes,
     });
@@ -229,7 +237,18 @@ export class TestCluster {
       const previous = this.rows.allocations.get(placement.PreviousAllocation);
       if (previous !== undefined) this.putAllocation({ ...previous, NextAllocation: placement.ID });
     }
-    for (const row of [evaluation, ...followUps]) this.rows.evaluations.set(row.ID, row);
+    for (const row of [evaluation, ...followUps]) {
+      if (row.Status === 'blocked') this.#cancelBlocked(row);
+      this.rows.evaluations.set(row.ID, row);
+    }
+  }
+
+  /** A job has one blocked evaluation. */
+  #cancelBlocked({ JobID }: Evaluation): void {
+    for (const other of this.rows.evaluations.values()) {
+      if (other.Status !== 'blocked' || other.JobID !== JobID) continue;
+      this.rows.evaluations.set(other.ID, { ...other, Status: 'canceled' });
+    }
   }
 
   /** Those that are to run and have not ended, by name. */

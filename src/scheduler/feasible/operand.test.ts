@@ -30,6 +30,8 @@ describe('an operand', () => {
     ['regexp', '4.9.32-linuxkit', '[0-9.]+', true],
     ['regexp', 'LINUX', '(?i)linux', true],
     ['regexp', 'a', '(', false],
+    ['regexp', 'x86_64', '^(?P<arch>x86|arm)_', true],
+    ['regexp', 'ax86', '^x86', false],
     ['set_contains', 'a, b,c', 'a,c', true],
     ['set_contains_all', 'a,b', 'a,d', false],
     ['set_contains_any', 'a,b', 'd, b', true],
@@ -41,6 +43,10 @@ describe('an operand', () => {
     ['nobody knows', 'a', 'a', false],
   ])('%s of %s and %s is %s', (operand, left, right, expected) => {
     expect(operandHolds(operand, left, right)).toBe(expected);
+  });
+
+  it('does not run for ever on a hostile pattern', () => {
+    expect(operandHolds('regexp', `${'a'.repeat(5000)}!`, '(a+)+$')).toBe(false);
   });
 
   it('orders any two texts in one way only', () => {

@@ -1,5 +1,5 @@
 /** The operators of constraints and affinities, on two resolved sides. */
-import { parseGoRegexp } from '../../lib/go-regexp.ts';
+import { compileRegex, type Regex, RegexRunner } from '../../hcl/functions/regex-run.ts';
 import { parseVersion, parseVersionConstraint, type VersionFlavour } from '../../lib/go-version.ts';
 
 /** `undefined`: that side is not there on the node. An operator nobody knows never holds. */
@@ -36,7 +36,7 @@ export function operandHolds(operand: string, left: string | undefined, right: s
     case 'semver':
       return versionHolds(left, right, operand);
     case 'regexp':
-      return compiledRegexp(right)?.test(left) ?? false;
+      return regexpHolds(left, right);
     case 'set_contains':
     case 'set_contains_all':
       return includesAll(left, right);
@@ -70,13 +70,29 @@ function includesAll(left: string, right: string): boolean {
   return items(right).every((item) => present.has(item));
 }
 
+/** Anywhere in the text. The engine is RE2's kind: no pattern makes it run for ever; one that is too much for it never holds. */
+function regexpHolds(left: string, pattern: string): boolean {
+  const regex = compiledRegexp(pattern);
+  try {
+    return regex !== undefined && new RegexRunner(regex, [...left]).find(0) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 function versionHolds(left: string, right: string, flavour: VersionFlavour): boolean {
   const version = parseVersion(left, flavour);
   const test = version === undefined ? undefined : compiledVersions(right, flavour);
   return test?.(version!) ?? false;
 }
 
-const compiledRegexp = remembered(parseGoRegexp);
+const compiledRegexp = remembered((pattern): Regex | undefined => {
+  try {
+    return compileRegex(pattern);
+  } catch {
+    return undefined;
+  }
+});
 const compiledVersion = remembered((text) => parseVersionConstraint(text, 'version'));
 const compiledSemver = remembered((text) => parseVersionConstraint(text, 'semver'));
 

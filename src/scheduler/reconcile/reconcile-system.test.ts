@@ -90,6 +90,7 @@ describe('a system job', () => {
     expect(followUps).toMatchObject([
       { ID: evaluation.NextEval, TriggeredBy: 'rolling-update', Wait: 5e9, PreviousEval: evaluation.ID },
     ]);
+    expect(cluster.evaluate(job(cluster)).plan.placements).toEqual([]);
     const next = cluster.run(followUps[0]!);
     expect(next.plan.placements).toHaveLength(1);
     expect(next.followUps).toEqual([]);
