@@ -49,18 +49,8 @@ function noteFailure(draft: Draft, allocation: Allocation, failed: Map<string, J
   const job = draft.get('jobs', key);
   // A follow-up waits for it already, or nothing is to come after it.
   if (job === undefined || job.Stop || allocation.FollowupEvalID !== '' || allocation.DesiredStatus !== 'run') return;
-  if (!mayBeReplaced(allocation, job, draft.now)) return;
   const group = allocationJob(draft, allocation)?.TaskGroups?.find(({ Name }) => Name === allocation.TaskGroup);
   if (mayReschedule(allocation, group?.ReschedulePolicy ?? null)) failed.set(key, job);
-}
-
-/** Does its reschedule policy leave it another try? */
-function mayBeReplaced(allocation: Allocation, job: Job, now: number): boolean {
-  const policy = job.TaskGroups.find((group) => group.Name === allocation.TaskGroup)?.ReschedulePolicy ?? null;
-  if (policy === null) return false;
-  if (policy.Unlimited || policy.Attempts === 0) return policy.Unlimited;
-  const tries = allocation.RescheduleTracker?.Events ?? [];
-  return tries.filter((event) => event.RescheduleTime >= now - policy.Interval).length < policy.Attempts;
 }
 
 function saysMore(allocation: Allocation, report: AllocationReport): boolean {
