@@ -11,6 +11,7 @@ import { Fault, isFault } from '../lib/fault.ts';
 import type { Shim, TaskEnd } from '../supervise/contract.ts';
 import { abortable } from './abortable.ts';
 import type { CommandState } from './command-state.ts';
+import { endOrphan } from './orphan.ts';
 import { runtimeExec } from './runtime-exec.ts';
 import { taskExit } from './task-exit.ts';
 import { coreMhz, statsOf, type UsageAt } from './task-stats.ts';
@@ -29,7 +30,9 @@ export class CommandTask {
     this.config = config;
     this.state = state;
     this.#shim = shim;
-    this.#end = (ended !== null ? Promise.resolve(ended) : shim!.wait()).then((end) => {
+    this.#end = (ended !== null ? Promise.resolve(ended) : shim!.wait()).then(async (end) => {
+      // nobody watches it any more: it must not run beside its successor
+      if (end.unknown === 'shim-lost') await endOrphan(state.pid, state.startTime);
       this.#exit = taskExit(end);
       return this.#exit;
     });

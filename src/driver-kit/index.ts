@@ -10,3 +10,4 @@ export { type DriverDeps, type DriverPlugin, definePlugin, type OpenDriver, open
 export { fingerprints } from './fingerprints.ts';
 export { openRemoteDriver, shutDownPlugin } from './remote/remote-driver.ts';
 export { type Serving, serveOnSocket, servePlugin } from './serve/serve.ts';
+export { sweepStarts } from './sweep.ts';

@@ -176,6 +176,18 @@ test('exec sessions get what the task has: ids, filter, capabilities, namespaces
   await engine.destroy(of.id, { force: true }, never);
 });
 
+test('a task whose shim is killed ends as unknown, and nothing of it goes on', async ({ skip }) => {
+  if (!sandbox()) skip('no sandbox on this host');
+  const of = await task(shell('sleep 300 & sleep 300'));
+  const { state } = await engine.start(of, never);
+  const { pid } = JSON.parse(await readFile(join(deps.stateDirectory, of.id.replaceAll('/', '.'), 'shim.pid'), 'utf8'));
+  process.kill(pid, 'SIGKILL');
+  expect(await engine.wait(of.id, never)).toMatchObject({ unknown: 'shim-lost' });
+  const left = await readFile(`/proc/${state['pid'] as number}/stat`, 'utf8').catch(() => '');
+  expect(left === '' || left.includes(') Z ')).toBe(true);
+  await engine.destroy(of.id, { force: true }, never);
+});
+
 test('a command that is not in the sandbox is refused with the text of task events', async ({ skip }) => {
   if (!sandbox()) skip('no sandbox on this host');
   const of = await task({ command: '/no/such/binary' });

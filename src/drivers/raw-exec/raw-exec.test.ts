@@ -7,6 +7,7 @@ import { conformanceCases } from '../../driver-kit/conformance.ts';
 import { type DriverDeps, type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import type { Scratch } from '../../driver-kit/scratch-task.ts';
+import { sweepStarts } from '../../driver-kit/sweep.ts';
 import { rawExec } from './index.ts';
 
 const never = new AbortController().signal;
@@ -116,6 +117,27 @@ test('a start whose state was lost is destroyed by its id alone', async () => {
   await engine.destroy(of.id, { force: true }, never);
 });
 
+test('starts nobody knows are swept, known ones are left alone', async () => {
+  const known = await task(shell('sleep 60'));
+  const forgotten = await task(shell('sleep 60'));
+  await engine.start(known, never);
+  await engine.start(forgotten, never);
+  expect(await sweepStarts(deps, [known.id])).toEqual([forgotten.id.replaceAll('/', '.')]);
+  expect(await engine.inspect(known.id, never)).toMatchObject({ state: 'running' });
+  expect(await engine.wait(forgotten.id, never)).toMatchObject({ signal: 9 });
+  for (const of of [known, forgotten]) await engine.destroy(of.id, { force: true }, never);
+});
+
+test('a task whose shim is killed ends as unknown, and nothing of it goes on', async () => {
+  const of = await task(shell('echo $$; exec sleep 300'));
+  const { state } = await engine.start(of, never);
+  const { pid } = JSON.parse(await readFile(join(deps.stateDirectory, of.id.replaceAll('/', '.'), 'shim.pid'), 'utf8'));
+  process.kill(pid, 'SIGKILL');
+  expect(await engine.wait(of.id, never)).toMatchObject({ unknown: 'shim-lost' });
+  await until(async () => !(await isRunning(state['pid'] as number)));
+  await engine.destroy(of.id, { force: true }, never);
+});
+
 test('exec runs beside the task with its environment', async () => {
   const of = await task(shell('sleep 60'), { env: { PATH: '/bin:/usr/bin', COLOR: 'blue' } });
   await engine.start(of, never);
@@ -172,6 +194,11 @@ test('a floor it cannot reach is refused and named', async () => {
   await expect(engine.start(asItIs, never)).rejects.toThrow(/isolation floor "process" is not reached.*missing: /);
   await expect(readFile(join(asItIs.directories.logs, 'main.stdout.0'), 'utf8').catch(() => '')).resolves.toBe('');
 });
+
+async function isRunning(pid: number): Promise<boolean> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return text !== '' && !text.includes(') Z ');
+}
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   for (const deadline = Date.now() + 5000; !(await condition().catch(() => false)); ) {
