@@ -113,6 +113,13 @@ describe('a service job', () => {
     expect(cluster.rows.deployments.size).toBe(2);
   });
 
+  it('first gets what is missing, and updates with what is left of its steps', () => {
+    const cluster = running(1, { Update: { MaxParallel: 1 } });
+    const { plan } = cluster.register(withCommand('b', { Count: 2, Update: { MaxParallel: 1 } }));
+    expect(plan.annotations!.DesiredTGUpdates!['g']).toMatchObject({ Place: 1, DestructiveUpdate: 0, Ignore: 1 });
+    expect(plan.deployment!.TaskGroups!['g']!.DesiredTotal).toBe(2);
+  });
+
   it('cancels the deployment of the version before', () => {
     const cluster = new TestCluster();
     cluster.addNodes(1);

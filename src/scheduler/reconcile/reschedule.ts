@@ -53,7 +53,8 @@ function isFreeOfDeployment(allocation: Allocation, deployment: Deployment | nul
   if (deployment === null || allocation.DeploymentID !== deployment.ID || !isActive(deployment)) return true;
   if (allocation.DesiredTransition.Reschedule) return true;
   const state = deployment.TaskGroups?.[allocation.TaskGroup];
-  return state !== undefined && state.ProgressDeadline > 0 && (allocation.DeploymentStatus?.Healthy ?? null) !== null;
+  if (state === undefined) return true;
+  return state.ProgressDeadline > 0 && (allocation.DeploymentStatus?.Healthy ?? null) !== null;
 }
 
 function hasAttempts(allocation: Allocation, policy: ReschedulePolicy): boolean {
