@@ -1,12 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
+// What needs real runtimes, supervisors and the kernel's own isolation.
+const driverTests = ['drivers', 'driver-kit', 'isolation', 'supervise'].map((folder) => `src/${folder}/**/*.test.ts`);
+
 // One project per lane, so that each can be run, timed and failed by itself (scripts/test.mjs).
 export default defineConfig({
   test: {
     reporters: ['default'],
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts'], pool: 'forks', testTimeout: 20_000 } },
-      ...['e2e', 'compat', 'drivers', 'faults', 'security', 'simulation'].map((name) => ({
+      { test: { name: 'unit', include: ['src/**/*.test.ts'], exclude: driverTests, pool: 'forks', testTimeout: 20_000 } },
+      { test: { name: 'drivers', include: driverTests, pool: 'forks', testTimeout: 60_000 } },
+      ...['e2e', 'compat', 'faults', 'security'].map((name) => ({
         test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 },
       })),
     ],

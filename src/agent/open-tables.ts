@@ -11,7 +11,14 @@ export async function openTables<S extends Schema<S>>(
   log: Log,
   opened: Opened,
 ): Promise<Store<S>> {
-  const { store, damage } = await openStore({ tables, journal: lmdbJournal({ directory }) });
+  const { store, damage } = await openStore({
+    tables,
+    journal: lmdbJournal({
+      directory,
+      copyFailed: (error) =>
+        log.warn('the second copy of the state cannot be written: a damaged file could lose it', { error }),
+    }),
+  });
   for (const { table, id, reason, keptAt } of damage)
     log.error('state was damaged', { table, id, reason, kept_at: keptAt });
   opened.add(() => store.close());

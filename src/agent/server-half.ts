@@ -4,7 +4,7 @@ import type { NodeGate } from '../api/routes/internal-node.ts';
 import type { ServerConnection } from '../client/server-connection.ts';
 import { millisecond } from '../lib/duration.ts';
 import type { Log } from '../lib/log.ts';
-import { schedule } from '../scheduler/schedule.ts';
+import { createSchedule } from '../scheduler/schedule.ts';
 import type { ServerCommands } from '../server/commands.ts';
 import { createServer } from '../server/server.ts';
 import type { ServerStore } from '../state/server-tables.ts';
@@ -31,7 +31,7 @@ export async function openServerHalf(
     store,
     region: config.region,
     log: log.child('server'),
-    schedule,
+    schedule: createSchedule(),
     newId: randomUUID,
     random: Math.random,
     schedulers: options.numSchedulers,

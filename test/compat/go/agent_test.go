@@ -216,7 +216,7 @@ func TestNomadsGoClient(t *testing.T) {
 	})
 
 	t.Run("a job file is parsed by the agent", func(t *testing.T) {
-		job, err := client.Jobs().ParseHCL(`job "parsed" { group "g" { task "t" { driver = "raw_exec" } } }`, true)
+		job, err := client.Jobs().ParseHCL("job \"parsed\" {\n group \"g\" {\n  task \"t\" {\n   driver = \"raw_exec\"\n  }\n }\n}\n", true)
 		if err != nil || *job.ID != "parsed" || *job.Priority != 50 {
 			t.Fatalf("%+v %v", job, err)
 		}
