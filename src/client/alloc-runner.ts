@@ -74,7 +74,7 @@ export class AllocationRunner {
   #killing = false;
   #description = '';
   #health: AllocDeploymentStatus | null;
-  readonly #watchedSinceMs: number;
+  #watchedSinceMs: number;
   #healthTimer: NodeJS.Timeout | null = null;
   #announceEnd: () => void = () => undefined;
   /** Resolves when every task is dead. */
@@ -169,6 +169,11 @@ export class AllocationRunner {
   /** A newer version of the row from the servers. */
   update(alloc: Allocation, job: Job): void {
     const group = job.TaskGroups?.find((candidate) => candidate.Name === alloc.TaskGroup);
+    // updated in place: the new roll-out wants to hear of its health too
+    if (alloc.DeploymentID !== this.#alloc.DeploymentID) {
+      this.#health = alloc.DeploymentStatus;
+      this.#watchedSinceMs = this.#options.now();
+    }
     this.#alloc = alloc;
     if (group !== undefined) {
       this.#job = job;

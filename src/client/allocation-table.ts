@@ -103,7 +103,7 @@ export class AllocationTable {
       ID: alloc.ID,
       Allocation: { ...rest, Job: null },
       JobKey: jobKey(job),
-      DeploymentStatus: known?.DeploymentStatus ?? null,
+      DeploymentStatus: known?.Allocation.DeploymentID === alloc.DeploymentID ? known.DeploymentStatus : null,
       EndedAtMs: known?.EndedAtMs ?? (over ? this.#options.now() : 0),
       Collected: known?.Collected ?? over,
     };

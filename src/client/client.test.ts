@@ -74,6 +74,19 @@ describe('an allocation on a node', () => {
     expect(eventTypes(world.server.last(alloc.ID), 't').slice(-3)).toEqual(['Killing', 'Terminated', 'Killed']);
   });
 
+  it('says its health anew when an update in place puts it into another deployment', async () => {
+    await world.start();
+    const update = { HealthCheck: 'task_states', MinHealthyTime: 1e6, HealthyDeadline: 60e9 };
+    const job = testJob('healthy', [{ Name: 't' }], { type: 'service', group: { Update: update } });
+    const alloc = testAllocation(job, { DeploymentID: 'first' });
+    const healthy = (): boolean => world.server.last(alloc.ID)?.DeploymentStatus?.Healthy === true;
+    world.server.put(alloc);
+    await until(healthy);
+    world.server.history.length = 0;
+    world.server.edit(alloc.ID, { DeploymentID: 'second', DeploymentStatus: null });
+    await until(healthy);
+  });
+
   it('is complete at once when it is stopped before anything ran', async () => {
     await world.start();
     const alloc = testAllocation(testJob('early', [{ Name: 't' }]), { DesiredStatus: 'stop' });
