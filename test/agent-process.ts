@@ -29,6 +29,8 @@ export interface AgentOptions {
   /** Run as this uid and gid (needs root). */
   readonly user?: number;
   readonly env?: Record<string, string>;
+  /** What the agent's command line is started by: `unshare`, `strace`, … */
+  readonly wrap?: (command: readonly string[], directory: string) => readonly string[];
   /** An agent's directory from before: the same node again. */
   readonly directory?: string;
   readonly port?: number;
@@ -67,8 +69,9 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
   const logFile = join(directory, 'agent.log');
   const output = openSync(logFile, 'a');
   const args = [drover, 'agent', ...(options.args ?? ['-server', '-client']), '-config', configFile];
-  const command =
-    options.user === undefined ? [process.execPath, ...args] : asUser(options.user, [process.execPath, ...args]);
+  const plain = [process.execPath, ...args];
+  const own = options.user === undefined ? plain : asUser(options.user, plain);
+  const command = options.wrap === undefined ? own : options.wrap(own, directory);
   const child = spawn(command[0]!, command.slice(1), {
     stdio: ['ignore', output, output],
     env: { PATH: process.env['PATH'], HOME: directory, ...options.env },

@@ -9,6 +9,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { ClientNode } from '../client/client-node.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
+import { listenerOf } from '../lib/node/socket-owner.ts';
 import type { ServerCommands } from '../server/commands.ts';
 import type { ServerStore } from '../state/server-tables.ts';
 import { type Policy, permitAll } from './access.ts';
@@ -140,10 +141,7 @@ class HttpApi implements Api {
         ? { host: address.host ?? '127.0.0.1', port: address.port ?? 4646 }
         : { path: address.path };
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) => {
-        const name = address.path ?? `${address.host ?? '127.0.0.1'}:${address.port ?? 4646}`;
-        reject(new Fault('unavailable', `cannot listen on ${name}: ${messageOf(cause)}`, { cause }));
-      });
+      server.once('error', (cause: NodeJS.ErrnoException) => void cannotListen(address, cause).then(reject));
       server.listen(where, resolve);
     });
     this.#servers.push(server);
@@ -336,4 +334,14 @@ function isPrivate(socket: Socket): boolean {
 
 function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+}
+
+/** Names who has the port, where that can be known. */
+async function cannotListen(address: ListenAddress, cause: NodeJS.ErrnoException): Promise<Fault> {
+  const port = address.port ?? 4646;
+  const name = address.path ?? `${address.host ?? '127.0.0.1'}:${port}`;
+  const taken = cause.code === 'EADDRINUSE' && address.path === undefined;
+  const holder = taken ? await listenerOf(port).catch(() => undefined) : undefined;
+  const by = holder === undefined ? '' : ` (by ${holder.command}, pid ${holder.pid})`;
+  return new Fault('unavailable', `cannot listen on ${name}: ${messageOf(cause)}${by}`, { cause });
 }

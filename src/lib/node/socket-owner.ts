@@ -38,6 +38,29 @@ export async function heldInOtherPidNamespace(socket: PeerSocket): Promise<numbe
   return undefined;
 }
 
+const listening = '0A';
+
+/** The process of this host that listens on a port; undefined where the kernel does not tell us (another user's, another system). */
+export async function listenerOf(
+  port: number,
+): Promise<{ readonly pid: number; readonly command: string } | undefined> {
+  const inodes: string[] = [];
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    for (const line of (await readText(table)).split('\n').slice(1)) {
+      const columns = line.trim().split(/\s+/);
+      if (columns[1]?.endsWith(`:${hexPort(port)}`) && columns[3] === listening) inodes.push(columns[9]!);
+    }
+  }
+  if (inodes.length === 0) return undefined;
+  for (const name of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
+    for (const inode of inodes) {
+      if (!(await holds(name, inode))) continue;
+      return { pid: Number(name), command: (await readText(`/proc/${name}/comm`)).trim() };
+    }
+  }
+  return undefined;
+}
+
 async function holds(pid: string, inode: string): Promise<boolean> {
   try {
     for (const fd of await readdir(`/proc/${pid}/fd`)) {
