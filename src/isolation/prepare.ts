@@ -16,10 +16,10 @@ import { bwrapLaunch } from './launch/bwrap.ts';
 import type { Launch, LaunchRequest, LaunchUser } from './launch/launch.ts';
 import { ociLaunch } from './launch/oci.ts';
 import { plainLaunch } from './launch/plain.ts';
-import { missingLine, rankOf, rungOf } from './lines.ts';
+import { type Mechanism, missingLine, rankOf, rungOf } from './lines.ts';
 import { type OciRuntime, ociRuntimes } from './mechanisms/oci.ts';
 import { resourceLimits } from './rlimits.ts';
-import { obstaclesTo } from './rungs.ts';
+import { type Obstacle, obstaclesTo } from './rungs.ts';
 import { hostProfile } from './seccomp/oci-profile.ts';
 import { rootUidOf } from './uids.ts';
 import { inRanges } from './users.ts';
@@ -39,6 +39,8 @@ export interface PreparedTask {
   /** The command is held for checks. False only where nothing is promised: then the start is not slowed down. */
   readonly gate: boolean;
   readonly request: PrepareRequest;
+  /** What this host lacks for the rung that was wished for. */
+  readonly lacking: readonly Obstacle[];
 }
 
 export async function prepareTask(host: IsolationHost, request: PrepareRequest): Promise<PreparedTask> {
@@ -55,8 +57,8 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
       first === undefined ? 'nothing here makes that rung' : `${first.probe} (${first.evidence})`,
     );
   }
-  if (reach >= rankOf('sandbox')) return { launch: await isolated(host, request), gate: true, request };
-  const strict = wish.prefer !== 'none';
+  if (reach >= rankOf('sandbox')) return { launch: await isolated(host, request), gate: true, request, lacking: [] };
+  const strict = reach >= rankOf('process');
   const user = strict ? await ownUser(host, request) : request.launch.user;
   const rlimits = strict && request.cgroup === null ? resourceLimits(request.limits) : [];
   const launch = plainLaunch(
@@ -68,7 +70,12 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
       pidNamespace: request.cgroup === null && host.probes.get('namespace.pid')?.ok === true,
     },
   );
-  return { launch, gate: strict, request };
+  return {
+    launch,
+    gate: strict,
+    request,
+    lacking: wish.prefer === 'none' ? [] : obstaclesTo(wish.prefer, host.probes),
+  };
 }
 
 /**
@@ -197,26 +204,37 @@ export async function checkTask(
 ): Promise<IsolationReport> {
   const { request, launch } = prepared;
   const { wish, floor } = request;
-  const mechanisms = !prepared.gate
-    ? []
-    : await checkFromHost(
-        {
-          pid: input.pid,
-          cgroup: request.cgroup,
-          limits: request.limits,
-          killUnit: input.killUnit,
-          capabilities: wish.capabilities,
-          writable: writablePaths(request.launch),
-          taskUids: host.uids?.range ?? null,
-          findings: new Map((input.findings ?? []).map(({ name, found }) => [name, found])),
-          now: new Date().toISOString(),
-        },
-        await readHeldProcess(input.pid),
-      );
+  const now = new Date().toISOString();
+  const lacking = prepared.lacking.map(
+    ({ probe, evidence }) => ({ name: probe, state: 'unavailable', evidence, checkedAt: now }) as const,
+  );
+  const mechanisms = [...lacking, ...(prepared.gate ? await seenFromHost(host, request, input, now) : [])];
   const rung = rungOf(mechanisms);
-  if (rankOf(rung) < rankOf(floor))
+  if (rankOf(rung) < rankOf(floor)) {
     throw belowFloor(rung, floor, missingLine(mechanisms, floor) ?? 'nothing was checked');
+  }
   return { rung, wanted: wish.prefer, floor, runtime: launch.runtime, mechanisms };
+}
+
+async function seenFromHost(
+  host: IsolationHost,
+  request: PrepareRequest,
+  input: CheckInput,
+  now: string,
+): Promise<readonly Mechanism[]> {
+  const held = await readHeldProcess(input.pid);
+  const check = {
+    pid: input.pid,
+    cgroup: request.cgroup,
+    limits: request.limits,
+    killUnit: input.killUnit,
+    capabilities: request.wish.capabilities,
+    writable: writablePaths(request.launch),
+    taskUids: host.uids?.range ?? null,
+    findings: new Map((input.findings ?? []).map(({ name, found }) => [name, found])),
+    now,
+  };
+  return checkFromHost(check, held);
 }
 
 /** Mount points a sandboxed task may write below; all others must be read-only. */

@@ -8,6 +8,7 @@ import { type DriverDeps, type OpenDriver, openDriver } from '../../driver-kit/d
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import type { Scratch } from '../../driver-kit/scratch-task.ts';
 import { sweepStarts } from '../../driver-kit/sweep.ts';
+import { createSupervisor } from '../../supervise/supervisor.ts';
 import { rawExec } from './index.ts';
 
 const never = new AbortController().signal;
@@ -50,6 +51,18 @@ async function run(of: TaskConfig) {
 describe('raw_exec does what every driver does:', () => {
   test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) =>
     each.run(commandSuite(scratch, () => openDriver(rawExec, { enabled: true }, deps))),
+  );
+});
+
+describe('raw_exec under the TypeScript supervisor does what every driver does:', () => {
+  const supervisor = createSupervisor({ kind: 'typescript' });
+  afterAll(() => supervisor.close());
+
+  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) =>
+    each.run({
+      ...commandSuite(scratch, () => openDriver(rawExec, { enabled: true }, { ...deps, supervisor })),
+      excused: { 'exec with a terminal gives output, then the code': 'Node makes no pseudo-terminals' },
+    }),
   );
 });
 

@@ -3,7 +3,8 @@ import { constants } from 'node:fs';
 import { access, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-export const controllers = ['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'freezer', 'devices', 'blkio', 'io'] as const;
+/** Those that are of use; a v1 hierarchy of others is left alone. */
+export const controllers = ['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'freezer', 'devices', 'io'] as const;
 export type Controller = (typeof controllers)[number];
 
 /** One mounted hierarchy, and the directory in it under which task groups are made. */

@@ -71,13 +71,7 @@ export function overrideCgroup(
 /** Makes the directories and writes the limits. Removes them again where something fails: `Fault('unavailable')`, recoverable. */
 export async function makeTaskCgroup(group: TaskCgroup, limits: CgroupLimits): Promise<void> {
   try {
-    for (const directory of group.directories.filter((each) => each.ours)) {
-      await mkdir(directory.path, { recursive: true });
-      if (directory.version === 1 && directory.controllers.includes('cpuset')) {
-        await inheritCpuset(join(directory.path, '..'), directory.path);
-      }
-      await writeLimits(directory, limits);
-    }
+    await Promise.all(group.directories.filter((each) => each.ours).map((each) => makeDirectory(each, limits)));
   } catch (error) {
     await removeTaskCgroup(group);
     if (error instanceof Fault) throw error;
@@ -86,6 +80,14 @@ export async function makeTaskCgroup(group: TaskCgroup, limits: CgroupLimits): P
       recoverable: true,
     });
   }
+}
+
+async function makeDirectory(directory: CgroupDirectory, limits: CgroupLimits): Promise<void> {
+  await mkdir(directory.path, { recursive: true });
+  if (directory.version === 1 && directory.controllers.includes('cpuset')) {
+    await inheritCpuset(join(directory.path, '..'), directory.path);
+  }
+  await writeLimits(directory, limits);
 }
 
 async function writeLimits(directory: CgroupDirectory, limits: CgroupLimits): Promise<void> {
@@ -110,24 +112,22 @@ export async function readCgroupFile(group: TaskCgroup, controller: string, file
 
 /** Groups made inside by the task or a runtime go too. Busy ones are tried for a second. Resolves with what is left. */
 export async function removeTaskCgroup(group: TaskCgroup): Promise<readonly string[]> {
-  const left: string[] = [];
-  for (const directory of group.directories) {
-    if (directory.ours && !(await removeTree(directory.path))) left.push(directory.path);
-  }
-  return left;
+  const ours = group.directories.filter((each) => each.ours);
+  const gone = await Promise.all(ours.map((each) => removeTree(each.path)));
+  return ours.filter((_, index) => gone[index] !== true).map((each) => each.path);
 }
 
 async function removeTree(path: string): Promise<boolean> {
   for (let attempt = 0; attempt < 40; attempt++) {
-    const inner = await readdir(path, { withFileTypes: true }).catch(() => []);
-    for (const entry of inner) if (entry.isDirectory()) await removeTree(join(path, entry.name));
     try {
       await rmdir(path);
       return true;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT') return true;
-      if (code !== 'EBUSY') return (await stat(path).catch(() => null)) === null;
+      if (code !== 'EBUSY' && code !== 'ENOTEMPTY') return (await stat(path).catch(() => null)) === null;
+      const inner = await readdir(path, { withFileTypes: true }).catch(() => []);
+      for (const entry of inner) if (entry.isDirectory()) await removeTree(join(path, entry.name));
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
   }
