@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const native = join(root, 'native');
-const target = join(root, 'build', 'native');
+const ownTarget = join(root, 'build', 'native');
 const programs = ['shim', 'verify'];
 
 const newest = (paths) => Math.max(...paths.map((path) => statSync(path).mtimeMs));
@@ -20,11 +20,15 @@ function compiler() {
   return wanted.find((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0);
 }
 
-/** Builds what is missing or older than its sources. Returns a sentence for each program that could not be built. */
-export function buildNative() {
+/**
+ * Builds what is missing or older than its sources. Returns a sentence for each program that could not be built.
+ * `cross`: another compiler and another place, for programs of another architecture.
+ */
+export function buildNative(cross = {}) {
   if (process.platform !== 'linux') return ['The native supervisor is for Linux: here the TypeScript one is used.'];
+  const target = cross.target ?? ownTarget;
   const complaints = [];
-  let cc;
+  let cc = cross.cc;
   for (const program of programs) {
     const folder = join(native, program);
     const output = join(target, `drover-${program}`);

@@ -31,6 +31,8 @@ const packages = [
   { program: 'bwrap', package: 'bubblewrap', why: 'the bubblewrap rungs are skipped' },
   { program: 'newuidmap', package: 'uidmap', why: 'unprivileged agents cannot give each task an own uid' },
   { program: 'setpriv', package: 'util-linux', why: 'the lanes cannot drop to an unprivileged user' },
+  { program: 'aarch64-linux-gnu-gcc', package: 'gcc-aarch64-linux-gnu', why: 'the package is not packed and tried' },
+  { program: 'aarch64-linux-gnu-gcc', package: 'libc6-dev-arm64-cross', why: 'the package is not packed and tried' },
   { program: 'strace', package: 'strace', why: 'faults at exact system calls are skipped' },
 ];
 
