@@ -13,7 +13,7 @@ import type { LogLevel } from '../lib/log.ts';
 import { lockDataDirectory } from '../state/data-lock.ts';
 import { type ServerTables, serverTables } from '../state/server-tables.ts';
 import { agentFacts } from './agent-facts.ts';
-import { openClientHalf } from './client-half.ts';
+import { openClientHalf, tlsTexts } from './client-half.ts';
 import type { AgentConfig } from './config.ts';
 import type { LoadedConfig } from './config-load.ts';
 import { listenHosts } from './listen-addresses.ts';
@@ -109,6 +109,8 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
     parseJob: jobParser(config.region),
     responseHeaders: config.responseHeaders,
     guard: guardOptions(config),
+    serverPeer: () => half?.serverPeer() ?? null,
+    ...(config.tls === null ? {} : { outgoingTls: withoutEmpty(tlsTexts(config.tls)) }),
     log: sink.log.child('http'),
   });
   opened.add(() => api.close());
@@ -165,6 +167,10 @@ async function listen(api: Api, config: AgentConfig): Promise<void> {
           },
         };
   await api.listen(listenHosts(config).hosts.map((host) => ({ host, port: config.ports.http, ...files })));
+}
+
+function withoutEmpty<T extends { readonly [key: string]: string }>(texts: T): Partial<T> {
+  return Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== '')) as Partial<T>;
 }
 
 /** Where others reach this agent: `"127.0.0.1:4646"`, `"[::1]:4646"`. */

@@ -2,14 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Peer } from '../api/forward.ts';
 import { type Client, createClient } from '../client/client.ts';
 import { type ClientTables, clientTables } from '../client/client-tables.ts';
-import { httpServerConnection } from '../client/http-server-connection.ts';
+import { type HttpServerConnection, httpServerConnection } from '../client/http-server-connection.ts';
 import type { ServerConnection } from '../client/server-connection.ts';
 import type { Log } from '../lib/log.ts';
 import { type BuiltInDrivers, openBuiltInDrivers } from './built-in-drivers.ts';
 import { clientConfigOf } from './client-setup.ts';
-import type { AgentConfig } from './config.ts';
+import type { AgentConfig, TlsConfig } from './config.ts';
 import { openTables } from './open-tables.ts';
 import type { Opened } from './opened.ts';
 
@@ -18,6 +19,8 @@ export interface ClientHalf {
   readonly drivers: BuiltInDrivers;
   /** `"exec: sandbox, raw_exec: process"`: what each driver can give here. */
   isolationSummary(): string;
+  /** Where an agent that is no server passes on what needs one; null on a server. */
+  serverPeer(): Peer | null;
 }
 
 export interface ClientHalfOptions {
@@ -37,30 +40,41 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
   const store = await openTables<ClientTables>(directory, clientTables, log.child('client'), opened);
   const drivers = await openBuiltInDrivers(config, directory, log.child('driver'));
   opened.add(() => drivers.close());
+  const remote = options.connection === null ? remoteServers(config, opened) : null;
   const client = await createClient({
     config: clientConfigOf(config, options.address, options.version),
     store,
     drivers: drivers.drivers,
-    server: options.connection ?? remoteServers(config, opened),
+    server: options.connection ?? remote!,
     log: log.child('client'),
     now: Date.now,
     random: Math.random,
     newId: randomUUID,
   });
   opened.add(() => client.stop({ endTasks: config.dev }));
-  return { client, drivers, isolationSummary: () => isolationSummary(client) };
+  return {
+    client,
+    drivers,
+    isolationSummary: () => isolationSummary(client),
+    serverPeer: () => remote?.current() ?? null,
+  };
 }
 
-function remoteServers(config: AgentConfig, opened: Opened): ServerConnection {
+function remoteServers(config: AgentConfig, opened: Opened): HttpServerConnection {
   const { tls } = config;
-  const text = (path: string): string => (path === '' ? '' : readFileSync(path, 'utf8'));
   const connection = httpServerConnection({
     servers: config.client!.servers,
     joinToken: config.client!.joinToken,
-    tls: tls === null ? null : { ca: text(tls.caFile), cert: text(tls.certFile), key: text(tls.keyFile) },
+    tls: tls === null ? null : tlsTexts(tls),
   });
   opened.add(async () => connection.close());
   return connection;
+}
+
+/** Certificates and key, for connections to other agents; `""` for what is not set. */
+export function tlsTexts(tls: TlsConfig): { readonly ca: string; readonly cert: string; readonly key: string } {
+  const text = (path: string): string => (path === '' ? '' : readFileSync(path, 'utf8'));
+  return { ca: text(tls.caFile), cert: text(tls.certFile), key: text(tls.keyFile) };
 }
 
 function isolationSummary(client: Client): string {

@@ -43,6 +43,8 @@ const watchTimeoutMs = 330_000;
 
 /** Closing it ends idle connections; calls under way end by their own signals. */
 export interface HttpServerConnection extends ServerConnection {
+  /** The server that is asked first: the one that answered last. */
+  current(): { readonly address: string; readonly secure: boolean };
   close(): void;
 }
 
@@ -75,6 +77,7 @@ export function httpServerConnection(options: HttpServerConnectionOptions): Http
       const body = { Namespace: namespace, ID: id, Version: version };
       return (await wire.call<JobBody, JobAnswer>('job', who, body, signal)).Job;
     },
+    current: () => wire.current(),
     close: () => wire.close(),
   };
 }
@@ -147,6 +150,12 @@ class Wire {
       request.on('error', fail);
       request.end(body);
     });
+  }
+
+  current(): { readonly address: string; readonly secure: boolean } {
+    const { host, port, protocol } = this.#servers[this.#first]!;
+    const secure = protocol === 'https:';
+    return { address: port === '' ? `${host}:${secure ? 443 : 80}` : host, secure };
   }
 
   close(): void {
