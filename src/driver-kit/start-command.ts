@@ -40,6 +40,7 @@ export async function startCommand(
     floor: task.isolationFloor,
     cgroup,
     limits,
+    nativeShim: deps.supervisor.kind === 'native',
     userNamed: task.user !== '',
     launch: launchRequest(task, spec, user, directory),
   });

@@ -29,6 +29,8 @@ export interface PrepareRequest {
   readonly floor: IsolationRung;
   readonly cgroup: TaskCgroup | null;
   readonly limits: CgroupLimits;
+  /** False: a supervisor that can start plain processes only. */
+  readonly nativeShim: boolean;
   /** True: the job itself names its user. */
   readonly userNamed: boolean;
   readonly launch: LaunchRequest;
@@ -50,7 +52,7 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
   const best = bestFor(host, request);
   const reach = Math.min(rankOf(wish.prefer), rankOf(best));
   if (rankOf(floor) > reach) {
-    const [first] = obstaclesTo(floor, host.probes);
+    const [first] = obstacles(host, request);
     throw belowFloor(
       host.best,
       floor,
@@ -67,14 +69,14 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
       noNewPrivs: strict,
       capabilities: strict ? capabilityBits(wish.capabilities) : undefined,
       rlimits,
-      pidNamespace: request.cgroup === null && host.probes.get('namespace.pid')?.ok === true,
+      pidNamespace: request.nativeShim && request.cgroup === null && host.probes.get('namespace.pid')?.ok === true,
     },
   );
   return {
     launch,
     gate: strict,
     request,
-    lacking: wish.prefer === 'none' ? [] : obstaclesTo(wish.prefer, host.probes),
+    lacking: wish.prefer === 'none' ? [] : obstacles(host, request),
   };
 }
 
@@ -91,6 +93,11 @@ async function isolated(host: IsolationHost, request: PrepareRequest): Promise<L
   return sandbox(host, request);
 }
 
+function obstacles(host: IsolationHost, { wish, nativeShim }: PrepareRequest): readonly Obstacle[] {
+  const shim = { rung: 'process', probe: 'native_shim', evidence: 'the native supervisor is not built' } as const;
+  return [...(nativeShim ? [] : [shim]), ...obstaclesTo(wish.prefer, host.probes)];
+}
+
 function containerRuntime(host: IsolationHost, request: PrepareRequest): OciRuntime | undefined {
   if (request.cgroup === null || host.verifier === null) return undefined;
   return ociRuntimes.find((name) => allows(request.wish, name) && host.probes.get(`runtime.${name}`)?.ok === true);
@@ -98,6 +105,7 @@ function containerRuntime(host: IsolationHost, request: PrepareRequest): OciRunt
 
 /** A network of its own opens the way to rung `container`. */
 function bestFor(host: IsolationHost, request: PrepareRequest): IsolationRung {
+  if (!request.nativeShim) return 'none';
   const apart = request.launch.network !== null && rankOf(host.best) >= rankOf('sandbox');
   return apart && containerRuntime(host, request) !== undefined ? 'container' : host.best;
 }

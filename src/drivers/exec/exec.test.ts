@@ -6,6 +6,7 @@ import { commandSuite } from '../../driver-kit/command-suite.ts';
 import { conformanceCases } from '../../driver-kit/conformance.ts';
 import { type DriverDeps, type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { createSupervisor } from '../../supervise/supervisor.ts';
 import { exec } from './index.ts';
 
 const never = new AbortController().signal;
@@ -74,6 +75,18 @@ describe('exec on an OCI runtime does what every driver does:', () => {
 describe('exec held at rung process does what every driver does:', () => {
   test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) =>
     each.run(commandSuite(host.scratch, () => openDriver(exec, { isolation: [{ prefer: 'process' }] }, deps))),
+  );
+});
+
+describe('exec under the TypeScript supervisor does what every driver does:', () => {
+  const supervisor = createSupervisor({ kind: 'typescript' });
+  afterAll(() => supervisor.close());
+
+  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) =>
+    each.run({
+      ...commandSuite(host.scratch, () => openDriver(exec, {}, { ...deps, supervisor })),
+      excused: { 'exec with a terminal gives output, then the code': 'Node makes no pseudo-terminals' },
+    }),
   );
 });
 

@@ -25,7 +25,12 @@ export const exec = definePlugin({
   pluginName: 'exec',
   configSchema,
   taskSchema,
-  create: (config, deps) => commandEngine(new Exec(config, deps.isolation), deps),
+  // a supervisor that starts plain processes only cannot give a sandbox
+  create: (config, deps) =>
+    commandEngine(
+      new Exec(config, deps.supervisor.kind === 'native' ? deps.isolation : { ...deps.isolation, best: 'none' }),
+      deps,
+    ),
 });
 
 const defaultUser = 'nobody';

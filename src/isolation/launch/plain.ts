@@ -17,7 +17,10 @@ export function plainLaunch(request: LaunchRequest, options: PlainOptions): Laun
     env: request.env,
     workDir: request.workDir,
     identity: {
-      ...(request.user === null ? {} : request.user),
+      // the primary group needs no second mention, and not every supervisor can set others
+      ...(request.user === null
+        ? {}
+        : { ...request.user, groups: request.user.groups.filter((each) => each !== request.user?.gid) }),
       oomScoreAdj: request.oomScoreAdj,
       rlimits: options.rlimits,
       ...(options.noNewPrivs ? { noNewPrivs: true } : {}),
