@@ -223,7 +223,11 @@ function fileLines(request: CheckRequest, held: HeldProcess, line: Line): readon
   );
   return [
     readOnly,
-    line('root_file_system', readOnly.state === 'verified', `${readOnly.evidence}; the root is the task's directory`),
+    line(
+      'root_file_system',
+      readOnly.state === 'verified',
+      readOnly.state === 'verified' ? "the task's directory with the system read-only" : readOnly.evidence,
+    ),
     line(
       'masked_proc',
       bare.length === 0,

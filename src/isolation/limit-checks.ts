@@ -1,7 +1,7 @@
 /** Whether a held task's limits are really there: read back from its cgroup, or from its rlimits where it has none. */
 import { readFile } from 'node:fs/promises';
 import type { CgroupLimits } from './cgroup/limits.ts';
-import { readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
+import { boundsTask, readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import type { Mechanism } from './lines.ts';
 
 export interface LimitRequest {
@@ -17,7 +17,7 @@ const pageSlack = 65_536;
 
 export async function limitChecks(request: LimitRequest, rlimits: string, line: Line): Promise<readonly Mechanism[]> {
   const { cgroup, limits } = request;
-  if (cgroup === null || limits === null) return byRlimits(rlimits, line);
+  if (!boundsTask(cgroup) || limits === null) return byRlimits(rlimits, line);
   const version = cgroup.directories.find((each) => each.controllers.includes('memory'))?.version;
   const pids = await readCgroupFile(cgroup, 'pids', 'pids.max');
   const memory = await readCgroupFile(cgroup, 'memory', version === 2 ? 'memory.max' : 'memory.limit_in_bytes');

@@ -9,7 +9,7 @@ import type { IsolationReport, IsolationRung, IsolationWish } from '../driver/co
 import { Fault } from '../lib/fault.ts';
 import { capabilityBits } from './capabilities.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
-import type { TaskCgroup } from './cgroup/task-cgroup.ts';
+import { boundsTask, killDirectories, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import { checkFromHost, readHeldProcess } from './host-checks.ts';
 import type { IsolationHost } from './isolation-host.ts';
 import { bwrapLaunch } from './launch/bwrap.ts';
@@ -62,14 +62,14 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
   if (reach >= rankOf('sandbox')) return { launch: await isolated(host, request), gate: true, request, lacking: [] };
   const strict = reach >= rankOf('process');
   const user = strict ? await ownUser(host, request) : request.launch.user;
-  const rlimits = strict && request.cgroup === null ? resourceLimits(request.limits) : [];
+  const rlimits = strict && !boundsTask(request.cgroup) ? resourceLimits(request.limits) : [];
   const launch = plainLaunch(
     { ...request.launch, user },
     {
       noNewPrivs: strict,
       capabilities: strict ? capabilityBits(wish.capabilities) : undefined,
       rlimits,
-      pidNamespace: request.nativeShim && request.cgroup === null && host.probes.get('namespace.pid')?.ok === true,
+      pidNamespace: request.nativeShim && !canKill(request.cgroup) && host.probes.get('namespace.pid')?.ok === true,
     },
   );
   return {
@@ -108,6 +108,10 @@ function bestFor(host: IsolationHost, request: PrepareRequest): IsolationRung {
   if (!request.nativeShim) return 'none';
   const apart = request.launch.network !== null && rankOf(host.best) >= rankOf('sandbox');
   return apart && containerRuntime(host, request) !== undefined ? 'container' : host.best;
+}
+
+function canKill(cgroup: TaskCgroup | null): boolean {
+  return cgroup !== null && killDirectories(cgroup).length > 0;
 }
 
 function allows(wish: IsolationWish, runtime: string): boolean {
@@ -163,7 +167,7 @@ async function sandbox(host: IsolationHost, request: PrepareRequest): Promise<La
       capabilities: capabilityBits(request.wish.capabilities),
       added: request.wish.capabilities,
       cgroupNamespace: host.probes.get('namespace.cgroup')?.ok === true,
-      rlimits: request.cgroup === null ? resourceLimits(request.limits) : [],
+      rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),
     },
   );
 }

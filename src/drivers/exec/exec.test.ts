@@ -163,6 +163,16 @@ test('tasks have different uids, and a restarted one keeps its own', async ({ sk
   expect(await owner(other)).not.toBe(uid);
 });
 
+test('a named user is that user inside, and nobody known outside', async ({ skip }) => {
+  if (!sandbox()) skip('no sandbox on this host');
+  const of = await task(shell('id -u; id -un; echo $HOME; touch /local/mine; chown 1 /local/mine'), { user: 'root' });
+  const { stdout, stderr, isolation } = await run(of);
+  expect(stdout).toBe('0\nroot\n/root\n');
+  expect(stderr).toMatch(/Invalid argument|not permitted/);
+  expect((await stat(join(of.directories.local, 'mine'))).uid).not.toBe(0);
+  expect(isolation.rung).toBe('sandbox');
+});
+
 test('exec sessions get what the task has: ids, filter, capabilities, namespaces', async ({ skip }) => {
   if (!sandbox()) skip('no sandbox on this host');
   const of = await task(

@@ -17,6 +17,9 @@ export const rawExec = definePlugin({
   create: (config, deps) => commandEngine(new RawExec(config, deps), deps),
 });
 
+/** Rung `process` wants the number of processes bounded; without a floor it is not, as it never was. */
+const processesAtFloor = 4096;
+
 class RawExec implements CommandDriver {
   readonly info = {
     name: 'raw_exec',
@@ -76,6 +79,7 @@ class RawExec implements CommandDriver {
         capabilities: [],
         runtimes: [],
       },
+      ...(task.isolationFloor === 'none' ? {} : { pidsLimit: processesAtFloor }),
       oomScoreAdj: options.oom_score_adj,
       ...cgroupOverride(options),
     };

@@ -198,13 +198,27 @@ test('stats tell processor and memory use', async () => {
   await engine.destroy(of.id, { force: true }, never);
 });
 
+test.runIf(asRoot)('holds the floor "process" where the job names a user, every line checked', async () => {
+  const of = await task(shell('grep -E "CapBnd|NoNewPrivs" /proc/self/status'), {
+    isolationFloor: 'process',
+    user: 'nobody',
+  });
+  const { isolation } = await engine.start(of, never);
+  expect(isolation).toMatchObject({ rung: 'process', floor: 'process' });
+  expect(await engine.wait(of.id, never)).toMatchObject({ exitCode: 0 });
+  expect(await output(of)).toMatch(/CapBnd:\t0+\nNoNewPrivs:\t1/);
+  await engine.destroy(of.id, { force: true }, never);
+});
+
 test('a floor it cannot reach is refused and named', async () => {
   const of = await task(shell('echo ran'), { isolationFloor: 'sandbox' });
   await expect(engine.start(of, never)).rejects.toMatchObject({ kind: 'unsupported' });
-  // without root the floor can be held; as root the task would be root
   if (!asRoot) return;
-  const asItIs = await task(shell('echo ran'), { isolationFloor: 'process' });
-  await expect(engine.start(asItIs, never)).rejects.toThrow(/isolation floor "process" is not reached.*missing: /);
+  // without a user the task gets a uid of its own; who asks for root cannot have the floor too
+  const asItIs = await task(shell('echo ran'), { isolationFloor: 'process', user: 'root' });
+  await expect(engine.start(asItIs, never)).rejects.toThrow(
+    /isolation floor "process" is not reached.*missing: not_root/,
+  );
   await expect(readFile(join(asItIs.directories.logs, 'main.stdout.0'), 'utf8').catch(() => '')).resolves.toBe('');
 });
 

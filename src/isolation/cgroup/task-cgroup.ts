@@ -144,3 +144,9 @@ export function killDirectories(group: TaskCgroup): readonly string[] {
 export function memoryDirectory(group: TaskCgroup): string | undefined {
   return group.directories.find((each) => each.controllers.includes('memory'))?.path;
 }
+
+/** Whether the group bounds what rung `process` wants bounded; a delegated v2 group may hold no controller at all. */
+export function boundsTask(group: TaskCgroup | null): group is TaskCgroup {
+  const has = (name: string): boolean => group?.directories.some((each) => each.controllers.includes(name)) === true;
+  return has('memory') && has('pids');
+}
