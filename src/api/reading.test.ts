@@ -78,6 +78,12 @@ describe('paths and methods', () => {
       500,
       "node lookup failed: index error: Invalid UUID: encoding/hex: invalid byte: U+007A 'z'",
     ],
+    [
+      'GET',
+      '/v1/allocations?prefix=zz',
+      500,
+      "alloc lookup failed: index error: Invalid UUID: encoding/hex: invalid byte: U+007A 'z'",
+    ],
     ['GET', '/v1/%zz', 400, 'the path "/v1/%zz" is not valid percent-encoding'],
   ])('%s %s is %i %s', async (method, path, status, text) => {
     const answer = await raw(method, path);

@@ -8,6 +8,7 @@ import type { ApiRequest } from '../request.ts';
 import { type Route, readMethods, writeMethods } from '../route.ts';
 import { prefixTest, rowAnswer } from '../shared-answers.ts';
 import { shapeOf, visibleForm } from '../visible.ts';
+import { checkUuidPrefix } from './uuid-prefix.ts';
 
 const visible = visibleForm(Allocation);
 
@@ -89,6 +90,7 @@ export const allocationRoutes: readonly Route[] = [
       order: creationOrIdOrder,
       admits: (request) => {
         allocationForm.kept(request);
+        checkUuidPrefix(request, 'alloc');
         return prefixTest<Allocation>(request, (row) => row.ID);
       },
       namespaceOf: (row: Allocation) => row.Namespace,

@@ -11,6 +11,7 @@ import { type Answer, type Route, readMethods, type Services, writeMethods } fro
 import { prefixTest, rowAnswer, withState } from '../shared-answers.ts';
 import { shapeOf, visibleForm } from '../visible.ts';
 import { allocationForm, wholeAllocation } from './allocations.ts';
+import { checkUuidPrefix } from './uuid-prefix.ts';
 
 const visible = visibleForm(Node);
 const EligibilityRequest = noun('NodeUpdateEligibilityRequest', { NodeID: string(), Eligibility: string() });
@@ -57,18 +58,6 @@ function listBoolean(query: ApiRequest['query'], name: string): boolean {
 /** Whole nodes never show the secret by which they prove themselves. */
 function wholeNode(row: Node): object {
   return { ...visible(row), Drain: row.DrainStrategy !== null };
-}
-
-/** A prefix of an id is hexadecimal; the reference's words for one that is not. */
-function checkPrefix({ query }: ApiRequest): void {
-  const bad = /[^0-9a-f-]/i.exec(query.text('prefix'))?.[0];
-  if (bad === undefined) return;
-  const code = bad.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
-  throw new Fault(
-    'invalid',
-    `node lookup failed: index error: Invalid UUID: encoding/hex: invalid byte: U+${code} '${bad}'`,
-    { status: 500 },
-  );
 }
 
 /** The node of the path; a body that names another loses to nobody: the reference takes the body's. */
@@ -154,7 +143,7 @@ export const nodeRoutes: readonly Route[] = [
     list: {
       rows: (snapshot, { query }) => snapshot.scan('nodes', { prefix: query.text('prefix') }),
       admits: (request) => {
-        checkPrefix(request);
+        checkUuidPrefix(request, 'node');
         nodeStub(request);
         return prefixTest<Node>(request, (row) => row.ID);
       },
