@@ -3,11 +3,13 @@ import { isFault, messageOf } from '../lib/fault.ts';
 import { startOfLastLines } from './alloc-fs.ts';
 import { withClient } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
+import { followLogs } from './follow-logs.ts';
 import { allocationFor, taskFor } from './task-of-allocation.ts';
 
 export const command: Command = {
   usage: 'alloc logs [options] <allocation> [<task>]',
-  help: `Prints the output of a task. Without -stdout or -stderr both streams are shown, each on its own.
+  help: `Prints the output of a task: standard output, with -stderr standard error. With -f, or with both options, both streams are
+printed, each on its own.
 
 With -job the argument is a job, and the allocation that runs (else the newest) is taken. -f goes on through rotated files and
 through restarts of the agent.`,
@@ -17,8 +19,8 @@ through restarts of the agent.`,
     tail: { kind: 'bool', help: 'Begin near the end: the last ten lines, or -n lines, or -c bytes.' },
     n: { kind: 'int', value: '<lines>', help: 'How many lines -tail shows.' },
     c: { kind: 'int', value: '<bytes>', help: 'How many bytes -tail shows.' },
-    stderr: { kind: 'bool', help: 'Standard error only.' },
-    stdout: { kind: 'bool', help: 'Standard output only.' },
+    stderr: { kind: 'bool', help: 'Standard error.' },
+    stdout: { kind: 'bool', help: 'Standard output.' },
     task: { kind: 'string', value: '<name>', help: 'The task; needed where there are several.' },
     group: { kind: 'string', value: '<name>', help: 'With -job: the group.' },
     verbose: { kind: 'bool', help: 'Whole ids in messages.' },
@@ -41,27 +43,34 @@ async function run(call: Call): Promise<number> {
     const allocation = await allocationFor(call, client, first);
     // an unknown name is the server's to refuse: it knows tasks of older versions too
     const task = flags.string('task') ?? args[1] ?? taskFor(allocation, undefined);
-    const streams: Stream[] =
-      flags.bool('stderr') === flags.bool('stdout')
-        ? ['stdout', 'stderr']
-        : [flags.bool('stderr') ? 'stderr' : 'stdout'];
-    await Promise.all(streams.map((stream) => print(call, client, allocation.ID, task, stream)));
+    const both = flags.bool('stderr') === flags.bool('stdout') && (flags.bool('stderr') || flags.bool('f'));
+    const streams: Stream[] = both ? ['stdout', 'stderr'] : [flags.bool('stderr') ? 'stderr' : 'stdout'];
+    await Promise.all(streams.map((stream) => print(call, client, allocation.ID, { task, stream, both })));
     return 0;
   });
 }
 
-async function print(call: Call, client: DroverClient, allocId: string, task: string, stream: Stream): Promise<void> {
-  const { flags, interrupted } = call;
-  const write = (data: Uint8Array): boolean => (stream === 'stdout' ? process.stdout : process.stderr).write(data);
+interface Part {
+  readonly task: string;
+  readonly stream: Stream;
+  /** Only then standard error goes to standard error: one stream alone is a result like any other. */
+  readonly both: boolean;
+}
+
+async function print(call: Call, client: DroverClient, allocId: string, { task, stream, both }: Part): Promise<void> {
+  const { flags, interrupted, terminal } = call;
+  const output = both && stream === 'stderr' ? process.stderr : process.stdout;
   const tail = flags.bool('tail');
-  const follow = flags.bool('f');
   const lines = flags.int('n') ?? (tail && flags.int('c') === undefined ? 10 : undefined);
   const bytes = flags.int('c') ?? (lines === undefined ? undefined : Math.max(lines, 1) * 512);
   const from = tail ? { origin: 'end' as const, offset: bytes ?? 0 } : { origin: 'start' as const, offset: 0 };
-  const frames = client.files.logs(allocId, { task, type: stream, follow, ...from }, { signal: interrupted });
+  const lost = (reason: string): void => terminal.error(`The connection is lost (${reason}); trying again …`);
+  const follow = flags.bool('f');
+  const data = follow
+    ? followLogs(client, { allocId, task, stream, ...from, lost }, interrupted)
+    : bytesOf(client.files.logs(allocId, { task, type: stream, ...from }, { signal: interrupted }));
   try {
-    for await (const data of tail && lines !== undefined ? lastLines(frames, lines, follow) : bytesOf(frames))
-      write(data);
+    for await (const piece of tail && lines !== undefined ? lastLines(data, lines, follow) : data) output.write(piece);
   } catch (error) {
     if (interrupted.aborted) return;
     if (!isFault(error)) throw error;
@@ -75,16 +84,16 @@ async function* bytesOf(frames: AsyncIterable<StreamFrame>): AsyncIterable<Uint8
 
 /** The server counts bytes: what it gives is cut to lines here. What is followed later passes as it is. */
 async function* lastLines(
-  frames: AsyncIterable<StreamFrame>,
+  pieces: AsyncIterable<Uint8Array>,
   lines: number,
   follow: boolean,
 ): AsyncIterable<Uint8Array> {
   let held = Buffer.alloc(0);
   let first = true;
-  for await (const frame of frames) {
-    if (follow && first) yield cut(Buffer.from(frame.data), lines);
-    else if (follow) yield frame.data;
-    else held = Buffer.concat([held, frame.data]);
+  for await (const piece of pieces) {
+    if (follow && first) yield cut(Buffer.from(piece), lines);
+    else if (follow) yield piece;
+    else held = Buffer.concat([held, piece]);
     first = false;
   }
   if (!follow) yield cut(held, lines);

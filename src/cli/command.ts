@@ -24,6 +24,9 @@ export interface Call {
   readonly interrupted: AbortSignal;
 }
 
+/** Ctrl-C while something was followed: the program ends by that signal, so that scripts around it end too. */
+export class Interrupted extends Error {}
+
 /** Ends a command with a message on stderr and an exit code; thrown from anywhere below `run`. */
 export class CommandError extends Error {
   readonly exitCode: number;

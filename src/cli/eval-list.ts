@@ -36,7 +36,8 @@ export const command: Command = {
     return withClient(call, async (client) => {
       const { value, nextToken } = await asking('Error querying evaluations', client.evaluations.list({ query }));
       if (await printFormatted(call, value)) return 0;
-      terminal.out(value.length === 0 ? 'No evals found' : table(value, flags.bool('verbose')));
+      const rows = flags.given('job') ? [...value].sort((a, b) => b.CreateIndex - a.CreateIndex) : value;
+      terminal.out(rows.length === 0 ? 'No evals found' : table(rows, flags.bool('verbose')));
       if (nextToken !== '') {
         const given = (['job', 'status', 'filter', 'per-page'] as const).filter((name) => flags.given(name));
         const repeat = given.map((name) => ` -${name} ${flags.string(name)}`).join('');

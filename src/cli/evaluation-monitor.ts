@@ -4,6 +4,7 @@ import { second } from '../lib/duration.ts';
 import type { Deployment } from '../model/deployment.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import { asking } from './client-context.ts';
+import { Interrupted } from './command.ts';
 import { deploymentView } from './deployment-view.ts';
 import { formatDate, formatId } from './formats.ts';
 import { placementFailures } from './placement-failures.ts';
@@ -35,7 +36,7 @@ export async function monitorEvaluation(options: MonitorOptions, evalId: string)
     evaluation = read;
     if (ended.has(read.Status)) break;
   }
-  if (evaluation === undefined || interrupted.aborted) return 1;
+  if (evaluation === undefined || interrupted.aborted) throw new Interrupted();
   return sayOutcome(options, evaluation);
 }
 
@@ -43,7 +44,11 @@ async function* watch(client: DroverClient, evalId: string, signal: AbortSignal)
   let index = 0;
   while (!signal.aborted) {
     const query = index === 0 ? {} : { index, wait: '10s' };
-    const read = await asking('Error reading evaluation', client.evaluations.read(evalId, { query }));
+    const read = await following(
+      'Error reading evaluation',
+      client.evaluations.read(evalId, { query, signal }),
+      signal,
+    );
     yield read.value;
     index = read.index;
   }
@@ -62,8 +67,10 @@ async function sayAllocations({ client, terminal, verbose }: MonitorOptions, eva
   const { value } = await asking('Error reading allocations', client.evaluations.allocations(evalId));
   for (const allocation of value) {
     const where = `node "${formatId(allocation.NodeID, verbose)}", group "${allocation.TaskGroup}"`;
-    const what = allocation.EvalID === evalId ? 'created' : 'modified';
-    line(terminal, `Allocation "${formatId(allocation.ID, verbose)}" ${what}: ${where}`);
+    const id = formatId(allocation.ID, verbose);
+    // what was there before the evaluation was changed by it
+    if (allocation.CreateIndex < read.value.CreateIndex) line(terminal, `Allocation "${id}" modified: ${where}`);
+    else if (allocation.DesiredStatus === 'run') line(terminal, `Allocation "${id}" created: ${where}`);
   }
 }
 
@@ -89,6 +96,10 @@ async function sayOutcome(options: MonitorOptions, evaluation: Evaluation): Prom
   }
   const code = evaluation.Status === 'failed' ? 1 : failures.length > 0 ? 2 : 0;
   if (evaluation.DeploymentID === '') return code;
+  if (code === 2)
+    terminal.error(
+      `    What is named above keeps ${evaluation.JobID === '' ? 'it' : `job "${evaluation.JobID}"`} from being placed. It is placed as soon as there is room: watching on.\n    Ctrl-C ends the watching only; -detach does without it.`,
+    );
   return Math.max(code, await monitorDeployment(options, evaluation.DeploymentID));
 }
 
@@ -101,7 +112,8 @@ export async function monitorDeployment(options: MonitorOptions, deploymentId: s
   let deployment: Deployment | undefined;
   while (!interrupted.aborted) {
     const query = index === 0 ? {} : { index, wait: '10s' };
-    const read = await asking('Error fetching deployment', client.deployments.read(deploymentId, { query }));
+    const reading = client.deployments.read(deploymentId, { query, signal: interrupted });
+    const read = await following('Error fetching deployment', reading, interrupted);
     deployment = read.value;
     index = read.index;
     const groups = deploymentView(deployment, { verbose, job: true });
@@ -110,7 +122,18 @@ export async function monitorDeployment(options: MonitorOptions, deploymentId: s
     shown = view;
     if (deploymentEnded.has(deployment.Status)) break;
   }
-  return deployment?.Status === 'successful' ? 0 : 1;
+  if (deployment === undefined || interrupted.aborted) throw new Interrupted();
+  return deployment.Status === 'successful' ? 0 : 1;
+}
+
+/** A request that Ctrl-C may cut short. */
+async function following<T>(what: string, call: Promise<T>, signal: AbortSignal): Promise<T> {
+  try {
+    return await asking(what, call);
+  } catch (error) {
+    if (signal.aborted) throw new Interrupted();
+    throw error;
+  }
 }
 
 async function deploymentAllocations({ client, terminal }: MonitorOptions, deploymentId: string): Promise<string> {

@@ -34,31 +34,27 @@ export function showAll(terminal: Terminal, exitCode: number): number {
 
 /** Words that name no command: the group's members, or the nearest name. */
 export function showGroup(terminal: Terminal, words: readonly string[]): number {
-  const group = words[0]!;
-  const members = Object.keys(commands).filter((name) => name.startsWith(`${group} `));
-  if (members.length > 0) {
-    const asked = words[1];
-    const help = asked === undefined || /^-?-?h(elp)?$/.test(asked);
-    const write = help ? terminal.out : terminal.error;
-    if (!help)
-      terminal.error(
-        `drover ${group}: no command "${asked}"${guess(
-          asked,
-          members.map((name) => name.split(' ')[1]!),
-        )}\n`,
-      );
-    write(
-      `Usage: drover ${group} <command> [options] [args]\n\n${formatTable(members.sort().map((name) => [`    ${name}`, summaryOf(name)]))}`,
-    );
-    return help ? 0 : 127;
+  const names = Object.keys(commands);
+  // `node pool delet`: the longest beginning that still is a group
+  let depth = 0;
+  while (depth < words.length && names.some((name) => name.startsWith(`${words.slice(0, depth + 1).join(' ')} `)))
+    depth++;
+  const asked = words[depth];
+  if (depth === 0) {
+    const first = [...names, ...Object.keys(aliases)].map((name) => name.split(' ')[0]!);
+    terminal.error(`drover: no command "${asked}"${guess(asked ?? '', first)}\n`);
+    return showAll(terminal, 127);
   }
-  terminal.error(
-    `drover: no command "${group}"${guess(
-      group,
-      Object.keys({ ...commands, ...aliases }).map((name) => name.split(' ')[0]!),
-    )}\n`,
-  );
-  return showAll(terminal, 127);
+  const group = words.slice(0, depth).join(' ');
+  const members = names.filter((name) => name.startsWith(`${group} `));
+  const help = asked === undefined || /^-?-?h(elp)?$/.test(asked);
+  if (!help) {
+    const next = members.map((name) => name.split(' ')[depth]!);
+    terminal.error(`drover ${group}: no command "${asked}"${guess(asked, next)}\n`);
+  }
+  const table = formatTable(members.sort().map((name) => [`    ${name}`, summaryOf(name)]));
+  (help ? terminal.out : terminal.error)(`Usage: drover ${group} <command> [options] [args]\n\n${table}`);
+  return help ? 0 : 127;
 }
 
 export function showCommand(terminal: Terminal, command: Command): number {

@@ -1,4 +1,4 @@
-import { isResponseError } from '../api-client/index.ts';
+import { type DroverClient, isResponseError } from '../api-client/index.ts';
 import { asking, connectTo } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
 import { monitorEvaluation } from './evaluation-monitor.ts';
@@ -51,12 +51,26 @@ async function stop(call: Call, prefix: string): Promise<number> {
       terminal.out(value.EvalID);
       return 0;
     }
-    return await monitorEvaluation({ client, terminal, verbose: flags.bool('verbose'), interrupted }, value.EvalID);
+    const code = await monitorEvaluation(
+      { client, terminal, verbose: flags.bool('verbose'), interrupted },
+      value.EvalID,
+    );
+    await untilStopped(client, id, namespace);
+    return code;
   } catch (error) {
     if (isResponseError(error)) throw new CommandError(`Error deregistering job: ${error.message}`);
     throw error;
   } finally {
     client.close();
+  }
+}
+
+/** Most tasks end at once: who asks for the state right after a stop shall see them ended. Longer is not waited. */
+async function untilStopped(client: DroverClient, id: string, namespace: string): Promise<void> {
+  for (const end = Date.now() + 2_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 100))) {
+    const read = await client.jobs.allocations(id, { query: { namespace } }).catch(() => null);
+    if (read === null || read.value.every((row) => row.ClientStatus !== 'running' && row.ClientStatus !== 'pending'))
+      return;
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Command, CommandError } from './command.ts';
+import { type Command, CommandError, Interrupted } from './command.ts';
 import { type FlagTable, parseFlags } from './flags.ts';
 import { aliases, commands, type Entry } from './registry.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
@@ -47,6 +47,7 @@ async function execute(name: string, words: readonly string[], terminal: Termina
       interrupted: onInterrupt(),
     });
   } catch (error) {
+    if (error instanceof Interrupted) return endBySignal();
     if (!(error instanceof CommandError)) throw error;
     if (error.message !== '') terminal.error(error.message);
     return error.exitCode;
@@ -66,6 +67,13 @@ function onInterrupt(): AbortSignal {
     process.once('SIGINT', () => process.exit(130));
   });
   return controller.signal;
+}
+
+/** As the shell sees a program that Ctrl-C ended. */
+function endBySignal(): number {
+  process.removeAllListeners('SIGINT');
+  process.kill(process.pid, 'SIGINT');
+  return 130;
 }
 
 const isHelp = (word: string): boolean => word === '-h' || word === '-help' || word === '--help' || word === 'help';
