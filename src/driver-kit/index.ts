@@ -8,6 +8,7 @@ export { commandEngine } from './command-engine.ts';
 export { type ConformanceCase, conformanceCases, type DriverSuite } from './conformance.ts';
 export { type DriverDeps, type DriverPlugin, definePlugin, type OpenDriver, openDriver } from './driver-plugin.ts';
 export { fingerprints } from './fingerprints.ts';
+export { type LaunchedPlugin, launchPlugin } from './remote/launch-plugin.ts';
 export { openRemoteDriver, shutDownPlugin } from './remote/remote-driver.ts';
 export { type Serving, serveOnSocket, servePlugin } from './serve/serve.ts';
 export { sweepStarts } from './sweep.ts';

@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { DriverPlugin } from '../../driver-kit/driver-plugin.ts';
+import { launchPlugin } from '../../driver-kit/remote/launch-plugin.ts';
+import { openRemoteDriver } from '../../driver-kit/remote/remote-driver.ts';
+import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { serveOnSocket } from '../../driver-kit/serve/serve.ts';
+import { silentLog } from '../../lib/log.ts';
+import { mockDriver } from './index.ts';
+
+const never = new AbortController().signal;
+let host: ScratchHost;
+
+beforeAll(async () => {
+  host = await openScratchHost({ isolation: false });
+});
+
+afterAll(() => host.close());
+
+const launch = (script: string, startTimeoutMs = 5000) =>
+  launchPlugin(
+    {
+      command: ['/bin/sh', '-c', script],
+      env: { PATH: '/usr/bin:/bin' },
+      socketDirectory: host.scratch.root,
+      startTimeoutMs,
+      log: silentLog,
+    },
+    never,
+  );
+
+test('a plugin that says where it listens is used, and ends when it is told', async () => {
+  const serving = await serveOnSocket(mockDriver as unknown as DriverPlugin, host.deps);
+  // the process is another than the server's: what counts here is its handshake, its chatter and its end
+  const plugin = await launch(
+    `[ "$NOMAD_PLUGIN_MAGIC_COOKIE" ] && [ -z "$HOME" ] && echo '1|2|unix|${serving.socketPath}|grpc|'; yes | head -c 1000000; exec sleep 60`,
+  );
+  const driver = await openRemoteDriver({ target: plugin.target, config: { fs_isolation: 'image' } }, never);
+  expect(driver.info).toMatchObject({ name: 'mock_driver', filesystem: 'image' });
+  await driver.close();
+  await plugin.stop();
+  await serving.ended;
+  expect(await plugin.ended).toMatchObject({ signal: 'SIGKILL' });
+  await serving.close();
+});
+
+test('what is no plugin is named, not waited for', async () => {
+  await expect(launch('echo hello; sleep 60')).rejects.toThrow(/too few fields; is it a plugin.*hello/);
+  await expect(launch('exit 3')).rejects.toThrow(/ended before its handshake/);
+  await expect(launch('exec sleep 60', 200)).rejects.toThrow(/no handshake within 200 ms/);
+  await expect(
+    launchPlugin({ command: ['/no/such/plugin'], env: {}, socketDirectory: '/', log: silentLog }, never),
+  ).rejects.toMatchObject({ kind: 'unavailable' });
+});
