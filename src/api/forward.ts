@@ -8,7 +8,10 @@ import type { ServerSnapshot } from '../state/server-tables.ts';
 import type { ApiRequest } from './request.ts';
 import type { LocalServices, Route } from './route.ts';
 
-/** On forwarded requests: an agent that gets one answers it itself or says that it cannot. */
+/**
+ * On forwarded requests: `1` or `2` hops. A node passes on to a server, and that on to the node in question; who gets a request any later
+ * answers it himself or says that he cannot.
+ */
 export const forwardedHeader = 'x-drover-forwarded';
 
 export interface Peer {
@@ -33,7 +36,9 @@ export function destination(
 ): Peer | null {
   const target = route.target ?? { kind: 'server' as const };
   const { store, client } = services;
-  if (target.kind === 'agent' || request.headers[forwardedHeader] !== undefined) return null;
+  const hops = request.headers[forwardedHeader];
+  const mayPass = hops === undefined || (hops === '1' && store !== null);
+  if (target.kind === 'agent' || !mayPass) return null;
   if (target.kind === 'server') return store === null ? serverPeer() : null;
   if (target.kind === 'allocation') {
     const id = request.params[target.param] ?? '';
@@ -127,7 +132,7 @@ export class Forwarder {
         ...endToEnd(incoming.headers),
         ...more.headers,
         host: isIP(host) === 0 ? 'localhost' : peer.address,
-        [forwardedHeader]: '1',
+        [forwardedHeader]: incoming.headers[forwardedHeader] === undefined ? '1' : '2',
       },
     });
   }

@@ -295,7 +295,7 @@ describe('an allocation on another node', () => {
 
   it('is never passed in circles', async () => {
     const near = await pair();
-    const answer = await fetch(`${near.address}/v1/client/fs/ls/${alloc}`, { headers: { 'x-drover-forwarded': '1' } });
+    const answer = await fetch(`${near.address}/v1/client/fs/ls/${alloc}`, { headers: { 'x-drover-forwarded': '2' } });
     expect([answer.status, await answer.text()]).toEqual([404, 'No path to node']);
   });
 

@@ -20,6 +20,14 @@ export interface ShellJob {
 
 export function shellJob(id: string, script: string, more: ShellJob = {}): Input<Job> {
   const restart = { Attempts: more.attempts ?? 0, Interval: 3600e9, Delay: 50e6, Mode: 'fail' };
+  const reschedule = {
+    Attempts: 0,
+    Interval: 0,
+    Unlimited: true,
+    Delay: 5e9,
+    MaxDelay: 5e9,
+    DelayFunction: 'constant',
+  };
   return {
     ID: id,
     Name: id,
@@ -30,14 +38,7 @@ export function shellJob(id: string, script: string, more: ShellJob = {}): Input
         Name: 'g',
         Count: more.count ?? 1,
         RestartPolicy: restart,
-        ReschedulePolicy: {
-          Attempts: 0,
-          Interval: 0,
-          Unlimited: true,
-          Delay: 5e9,
-          MaxDelay: 5e9,
-          DelayFunction: 'constant',
-        },
+        ...(more.type?.startsWith('sys') ? {} : { ReschedulePolicy: reschedule }),
         EphemeralDisk: { SizeMB: 10 },
         Constraints: more.constraints ?? [],
         Tasks: [
