@@ -6,6 +6,7 @@ import { silentLog } from '../lib/log.ts';
 import { createSupervisor } from '../supervise/supervisor.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { openScratch, type Scratch } from './scratch-task.ts';
+import { sweepStarts } from './sweep.ts';
 import { locateVerifier } from './verifier-program.ts';
 
 export interface ScratchHost {
@@ -46,6 +47,8 @@ export async function openScratchHost(options: { readonly isolation: boolean }):
       return found.flat();
     },
     close: async () => {
+      // what a failed test left running must not outlive it
+      await sweepStarts(deps, []);
       await deps.supervisor.close();
       for (const { parent } of isolation.cgroups.hierarchies) await rmdir(parent).catch(() => {});
       await scratch.remove();
