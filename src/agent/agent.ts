@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GuardOptions } from '../api/guard.ts';
 import { type Api, createApi } from '../api/server.ts';
-import { defaultTaskUids } from '../isolation/uids.ts';
+import { defaultTaskUids, rootUidOf } from '../isolation/uids.ts';
 import type { LogLevel } from '../lib/log.ts';
 import { lockDataDirectory } from '../state/data-lock.ts';
 import { type ServerTables, serverTables } from '../state/server-tables.ts';
@@ -69,8 +69,7 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
   });
   const log = sink.log.child('agent');
   const address = advertised(config);
-  const lock = await lockDataDirectory(config.dataDir, `drover agent (${config.name})`);
-  opened.add(() => lock.release());
+  await holdDataDirectory(config, opened);
 
   const serverDirectory = join(config.dataDir, 'server');
   const store =
@@ -132,6 +131,11 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
   };
 }
 
+async function holdDataDirectory(config: AgentConfig, opened: Opened): Promise<void> {
+  const lock = await lockDataDirectory(config.dataDir, `drover agent (${config.name})`);
+  opened.add(() => lock.release());
+}
+
 /** What SIGHUP and the reload route do: the files are read again, and the log level applied. */
 function reloader(options: AgentOptions, sink: LogSink): () => Promise<void> {
   const log = sink.log.child('agent');
@@ -144,12 +148,15 @@ function reloader(options: AgentOptions, sink: LogSink): () => Promise<void> {
   };
 }
 
+/** The uids that tasks have on the host: their own, and those of root inside their user namespaces. */
+const taskUids = [defaultTaskUids, { first: rootUidOf(defaultTaskUids.first), last: rootUidOf(defaultTaskUids.last) }];
+
 function guardOptions(config: AgentConfig): Partial<GuardOptions> {
   return {
     allowedHosts: config.api.allowedHosts,
     allowedOrigins: config.api.allowedOrigins,
     connectionsPerAddress: config.limits.httpMaxConnsPerClient,
-    ...(config.api.allowTasks ? {} : { peerCheck: refuseTasks([defaultTaskUids]) }),
+    ...(config.api.allowTasks ? {} : { peerCheck: refuseTasks(taskUids) }),
   };
 }
 

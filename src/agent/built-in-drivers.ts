@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { ClientDriver } from '../client/client-driver.ts';
 import { type DriverPlugin, openDriver } from '../driver-kit/driver-plugin.ts';
+import { sweepStarts } from '../driver-kit/sweep.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
 import { exec } from '../drivers/exec/index.ts';
 import { mockDriver } from '../drivers/mock/index.ts';
@@ -23,6 +24,8 @@ export interface BuiltInDrivers {
   readonly drivers: ReadonlyMap<string, ClientDriver>;
   readonly isolation: IsolationHost;
   readonly supervisor: Supervisor;
+  /** Ends and removes what was started by an agent that died before it could store it. */
+  sweep(known: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -53,6 +56,9 @@ export async function openBuiltInDrivers(
     drivers,
     isolation,
     supervisor,
+    async sweep(known) {
+      await sweepStarts(deps, known);
+    },
     async close() {
       for (const { engine } of drivers.values()) await engine.close();
       await supervisor.close();

@@ -4,9 +4,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Peer } from '../api/forward.ts';
 import { type Client, createClient } from '../client/client.ts';
-import { type ClientTables, clientTables } from '../client/client-tables.ts';
+import { type ClientStore, type ClientTables, clientTables } from '../client/client-tables.ts';
 import { type HttpServerConnection, httpServerConnection } from '../client/http-server-connection.ts';
 import type { ServerConnection } from '../client/server-connection.ts';
+import { taskId } from '../client/task-config.ts';
+import type { Phase } from '../client/task-decide.ts';
+import { isolationAttributes } from '../isolation/rungs.ts';
 import type { Log } from '../lib/log.ts';
 import { type BuiltInDrivers, openBuiltInDrivers } from './built-in-drivers.ts';
 import { clientConfigOf } from './client-setup.ts';
@@ -41,8 +44,14 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
   const drivers = await openBuiltInDrivers(config, directory, log.child('driver'));
   opened.add(() => drivers.close());
   const remote = options.connection === null ? remoteServers(config, opened) : null;
+  // before anything new is started: what the store does not know now, nobody will ask for again
+  await drivers.sweep(knownStarts(store));
   const client = await createClient({
-    config: clientConfigOf(config, options.address, options.version),
+    config: clientConfigOf(config, {
+      httpAddress: options.address,
+      version: options.version,
+      attributes: isolationAttributes(drivers.isolation.probes),
+    }),
     store,
     drivers: drivers.drivers,
     server: options.connection ?? remote!,
@@ -58,6 +67,14 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
     isolationSummary: () => isolationSummary(client),
     serverPeer: () => remote?.current() ?? null,
   };
+}
+
+/** What the client will look for again. An ended start that its driver was not yet told to free is none of them. */
+function knownStarts(store: ClientStore): readonly string[] {
+  const looksAgain: ReadonlySet<Phase> = new Set(['preparing', 'starting', 'running', 'recovering']);
+  return [...store.snapshot().scan('tasks')]
+    .filter(({ Run }) => looksAgain.has(Run.phase))
+    .map(({ AllocID, Task, Run }) => taskId(AllocID, Task, Run.generation));
 }
 
 function remoteServers(config: AgentConfig, opened: Opened): HttpServerConnection {

@@ -4,18 +4,20 @@ import type { ClientConfig } from '../client/config.ts';
 import { millisecond } from '../lib/duration.ts';
 import type { AgentConfig } from './config.ts';
 
-export function clientConfigOf(config: AgentConfig, httpAddress: string, version: string): ClientConfig {
+export function clientConfigOf(
+  config: AgentConfig,
+  found: Pick<ClientConfig, 'httpAddress' | 'version' | 'attributes'>,
+): ClientConfig {
   const client = config.client!;
   return {
+    ...found,
     name: config.name,
     region: config.region,
     datacenter: config.datacenter,
     nodeClass: client.nodeClass,
     nodePool: client.nodePool,
     allocDir: client.allocDir || join(config.dataDir, 'alloc'),
-    httpAddress,
     tlsEnabled: config.tls !== null,
-    version,
     devMode: config.dev,
     options: client.options,
     meta: client.meta,

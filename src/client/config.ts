@@ -40,6 +40,8 @@ export interface ClientConfig {
   readonly disableRemoteExec: boolean;
   /** 0: no limit. */
   readonly nodeMaxAllocs: number;
+  /** What the agent found out about the host besides, e.g. which isolation mechanisms were verified. */
+  readonly attributes: Readonly<Record<string, string>>;
 }
 
 export interface ReservedResources {
@@ -77,4 +79,5 @@ export const clientDefaults: Omit<ClientConfig, 'name' | 'allocDir' | 'httpAddre
   defaultIneligible: false,
   disableRemoteExec: false,
   nodeMaxAllocs: 0,
+  attributes: {},
 };

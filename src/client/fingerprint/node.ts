@@ -47,7 +47,7 @@ export function buildNode(
     Datacenter: config.datacenter,
     HTTPAddr: config.httpAddress,
     TLSEnabled: config.tlsEnabled,
-    Attributes: { ...hostAttributes(config, facts), ...driverAttributes(drivers) },
+    Attributes: { ...hostAttributes(config, facts), ...config.attributes, ...driverAttributes(drivers) },
     Resources: null,
     Reserved: null,
     NodeResources: nodeResources(config, facts),
