@@ -2,6 +2,7 @@ import type { Diagnostic } from './diagnostic.ts';
 import type { HclFunction } from './functions/function.ts';
 import type { Budget } from './limits.ts';
 import type { Expression, VariableExpression } from './syntax.ts';
+import type { Type } from './type.ts';
 import type { Value } from './value.ts';
 
 /** A value and the problems of finding it. With errors the value is unknown or a part of what was asked for. */
@@ -17,6 +18,7 @@ export interface SpecialFunction {
   readonly minimum: number;
   readonly maximum: number;
   readonly parameterNames: readonly string[];
+  readonly returns?: Type | undefined;
   /** `evaluate` gives value and problems of one argument; throws `FunctionError`, or returns problems with a place. */
   readonly call: (args: readonly Expression[], evaluate: (arg: Expression) => Evaluation) => Evaluation;
 }

@@ -5,7 +5,8 @@ import { FunctionError, type HclFunction, type Parameter } from './functions/fun
 import type { SourceRange } from './source.ts';
 import { suggestion } from './suggest.ts';
 import { type CallExpression, type Expression, startRange } from './syntax.ts';
-import { asItems, dynamicUnknown, isSequence, isWhollyKnown, type Value } from './value.ts';
+import { dynamicType } from './type.ts';
+import { asItems, dynamicUnknown, isSequence, isWhollyKnown, unknownValue, type Value } from './value.ts';
 
 /** An argument: an expression, or one element of a list that was expanded with `...`. */
 interface Argument {
@@ -129,7 +130,7 @@ function callPlain(
   const undecided = values.some(
     (value, i) => (found.params[i] ?? found.rest!).allowUnknown !== true && !isWhollyKnown(value),
   );
-  if (undecided) return dynamicUnknown;
+  if (undecided) return unknownValue(found.returns ?? dynamicType);
   try {
     const result = found.call(values);
     evaluator.budget.spend(result.size);

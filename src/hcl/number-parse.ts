@@ -19,7 +19,8 @@ export function parseNumber(text: string): HclNumber | undefined {
   const negative = sign === '-';
   const digits = BigInt(whole + fraction || '0');
   const tens = Number(decimal) - fraction.length;
-  if (Math.abs(Number(decimal)) > 2 ** 62 || Math.abs(Number(binary)) > 2 ** 62) return undefined;
+  const top = tens + Number(binary) + digits.toString(2).length;
+  if (digits !== 0n && Math.abs(top) > 2 ** 31 - 1) return undefined;
   const start = rounded(negative, digits, tens + Number(binary), literalPrecision);
   return start.mantissa === 0n || start.infinite ? start : timesPowerOfFive(start, tens);
 }

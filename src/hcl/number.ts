@@ -172,11 +172,14 @@ export function isInteger(a: HclNumber): boolean {
 
 /** The remainder, with the sign of the dividend. Nothing when either side is infinite. */
 export function remainder(a: HclNumber, b: HclNumber): HclNumber | undefined {
-  if (a.infinite || b.infinite) return undefined;
   if (isZero(b)) return a;
+  if (a.infinite || b.infinite) return undefined;
   const whole = truncate(divide(a, b)!);
   if (whole === undefined) return undefined;
-  return subtract(a, multiply(b, fromInteger(whole))!);
+  // All steps with the precision of the dividend.
+  const near = rounded(whole < 0n, whole < 0n ? -whole : whole, 0, a.precision);
+  const result = subtract(a, multiplyTo(b, near, a.precision));
+  return result && rounded(result.negative, result.mantissa, result.exponent, a.precision);
 }
 
 /** Negative, zero or positive, as `a` is below, at or above `b`. */

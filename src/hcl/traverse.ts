@@ -4,7 +4,7 @@ import { compare, fromInteger, isInteger, sign, truncate } from './number.ts';
 import type { SourceRange } from './source.ts';
 import { suggestion } from './suggest.ts';
 import type { TraversalStep } from './syntax.ts';
-import { numberType, stringType, typeName } from './type.ts';
+import { numberType, type ObjectType, stringType, typeName } from './type.ts';
 import { asEntries, asItems, asNumber, asString, dynamicUnknown, unknownValue, type Value } from './value.ts';
 
 /** A part of a value, or why there is none. */
@@ -77,11 +77,17 @@ export function indexOf(value: Value, key: Value, range: SourceRange): Part {
   }
   const name = convert(key, stringType);
   if (name.error !== undefined) return fail(`the key cannot be used: ${name.error}`);
-  if (value.state !== 'known' || name.value.state !== 'known') {
+  const unknownAttribute =
+    value.state !== 'known' && type.kind === 'object' && name.value.state === 'known'
+      ? type.attributes.get(asString(name.value))
+      : undefined;
+  if (unknownAttribute !== undefined) return found(unknownValue(unknownAttribute));
+  if ((value.state !== 'known' && type.kind === 'map') || name.value.state !== 'known') {
     return found(type.kind === 'map' ? unknownValue(type.element) : dynamicUnknown);
   }
-  const entries = asEntries(value);
-  const item = entries.get(asString(name.value));
+  const entries: ReadonlyMap<string, unknown> =
+    value.state === 'known' ? asEntries(value) : (type as ObjectType).attributes;
+  const item = value.state === 'known' ? asEntries(value).get(asString(name.value)) : undefined;
   if (item !== undefined) return found(item);
   return fail(
     `there is no element ${JSON.stringify(name.value.data)} in this ${type.kind}.${suggestion(asString(name.value), entries.keys())}`,
@@ -93,10 +99,11 @@ function elementAt(value: Value, key: Value, range: SourceRange): Part {
   const number = convert(key, numberType);
   if (number.error !== undefined) return fail(`the key cannot be used: ${number.error}`);
   const { type } = value;
-  if (value.state !== 'known' || number.value.state !== 'known') {
+  if ((value.state !== 'known' && type.kind !== 'tuple') || number.value.state !== 'known') {
     return found(type.kind === 'list' ? unknownValue(type.element) : dynamicUnknown);
   }
-  const items = asItems(value);
+  const items =
+    value.state === 'known' || type.kind !== 'tuple' ? asItems(value) : type.elements.map((own) => unknownValue(own));
   const position = asNumber(number.value);
   if (!isInteger(position)) return fail('a position must be a whole number');
   if (sign(position) < 0) return fail('a position is counted from 0 and cannot be negative');

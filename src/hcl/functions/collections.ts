@@ -10,6 +10,7 @@ import {
   asNumber,
   asString,
   boolValue,
+  dynamicUnknown,
   integerValue,
   isMapping,
   isSequence,
@@ -88,6 +89,8 @@ function concat(args: readonly Value[]): Value {
 }
 
 function contains(collection: Value, wanted: Value): Value {
+  // A null of no type leaves the result open: so it is in Nomad.
+  if (wanted.state === 'null' && wanted.type.kind === 'dynamic') return dynamicUnknown;
   if (!isSequence(collection.type)) throw new FunctionError('a list, tuple or set is required');
   return boolValue(asItems(collection).some((item) => valuesEqual(item, wanted)));
 }
@@ -209,8 +212,10 @@ function slice(args: readonly Value[]): Value {
   if (!isSequence(value!.type) || value!.type.kind === 'set') throw wrongType(0, 'a list or tuple', value!);
   const items = asItems(value!);
   const start = wholeNumber(args, 1);
-  const end = wholeNumber(args, 2);
   if (start < 0) throw new FunctionError('the start cannot be negative', 1);
+  if (start > items.length) throw new FunctionError(`the start must be at most ${items.length}`, 1);
+  const end = wholeNumber(args, 2);
+  if (end < 0) throw new FunctionError('the end cannot be negative', 2);
   if (end > items.length) throw new FunctionError(`the end must be at most ${items.length}, the length of the list`, 2);
   if (start > end) throw new FunctionError('the start must not be after the end', 1);
   const part = items.slice(start, end);
@@ -233,7 +238,7 @@ function zipmap([names, items]: readonly Value[]): Value {
   if (all.length !== wanted.length) throw new FunctionError(`${wanted.length} keys, but ${all.length} values`);
   const entries = new Map<string, Value>();
   for (const [i, name] of wanted.entries()) {
-    if (name.state === 'null') throw new FunctionError('a key cannot be null', 0);
+    if (name.state === 'null') throw new FunctionError('a key cannot be null');
     entries.set(asString(name), all[i]!);
   }
   return items!.type.kind === 'list' ? mapValue(entries, items!.type.element) : objectValue(entries);

@@ -29,11 +29,11 @@ export function variadic(
   return { description, params, rest, call };
 }
 
-/** The whole number in argument `i`, within what counts safely. */
+/** The whole number in argument `i`, of 64 bits; beyond 2^53 the nearest one. */
 export function wholeNumber(args: readonly Value[], i: number, atArgument = true): number {
   const value = asNumber(args[i]!);
   const whole = isInteger(value) ? truncate(value) : undefined;
-  if (whole === undefined || whole > 9007199254740991n || whole < -9007199254740991n) {
+  if (whole === undefined || whole >= 1n << 63n || whole < -(1n << 63n)) {
     throw new FunctionError('a whole number is required', atArgument ? i : undefined);
   }
   return Number(whole);

@@ -100,7 +100,7 @@ function required(verb: Verb, value: Value, type: Type): Value {
 
 function formatAny(verb: Verb, value: Value): string {
   if (!verb.flags.includes('#') && value.state === 'known' && isPrimitive(value.type)) {
-    if (value.type.kind === 'number') return padNumber(verb, formatFloat({ ...verb, verb: 'f' }, asNumber(value)));
+    if (value.type.kind === 'number') return pad(verb, generalText(asNumber(value), undefined, 'e'));
     return pad(verb, cut(verb, String(value.data)));
   }
   if (value.state === 'null' && !verb.flags.includes('#')) return pad(verb, 'null');
@@ -125,13 +125,8 @@ function formatFloat(verb: Verb, number: HclNumber): string {
   const { verb: letter, precision } = verb;
   if (letter === 'e' || letter === 'E') return exponentText(number, precision ?? 6, letter);
   if (letter === 'g' || letter === 'G') return generalText(number, precision, letter === 'g' ? 'e' : 'E');
-  if (verb.source.endsWith('v')) return precision === undefined ? plainText(number) : fixedText(number, precision);
   return fixedText(number, precision ?? 6);
 }
-
-const plainText = (number: HclNumber): string =>
-  asString(required(anyVerb, { type: numberType, state: 'known', data: number, size: 1 }, stringType));
-const anyVerb: Verb = { source: '%v', flags: '', width: undefined, precision: undefined, argument: 0, verb: 'v' };
 
 const cut = (verb: Verb, value: string): string =>
   verb.precision === undefined ? value : splitGraphemes(value).slice(0, verb.precision).join('');

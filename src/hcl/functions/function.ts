@@ -18,6 +18,8 @@ export interface HclFunction {
   /** Stands for any number of further arguments. */
   readonly rest?: Parameter | undefined;
   readonly call: (args: readonly Value[]) => Value;
+  /** The type of the result where it is always the same; what an unknown argument gives has it. */
+  readonly returns?: Type | undefined;
 }
 
 /** The function refused its input; with `argument`, because of that one (from 0). */

@@ -9,13 +9,14 @@ import type { HclFunction } from './function.ts';
 import type { FunctionHost } from './host.ts';
 import { networkFunctions } from './network.ts';
 import { numericFunctions } from './numeric.ts';
+import { resultTypes } from './result-types.ts';
 import { setFunctions } from './sets.ts';
 import { specialFunctions } from './special.ts';
 import { textualFunctions } from './textual.ts';
 
 /** The functions of job files, with what the host gives them. Without files the file system functions are refused. */
 export function standardFunctions(host: FunctionHost): FunctionTable {
-  return new Map<string, HclFunction | SpecialFunction>([
+  const all: [string, HclFunction | SpecialFunction][] = [
     ...Object.entries(collectionFunctions),
     ...Object.entries(dateTimeFunctions),
     ...Object.entries(digestFunctions(host)),
@@ -27,5 +28,6 @@ export function standardFunctions(host: FunctionHost): FunctionTable {
     ...Object.entries(setFunctions),
     ...Object.entries(specialFunctions),
     ...Object.entries(textualFunctions),
-  ]);
+  ];
+  return new Map(all.map(([name, made]) => [name, { ...made, returns: resultTypes.get(name) }]));
 }

@@ -15,11 +15,12 @@ import { asNumber, asString, integerValue, numberValue, type Value } from '../va
 import { any, define, number, typed, variadic, wholeNumber } from './define.ts';
 import { FunctionError, type HclFunction, wrongType } from './function.ts';
 import { parseRadix } from './parse-radix.ts';
+import { power } from './power.ts';
 
 function whole(value: HclNumber, step: -1 | 1): HclNumber {
-  if (value.infinite || isInteger(value)) return value;
+  if (value.infinite) return value;
   const near = fromInteger(truncate(value)!);
-  const away = sign(value) === step ? add(near, fromInteger(step))! : near;
+  const away = sign(value) === step && !isInteger(value) ? add(near, fromInteger(step))! : near;
   return { ...away, precision: value.precision };
 }
 
@@ -54,7 +55,7 @@ export const numericFunctions: Readonly<Record<string, HclFunction>> = {
     float(Math.log(toFloat(asNumber(a!))) / Math.log(toFloat(asNumber(b!)))),
   ),
   pow: define('A number to a power.', [number('num'), number('power')], ([a, b]) =>
-    float(toFloat(asNumber(a!)) ** toFloat(asNumber(b!))),
+    float(power(toFloat(asNumber(a!)), toFloat(asNumber(b!)))),
   ),
   max: variadic('The largest of the numbers.', [], typed('numbers', numberType), (args) => extreme(args, 1)),
   min: variadic('The smallest of the numbers.', [], typed('numbers', numberType), (args) => extreme(args, -1)),

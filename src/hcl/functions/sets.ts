@@ -49,7 +49,7 @@ function product(args: readonly Value[]): Value {
   let rows: (readonly Value[])[] = [[]];
   for (const { items } of factors) rows = rows.flatMap((row) => items.map((item) => [...row, item]));
   const tuples = rows.map(tupleValue);
-  return args.every((arg) => arg.type.kind === 'set') ? setValue(tuples, element) : listValue(tuples, element);
+  return args.some((arg) => arg.type.kind === 'set') ? setValue(tuples, element) : listValue(tuples, element);
 }
 
 export const setFunctions: Readonly<Record<string, HclFunction>> = {

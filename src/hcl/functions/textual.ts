@@ -51,10 +51,12 @@ function indent(args: readonly Value[]): Value {
 
 function substring(args: readonly Value[]): Value {
   const clusters = splitGraphemes(asString(args[0]!));
-  let offset = wholeNumber(args, 1);
-  const length = wholeNumber(args, 2);
-  if (offset < 0) offset = Math.max(0, clusters.length + offset);
-  return stringValue(clusters.slice(offset, length < 0 ? undefined : offset + length).join(''));
+  const offset = wholeNumber(args, 1, false);
+  const length = wholeNumber(args, 2, false);
+  const start = offset < 0 ? Math.max(0, clusters.length + offset) : offset;
+  // From the end, a length of 0 means the rest: so it is in Nomad.
+  const rest = length < 0 || (length === 0 && offset < 0);
+  return stringValue(clusters.slice(start, rest ? undefined : start + length).join(''));
 }
 
 function trimChars(value: string, cut: string): string {
@@ -103,10 +105,16 @@ function urlEncode(value: string): string {
     .join('');
 }
 
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i]);
+
 function decodeBase64(value: string): Value {
   const bytes = base64Decode(value);
   if (bytes === undefined) throw new FunctionError('this is not base64');
-  return stringValue(decodeUtf8(bytes));
+  const decoded = decodeUtf8(bytes);
+  if (decoded.includes('\ufffd') && !sameBytes(encodeUtf8(decoded), bytes))
+    throw new FunctionError('what is encoded is no text: its bytes are not UTF-8');
+  return stringValue(decoded);
 }
 
 const plain = (description: string, apply: (value: string) => string): HclFunction =>

@@ -18,7 +18,7 @@ function scalarText(value: Value, numberText: NumberText): string | undefined {
   if (value.type.kind === 'bool') return String(value.data);
   if (value.type.kind !== 'number') return undefined;
   const number = asNumber(value);
-  if (number.infinite) return number.negative ? '-.inf' : '+.inf';
+  if (number.infinite) return number.negative ? '-Inf' : '+Inf';
   return numberText(number);
 }
 
@@ -42,6 +42,12 @@ function blockText(value: Value, indent: string, numberText: NumberText, top = f
 
 function entryText(key: string, item: Value, indent: string, numberText: NumberText): string {
   // A list is not indented below its key, a map and a literal block are.
+  if (key.includes('\n') || new TextEncoder().encode(key).length > 128) {
+    const inner = `${indent}  `;
+    const shown = blockText(item, inner, numberText);
+    const value = shown.startsWith('\n') ? ` ${shown.slice(1 + inner.length)}` : shown;
+    return `${indent}? ${stringText(key, inner)}${indent}:${value}`;
+  }
   const list = item.state === 'known' && Array.isArray(item.data);
   return `${indent}${quoteYaml(key)}:${blockText(item, list ? indent : `${indent}  `, numberText)}`;
 }
@@ -58,12 +64,13 @@ function stringText(text: string, indent: string): string {
   const literal =
     text.includes('\n') &&
     !/[^\n\x20-\x7e\u00a0-\ud7ff\ue000-\ufefe\uff00-\ufffd]/.test(text) &&
-    !/(?:^|\n)[ \t]|[ \t](?:\n|$)/.test(text);
+    !/ (?:\n|$)/.test(text);
   if (!literal) return `${quoteYaml(text)}\n`;
   const inner = indent === '' ? '  ' : indent;
+  const hint = /^[ \n]/.test(text) ? '2' : '';
   const keep = !text.endsWith('\n') ? '-' : /\n\n$|^\n$/.test(text) ? '+' : '';
   const lines = (keep === '-' ? text : text.slice(0, -1)).split('\n');
-  return `|${keep}\n${lines.map((line) => (line === '' ? '' : inner + line)).join('\n')}\n`;
+  return `|${hint}${keep}\n${lines.map((line) => (line === '' ? '' : inner + line)).join('\n')}\n`;
 }
 
 const names: Readonly<Record<string, string>> = {
@@ -91,6 +98,7 @@ function quoteYaml(text: string): string {
     if (named !== undefined) return named;
     const code = char.codePointAt(0)!;
     if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return `\\x${code.toString(16).toUpperCase().padStart(2, '0')}`;
+    if (code > 0xffff) return `\\U${code.toString(16).toUpperCase().padStart(8, '0')}`;
     return char;
   });
   return `"${escaped.join('')}"`;
