@@ -61,12 +61,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 
 async function assemble(options: AgentOptions, opened: Opened): Promise<RunningAgent> {
   const { config, version } = options;
-  const sink = createLogSink({
-    level: config.logLevel.toLowerCase() as LogLevel,
-    json: config.logJson,
-    file: config.logFile,
-    write: options.write,
-  });
+  const sink = openSink(options);
   const log = sink.log.child('agent');
   const address = advertised(config);
   await holdDataDirectory(config, opened);
@@ -129,6 +124,15 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
       return left;
     },
   };
+}
+
+function openSink({ config, write }: AgentOptions): LogSink {
+  return createLogSink({
+    level: config.logLevel.toLowerCase() as LogLevel,
+    json: config.logJson,
+    file: config.logFile,
+    write,
+  });
 }
 
 async function holdDataDirectory(config: AgentConfig, opened: Opened): Promise<void> {

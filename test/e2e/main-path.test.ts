@@ -61,7 +61,7 @@ for (const { who, uid, skip } of users) {
     const logs = async (job: string, ...flags: string[]): Promise<string> => {
       const ran = await runCli(agent, ['alloc', 'logs', ...flags, '-job', job]);
       expect(ran).toMatchObject({ code: 0 });
-      return flags.includes('-stderr') ? ran.stderr : ran.stdout;
+      return ran.stdout;
     };
     const ended = async (job: string, status: string) =>
       eventually(async () => {
