@@ -174,7 +174,7 @@ function resources(allocation: Allocation, task: Task, used: ResourceUsage | nul
   const rows: Row[] = [
     [
       used?.CpuStats == null ? `${cpu} MHz` : `${Math.floor(used.CpuStats.TotalTicks)}/${cpu} MHz`,
-      used?.MemoryStats == null ? memory : `${formatBytes(used.MemoryStats.Usage || used.MemoryStats.RSS)}/${memory}`,
+      used?.MemoryStats == null ? memory : `${formatBytes(memoryInUse(used.MemoryStats))}/${memory}`,
       formatBytes((allocation.AllocatedResources?.Shared.DiskMB ?? 0) * mib),
       ' ',
     ],
@@ -182,6 +182,11 @@ function resources(allocation: Allocation, task: Task, used: ResourceUsage | nul
   if (memoryMax > 0) rows.push([' ', `Max: ${formatBytes(memoryMax * mib)}`, ' ', ' ']);
   const table = formatTable([['CPU', 'Memory', 'Disk', 'Addresses'], ...rows]);
   return `Task Resources:\n${table.replace(/ $/gm, '')}`;
+}
+
+/** Resident memory where it is measured, as Nomad shows it; else all that is counted against the limit. */
+function memoryInUse({ RSS, Usage, Measured }: NonNullable<ResourceUsage['MemoryStats']>): number {
+  return Measured?.includes('RSS') === true || RSS > 0 ? RSS : Usage;
 }
 
 function detailedUsage(used: ResourceUsage): string {

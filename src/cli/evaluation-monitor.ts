@@ -17,6 +17,8 @@ export interface MonitorOptions {
   readonly terminal: Terminal;
   readonly verbose: boolean;
   readonly interrupted: AbortSignal;
+  /** The command has a -detach: whoever waits for something that is blocked is told. */
+  readonly offersDetach?: boolean;
 }
 
 const ended = new Set(['complete', 'failed', 'canceled']);
@@ -96,7 +98,7 @@ async function sayOutcome(options: MonitorOptions, evaluation: Evaluation): Prom
   }
   const code = evaluation.Status === 'failed' ? 1 : failures.length > 0 ? 2 : 0;
   if (evaluation.DeploymentID === '') return code;
-  if (code === 2)
+  if (code === 2 && options.offersDetach === true)
     terminal.error(
       `    What is named above keeps ${evaluation.JobID === '' ? 'it' : `job "${evaluation.JobID}"`} from being placed. It is placed as soon as there is room: watching on.\n    Ctrl-C ends the watching only; -detach does without it.`,
     );

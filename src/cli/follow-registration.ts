@@ -23,5 +23,8 @@ export async function followRegistration(
     terminal.out(detached(evalId));
     return 0;
   }
-  return monitorEvaluation({ client, terminal, verbose: flags.bool('verbose'), interrupted }, evalId);
+  return monitorEvaluation(
+    { client, terminal, verbose: flags.bool('verbose'), interrupted, offersDetach: true },
+    evalId,
+  );
 }

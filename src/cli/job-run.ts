@@ -1,7 +1,7 @@
 import { isResponseError } from '../api-client/index.ts';
 import { formatJson } from '../lib/json.ts';
 import { connectTo } from './client-context.ts';
-import { type Call, type Command, CommandError } from './command.ts';
+import { type Call, type Command, CommandError, Interrupted } from './command.ts';
 import { monitorEvaluation } from './evaluation-monitor.ts';
 import { type JobFile, jobFileFlags, readJobFile } from './job-file.ts';
 import { sayWarnings } from './warnings.ts';
@@ -48,7 +48,7 @@ async function run(call: Call): Promise<number> {
   const file = await readJobFile(call, args[0]!);
   for (const warning of file.warnings) terminal.error(warning);
   if (flags.bool('output')) {
-    terminal.out(formatJson({ Job: file.job }, 4));
+    terminal.out(escapeHtml(formatJson({ Job: file.job }, 4)));
     return 0;
   }
   return register(call, file);
@@ -73,15 +73,23 @@ async function register(call: Call, { job, submission }: JobFile): Promise<numbe
       if (evalId !== '') terminal.out(`Evaluation ID: ${evalId}`);
       return 0;
     }
-    return await monitorEvaluation({ client: client, terminal, verbose: flags.bool('verbose'), interrupted }, evalId);
+    return await monitorEvaluation(
+      { client, terminal, verbose: flags.bool('verbose'), interrupted, offersDetach: true },
+      evalId,
+    );
   } catch (error) {
     if (isResponseError(error) && error.body.includes('Enforcing job modify index'))
       throw new CommandError(`${error.body.slice(error.body.indexOf('Enforcing'))}\nJob not updated`);
-    if (error instanceof CommandError) throw error;
+    if (error instanceof CommandError || error instanceof Interrupted) throw error;
     throw new CommandError(`Error submitting job: ${(error as Error).message}`);
   } finally {
     client.close();
   }
+}
+
+/** As Go writes JSON: scripts compare such files byte by byte. */
+export function escapeHtml(json: string): string {
+  return json.replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function checkIndex(text: string | undefined): number | undefined {

@@ -38,6 +38,8 @@ async function run(call: Call): Promise<number> {
     );
   return withClient(call, async (client) => {
     const id = await nodeOf(call, client, 'node drain');
+    // as they are before: a quick drain changes them before they are looked at again
+    const before = (await asking('Error monitoring drain', client.nodes.allocations(id))).value;
     if (!flags.bool('monitor')) {
       const spec = flags.bool('enable')
         ? { deadlineNs: deadline(call), ignoreSystemJobs: flags.bool('ignore-system') }
@@ -62,7 +64,7 @@ async function run(call: Call): Promise<number> {
       if (flags.bool('detach')) return 0;
       say(call, `Node "${id}" drain strategy set`);
     }
-    await follow(call, client, id);
+    await follow(call, client, id, before);
     return 0;
   });
 }
@@ -79,8 +81,8 @@ function meta({ flags }: Call): { [key: string]: string } {
   return { ...Object.fromEntries(pairs), ...(message === undefined ? {} : { message }) };
 }
 
-async function follow(call: Call, client: DroverClient, id: string): Promise<void> {
-  const seen = new Map<string, Allocation>();
+async function follow(call: Call, client: DroverClient, id: string, before: readonly Allocation[]): Promise<void> {
+  const seen = new Map<string, Allocation>(before.map((allocation) => [allocation.ID, allocation]));
   let drained = false;
   while (!call.interrupted.aborted) {
     const [{ value: node }, { value: allocations }] = await asking(
