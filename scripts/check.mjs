@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// npm run check: types, layers, tidy, lint, unit tests. `--static` leaves the unit tests out (npm test has a lane for them).
+// npm run check: types, layers, tidy, lint, dead code, unit tests. `--static` leaves the unit tests out (npm test has a lane for them).
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { ensureModules } from './lib/setup.mjs';
@@ -11,7 +11,8 @@ const steps = [
   ['types', tool('tsc'), ['-p', 'tsconfig.test.json']],
   ['layers', process.execPath, ['scripts/check-layers.mjs']],
   ['tidy', process.execPath, ['scripts/check-tidy.mjs']],
-  ['lint', tool('biome'), ['check', '--error-on-warnings', '--diagnostic-level=error']],
+  ['lint', tool('biome'), ['check', '--error-on-warnings']],
+  ['dead code', tool('knip'), []],
 ];
 if (!process.argv.includes('--static'))
   steps.push(['unit tests', tool('vitest'), ['run', '--project', 'unit', '--reporter=dot']]);

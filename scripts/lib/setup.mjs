@@ -1,6 +1,6 @@
 // What the README's two commands need before anything else: modules, a build, Debian packages. Only Node itself is assumed.
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './source-files.mjs';
 
@@ -79,21 +79,3 @@ export function build() {
   const native = join(root, 'scripts/build-native.mjs');
   if (existsSync(native)) run(process.execPath, [native]);
 }
-
-export function version() {
-  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
-}
-
-export function commit() {
-  try {
-    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], {
-      cwd: root,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }).trim();
-  } catch {
-    return '';
-  }
-}
-
-export { writeFileSync };

@@ -1,6 +1,6 @@
 // The project's TypeScript files and what each imports. Shared by the checks; no dependency but Node.
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize, relative, sep } from 'node:path';
+import { dirname, join, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = normalize(join(dirname(fileURLToPath(import.meta.url)), '..', '..'));
@@ -35,5 +35,3 @@ function importsOf(path, text) {
   }
   return found;
 }
-
-export const relativeToRoot = (path) => relative(root, path);

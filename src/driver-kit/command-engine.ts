@@ -19,7 +19,7 @@ import type {
 } from '../driver/contract.ts';
 import { cgroupName, describeTaskCgroup, removeTaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
 import { Fault } from '../lib/fault.ts';
-import { type CommandState, readCommandState } from './command-state.ts';
+import { readCommandState } from './command-state.ts';
 import { CommandTask, removeStart } from './command-task.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { defaultKillSignal, requireSignal, signalNumber } from './signals.ts';
@@ -172,5 +172,3 @@ class CommandEngine implements EngineDriver {
     }
   }
 }
-
-export type { CommandState };

@@ -74,7 +74,15 @@ export function numberEnd(bytes: Uint8Array, i: number): number {
   }
 }
 
-/** True for a valid identifier: the whole text. */
-export function isIdentifier(bytes: Uint8Array): boolean {
-  return bytes.length > 0 && identifierEnd(bytes, 0) === bytes.length;
+const spaces = '[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+';
+const leadingSpaces = new RegExp(`^${spaces}`);
+const trailingSpace = new RegExp(`${spaces.slice(0, -1)}$`);
+
+/** Without white space in front; a byte order mark, which JavaScript counts as white space, is none. */
+export const trimSpaceStart = (text: string): string => text.replace(leadingSpaces, '');
+
+export function trimSpaceEnd(text: string): string {
+  let end = text.length;
+  while (end > 0 && trailingSpace.test(text[end - 1]!)) end--;
+  return text.slice(0, end);
 }

@@ -57,8 +57,6 @@ export const Tok = {
   BadUtf8: 52,
 } as const;
 
-export type TokenKind = (typeof Tok)[keyof typeof Tok];
-
 /** Where a scan begins: the position of the first byte of the buffer in the file that users see. */
 export interface ScanStart {
   readonly line: number;

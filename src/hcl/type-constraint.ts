@@ -1,10 +1,8 @@
-import { convert } from './convert.ts';
 import { type Diagnostic, errorAt } from './diagnostic.ts';
 import type { SourceRange } from './source.ts';
 import { suggestion } from './suggest.ts';
 import { type CallExpression, type Expression, unwrapScope } from './syntax.ts';
 import { boolType, dynamicType, numberType, objectType, stringType, type Type, tupleType } from './type.ts';
-import { asString, type Value } from './value.ts';
 
 export interface TypeConstraintOptions {
   /** Take `any`, and attributes that are `optional(…)`. Without it an exact type is required. */
@@ -151,14 +149,3 @@ class TypeReader {
 function objectKey(expr: Expression): string | undefined {
   return asKeyword(expr);
 }
-
-/** The value converted to a type, or the problem at its expression. */
-export function convertAt(value: Value, type: Type, range: SourceRange): { value: Value } | { problem: Diagnostic } {
-  const result = convert(value, type);
-  if (result.error === undefined) return { value: result.value };
-  return { problem: errorAt(range, 'Unsuitable value', result.error) };
-}
-
-/** Text of a value that is a known string, else nothing. */
-export const knownText = (value: Value): string | undefined =>
-  value.state === 'known' && value.type.kind === 'string' ? asString(value) : undefined;

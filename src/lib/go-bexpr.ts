@@ -5,4 +5,3 @@
 export { compileFilter, type Filter } from './go-bexpr/evaluate.ts';
 export { parseExpression } from './go-bexpr/parse.ts';
 export { anyShape, type Shape } from './go-bexpr/shape.ts';
-export type { Expression } from './go-bexpr/syntax.ts';

@@ -7,8 +7,6 @@ export interface Rlimit {
   readonly hard: bigint;
 }
 
-export const UNLIMITED = 0xffff_ffff_ffff_ffffn;
-
 /** What the process becomes before its first instruction. What is absent stays as the shim's. */
 export interface Identity {
   readonly uid?: number;

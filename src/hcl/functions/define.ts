@@ -1,11 +1,10 @@
 import { isInteger, truncate } from '../number.ts';
-import { boolType, dynamicType, numberType, stringType, type Type } from '../type.ts';
+import { dynamicType, numberType, stringType, type Type } from '../type.ts';
 import { asNumber, type Value } from '../value.ts';
 import { FunctionError, type HclFunction, type Parameter } from './function.ts';
 
 export const text = (name: string): Parameter => ({ name, type: stringType });
 export const number = (name: string): Parameter => ({ name, type: numberType });
-export const bool = (name: string): Parameter => ({ name, type: boolType });
 export const any = (name: string): Parameter => ({ name, type: dynamicType });
 export const typed = (name: string, type: Type): Parameter => ({ name, type });
 export const orNull = (param: Parameter): Parameter => ({ ...param, allowNull: true });

@@ -4,8 +4,7 @@ import { access, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Those that are of use; a v1 hierarchy of others is left alone. */
-export const controllers = ['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'freezer', 'devices', 'io'] as const;
-export type Controller = (typeof controllers)[number];
+const controllers = ['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'freezer', 'devices', 'io'] as const;
 
 /** One mounted hierarchy, and the directory in it under which task groups are made. */
 export interface Hierarchy {
