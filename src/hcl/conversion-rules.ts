@@ -63,7 +63,6 @@ function partsFit(parts: readonly Type[], element: Type, unsafe: boolean): boole
   if (element.kind === 'dynamic') {
     target = unifyTypes(parts, unsafe);
     if (target === undefined) return false;
-    if (target.kind === 'dynamic' && parts.some((part) => part.kind !== 'dynamic')) return false;
   }
   return parts.every((part) => canConvert(part, target!, unsafe));
 }

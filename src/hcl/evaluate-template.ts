@@ -13,6 +13,7 @@ export function evaluateTemplate(evaluator: Evaluator, expr: TemplateExpression,
   if (only?.kind === 'literal' && only.value.state === 'known' && only.value.type.kind === 'string') return only.value;
   const texts: string[] = [];
   let certain = true;
+  const before = evaluator.diagnostics.length;
   for (const part of expr.parts) {
     const value = evaluator.value(part, context);
     if (value.state === 'null') {
@@ -28,7 +29,8 @@ export function evaluateTemplate(evaluator: Evaluator, expr: TemplateExpression,
       evaluator.problem(part.range, summary, `this cannot be put into a string: ${text.error}`);
     } else {
       evaluator.budget.spend(text.value.size);
-      texts.push(asString(text.value));
+      // After a problem the text ends: what is made of it is judged by what came before.
+      if (evaluator.diagnostics.length === before) texts.push(asString(text.value));
     }
   }
   return certain ? stringValue(texts.join('')) : unknownValue(stringType);

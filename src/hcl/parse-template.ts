@@ -1,3 +1,4 @@
+import { trimSpaceEnd, trimSpaceStart } from './characters.ts';
 import type { ParserCore } from './parser-core.ts';
 import { closerOf } from './parser-core.ts';
 import type { SourceRange } from './source.ts';
@@ -71,7 +72,7 @@ function parseTemplateParts(
     state.canTrim = false;
     if (kind === Tok.Text || kind === Tok.QuotedText) {
       const text = literalText(core, token);
-      state.parts.push({ kind: 'literal', text: trim ? text.trimStart() : text, range: core.range(token) });
+      state.parts.push({ kind: 'literal', text: trim ? trimSpaceStart(text) : text, range: core.range(token) });
       state.canTrim = true;
     } else if (kind === Tok.Interpolation || kind === Tok.Directive) {
       if (canTrim && core.tokens.ends[token]! - core.tokens.starts[token]! === 3) trimLast(state.parts);
@@ -98,7 +99,7 @@ function parseTemplateParts(
 
 function trimLast(parts: TemplatePart[]): void {
   const last = parts.at(-1);
-  if (last?.kind === 'literal') last.text = last.text.trimEnd();
+  if (last?.kind === 'literal') last.text = trimSpaceEnd(last.text);
 }
 
 function parseInterpolation(core: ParserCore, state: TemplateState, open: number): void {

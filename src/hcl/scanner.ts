@@ -1,4 +1,4 @@
-import { characterLength, identifierEnd, isDigit, numberEnd } from './characters.ts';
+import { characterLength, identifierEnd, isDigit, numberEnd, trimSpaceEnd, trimSpaceStart } from './characters.ts';
 import type { SourceFile } from './source.ts';
 import { type ScanStart, Tok, TokenList } from './tokens.ts';
 
@@ -312,7 +312,10 @@ class Scanner {
       this.#emit(Tok.Text, end + newline);
       return;
     }
-    if (heredoc.startOfLine && this.tokens.buffer.text(this.#at, end).trim() === heredoc.marker) {
+    if (
+      heredoc.startOfLine &&
+      trimSpaceEnd(trimSpaceStart(this.tokens.buffer.text(this.#at, end))) === heredoc.marker
+    ) {
       this.#emit(Tok.CloseHeredoc, end);
       this.#emit(Tok.Newline, end + newline);
       this.#heredocs.pop();

@@ -1,3 +1,4 @@
+import { trimSpaceStart } from './characters.ts';
 import { splitGraphemes } from './graphemes.ts';
 import { SourceRange } from './source.ts';
 import { utf8Length } from './string-literal.ts';
@@ -14,7 +15,7 @@ export function flushHeredoc(parts: TemplatePart[]): void {
     if (atLineStart) {
       atLineStart = false;
       if (part.kind === 'literal') {
-        const trimmed = part.text.trimStart();
+        const trimmed = trimSpaceStart(part.text);
         // A line of blanks alone says nothing about the indentation.
         if (trimmed !== '' || !part.text.endsWith('\n')) {
           indented.push(part);

@@ -192,11 +192,12 @@ function range(args: readonly Value[]): Value {
   const given = args.map(asNumber);
   const zero = fromInteger(0);
   const [start, end] = given.length === 1 ? [zero, given[0]!] : [given[0]!, given[1]!];
-  const down = compare(end, start) < 0;
-  const step: HclNumber = given[2] ?? fromInteger(down ? -1 : 1);
-  if (sign(step) === 0) throw new FunctionError('the step must not be zero', 2);
-  if (down && sign(step) > 0) throw new FunctionError('the step must be negative when the end is below the start', 1);
-  if (!down && sign(step) < 0) throw new FunctionError('the step must be positive when the end is above the start', 1);
+  const step: HclNumber = given[2] ?? fromInteger(compare(end, start) < 0 ? -1 : 1);
+  const down = sign(step) < 0;
+  if (!down && compare(end, start) < 0)
+    throw new FunctionError('the step must be negative when the end is below the start', 1);
+  if (down && compare(end, start) > 0)
+    throw new FunctionError('the step must be positive when the end is above the start', 1);
   const items: Value[] = [];
   for (let at = start; down ? compare(at, end) > 0 : compare(at, end) < 0; at = add(at, step)!) {
     if (items.length >= maxRange) throw new FunctionError(`at most ${maxRange} elements can be made`);

@@ -32,7 +32,7 @@ export function formatText(format: string, args: readonly Value[]): string {
     parts.push(format.slice(end, match.index));
     end = match.index + match[0].length;
     const [source, flags = '', width, precision, position, letter = ''] = match;
-    if (letter === '%') {
+    if (source === '%%') {
       parts.push('%');
       continue;
     }
@@ -104,7 +104,9 @@ function formatAny(verb: Verb, value: Value): string {
     return pad(verb, cut(verb, String(value.data)));
   }
   if (value.state === 'null' && !verb.flags.includes('#')) return pad(verb, 'null');
-  return pad(verb, jsonText(value) ?? 'null');
+  const json = jsonText(value);
+  if (json === undefined) throw new FunctionError(`there is no JSON of the value for ${JSON.stringify(verb.source)}`);
+  return pad(verb, json);
 }
 
 function formatInteger(verb: Verb, number: HclNumber): string {

@@ -140,6 +140,9 @@ func reference(p program) (result outcome) {
 		}
 	}
 	result.Problems, result.Details = problemsOf(diags)
+	if strings.Contains(strings.Join(result.Details, ""), "panic in function implementation") {
+		return outcome{Panic: "in a function"}
+	}
 	return result
 }
 
@@ -240,11 +243,21 @@ func explain(list []explanation, p program, theirs, ours outcome) string {
 	return ""
 }
 
+// settled asks the library again: where its answer depends on the order of a Go map, ours has to be one of its answers.
+func settled(p program, ours outcome) bool {
+	for range 20 {
+		if same(reference(p), ours) {
+			return true
+		}
+	}
+	return false
+}
+
 func compare(t *testing.T, programs []program) {
 	t.Helper()
 	list := explanations(t)
 	found := ours(t, programs)
-	explained, panics, differing, bad := map[string]int{}, 0, 0, 0
+	explained, panics, unstable, differing, bad := map[string]int{}, 0, 0, 0, 0
 	for i, p := range programs {
 		theirs := reference(p)
 		if theirs.Panic != "" {
@@ -260,6 +273,10 @@ func compare(t *testing.T, programs []program) {
 		if same(theirs, found[i]) {
 			continue
 		}
+		if settled(p, found[i]) {
+			unstable++
+			continue
+		}
 		if id := explain(list, p, theirs, found[i]); id != "" {
 			explained[id]++
 			continue
@@ -270,7 +287,7 @@ func compare(t *testing.T, programs []program) {
 			t.Errorf("%s %q\n  theirs %s\n  ours   %s", p.Mode, p.Text, left, right)
 		}
 	}
-	t.Logf("%d programs (%d with problems): %d differ, %d differ as explained %v; the library panicked at %d", len(programs), bad, differing, sum(explained), explained, panics)
+	t.Logf("%d programs (%d with problems): %d differ, %d differ as explained %v; the library panicked at %d and was of two minds about %d", len(programs), bad, differing, sum(explained), explained, panics, unstable)
 }
 
 func sum(counts map[string]int) int {
