@@ -70,7 +70,7 @@ class View {
     this.line(indent, object.Type, `${object.Name} {`, object.Type === 'None' ? context : object.Type);
     const inner = object.Type === 'None' ? context : object.Type;
     const before = this.#lines.length;
-    this.body(object.Fields, object.Objects, indent + markers[inner].length + 1, object.Type);
+    this.body(object.Fields, object.Objects, indent + 2, object.Type);
     if (this.#lines.length === before) this.#lines.push('');
     this.#lines.push(`${' '.repeat(indent + markers[inner].length + 1)}}`);
   }

@@ -74,7 +74,7 @@ export function format(value: Value): string {
 }
 
 /** Whole numbers came from Go's integers: never with an exponent. */
-export function formatNumber(value: number): string {
+function formatNumber(value: number): string {
   if (Number.isSafeInteger(value)) return String(value);
   const text = Number.isInteger(value) && Math.abs(value) < 1e21 ? BigInt(value).toString() : String(value);
   const match = /^(.*)e([+-])(\d+)$/.exec(text);
