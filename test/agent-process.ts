@@ -161,7 +161,7 @@ function makeDirectory(user: number | undefined): string {
   return directory;
 }
 
-export function asUser(uid: number, command: readonly string[]): string[] {
+function asUser(uid: number, command: readonly string[]): string[] {
   return ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--inh-caps=-all', '--', ...command];
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 const pids = (): string[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name));
 
-export function environmentOf(pid: string): ReadonlyMap<string, string> {
+function environmentOf(pid: string): ReadonlyMap<string, string> {
   const entries = read(`/proc/${pid}/environ`)
     .split('\0')
     .filter((line) => line.includes('='))
@@ -49,7 +49,7 @@ export function instances(): readonly Instance[] {
 }
 
 /** Supervisors (and the agent) hold files open below an agent's directory. */
-export function holdersOf(directory: string): readonly string[] {
+function holdersOf(directory: string): readonly string[] {
   return pids().filter((pid) => {
     const links = [`/proc/${pid}/cwd`, ...list(`/proc/${pid}/fd`).map((fd) => `/proc/${pid}/fd/${fd}`)];
     return links.some((path) => link(path).startsWith(`${directory}/`));

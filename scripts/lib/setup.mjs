@@ -11,7 +11,7 @@ export function say(text) {
 }
 
 /** Runs a command with its output shown; exits with its code where it fails. */
-export function run(command, args, options = {}) {
+function run(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], ...options });
   if (result.error) throw result.error;
   if (result.status !== 0) {
@@ -61,12 +61,12 @@ export function ensurePackages(wanted) {
   return still;
 }
 
-export const compiler = {
+const compiler = {
   program: 'cc',
   package: 'gcc',
   why: 'no native supervisor is built; the TypeScript one takes its place, and the agent says so',
 };
-export const libc = { program: 'cc', package: 'libc6-dev', why: 'no native supervisor is built' };
+const libc = { program: 'cc', package: 'libc6-dev', why: 'no native supervisor is built' };
 
 export function ensureCompiler() {
   if (['cc', 'gcc', 'clang'].some(found)) return true;

@@ -14,11 +14,7 @@ import type { Supervisor } from '../supervise/contract.ts';
 import { createSupervisor } from '../supervise/supervisor.ts';
 import type { AgentConfig } from './config.ts';
 
-export const builtInDrivers: readonly DriverPlugin[] = [
-  exec,
-  mockDriver,
-  rawExec,
-] as unknown as readonly DriverPlugin[];
+const builtInDrivers: readonly DriverPlugin[] = [exec, mockDriver, rawExec] as unknown as readonly DriverPlugin[];
 
 export interface BuiltInDrivers {
   readonly drivers: ReadonlyMap<string, ClientDriver>;

@@ -15,6 +15,6 @@ export function listenHosts(config: AgentConfig): { hosts: string[]; problems: s
   return { hosts, problems };
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }

@@ -26,7 +26,7 @@ export interface Values {
 
 export type Value = string | number | boolean | readonly string[] | Values | unknown;
 
-export function isTree(value: TreeValue | undefined): value is Tree {
+function isTree(value: TreeValue | undefined): value is Tree {
   return typeof value === 'object' && value !== null && 'entries' in value;
 }
 

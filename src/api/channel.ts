@@ -9,7 +9,7 @@ import { constants, createDeflate, createGzip, type Deflate, deflate, type Gzip,
 export type Encoding = 'gzip' | 'deflate' | 'identity';
 
 /** The best the caller takes, gzip first: `"gzip;q=0, deflate"` → deflate. */
-export function encodingFor(acceptEncoding: string | undefined): Encoding {
+function encodingFor(acceptEncoding: string | undefined): Encoding {
   const taken = new Map(
     (acceptEncoding ?? '').split(',').map((item) => {
       const [name = '', ...parameters] = item

@@ -31,7 +31,7 @@ const member = {
   DelegateCur: 4,
 };
 
-export const fakeAgent: AgentFacts = {
+const fakeAgent: AgentFacts = {
   region: 'global',
   datacenter: 'dc1',
   name: 'node1',

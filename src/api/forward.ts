@@ -12,7 +12,7 @@ import type { LocalServices, Route } from './route.ts';
  * On forwarded requests: `1` or `2` hops. A node passes on to a server, and that on to the node in question; who gets a request any later
  * answers it himself or says that he cannot.
  */
-export const forwardedHeader = 'x-drover-forwarded';
+const forwardedHeader = 'x-drover-forwarded';
 
 export interface Peer {
   /** `"10.0.0.5:4646"` */

@@ -347,6 +347,6 @@ export class AllocationTable {
 }
 
 /** Nomad's text. */
-export function unknownAllocation(id: string): Fault {
+function unknownAllocation(id: string): Fault {
   return new Fault('not_found', `Unknown allocation "${id}"`);
 }

@@ -42,7 +42,7 @@ export function exit(exitCode: number, signal = 0): TaskExit {
 }
 
 /** The processes: they stay when the agent goes. `starts` counts instances per allocation and task. */
-export class Machine {
+class Machine {
   readonly tasks = new Map<string, Running>();
   readonly starts: string[] = [];
   refuseStart: Fault | null = null;
@@ -63,7 +63,7 @@ export class Machine {
 }
 
 /** A driver over the machine; a new one (as after a restart) knows only what it is told to recover. */
-export class MachineDriver implements EngineDriver {
+class MachineDriver implements EngineDriver {
   readonly info = {
     name: 'machine',
     version: '1.0.0',

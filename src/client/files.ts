@@ -76,7 +76,7 @@ function isSecret(path: string): boolean {
   return names[0] !== 'alloc' && (names[1] === 'secrets' || names[1] === 'private');
 }
 
-export function fileInfo(name: string, stats: Stats): FileInfo {
+function fileInfo(name: string, stats: Stats): FileInfo {
   return {
     Name: name,
     IsDir: stats.isDirectory(),

@@ -19,7 +19,7 @@ export interface FollowFrom {
 }
 
 /** The first byte to send of a file of this size. */
-export function startOffset(size: number, from: Pick<FollowFrom, 'origin' | 'offset'>): number {
+function startOffset(size: number, from: Pick<FollowFrom, 'origin' | 'offset'>): number {
   if (from.origin === 'start') return Math.max(0, from.offset);
   return Math.max(0, size - Math.max(0, from.offset));
 }

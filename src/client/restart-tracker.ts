@@ -25,7 +25,7 @@ export interface RestartVerdict {
   readonly history: RestartHistory;
 }
 
-export function successful(exit: TaskExit): boolean {
+function successful(exit: TaskExit): boolean {
   return exit.unknown === undefined && exit.exitCode === 0 && exit.signal === 0;
 }
 

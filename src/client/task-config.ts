@@ -86,7 +86,7 @@ function decodedConfig(input: TaskConfigInput, env: TaskEnv): unknown {
 }
 
 /** As Nomad prints several errors. */
-export function errorList(problems: readonly string[]): string {
+function errorList(problems: readonly string[]): string {
   const head = problems.length === 1 ? '1 error occurred:' : `${problems.length} errors occurred:`;
   return `${head}\n${problems.map((problem) => `\t* ${problem}\n`).join('')}\n`;
 }

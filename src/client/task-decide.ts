@@ -338,7 +338,7 @@ function withEffects(first: readonly TaskEffect[], then: Decision): Decision {
 }
 
 /** The event with its time, among the last ten. */
-export function note(run: TaskRun, event: TaskEvent, nowMs: number): TaskRun {
+function note(run: TaskRun, event: TaskEvent, nowMs: number): TaskRun {
   const kept = [...(run.state.Events ?? []), { ...event, Time: nanoseconds(nowMs) }].slice(-events.keptEvents);
   return { ...run, state: { ...run.state, Events: kept } };
 }

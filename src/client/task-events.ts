@@ -59,7 +59,7 @@ export const userRestartRunning = restartSignaled('User requested running tasks 
 
 export const userRestartAll = restartSignaled('User requested all tasks to restart');
 
-export function restartSignaled(reason: string): TaskEvent {
+function restartSignaled(reason: string): TaskEvent {
   return taskEvent('Restart Signaled', reason, { RestartReason: reason, Details: { restart_reason: reason } });
 }
 

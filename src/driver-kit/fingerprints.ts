@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fingerprint } from '../driver/contract.ts';
 
-export const fingerprintPeriodMs = 30_000;
+const fingerprintPeriodMs = 30_000;
 
 export async function* fingerprints(
   look: () => Fingerprint | Promise<Fingerprint>,

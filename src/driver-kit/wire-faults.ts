@@ -10,7 +10,7 @@ import { StatusSchema } from '../driver/gen/plugin/status_pb.ts';
 import { Fault, type FaultKind, isFault, messageOf } from '../lib/fault.ts';
 
 /** What Go hosts and plugins say and look for. */
-export const taskNotFound = 'task not found for given id';
+const taskNotFound = 'task not found for given id';
 
 const kindKey = 'drover-fault-kind';
 const textKey = 'drover-fault-text-bin';

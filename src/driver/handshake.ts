@@ -7,7 +7,7 @@ export const cookie = {
   value: 'e4327c2e01eabfd75a8a67adb114fb34a757d57eee7728d857a8cec6e91a7255',
 } as const;
 
-export const coreVersion = 1;
+const coreVersion = 1;
 export const protocolVersion = 2;
 export const apiVersion = 'v0.1.0';
 

@@ -2,7 +2,7 @@ import { LimitError } from './limits.ts';
 import { bitLength, type HclNumber, isInteger, truncate } from './number.ts';
 
 /** Most digits that a number may have when it is written out. */
-export const maxNumberDigits = 50_000;
+const maxNumberDigits = 50_000;
 
 /** A decimal fraction `0.d1d2d3… * 10^point`, without zeros at its end. */
 interface Decimal {

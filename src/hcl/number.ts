@@ -80,7 +80,7 @@ export function fromFloat(value: number): HclNumber | undefined {
   return rounded(bits >> 63n === 1n, mantissa, Math.max(exponent, 1) - 1075, 53);
 }
 
-export const isZero = (a: HclNumber): boolean => a.mantissa === 0n && !a.infinite;
+const isZero = (a: HclNumber): boolean => a.mantissa === 0n && !a.infinite;
 /** -1, 0 or 1. */
 export const sign = (a: HclNumber): number => (isZero(a) ? 0 : a.negative ? -1 : 1);
 export const negate = (a: HclNumber): HclNumber => ({ ...a, negative: !a.negative });

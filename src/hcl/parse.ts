@@ -10,7 +10,7 @@ import type { Body, Comment, Expression } from './syntax.ts';
 import { type ScanStart, Tok, type TokenList } from './tokens.ts';
 
 /** Largest source that is read, in bytes. */
-export const maxSourceBytes = 256 * 1024 * 1024;
+const maxSourceBytes = 256 * 1024 * 1024;
 
 /** A parsed file. With errors among the diagnostics it holds what could be understood. */
 export interface ParsedFile {

@@ -50,7 +50,7 @@ const escapes: Readonly<Record<string, string>> = {
 };
 
 /** A JSON string; `<`, `>`, `&` and the two Unicode line ends are escaped too, as `jsonencode` does. */
-export function jsonString(text: string): string {
+function jsonString(text: string): string {
   const escaped = text.replace(/["\\<>&\u2028\u2029\0-\x1f]/g, (char) => {
     return escapes[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });

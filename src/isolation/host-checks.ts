@@ -74,7 +74,7 @@ async function sessionOf(base: string): Promise<number> {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3] ?? 0);
 }
 
-export function parseStatus(text: string): ReadonlyMap<string, string> {
+function parseStatus(text: string): ReadonlyMap<string, string> {
   return new Map(
     text.split('\n').flatMap((line) => {
       const at = line.indexOf(':');

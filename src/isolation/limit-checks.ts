@@ -56,7 +56,7 @@ function byRlimits(text: string, line: Line): readonly Mechanism[] {
 }
 
 /** The soft limit in `/proc/<pid>/limits`; null: unlimited or not there. */
-export function rlimit(text: string, name: string): string | null {
+function rlimit(text: string, name: string): string | null {
   const row = text.split('\n').find((each) => each.startsWith(name));
   const value = row?.slice(name.length).trim().split(/\s+/)[0] ?? '';
   return /^\d+$/.test(value) ? value : null;

@@ -11,7 +11,7 @@ export function rankOf(rung: IsolationRung): number {
 }
 
 /** Names of lines; each is also a mechanism's name in reports and node attributes. */
-export const linesOf: Readonly<Record<IsolationRung, readonly string[]>> = {
+const linesOf: Readonly<Record<IsolationRung, readonly string[]>> = {
   none: [],
   process: [
     'session',

@@ -19,7 +19,7 @@ export interface UserFiles {
   readonly group: string;
 }
 
-export async function readUserFiles(): Promise<UserFiles> {
+async function readUserFiles(): Promise<UserFiles> {
   const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
   const [passwd, group] = await Promise.all([read('/etc/passwd'), read('/etc/group')]);
   return { passwd, group };

@@ -19,7 +19,7 @@ const extras = new Map<Noun, ExtraRows>([
   [TaskGroup, { Vault: vault, Secrets: secrets }],
 ]);
 
-export const extraRows = (noun: Noun): ExtraRows => extras.get(noun) ?? {};
+const extraRows = (noun: Noun): ExtraRows => extras.get(noun) ?? {};
 
 /** Shorthand attributes of constraints and affinities, in the order in which they are applied: the last one wins. */
 export const constraintShorthands = [
@@ -87,6 +87,6 @@ function labelsOf(field: Field<unknown>, owner: Noun): readonly string[] {
 }
 
 /** The field that a block's label is stored in. */
-export function labelField(noun: Noun): string | undefined {
+function labelField(noun: Noun): string | undefined {
   return Object.keys(noun.fields).find((name) => noun.fields[name]!.hcl?.form === 'label');
 }

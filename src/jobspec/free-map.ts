@@ -85,7 +85,7 @@ function attributeValue(attribute: Attribute, context: EvalContext, diagnostics:
 const isObjectLiteral = (expr: Expression): boolean => unwrapScope(expr).kind === 'object';
 
 /** A value as JSON data: whole numbers of 64 bits exactly, others as the nearest float. */
-export function freeValue(value: Value): unknown {
+function freeValue(value: Value): unknown {
   if (value.state !== 'known') return null;
   if (value.type.kind === 'number') return number(value);
   if (isMapping(value.type))

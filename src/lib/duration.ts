@@ -2,8 +2,8 @@
  * Durations: a number of nanoseconds (exact up to 104 days, then to the nearest representable), written in Go's notation.
  * Source: the documented grammar of Go's time.ParseDuration.
  */
-export const nanosecond = 1;
-export const microsecond = 1_000;
+const nanosecond = 1;
+const microsecond = 1_000;
 export const millisecond = 1_000_000;
 export const second = 1_000_000_000;
 export const minute = 60 * second;

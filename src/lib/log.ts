@@ -25,7 +25,7 @@ export interface LogEntry {
   readonly fields: LogFields;
 }
 
-export const logLevels: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error'];
+const logLevels: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error'];
 
 export function levelAtLeast(level: LogLevel, minimum: LogLevel): boolean {
   return logLevels.indexOf(level) >= logLevels.indexOf(minimum);

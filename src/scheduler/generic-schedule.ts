@@ -90,7 +90,7 @@ function updateKind(
 }
 
 /** The node is still one that the job may run on. Whether it is ready does not matter: the allocation is there. */
-export function mayStay(node: Node, job: Job, group: TaskGroup, draft: PlanDraft): boolean {
+function mayStay(node: Node, job: Job, group: TaskGroup, draft: PlanDraft): boolean {
   if (!isInPool(node, job.NodePool) || !isInDatacenters(node, job.Datacenters)) return false;
   return draft.placer(group).feasibility.isFeasible(node);
 }

@@ -15,7 +15,7 @@ import type { Decision } from './scheduler.ts';
 import type { ServerSnapshot } from './snapshot.ts';
 
 /** 0 … 1, the same series for the same seed (mulberry32). */
-export function seededRandom(seed: number): () => number {
+function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -153,13 +153,7 @@ function promote(draft: Draft, deployment: Deployment): void {
 }
 
 /** Fails it, and goes back to the last stable version where a group asks for that. */
-export function failDeployment(
-  context: ServerContext,
-  draft: Draft,
-  deployment: Deployment,
-  job: Job,
-  why: string,
-): void {
+function failDeployment(context: ServerContext, draft: Draft, deployment: Deployment, job: Job, why: string): void {
   const reverts = Object.values(deployment.TaskGroups ?? {}).some((state) => state.AutoRevert);
   const description = reverts ? `${why}${revert(context, draft, deployment, job)}` : why;
   context.log.info('a deployment failed', { deployment: deployment.ID, job: job.ID, reason: description });

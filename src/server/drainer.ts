@@ -82,7 +82,7 @@ export class Drainer implements CommitListener {
 }
 
 /** One step of a node's drain. */
-export function drain(context: ServerContext, draft: Draft, nodeId: string): void {
+function drain(context: ServerContext, draft: Draft, nodeId: string): void {
   const node = draft.get('nodes', nodeId);
   if (node === undefined || node.DrainStrategy === null) return;
   const { Deadline, ForceDeadline, IgnoreSystemJobs } = node.DrainStrategy;

@@ -42,7 +42,7 @@ function stopJob(draft: Draft, job: Job): Job {
 }
 
 /** Its allocations keep the job they run until they are gone: another job of that name may come and begin with version 0. */
-export function purgeJob(draft: Draft, job: Job): Job {
+function purgeJob(draft: Draft, job: Job): Job {
   const key = jobId(job.Namespace, job.ID);
   for (const allocation of draft.by('allocations', 'job', key)) {
     if (allocation.Job !== null) continue;

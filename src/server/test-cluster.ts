@@ -121,7 +121,7 @@ export async function register(server: Server, job: Input<Job>): ReturnType<Serv
 }
 
 /** Every group's count on whatever nodes have room; stops what is lost, marked, too many or of an older version. */
-export const simpleSchedule: Schedule = (evaluation, { snapshot, now, newId }) => {
+const simpleSchedule: Schedule = (evaluation, { snapshot, now, newId }) => {
   const key = jobId(evaluation.Namespace, evaluation.JobID);
   const job = snapshot.get('jobs', key);
   const stops: Allocation[] = [];

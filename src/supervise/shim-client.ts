@@ -193,7 +193,7 @@ export async function shutdownShim(directory: string): Promise<void> {
 }
 
 /** Why a start came to nothing, as the caller of `start` should hear it. */
-export function startFault(exit: ExitRecord): Fault {
+function startFault(exit: ExitRecord): Fault {
   if (exit.by === 'never-started')
     return new Fault('unavailable', 'the command was held and not released in time', { recoverable: true });
   const why = exit.error === null ? 'the command did not start' : `${exit.error.stage}: ${exit.error.message}`;

@@ -93,7 +93,7 @@ function metricsSummary(metrics: readonly Metric[]): object {
 }
 
 /** The text format of Prometheus. */
-export function prometheusText(metrics: readonly Metric[]): string {
+function prometheusText(metrics: readonly Metric[]): string {
   const byName = new Map<string, Metric[]>();
   for (const metric of metrics) {
     const name = metric.name.replace(/[^a-zA-Z0-9_:]/g, '_');

@@ -76,7 +76,7 @@ function checkId(id: string): string {
 const findAllocation = (snapshot: ServerSnapshot, request: ApiRequest) =>
   snapshot.get('allocations', request.params['id'] ?? '');
 
-export const readJobOfAllocation = { capability: 'read-job', scope: 'object', find: findAllocation } as const;
+const readJobOfAllocation = { capability: 'read-job', scope: 'object', find: findAllocation } as const;
 
 export const allocationRoutes: readonly Route[] = [
   {

@@ -29,7 +29,7 @@ function links(evaluation: Evaluation): readonly string[] {
 }
 
 /** The evaluations that led to this one or came of it, oldest first. */
-export function relatedEvaluations(snapshot: ServerSnapshot, evaluation: Evaluation): readonly Evaluation[] {
+function relatedEvaluations(snapshot: ServerSnapshot, evaluation: Evaluation): readonly Evaluation[] {
   const ofJob = [...snapshot.by('evaluations', 'job', jobId(evaluation.Namespace, evaluation.JobID))];
   const neighbours = new Map<string, string[]>();
   for (const each of ofJob)

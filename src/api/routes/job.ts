@@ -17,7 +17,7 @@ import { allocationForm, allocationStub, jobOfAllocation } from './allocations.t
 const readJob = { capability: 'read-job', scope: 'query' } as const;
 const visibleEvaluation = visibleForm(Evaluation);
 
-export function jobKey({ namespace, params }: ApiRequest): string {
+function jobKey({ namespace, params }: ApiRequest): string {
   return jobId(namespace, params['id'] ?? '');
 }
 

@@ -25,7 +25,7 @@ const DrainRequest = noun('NodeUpdateDrainRequest', {
 /** The attribute by which a node says its version; `nomad.version` is what clients of both read. */
 const versionAttribute = 'nomad.version';
 
-export function nodeStub({ query }: ApiRequest): (row: Node) => unknown {
+function nodeStub({ query }: ApiRequest): (row: Node) => unknown {
   const withResources = listBoolean(query, 'resources');
   const withOs = listBoolean(query, 'os');
   return (row) => ({

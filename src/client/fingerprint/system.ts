@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { arch, constants, hostname, machine, platform, release } from 'node:os';
 
 /** Go's name of the processor architecture: job files compare with it. */
-export function goArchitecture(): string {
+function goArchitecture(): string {
   const names: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', arm64: 'arm64', arm: 'arm' };
   return names[arch()] ?? arch();
 }
@@ -33,7 +33,7 @@ async function operatingSystem(): Promise<{ readonly name: string; readonly vers
 }
 
 /** `"1"`, `"2"`, or `""` where there are none. A hybrid host counts as 1: its controllers are there. */
-export async function cgroupsVersion(): Promise<string> {
+async function cgroupsVersion(): Promise<string> {
   const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
   const types = mounts.split('\n').map((line) => / - (\S+) /.exec(line)?.[1] ?? '');
   if (types.includes('cgroup')) return '1';

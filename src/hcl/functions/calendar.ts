@@ -9,7 +9,7 @@ export interface Moment {
 }
 
 /** Days since 1970 of a date of the Gregorian calendar. */
-export function daysOf(year: number, month: number, day: number): number {
+function daysOf(year: number, month: number, day: number): number {
   const y = month <= 2 ? year - 1 : year;
   const era = Math.floor(y / 400);
   const yearOfEra = y - era * 400;

@@ -6,8 +6,7 @@ import { define, text, typed, variadic, wholeNumber } from './define.ts';
 import { FunctionError, type HclFunction } from './function.ts';
 import type { FunctionHost, HashName } from './host.ts';
 
-export const hex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 
 /** The part of the host, or a refusal when it is missing. */
 function need<T>(part: T | undefined): T {

@@ -23,7 +23,7 @@ const pattern = /%([0# +-]*)(\d+)?(?:\.(\d*))?(?:\[(\d+)\])?([\s\S]?)/gu;
 const maxWidth = 100_000;
 
 /** The text with the verbs of a format replaced by arguments. */
-export function formatText(format: string, args: readonly Value[]): string {
+function formatText(format: string, args: readonly Value[]): string {
   let next = 0;
   let highest = 0;
   let end = 0;
@@ -163,7 +163,7 @@ const named: Readonly<Record<string, string>> = {
 };
 
 /** A quoted text as Go writes it. */
-export function quote(value: string): string {
+function quote(value: string): string {
   const escaped = [...value].map((char) => {
     const known = named[char];
     if (known !== undefined) return known;

@@ -33,7 +33,7 @@ interface Mounted {
 }
 
 /** mountinfo → cgroup mounts; the first mount of a hierarchy counts. */
-export function parseCgroupMounts(mountinfo: string): readonly Mounted[] {
+function parseCgroupMounts(mountinfo: string): readonly Mounted[] {
   const found = new Map<string, Mounted>();
   for (const line of mountinfo.split('\n')) {
     const [left = '', right = ''] = line.split(' - ', 2);
@@ -53,7 +53,7 @@ function unescapePath(text: string): string {
 }
 
 /** `/proc/self/cgroup` → the agent's own path in a hierarchy, by its controllers (`''` for v2). */
-export function parseOwnCgroups(text: string): ReadonlyMap<string, string> {
+function parseOwnCgroups(text: string): ReadonlyMap<string, string> {
   return new Map(
     text
       .split('\n')

@@ -29,7 +29,7 @@ export function limitsOf(resources: TaskResources, pids: number | null): CgroupL
 }
 
 /** v1 shares 2 … 262144 → v2 weight 1 … 10000. */
-export function cpuWeight(shares: number): number {
+function cpuWeight(shares: number): number {
   return 1 + Math.floor(((shares - 2) * 9999) / 262_142);
 }
 

@@ -175,7 +175,7 @@ async function readProcesses(): Promise<readonly ProcessRow[]> {
 }
 
 /** `/proc/<pid>/stat`; the command's name may hold blanks and brackets, so fields are counted after the last `)`. */
-export function parseStat(text: string): ProcessRow | null {
+function parseStat(text: string): ProcessRow | null {
   const end = text.lastIndexOf(')');
   if (end < 0) return null;
   const fields = text.slice(end + 2).split(' ');

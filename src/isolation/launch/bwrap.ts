@@ -24,7 +24,7 @@ export interface BwrapOptions {
 }
 
 /** Where the verifier is inside: a read-only bind that only it needs. */
-export const verifierInside = '/run/drover-verify';
+const verifierInside = '/run/drover-verify';
 
 export function bwrapLaunch(request: LaunchRequest, options: BwrapOptions): Launch {
   return {

@@ -8,7 +8,7 @@ const ociArch: Readonly<Record<SeccompArch, string>> = { x64: 'SCMP_ARCH_X86_64'
 const eperm = 1;
 const enosys = 38;
 
-export function ociSeccompProfile(arch: SeccompArch): unknown {
+function ociSeccompProfile(arch: SeccompArch): unknown {
   const column = arch === 'x64' ? 0 : 1;
   const names = (table: typeof denied): readonly string[] =>
     Object.entries(table)

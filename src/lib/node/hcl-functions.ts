@@ -14,7 +14,7 @@ function kindOf(path: string): ReturnType<FileAccess['kind']> {
 }
 
 /** The real file system, relative paths starting in `workingDirectory`. */
-export function nodeFiles(workingDirectory: string): FileAccess {
+function nodeFiles(workingDirectory: string): FileAccess {
   return {
     workingDirectory,
     home: () => homedir(),

@@ -6,7 +6,7 @@ export function allocationName(job: string, group: string, index: number): strin
 }
 
 /** `web.api[3]` → 3; -1: the name has no index. */
-export function indexOfName(name: string): number {
+function indexOfName(name: string): number {
   const match = /\[(\d+)\]$/.exec(name);
   return match === null ? -1 : Number(match[1]);
 }

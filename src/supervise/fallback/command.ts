@@ -43,7 +43,7 @@ function usable(path: string): boolean {
 }
 
 /** Looks the command up as execvp would, in PATH of its own environment. `Fault('not_found')`. */
-export function findCommand(command: string, env: Readonly<Record<string, string>>, workDir: string): void {
+function findCommand(command: string, env: Readonly<Record<string, string>>, workDir: string): void {
   if (process.platform === 'win32') return;
   if (command.includes('/')) {
     const path = isAbsolute(command) ? command : join(workDir, command);
