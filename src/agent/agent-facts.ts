@@ -1,4 +1,5 @@
 /** What the API tells about this agent. Secrets never get here: the configuration is copied field by field. */
+import { randomUUID } from 'node:crypto';
 import { arch, availableParallelism, platform } from 'node:os';
 import type { AgentFacts, Metric } from '../api/agent-facts.ts';
 import type { AgentMember } from '../api-client/agent.ts';
@@ -25,6 +26,7 @@ export interface FactSources {
 
 export function agentFacts(sources: FactSources): AgentFacts {
   const { config, sink, store } = sources;
+  const workerIds = Array.from({ length: config.server?.numSchedulers ?? 0 }, () => randomUUID());
   return {
     region: config.region,
     datacenter: config.datacenter,
@@ -42,7 +44,7 @@ export function agentFacts(sources: FactSources): AgentFacts {
     }),
     leader: () => (store === null ? '' : sources.httpAddress()),
     peers: () => (store === null ? [] : [sources.httpAddress()]),
-    schedulers: () => schedulers(sources),
+    schedulers: () => schedulers(sources, workerIds),
     monitor: (options, signal) => monitor(sink, options, signal),
     metrics: () => metrics(sources),
     jwks: () => (sources.signingKey === null ? [] : [sources.signingKey.publicJwk]),
@@ -121,18 +123,16 @@ function stats({ config, version, store, client, httpAddress }: FactSources): {
   return sections;
 }
 
-function schedulers({ config, startedAt }: FactSources): ReturnType<AgentFacts['schedulers']> {
+function schedulers(
+  { config, startedAt }: FactSources,
+  workerIds: readonly string[],
+): ReturnType<AgentFacts['schedulers']> {
   if (config.server === null) return [];
   const enabled =
     config.server.enabledSchedulers.length > 0
       ? config.server.enabledSchedulers
       : ['batch', 'service', 'sysbatch', 'system'];
-  return Array.from({ length: config.server.numSchedulers }, (_, at) => ({
-    id: `worker-${at}`,
-    enabled,
-    started: startedAt,
-    status: 'Started',
-  }));
+  return workerIds.map((id) => ({ id, enabled, started: startedAt, status: 'Started' }));
 }
 
 function metrics({ store, client, config }: FactSources): Metric[] {
@@ -176,7 +176,7 @@ function publicConfig({ config, version }: FactSources): { [key: string]: unknow
     LogLevel: config.logLevel,
     NodeName: config.name,
     PluginDir: config.pluginDir,
-    Plugins: Object.keys(config.plugins).map((Name) => ({ Name })),
+    Plugins: nullIfEmpty(Object.keys(config.plugins).map((Name) => ({ Name }))),
     Ports: { HTTP: config.ports.http },
     Region: config.region,
     Server: serverSection(config),
@@ -184,6 +184,9 @@ function publicConfig({ config, version }: FactSources): { [key: string]: unknow
     Version: { Version: version },
   };
 }
+
+/** As Nomad encodes a list that was not set. */
+const nullIfEmpty = <T>(list: readonly T[]): readonly T[] | null => (list.length === 0 ? null : list);
 
 function serverSection({ server }: AgentConfig): { [key: string]: unknown } {
   if (server === null) return { Enabled: false };
@@ -206,15 +209,17 @@ function clientSection({ client }: AgentConfig): { [key: string]: unknown } {
     NodePool: client.nodePool,
     Options: client.options,
     Meta: client.meta,
-    Servers: client.servers,
+    Servers: nullIfEmpty(client.servers),
     NetworkInterface: client.networkInterface,
     MinDynamicPort: client.minDynamicPort,
     MaxDynamicPort: client.maxDynamicPort,
-    HostVolumes: Object.entries(client.hostVolumes).map(([Name, volume]) => ({
-      Name,
-      Path: volume.path,
-      ReadOnly: volume.readOnly,
-    })),
+    HostVolumes: nullIfEmpty(
+      Object.entries(client.hostVolumes).map(([Name, volume]) => ({
+        Name,
+        Path: volume.path,
+        ReadOnly: volume.readOnly,
+      })),
+    ),
     GCInterval: client.gcInterval,
     GCMaxAllocs: client.gcMaxAllocs,
   };

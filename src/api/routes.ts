@@ -16,6 +16,7 @@ import { jobsRoutes } from './routes/jobs.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { operatorRoutes } from './routes/operator.ts';
 import { poolRoutes } from './routes/pools.ts';
+import { scalingRoutes } from './routes/scaling.ts';
 import { searchRoutes } from './routes/search.ts';
 import { systemRoutes } from './routes/system.ts';
 import { unservedRoutes } from './routes/unserved.ts';
@@ -47,6 +48,7 @@ export function allRoutes({ parseJob, nodes }: RouteParts): readonly Route[] {
     ...clientNodeRoutes,
     ...agentRoutes,
     ...systemRoutes,
+    ...scalingRoutes,
     ...searchRoutes,
     ...operatorRoutes,
     ...internalNodeRoutes(nodes),

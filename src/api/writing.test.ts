@@ -129,3 +129,27 @@ it('the scheduler configuration is kept, and changed only where the index given 
   expect((await server.client.agent.schedulerConfiguration()).value.SchedulerConfig.SchedulerAlgorithm).toBe('spread');
   await expect(put({ SchedulerAlgorithm: 'zz' })).rejects.toThrow('invalid scheduler algorithm: zz');
 });
+
+describe('the scheduler configuration', () => {
+  it('is one row, the one that the scheduler reads', async () => {
+    server = await startFakeServer({});
+    await server.put({
+      table: 'schedulerConfiguration',
+      id: 'scheduler',
+      row: { SchedulerAlgorithm: 'binpack', CreateIndex: 1, ModifyIndex: 1 } as never,
+    });
+    const url = `${server.address}/v1/operator/scheduler/configuration`;
+    await fetch(url, { method: 'PUT', body: '{"SchedulerAlgorithm":"spread","MemoryOversubscriptionEnabled":true}' });
+    const rows = [...server.store.snapshot().scan('schedulerConfiguration')];
+    expect(rows).toMatchObject([{ SchedulerAlgorithm: 'spread', MemoryOversubscriptionEnabled: true, CreateIndex: 1 }]);
+  });
+});
+
+describe('going back to a version', () => {
+  it('answers with what is to be said about the job', async () => {
+    const revertJob = async () => ({ ...done, warnings: '1 warning' });
+    const body = '{"JobID":"web","JobVersion":0}';
+    const { text } = await send('PUT', '/v1/job/web/revert', body, { revertJob });
+    expect(JSON.parse(text)).toMatchObject({ Warnings: '1 warning' });
+  });
+});

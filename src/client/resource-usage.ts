@@ -11,15 +11,18 @@ import type {
 export function taskUsage(stats: TaskStats): TaskResourceUsage {
   return {
     ResourceUsage: {
-      CpuStats: {
-        SystemMode: stats.cpu.systemMode,
-        UserMode: stats.cpu.userMode,
-        TotalTicks: stats.cpu.totalTicks,
-        ThrottledPeriods: stats.cpu.throttledPeriods,
-        ThrottledTime: stats.cpu.throttledTime,
-        Percent: stats.cpu.percent,
-        Measured: stats.cpu.measured,
-      },
+      CpuStats:
+        stats.cpu.measured.length === 0
+          ? null
+          : {
+              SystemMode: stats.cpu.systemMode,
+              UserMode: stats.cpu.userMode,
+              TotalTicks: stats.cpu.totalTicks,
+              ThrottledPeriods: stats.cpu.throttledPeriods,
+              ThrottledTime: stats.cpu.throttledTime,
+              Percent: stats.cpu.percent,
+              Measured: stats.cpu.measured,
+            },
       MemoryStats: {
         RSS: stats.memory.rss,
         Cache: stats.memory.cache,

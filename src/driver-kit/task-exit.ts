@@ -9,7 +9,8 @@ export function taskExit(end: TaskEnd): TaskExit {
   return {
     exitCode: end.code,
     signal: end.signal,
-    oomKilled: end.oomKilled,
+    // a task that lost a process of its own and still ended well was not killed
+    oomKilled: end.oomKilled && (end.code !== 0 || end.signal !== 0),
     finishedAt: end.finishedAt,
     ...(end.started ? {} : { message: end.error === null ? 'the command never started' : end.error.message }),
   };

@@ -14,6 +14,6 @@ export const NodePool = noun('NodePool', {
   SchedulerConfiguration: nullable(object(NodePoolSchedulerConfiguration)),
   CreateIndex: int(),
   ModifyIndex: int(),
-  Hash: bytes(),
+  Hash: nullable(bytes()),
 });
 export type NodePool = Infer<typeof NodePool>;

@@ -43,7 +43,9 @@ export function outcomeOf(evaluation: Evaluation, pass: Pass, context: Scheduler
   if (!hasFailures || !pass.waits) return { evaluation: { ...result, ...complete }, followUps: [] };
   const eligibility = eligibilityOf(pass.feasibilities);
   if (evaluation.Status === 'blocked') {
-    return { evaluation: { ...result, ...eligibility, PlanAnnotations: null }, followUps: [] };
+    // it goes on waiting: what it waits for is not of one roll-out
+    const { DeploymentID } = evaluation;
+    return { evaluation: { ...result, ...eligibility, DeploymentID, PlanAnnotations: null }, followUps: [] };
   }
   const blocked: Evaluation = {
     ...follower(evaluation, context),

@@ -107,6 +107,15 @@ describe('a service job', () => {
     });
   });
 
+  it('still waits for no roll-out in particular after it was looked at again in vain', () => {
+    const cluster = new TestCluster();
+    cluster.addNodes(1);
+    const tasks = [{ Name: 't', Driver: 'mock_driver', Resources: { CPU: 9_000_000, MemoryMB: 10 } }];
+    const [blocked] = cluster.register(testJob('big', { Tasks: tasks })).followUps;
+    const again = cluster.run(blocked!).evaluation;
+    expect(again).toMatchObject({ Status: 'blocked', DeploymentID: '', QueuedAllocations: { g: 1 } });
+  });
+
   it('names every reason of every node it cannot use', () => {
     const cluster = new TestCluster();
     cluster.addNodes(3);

@@ -66,6 +66,7 @@ export interface ServerCommands {
     count: number | null;
     message: string;
     error: boolean;
+    meta: { readonly [key: string]: unknown } | null;
   }): Promise<{
     evalId: string;
     evalCreateIndex: number;

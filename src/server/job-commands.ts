@@ -1,14 +1,14 @@
-/** What the API does to a job that is there: evaluate, go back to a version, scale. */
+/** What the API does to a job that is there: evaluate, go back to a version. */
 import { Fault } from '../lib/fault.ts';
 import type { Job } from '../model/job.ts';
 import { jobId, jobVersionId } from '../model/job-id.ts';
 import { formatWarnings, validateJob } from '../model/job-validate.ts';
+import { notServed } from '../model/not-served.ts';
 import { isTerminal } from '../scheduler/fit.ts';
 import type { ServerContext } from './context.ts';
 import { markStable } from './deployment-state.ts';
 import type { Draft } from './draft.ts';
 import { evaluate, type JobChange, storeJob } from './job-register.ts';
-import { isActive } from './job-status.ts';
 import { jobEvaluation, putAllocation, putEvaluation } from './rows.ts';
 
 export async function evaluateJob(
@@ -63,7 +63,7 @@ export async function revertJob(
       const where = `job "${request.id}" in namespace "${request.namespace}" at version ${version}`;
       throw new Fault('not_found', `${where} not found`, { status: 500 });
     }
-    const { warnings } = validateJob(stored);
+    const warnings = [...validateJob(stored).warnings, ...notServed(stored)];
     const evaluated = evaluate(draft, stored, evalId, 'job-register');
     return { ...evaluated, jobModifyIndex: stored.JobModifyIndex, warnings: formatWarnings(warnings) };
   });
@@ -80,55 +80,6 @@ export function revertTo(draft: Draft, job: Job, version: number, newId: () => s
     draft.put('jobSubmissions', { ...submission, Version: stored.Version, JobModifyIndex: stored.JobModifyIndex });
   }
   return stored;
-}
-
-export interface ScaleGroup {
-  readonly namespace: string;
-  readonly id: string;
-  readonly group: string;
-  readonly count: number | null;
-  readonly message: string;
-  readonly error: boolean;
-}
-
-export async function scaleGroup(context: ServerContext, request: ScaleGroup): Promise<JobChange> {
-  checkScale(request);
-  const evalId = context.newId();
-  const { index, result } = await context.write((draft) => {
-    const job = draft.get('jobs', jobId(request.namespace, request.id));
-    if (job === undefined) throw new Fault('not_found', `job "${request.id}" not found`, { status: 404 });
-    const { count } = request;
-    checkGroup(draft, job, request);
-    if (count === null) return { evalId: '', evalCreateIndex: 0, jobModifyIndex: job.JobModifyIndex };
-    const groups = job.TaskGroups.map((group) => (group.Name === request.group ? { ...group, Count: count } : group));
-    const stored = storeJob(draft, { ...job, TaskGroups: groups }, context.newId);
-    return { ...evaluate(draft, stored, evalId, 'job-scaling'), jobModifyIndex: stored.JobModifyIndex };
-  });
-  return { ...result, index };
-}
-
-const badScale = (why: string): Fault => new Fault('invalid', why, { status: 400 });
-
-function checkScale({ group, count, error }: ScaleGroup): void {
-  if (group === '') throw badScale('missing task group name for scaling action');
-  if (error && count !== null) throw badScale('scaling action should not contain count if error is true');
-  if (count !== null && count < 0) throw badScale("scaling action count can't be negative");
-}
-
-function checkGroup(draft: Draft, job: Job, request: ScaleGroup): void {
-  const group = job.TaskGroups.find((one) => one.Name === request.group);
-  if (group === undefined) throw badScale(`task group "${request.group}" specified for scaling does not exist in job`);
-  if (request.count === null) return;
-  const { Scaling: policy } = group;
-  if (policy !== null && request.count > policy.Max) {
-    throw badScale(`group count was greater than scaling policy maximum: ${request.count} > ${policy.Max}`);
-  }
-  if (policy !== null && request.count < (policy.Min ?? 0)) {
-    throw badScale(`group count was less than scaling policy minimum: ${request.count} < ${policy.Min}`);
-  }
-  for (const deployment of draft.by('deployments', 'job', jobId(job.Namespace, job.ID))) {
-    if (isActive(deployment)) throw badScale('job scaling blocked due to active deployment');
-  }
 }
 
 /** Stops one allocation; the scheduler places another. */

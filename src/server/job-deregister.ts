@@ -25,7 +25,9 @@ export async function deregisterJob(context: ServerContext, request: DeregisterJ
     if (job === undefined) return null;
     if (request.noShutdownDelay) skipShutdownDelay(draft, key);
     const stopped = request.purge ? purgeJob(draft, job) : stopJob(draft, job);
-    return { ...evaluate(draft, stopped, evalId, 'job-deregister', request.evalPriority), jobModifyIndex: draft.index };
+    const evaluated = evaluate(draft, stopped, evalId, 'job-deregister', request.evalPriority);
+    // Nomad names the index also where there is nothing to evaluate
+    return { ...evaluated, evalCreateIndex: draft.index, jobModifyIndex: draft.index };
   });
   return result === null ? { evalId: '', evalCreateIndex: 0, jobModifyIndex: 0, index: 0 } : { ...result, index };
 }
@@ -38,7 +40,13 @@ function stopJob(draft: Draft, job: Job): Job {
   }
   // A stop is a version of its own: to go back to the one before starts the job again.
   const version = job.Stop ? job.Version : job.Version + 1;
-  return putJobVersion(draft, { ...job, Stop: true, Version: version, SubmitTime: draft.now });
+  // Nothing is to scale a stopped job.
+  const groups = job.TaskGroups.map((group) =>
+    group.Scaling === null || !group.Scaling.Enabled
+      ? group
+      : { ...group, Scaling: { ...group.Scaling, Enabled: false, ModifyIndex: draft.index } },
+  );
+  return putJobVersion(draft, { ...job, TaskGroups: groups, Stop: true, Version: version, SubmitTime: draft.now });
 }
 
 /** Its allocations keep the job they run until they are gone: another job of that name may come and begin with version 0. */
@@ -60,6 +68,7 @@ function purgeJob(draft: Draft, job: Job): Job {
   }
   draft.delete('jobs', key);
   draft.delete('jobSummaries', key);
+  draft.delete('scalingEvents', key);
   return { ...job, Stop: true, ModifyIndex: draft.index };
 }
 

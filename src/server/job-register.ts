@@ -6,6 +6,8 @@ import type { Job } from '../model/job.ts';
 import { jobId, jobVersionId } from '../model/job-id.ts';
 import { JobSubmission } from '../model/job-submission.ts';
 import { formatErrors, formatWarnings, validateJob } from '../model/job-validate.ts';
+import { notServed } from '../model/not-served.ts';
+import type { ScalingPolicy } from '../model/scaling-policy.ts';
 import type { Input } from '../model/schema.ts';
 import type { ServerSnapshot } from '../state/server-tables.ts';
 import type { RegisterJob } from './commands.ts';
@@ -42,7 +44,7 @@ export function checkJob(
     ...(namespace === undefined ? [`job "${job.ID}" is in nonexistent namespace "${job.Namespace}"`] : []),
     ...(pools ? [] : [`job "${job.ID}" is in nonexistent node pool "${job.NodePool}"`]),
   ];
-  return { job, errors: [...errors, ...more], warnings };
+  return { job, errors: [...errors, ...more], warnings: [...warnings, ...notServed(input)] };
 }
 
 export async function registerJob(
@@ -106,7 +108,7 @@ export function storeJob(draft: Draft, job: Job, newId: () => string): Job {
   const before = draft.get('jobs', key);
   if (before !== undefined && specOf(before) === specOf(job)) return before;
   const stored = putJobVersion(draft, {
-    ...withPolicyIds(job, before, newId),
+    ...withPolicies(draft, job, before, newId),
     Version: before === undefined ? 0 : before.Version + 1,
     Stable: false,
     Status: before?.Status === 'running' ? 'running' : '',
@@ -119,15 +121,24 @@ export function storeJob(draft: Draft, job: Job, newId: () => string): Job {
   return stored;
 }
 
-/** A scaling policy keeps its id as long as its group has one. */
-function withPolicyIds(job: Job, before: Job | undefined, newId: () => string): Job {
+/** A scaling policy keeps its id as long as its group has one, and its index as long as it says the same. */
+function withPolicies(draft: Draft, job: Job, before: Job | undefined, newId: () => string): Job {
   const groups = job.TaskGroups.map((group) => {
     if (group.Scaling === null) return group;
     const known = before?.TaskGroups.find((one) => one.Name === group.Name)?.Scaling;
-    return { ...group, Scaling: { ...group.Scaling, ID: known?.ID || newId() } };
+    const same = known != null && formatJson(spokenPolicy(known)) === formatJson(spokenPolicy(group.Scaling));
+    const policy = {
+      ...group.Scaling,
+      ID: known?.ID || newId(),
+      CreateIndex: known?.CreateIndex || draft.index,
+      ModifyIndex: same ? known.ModifyIndex : draft.index,
+    };
+    return { ...group, Scaling: policy };
   });
   return { ...job, TaskGroups: groups };
 }
+
+const spokenPolicy = (policy: ScalingPolicy): ScalingPolicy => ({ ...policy, ID: '', CreateIndex: 0, ModifyIndex: 0 });
 
 /** What makes a version: the spec without what the server keeps in the same row. */
 function specOf(job: Job): string {
@@ -143,9 +154,7 @@ function specOf(job: Job): string {
     JobModifyIndex: 0,
     VersionTag: null,
     TaskGroups: job.TaskGroups.map((group) =>
-      group.Scaling === null
-        ? group
-        : { ...group, Scaling: { ...group.Scaling, ID: '', CreateIndex: 0, ModifyIndex: 0 } },
+      group.Scaling === null ? group : { ...group, Scaling: spokenPolicy(group.Scaling) },
     ),
   });
 }

@@ -94,7 +94,7 @@ function createPool(draft: Draft, name: string): void {
     SchedulerConfiguration: null,
     CreateIndex: draft.index,
     ModifyIndex: draft.index,
-    Hash: '',
+    Hash: null,
   });
 }
 

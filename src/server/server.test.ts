@@ -394,6 +394,67 @@ describe('a server', () => {
     expect(cluster.store.snapshot().index).toBe(index);
   });
 
+  it('keeps what was done to the count of a group, newest first, until the job is gone', async () => {
+    const cluster = await withNodes('n1');
+    const { server, store } = cluster;
+    await register(server, testJob('web', { Type: 'batch' }));
+    await settle();
+    const at = { namespace: 'default', id: 'web', group: 'g', error: false, meta: { who: 'me' } };
+    const scaled = await server.scaleGroup({ ...at, count: 3, message: 'more' });
+    await server.scaleGroup({ ...at, count: null, message: 'only a note' });
+    const events = () => store.snapshot().get('scalingEvents', jobId('default', 'web'))?.ScalingEvents['g'];
+    expect(events()).toMatchObject([
+      { Count: null, PreviousCount: 3, Message: 'only a note', EvalID: null },
+      { Count: 3, PreviousCount: 1, Message: 'more', EvalID: scaled.evalId, Meta: { who: 'me' } },
+    ]);
+    for (let note = 0; note < 30; note++) await server.scaleGroup({ ...at, count: null, message: String(note) });
+    expect(
+      events()
+        ?.map((event) => event.Message)
+        .slice(0, 2),
+    ).toEqual(['29', '28']);
+    expect(events()).toHaveLength(20);
+    const stop = { namespace: 'default', id: 'web', evalPriority: 0, noShutdownDelay: false };
+    await server.deregisterJob({ ...stop, purge: true });
+    expect(events()).toBeUndefined();
+  });
+
+  it('gives a scaling policy an id and indexes that stay while it says the same, and turns it off with its job', async () => {
+    const cluster = await withNodes('n1');
+    const policy = (max: number, priority: number) => {
+      const job = testJob('web', { Priority: priority });
+      return { ...job, TaskGroups: job.TaskGroups!.map((group) => ({ ...group, Scaling: { Max: max, Policy: {} } })) };
+    };
+    const scaling = () => jobOf(cluster, 'web')!.TaskGroups[0]!.Scaling!;
+    const first = await register(cluster.server, policy(4, 50));
+    expect(scaling()).toMatchObject({ CreateIndex: first.index, ModifyIndex: first.index, Enabled: true });
+    const { ID } = scaling();
+    await register(cluster.server, policy(4, 60));
+    expect(scaling()).toMatchObject({ ID, ModifyIndex: first.index });
+    const third = await register(cluster.server, policy(5, 60));
+    expect(scaling()).toMatchObject({ ID, CreateIndex: first.index, ModifyIndex: third.index });
+    const stop = { namespace: 'default', id: 'web', evalPriority: 0, noShutdownDelay: false };
+    await cluster.server.deregisterJob({ ...stop, purge: false });
+    expect(scaling().Enabled).toBe(false);
+  });
+
+  it('says at every submission which blocks of a job it does nothing about', async () => {
+    const { server } = await startCluster();
+    const base = testJob('web');
+    const job = {
+      ...base,
+      TaskGroups: base.TaskGroups!.map((group) => ({ ...group, Services: [{ Name: 'web', Provider: 'nomad' }] })),
+    };
+    const registered = await register(server, job);
+    const { warnings } = await server.validateJob(job);
+    const planned = await server.planJob({ job, diff: false });
+    await register(server, base);
+    const reverted = await server.revertJob({ namespace: 'default', id: 'web', version: 0, enforcePriorVersion: null });
+    for (const said of [registered.warnings, warnings, planned.warnings, reverted.warnings])
+      expect(said).toContain('group "g": the block "service" is not served by this version');
+    expect((await register(server, testJob('plain'))).warnings).toBe('');
+  });
+
   it('says the text clients know for what is not there', async () => {
     const { server } = await startCluster();
     const at = { namespace: 'default', id: 'none' };
@@ -401,7 +462,7 @@ describe('a server', () => {
       [
         server.evaluateJob({ ...at, forceReschedule: false }),
         server.revertJob({ ...at, version: 0, enforcePriorVersion: null }),
-        server.scaleGroup({ ...at, group: 'g', count: 1, message: '', error: false }),
+        server.scaleGroup({ ...at, group: 'g', count: 1, message: '', error: false, meta: null }),
         server.stopAllocation({ id: 'none', noShutdownDelay: false }),
         server.setEligibility({ nodeId: 'none', eligible: true }),
         server.purgeNode({ nodeId: 'none' }),

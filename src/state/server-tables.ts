@@ -9,6 +9,7 @@ import type { JobSummary } from '../model/job-summary.ts';
 import type { Namespace } from '../model/namespace.ts';
 import type { Node } from '../model/node.ts';
 import type { NodePool } from '../model/node-pool.ts';
+import type { JobScalingEvents } from '../model/scaling-event.ts';
 import type { SchedulerConfiguration } from '../model/scheduler-configuration.ts';
 import type { Snapshot, Store, TableSpecs } from './store.ts';
 
@@ -18,6 +19,7 @@ export interface ServerTables {
   readonly jobVersions: Job;
   readonly jobSubmissions: JobSubmission;
   readonly jobSummaries: JobSummary;
+  readonly scalingEvents: JobScalingEvents;
   /** Stored with `Job: null`; see `allocationJob`. */
   readonly allocations: Allocation;
   readonly evaluations: Evaluation;
@@ -49,6 +51,7 @@ export const serverTables: ServerTableSpecs = {
     indexes: { job: (submission) => [jobId(submission.Namespace, submission.JobID)] },
   },
   jobSummaries: { id: (summary) => jobId(summary.Namespace, summary.JobID) },
+  scalingEvents: { id: (events) => jobId(events.Namespace, events.JobID) },
   allocations: {
     id: (allocation) => allocation.ID,
     indexes: {

@@ -128,7 +128,7 @@ function schedulers(agent: AgentFacts): Answer {
     status,
     workload_status: status,
   }));
-  return { value: { server_id: agent.members().ServerName, schedulers: list } };
+  return { value: { server_id: `${agent.name}.${agent.region}`, schedulers: list } };
 }
 
 export const agentRoutes: readonly Route[] = [

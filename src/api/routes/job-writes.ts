@@ -1,5 +1,5 @@
 import { Fault } from '../../lib/fault.ts';
-import { bool, int, map, noun, nullable, object, string } from '../../model/schema.ts';
+import { any, bool, int, map, noun, nullable, object, string } from '../../model/schema.ts';
 import { decodeBody, decodeOptionalBody } from '../body.ts';
 import type { ApiRequest } from '../request.ts';
 import { type Answer, type Route, type Services, writeMethods } from '../route.ts';
@@ -19,6 +19,7 @@ const ScalingRequest = noun('ScalingRequest', {
   Target: map(string()),
   Message: string(),
   Error: bool(),
+  Meta: nullable(map(any())),
 });
 
 function idOf(request: ApiRequest, named: string | null | undefined): string {
@@ -79,7 +80,7 @@ async function revert(request: ApiRequest, { commands }: Services): Promise<Answ
     version: body.JobVersion ?? 0,
     enforcePriorVersion: body.EnforcePriorVersion ?? null,
   });
-  const answer = registrationAnswer(done, { Warnings: '' });
+  const answer = registrationAnswer(done, { Warnings: done.warnings });
   return { ...answer, headers: { 'x-nomad-knownleader': 'false', 'x-nomad-lastcontact': '0' } };
 }
 
@@ -98,6 +99,7 @@ async function scale(request: ApiRequest, { commands }: Services): Promise<Answe
     count,
     message: body.Message ?? '',
     error: body.Error ?? false,
+    meta: body.Meta ?? null,
   });
   return registrationAnswer(done, { Warnings: '' }, true);
 }

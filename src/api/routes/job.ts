@@ -78,6 +78,7 @@ function readScale(snapshot: ServerSnapshot, request: ApiRequest) {
   const job = snapshot.get('jobs', jobKey(request));
   if (job === undefined) return { index: tablesIndex(snapshot, ['jobs']), absent: 'job not found' };
   const allocations = [...snapshot.by('allocations', 'job', jobKey(request))];
+  const events = snapshot.get('scalingEvents', jobKey(request))?.ScalingEvents ?? {};
   const groups = (job.TaskGroups ?? []).map((group) => {
     const mine = allocations.filter((each) => each.TaskGroup === group.Name && each.ClientStatus !== 'failed');
     const live = mine.filter(
@@ -89,7 +90,7 @@ function readScale(snapshot: ServerSnapshot, request: ApiRequest) {
       Running: live.filter((each) => each.ClientStatus === 'running').length,
       Healthy: live.filter((each) => each.DeploymentStatus?.Healthy === true).length,
       Unhealthy: live.filter((each) => each.DeploymentStatus?.Healthy === false).length,
-      Events: null,
+      Events: events[group.Name] ?? null,
     };
     return [group.Name, status] as const;
   });
@@ -139,7 +140,7 @@ export const jobReadRoutes: readonly Route[] = [
   jobRead('/deployment', ['deployments'], readLatestDeployment),
   jobRead('/actions', ['jobs'], readActions),
   {
-    ...jobRead('/scale', ['jobs', 'allocations'], readScale),
+    ...jobRead('/scale', ['jobs', 'allocations', 'scalingEvents'], readScale),
     access: { capability: 'read-job-scaling', scope: 'query' },
   },
   {

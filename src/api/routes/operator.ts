@@ -7,7 +7,8 @@ import type { ApiRequest } from '../request.ts';
 import { type Answer, type Route, readMethods, type Services, writeMethods } from '../route.ts';
 import { withState } from '../shared-answers.ts';
 
-const rowId = 'default';
+/** The one row: what the scheduler reads. */
+const rowId = 'scheduler';
 
 function configurationOf(snapshot: ServerSnapshot): SchedulerConfiguration {
   const [row] = snapshot.scan('schedulerConfiguration');

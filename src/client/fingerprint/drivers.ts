@@ -72,7 +72,7 @@ export class DriverReports {
   #take(name: string, report: Fingerprint): void {
     const before = this.#reports.get(name);
     const next: DriverInfo = {
-      Attributes: report.attributes,
+      Attributes: infoAttributes(name, report.attributes),
       Detected: report.health !== 'undetected',
       Healthy: report.health === 'healthy',
       HealthDescription: report.description,
@@ -83,6 +83,12 @@ export class DriverReports {
     const turned = before !== undefined && before.Healthy !== next.Healthy;
     this.#changed(turned ? driverEvent(name, next) : null);
   }
+}
+
+/** A truth value in the driver's own list; in the node's attributes the same one is "1", as Nomad has it. */
+function infoAttributes(name: string, attributes: Fingerprint['attributes']): Fingerprint['attributes'] {
+  const own = `driver.${name}`;
+  return attributes[own] === '1' ? { ...attributes, [own]: 'true' } : attributes;
 }
 
 function sameReport(a: DriverInfo, b: DriverInfo): boolean {

@@ -134,7 +134,7 @@ class MockDriver implements EngineDriver {
       maxUsage: 0,
       kernelUsage: 0,
       kernelMaxUsage: 0,
-      measured: [],
+      measured: ['RSS'],
     };
     return { timestamp: BigInt(Date.now()) * 1_000_000n, cpu, memory };
   }
