@@ -31,7 +31,11 @@ export function canConvert(from: Type, to: Type, unsafe: boolean): boolean {
       );
     case 'list':
     case 'set':
-      if (from.kind === 'tuple') return partsFit(from.elements, to.element, unsafe);
+      if (from.kind === 'tuple')
+        return (
+          partsFit(from.elements, to.element, unsafe) &&
+          !(to.element.kind === 'dynamic' && staysOpen(from.elements, unsafe))
+        );
       if (from.kind === 'list' && to.kind === 'set' && !unsafe) return false;
       return (from.kind === 'list' || from.kind === 'set') && canConvert(from.element, to.element, unsafe);
     case 'map':
@@ -66,6 +70,10 @@ function partsFit(parts: readonly Type[], element: Type, unsafe: boolean): boole
   }
   return parts.every((part) => canConvert(part, target!, unsafe));
 }
+
+/** Some elements have a type and some have none: no list can hold them as they are. A map can. */
+const staysOpen = (parts: readonly Type[], unsafe: boolean): boolean =>
+  parts.some((part) => part.kind !== 'dynamic') && unifyTypes(parts, unsafe)?.kind === 'dynamic';
 
 /** In words why a value of one type cannot become another. */
 export function mismatch(from: Type, to: Type): string {

@@ -129,7 +129,7 @@ export function exponentText(number: HclNumber, places: number | undefined, lett
 }
 
 /** `%g`: the shorter of the plain and the exponent form; `digits` significant ones, or the shortest. */
-export function generalText(number: HclNumber, digits: number | undefined, letter: string): string {
+export function generalText(number: HclNumber, digits: number | undefined, letter: string, most = 21): string {
   const sign = number.negative ? '-' : '';
   if (number.infinite) return `${number.negative ? '-' : '+'}Inf`;
   if (number.mantissa === 0n) return `${sign}0`;
@@ -137,12 +137,10 @@ export function generalText(number: HclNumber, digits: number | undefined, lette
   const wanted = digits === 0 ? 1 : digits;
   const decimal =
     wanted === undefined ? shortest(number) : roundNearest(exactDecimal(number.mantissa, number.exponent), wanted);
-  let threshold = wanted === undefined ? 6 : wanted;
-  if (wanted === undefined && decimal.digits.length > threshold) threshold = decimal.digits.length;
+  let threshold = wanted ?? most;
   if (wanted !== undefined && threshold > decimal.digits.length && decimal.digits.length >= decimal.point) {
     threshold = decimal.digits.length;
   }
-  if (wanted === undefined) threshold = Math.max(21, 6);
   const exponent = decimal.point - 1;
   if (exponent < -4 || exponent >= threshold) {
     const places = Math.max(decimal.digits.length - 1, 0);

@@ -1,5 +1,6 @@
 import { LimitError, maxValueSize } from './limits.ts';
 import { compare, fromInteger, type HclNumber } from './number.ts';
+import { generalText } from './number-text.ts';
 import { compareText, isSorted } from './order.ts';
 import {
   boolType,
@@ -97,8 +98,8 @@ export function mapValue(entries: ReadonlyMap<string, Value>, element: Type): Va
 
 /** Equal items are kept once; the order is that of `compareInSet`. All items have the type `element` already. */
 export function setValue(items: readonly Value[], element: Type): Value {
-  const keyed = items.map((item) => ({ item, key: isPlain(item) ? '' : setKey(item) }));
-  keyed.sort((a, b) => compareInSet(a.item, b.item) || compareText(a.key, b.key));
+  const keyed = items.map((item) => ({ item, ...(isPlain(item) ? noKeys : setKeys(item)) }));
+  keyed.sort((a, b) => compareInSet(a.item, b.item) || compareText(a.key, b.key) || compareText(a.exact, b.exact));
   const kept: Value[] = [];
   for (const { item } of keyed) {
     if (kept.length === 0 || !valuesEqual(kept[kept.length - 1]!, item)) kept.push(item);
@@ -121,8 +122,11 @@ function compareInSet(a: Value, b: Value): number {
 
 const stateRank = (value: Value): number => (value.state === 'known' ? 0 : value.state === 'null' ? 1 : 2);
 
-/** A text that is the same for equal values; it also orders the elements of sets that are no primitives. */
-function setKey(value: Value): string {
+const noKeys = { key: '', exact: '' };
+const setKeys = (value: Value): typeof noKeys => ({ key: setKey(value, false), exact: setKey(value, true) });
+
+/** A text that is the same for equal values; it also orders the elements of sets that are no primitives, numbers by ten digits. */
+function setKey(value: Value, exact: boolean): string {
   if (value.state !== 'known') return value.state === 'null' ? '~' : '?';
   const { data, type } = value;
   if (typeof data === 'string') return JSON.stringify(data);
@@ -130,14 +134,15 @@ function setKey(value: Value): string {
   if (data instanceof Map) {
     const entries = [...(data as ReadonlyMap<string, Value>)];
     if (type.kind === 'map')
-      return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${setKey(item)};`).join('')}}`;
-    return `<${entries.map(([, item]) => `${setKey(item)};`).join('')}>`;
+      return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${setKey(item, exact)};`).join('')}}`;
+    return `<${entries.map(([, item]) => `${setKey(item, exact)};`).join('')}>`;
   }
   if (Array.isArray(data)) {
-    const inner = (data as readonly Value[]).map((item) => `${setKey(item)};`).join('');
+    const inner = (data as readonly Value[]).map((item) => `${setKey(item, exact)};`).join('');
     return type.kind === 'tuple' ? `<${inner}>` : `[${inner}]`;
   }
   const number = data as HclNumber;
+  if (!exact) return generalText(number, 10, 'e');
   return `${number.negative ? '-' : ''}${number.mantissa}e${number.exponent}`;
 }
 

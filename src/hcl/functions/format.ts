@@ -77,7 +77,6 @@ function formatVerb(verb: Verb, value: Value): string {
     case 'e':
     case 'E':
     case 'f':
-    case 'F':
     case 'g':
     case 'G':
       return padNumber(verb, formatFloat(verb, asNumber(required(verb, value, numberType))));
@@ -100,8 +99,8 @@ function required(verb: Verb, value: Value, type: Type): Value {
 
 function formatAny(verb: Verb, value: Value): string {
   if (!verb.flags.includes('#') && value.state === 'known' && isPrimitive(value.type)) {
-    if (value.type.kind === 'number') return pad(verb, generalText(asNumber(value), undefined, 'e'));
-    return pad(verb, cut(verb, String(value.data)));
+    if (value.type.kind === 'number') return pad(verb, generalText(asNumber(value), undefined, 'e', 6));
+    return pad(verb, String(value.data));
   }
   if (value.state === 'null' && !verb.flags.includes('#')) return pad(verb, 'null');
   const json = jsonText(value);

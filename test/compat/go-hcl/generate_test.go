@@ -40,7 +40,7 @@ var types = []string{
 	"object({a=string})", "object({a=optional(string)})", "list(object({a=any}))", "nope", "list()",
 }
 
-var directives = []string{`"%s"`, `"%d"`, `"%v"`, `"%q"`, `"%5.2f"`, `"%-5s|"`, `"%05d"`, `"%x"`, `"%#v"`, `"%%"`, `"%t"`, `"%[2]s %[1]s"`, `"%e"`, `"%b"`, `"%3.1q"`, `"%z"`}
+var directives = []string{`"%s"`, `"%d"`, `"%v"`, `"%q"`, `"%5.2f"`, `"%-5s|"`, `"%05d"`, `"%x"`, `"%#v"`, `"%%"`, `"%t"`, `"%[2]s %[1]s"`, `"%e"`, `"%b"`, `"%3.1q"`, `"%z"`, `"%g"`, `"%G"`, `"%F"`, `"%+d"`, `"% d"`, `"%o"`, `"%X"`, `"%30v|"`, `"%-30v|"`, `"%030v"`, `"%.3v"`, `"%+.2f"`, `"%08.3f"`, `"%+q"`}
 
 func (g generator) list(depth, limit int) string {
 	parts := make([]string, g.Intn(limit+1))
