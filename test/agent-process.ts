@@ -29,6 +29,8 @@ export interface AgentOptions {
   /** Run as this uid and gid (needs root). */
   readonly user?: number;
   readonly env?: Record<string, string>;
+  /** Another copy of the program. */
+  readonly program?: string;
   /** What the agent's command line is started by: `unshare`, `strace`, … */
   readonly wrap?: (command: readonly string[], directory: string) => readonly string[];
   /** An agent's directory from before: the same node again. */
@@ -68,7 +70,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
   writeFileSync(configFile, JSON.stringify(config), { mode: 0o644 });
   const logFile = join(directory, 'agent.log');
   const output = openSync(logFile, 'a');
-  const args = [drover, 'agent', ...(options.args ?? ['-server', '-client']), '-config', configFile];
+  const args = [options.program ?? drover, 'agent', ...(options.args ?? ['-server', '-client']), '-config', configFile];
   const plain = [process.execPath, ...args];
   const own = options.user === undefined ? plain : asUser(options.user, plain);
   const command = options.wrap === undefined ? own : options.wrap(own, directory);

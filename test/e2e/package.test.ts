@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { version } from '../../src/cli/version.ts';
+import { eventually, startAgent } from '../agent-process.ts';
 
 const root = join(import.meta.dirname, '../..');
 const crossCompilers =
@@ -50,5 +51,31 @@ describe.skipIf(!crossCompilers)('the npm package', () => {
     expect(
       run(process.execPath, ['bin/drover.js', 'job', 'run', '-output', 'examples/hello.nomad.hcl'], unpacked),
     ).toContain('"ID": "hello"');
+  });
+
+  it('supervises with the TypeScript program where there is no native one, and says so', async () => {
+    for (const folder of ['prebuilt', 'build']) rmSync(join(unpacked, folder), { recursive: true, force: true });
+    const agent = await startAgent({ args: ['-dev'], program: join(unpacked, 'bin/drover.js') });
+    try {
+      expect(agent.log()).toMatch(/Supervisor: typescript/);
+      await agent.client.jobs.register({
+        ID: 'fallback',
+        Name: 'fallback',
+        Type: 'batch',
+        Datacenters: ['*'],
+        TaskGroups: [
+          {
+            Name: 'g',
+            Tasks: [{ Name: 't', Driver: 'raw_exec', Config: { command: '/bin/sh', args: ['-c', 'exit 0'] } }],
+          },
+        ],
+      });
+      await eventually(async () => {
+        const { value } = await agent.client.jobs.allocations('fallback');
+        expect(value[0]?.ClientStatus).toBe('complete');
+      });
+    } finally {
+      await agent.dispose();
+    }
   });
 });
