@@ -6,6 +6,7 @@ import type { AgentMember } from '../api-client/agent.ts';
 import type { ClientNode } from '../client/client-node.ts';
 import { formatDuration } from '../lib/duration.ts';
 import { formatLogJson, formatLogLine, type LogLevel } from '../lib/log.ts';
+import { trackedVersions } from '../server/job-register.ts';
 import type { ServerStore } from '../state/server-tables.ts';
 import type { AgentConfig } from './config.ts';
 import type { LogSink } from './log-sink.ts';
@@ -128,10 +129,7 @@ function schedulers(
   workerIds: readonly string[],
 ): ReturnType<AgentFacts['schedulers']> {
   if (config.server === null) return [];
-  const enabled =
-    config.server.enabledSchedulers.length > 0
-      ? config.server.enabledSchedulers
-      : ['batch', 'service', 'sysbatch', 'system'];
+  const enabled = ['batch', 'service', 'sysbatch', 'system'];
   return workerIds.map((id) => ({ id, enabled, started: startedAt, status: 'Started' }));
 }
 
@@ -194,7 +192,7 @@ function serverSection({ server }: AgentConfig): { [key: string]: unknown } {
     Enabled: true,
     BootstrapExpect: 1,
     NumSchedulers: server.numSchedulers,
-    JobTrackedVersions: server.jobTrackedVersions,
+    JobTrackedVersions: trackedVersions,
     HeartbeatGrace: server.heartbeatGrace,
   };
 }

@@ -164,6 +164,8 @@ function guardOptions(config: AgentConfig): Partial<GuardOptions> {
   };
 }
 
+const secureVersions = { tls10: 'TLSv1', tls11: 'TLSv1.1', tls12: 'TLSv1.2', tls13: 'TLSv1.3' } as const;
+
 async function listen(api: Api, config: AgentConfig): Promise<void> {
   const { tls } = config;
   const files =
@@ -175,6 +177,7 @@ async function listen(api: Api, config: AgentConfig): Promise<void> {
             key: readFileSync(tls.keyFile, 'utf8'),
             ...(tls.caFile === '' ? {} : { ca: readFileSync(tls.caFile, 'utf8') }),
             verifyClients: tls.verifyHttpsClient,
+            minVersion: secureVersions[tls.minVersion],
           },
         };
   await api.listen(listenHosts(config).hosts.map((host) => ({ host, port: config.ports.http, ...files })));

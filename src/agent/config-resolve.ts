@@ -1,6 +1,6 @@
 /** Decoded settings → configuration: defaults, and the rules that span several settings. Pure. */
 import { hour, minute, second } from '../lib/duration.ts';
-import type { AgentConfig, ClientConfig, LogLevel, ServerConfig, TlsConfig } from './config.ts';
+import type { AgentConfig, ClientConfig, LogLevel, ServerConfig, TlsConfig, TlsVersion } from './config.ts';
 import type { Values } from './settings-decode.ts';
 
 export interface ResolveContext {
@@ -24,6 +24,7 @@ export const devValues: Values = {
   },
 };
 
+const tlsVersions: readonly string[] = ['tls10', 'tls11', 'tls12', 'tls13'];
 const logLevels: readonly string[] = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR'];
 
 /** Problems are sentences: one per line, all at once. */
@@ -82,6 +83,10 @@ function problemsOf(config: AgentConfig): string[] {
     config.tls !== null && (config.tls.certFile === '' || config.tls.keyFile === ''),
     'tls { http = true } needs cert_file and key_file',
   );
+  say(
+    config.tls !== null && !tlsVersions.includes(config.tls.minVersion),
+    `tls_min_version "${config.tls?.minVersion}" is not one of ${tlsVersions.join(', ')}`,
+  );
   if (config.client !== null) {
     const { minDynamicPort, maxDynamicPort, nodePool } = config.client;
     say(
@@ -118,16 +123,13 @@ function tlsConfig(tls: Reader): TlsConfig | null {
     certFile: tls.string('cert_file', ''),
     keyFile: tls.string('key_file', ''),
     verifyHttpsClient: tls.bool('verify_https_client', false),
-    minVersion: tls.string('tls_min_version', 'tls12'),
-    cipherSuites: tls.string('tls_cipher_suites', ''),
+    minVersion: tls.string('tls_min_version', 'tls12') as TlsVersion,
   };
 }
 
 function serverConfig(server: Reader): ServerConfig {
-  const scheduler = server.block('default_scheduler_config');
   return {
     numSchedulers: server.number('num_schedulers', 2),
-    enabledSchedulers: server.strings('enabled_schedulers'),
     heartbeatGrace: server.number('heartbeat_grace', 10 * second),
     minHeartbeatTtl: server.number('min_heartbeat_ttl', 10 * second),
     nodeGcThreshold: server.number('node_gc_threshold', 24 * hour),
@@ -136,12 +138,6 @@ function serverConfig(server: Reader): ServerConfig {
     evalGcThreshold: server.number('eval_gc_threshold', hour),
     batchEvalGcThreshold: server.number('batch_eval_gc_threshold', 24 * hour),
     deploymentGcThreshold: server.number('deployment_gc_threshold', hour),
-    jobTrackedVersions: server.number('job_tracked_versions', 6),
-    jobMaxSourceSize: sourceSize(server.string('job_max_source_size', '1M')),
-    jobDefaultPriority: server.number('job_default_priority', 50),
-    jobMaxPriority: server.number('job_max_priority', 100),
-    schedulerAlgorithm: scheduler.string('scheduler_algorithm', 'binpack'),
-    memoryOversubscriptionEnabled: scheduler.bool('memory_oversubscription_enabled', false),
     joinToken: server.string('join_token', ''),
   };
 }
@@ -171,7 +167,6 @@ function clientConfig(client: Reader): ClientConfig {
       memory: reserved.number('memory', 0),
       disk: reserved.number('disk', 0),
       reservedPorts: reserved.string('reserved_ports', ''),
-      cores: reserved.string('cores', ''),
     },
     gcInterval: client.number('gc_interval', minute),
     gcMaxAllocs: client.number('gc_max_allocs', 50),
@@ -200,13 +195,6 @@ function pluginConfigs(plugins: Values = {}): AgentConfig['plugins'] {
       return [name, { args: (plugin['args'] as readonly string[] | undefined) ?? [], config: plugin['config'] ?? {} }];
     }),
   );
-}
-
-/** `"1M"`, `"500K"`, `"2048"` → bytes; what is no size gives the default of 1 MB. */
-function sourceSize(text: string): number {
-  const match = /^(\d+)\s*([kKmM]?)[bB]?$/.exec(text.trim());
-  if (match === null) return 1_000_000;
-  return Number(match[1]) * { '': 1, k: 1_000, m: 1_000_000 }[match[2]!.toLowerCase()]!;
 }
 
 interface Reader {

@@ -29,13 +29,16 @@ export interface AgentConfig {
 
 export type LogLevel = 'TRACE' | 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
 
+/** As in agent files: `"tls12"` is TLS 1.2. */
+export type TlsVersion = 'tls10' | 'tls11' | 'tls12' | 'tls13';
+
 export interface TlsConfig {
   readonly caFile: string;
   readonly certFile: string;
   readonly keyFile: string;
   readonly verifyHttpsClient: boolean;
-  readonly minVersion: string;
-  readonly cipherSuites: string;
+  /** The oldest version that is spoken. */
+  readonly minVersion: TlsVersion;
 }
 
 /** How the API defends itself while there is no access control. */
@@ -51,7 +54,6 @@ export interface ApiConfig {
 
 export interface ServerConfig {
   readonly numSchedulers: number;
-  readonly enabledSchedulers: readonly string[];
   readonly heartbeatGrace: number;
   readonly minHeartbeatTtl: number;
   readonly nodeGcThreshold: number;
@@ -60,12 +62,6 @@ export interface ServerConfig {
   readonly evalGcThreshold: number;
   readonly batchEvalGcThreshold: number;
   readonly deploymentGcThreshold: number;
-  readonly jobTrackedVersions: number;
-  readonly jobMaxSourceSize: number;
-  readonly jobDefaultPriority: number;
-  readonly jobMaxPriority: number;
-  readonly schedulerAlgorithm: string;
-  readonly memoryOversubscriptionEnabled: boolean;
   /** Agents that want to join as clients must bring it; empty: none may. */
   readonly joinToken: string;
 }
@@ -94,7 +90,6 @@ export interface ClientConfig {
     readonly memory: number;
     readonly disk: number;
     readonly reservedPorts: string;
-    readonly cores: string;
   };
   readonly gcInterval: number;
   readonly gcMaxAllocs: number;

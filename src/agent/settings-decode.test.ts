@@ -41,6 +41,7 @@ describe('agent settings', () => {
       { server: { encrypt: 'x' } },
       { server: { bootstrap_expect: 3 } },
       { server: { retry_join: ['a'] } },
+      { tls: { tls_cipher_suites: 'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384' } },
     ]) {
       expect(hasErrors(decodeSettings(tree(data)).diagnostics)).toBe(true);
     }

@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import * as http from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as tls from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { collectText } from '../api-client/byte-stream.ts';
 import { Fault } from '../lib/fault.ts';
@@ -119,34 +121,46 @@ describe('the door', () => {
   });
 });
 
+/** Resolves when a connection that speaks no newer version than this is secure. */
+async function handshake(address: string, ca: string, maxVersion: tls.SecureVersion): Promise<void> {
+  const [host, port] = address.split(':') as [string, string];
+  const socket = tls.connect({ host, port: Number(port), ca, maxVersion });
+  await once(socket, 'secureConnect').finally(() => socket.destroy());
+}
+
 describe('over TLS', () => {
   const openssl = spawnSync('openssl', ['version']).status === 0;
 
-  it.skipIf(!openssl)('the peer of the connection is checked all the same', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'api-tls-'));
-    const [keyFile, certFile] = [join(directory, 'key'), join(directory, 'cert')];
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-    spawnSync('openssl', [...made, ...subject, '-keyout', keyFile, '-out', certFile]);
-    const [key, cert] = [readFileSync(keyFile, 'utf8'), readFileSync(certFile, 'utf8')];
-    rmSync(directory, { recursive: true });
-    let refuse = false;
-    await start({
-      peerCheck: async (socket) => {
-        expect(socket.remotePort).toBeGreaterThan(0);
-        if (refuse) throw new Fault('denied', 'a sandboxed task may not use the API');
-      },
-    });
-    const [address] = await server.api.listen([{ port: 0, tls: { key, cert } }]);
-    const ask = async () => {
-      const transport = httpTransport({ address: `https://${address}`, tls: { ca: cert } });
-      const answer = await transport.request({ method: 'GET', path: '/v1/regions', headers: {} });
-      const text = await collectText(answer.body);
-      transport.close();
-      return `${answer.status} ${text}`;
-    };
-    expect(await ask()).toBe('200 ["global"]');
-    refuse = true;
-    expect(await ask()).toBe('403 a sandboxed task may not use the API');
-  });
+  it.skipIf(!openssl)(
+    'the peer of the connection is checked all the same, and older versions are refused',
+    async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'api-tls-'));
+      const [keyFile, certFile] = [join(directory, 'key'), join(directory, 'cert')];
+      const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
+      const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+      spawnSync('openssl', [...made, ...subject, '-keyout', keyFile, '-out', certFile]);
+      const [key, cert] = [readFileSync(keyFile, 'utf8'), readFileSync(certFile, 'utf8')];
+      rmSync(directory, { recursive: true });
+      let refuse = false;
+      await start({
+        peerCheck: async (socket) => {
+          expect(socket.remotePort).toBeGreaterThan(0);
+          if (refuse) throw new Fault('denied', 'a sandboxed task may not use the API');
+        },
+      });
+      const [address] = await server.api.listen([{ port: 0, tls: { key, cert, minVersion: 'TLSv1.3' } }]);
+      const ask = async () => {
+        const transport = httpTransport({ address: `https://${address}`, tls: { ca: cert } });
+        const answer = await transport.request({ method: 'GET', path: '/v1/regions', headers: {} });
+        const text = await collectText(answer.body);
+        transport.close();
+        return `${answer.status} ${text}`;
+      };
+      expect(await ask()).toBe('200 ["global"]');
+      await expect(handshake(address!, cert, 'TLSv1.2')).rejects.toThrow(/protocol version/);
+      await handshake(address!, cert, 'TLSv1.3');
+      refuse = true;
+      expect(await ask()).toBe('403 a sandboxed task may not use the API');
+    },
+  );
 });

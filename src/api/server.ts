@@ -5,6 +5,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SecureVersion } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { ClientNode } from '../client/client-node.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
@@ -64,6 +65,8 @@ export interface ListenAddress {
     readonly key: string;
     readonly ca?: string;
     readonly verifyClients?: boolean;
+    /** The oldest version that is spoken; default: Node's, TLS 1.2. */
+    readonly minVersion?: SecureVersion;
   };
 }
 

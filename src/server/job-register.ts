@@ -24,7 +24,8 @@ export interface JobChange {
 }
 
 const maxSubmissionBytes = 1_000_000;
-const trackedVersions = 6;
+/** How many versions of a job are kept, besides those that are tagged or in use. */
+export const trackedVersions = 6;
 
 /** Canonical form and every problem at once. */
 export function checkJob(
