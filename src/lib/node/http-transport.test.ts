@@ -28,6 +28,17 @@ async function serve(listener: RequestListener, at: object = { host: '127.0.0.1'
 const get = { method: 'GET', path: '/v1/x?y=1', headers: {} } as const;
 
 describe('the transport', () => {
+  it('says it as a fault when the connection breaks in the middle of an answer', async () => {
+    const address = await serve((_request, response) => {
+      response.write('half');
+      setTimeout(() => response.destroy(), 20);
+    });
+    const transport = httpTransport({ address });
+    const { body } = await transport.request(get);
+    await expect(collectText(body)).rejects.toMatchObject({ kind: 'unavailable', message: expect.stringContaining('does not answer') });
+    transport.close();
+  });
+
   it('sends method, path below the base path, body and headers, and unpacks gzip', async () => {
     const address = await serve(async (request, response) => {
       const text = `${request.method} ${request.url} ${request.headers['x-a']} ${await collectText(request)}`;

@@ -88,7 +88,10 @@ function send(
     });
     limitWaiting(outgoing, options);
     outgoing.on('error', (error) => reject(unreachable(options.address, error, signal)));
-    outgoing.on('response', (incoming) => resolve(responseOf(incoming, outgoing)));
+    outgoing.on('response', (incoming) => {
+      const failed = (error: unknown): unknown => unreachable(options.address, error, signal);
+      resolve(responseOf(incoming, outgoing, failed));
+    });
     outgoing.end(body);
   });
 }
@@ -111,16 +114,32 @@ function limitWaiting(
   });
 }
 
-function responseOf(incoming: http.IncomingMessage, outgoing: http.ClientRequest): TransportResponse {
+function responseOf(
+  incoming: http.IncomingMessage,
+  outgoing: http.ClientRequest,
+  failed: (error: unknown) => unknown,
+): TransportResponse {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(incoming.headers))
     if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
   return {
     status: incoming.statusCode ?? 0,
     headers,
-    body: decompressed(incoming, headers['content-encoding']),
+    body: withFaults(decompressed(incoming, headers['content-encoding']), failed),
     dispose: () => void (incoming.complete || outgoing.destroy()),
   };
+}
+
+/** A connection that breaks in the middle of an answer is as much a fault as one that never came to be. */
+async function* withFaults(
+  body: AsyncIterable<Uint8Array>,
+  failed: (error: unknown) => unknown,
+): AsyncIterable<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw failed(error);
+  }
 }
 
 function decompressed(incoming: http.IncomingMessage, encoding: string | undefined): AsyncIterable<Uint8Array> {
