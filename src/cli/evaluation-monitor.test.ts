@@ -104,6 +104,31 @@ it('goes on to the deployment, says what keeps it, and writes each state of it o
   expect(out.match(/^Status {6}= successful$/gm)).toHaveLength(1);
 });
 
+it('on a terminal one line in place says how far it is; a log file gets none of that', async () => {
+  const group = { DesiredTotal: 3, PlacedAllocs: 3, HealthyAllocs: 1, UnhealthyAllocs: 0, RequireProgressBy: '' };
+  const deployment = {
+    ID: 'dddddddd-1',
+    JobID: 'web',
+    JobVersion: 0,
+    StatusDescription: 'x',
+    TaskGroups: { g: group },
+  };
+  const answers = {
+    [path]: [{ ...evaluation, Status: 'complete', DeploymentID: 'dddddddd-1' }],
+    [`${path}/allocations`]: [[]],
+    '/v1/deployment/dddddddd-1': [
+      { ...deployment, Status: 'running' },
+      { ...deployment, Status: 'successful' },
+    ],
+  };
+  const person = page(60);
+  const interrupted = new AbortController().signal;
+  const { client } = scriptedClient(answers);
+  await monitorEvaluation({ client, terminal: person.terminal, verbose: false, interrupted }, evaluation.ID);
+  expect(person.out).toContain('    g: 1 of 3 healthy, 3 placed …\r\u001b[K');
+  expect((await monitor(answers)).out).not.toContain('healthy, 3 placed');
+});
+
 it('a failed evaluation ends with 1', async () => {
   const { code } = await monitor({ [path]: [{ ...evaluation, Status: 'failed' }], [`${path}/allocations`]: [[]] });
   expect(code).toBe(1);

@@ -37,6 +37,7 @@ export async function monitorEvaluation(options: MonitorOptions, evalId: string)
     if (before !== read.Status) line(terminal, `Evaluation status changed: "${before}" -> "${read.Status}"`);
     evaluation = read;
     if (ended.has(read.Status)) break;
+    terminal.live(`    evaluation ${id(evalId)} is ${read.Status} …`);
   }
   if (evaluation === undefined || interrupted.aborted) throw new Interrupted();
   return sayOutcome(options, evaluation);
@@ -123,6 +124,7 @@ export async function monitorDeployment(options: MonitorOptions, deploymentId: s
     if (view !== shown) terminal.out(`    \n${formatDate(new Date())}\n${view}`);
     shown = view;
     if (deploymentEnded.has(deployment.Status)) break;
+    terminal.live(`    ${progress(deployment)} …`);
   }
   if (deployment === undefined || interrupted.aborted) throw new Interrupted();
   return deployment.Status === 'successful' ? 0 : 1;
@@ -136,6 +138,17 @@ async function following<T>(what: string, call: Promise<T>, signal: AbortSignal)
     if (signal.aborted) throw new Interrupted();
     throw error;
   }
+}
+
+/** `web: 2 of 3 healthy, 3 placed`, for the line that changes in place. */
+function progress(deployment: Deployment): string {
+  const groups = Object.entries(deployment.TaskGroups ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return groups
+    .map(
+      ([name, group]) =>
+        `${name}: ${group.HealthyAllocs} of ${group.DesiredTotal} healthy, ${group.PlacedAllocs} placed`,
+    )
+    .join('; ');
 }
 
 async function deploymentAllocations({ client, terminal }: MonitorOptions, deploymentId: string): Promise<string> {

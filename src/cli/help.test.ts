@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { page } from './cli-test-kit.ts';
 import { showAll, showCommand, showGroup } from './help.ts';
 import { aliases, commands } from './registry.ts';
 import { createTerminal } from './terminal.ts';
@@ -38,6 +39,15 @@ it('every command explains itself as in the golden file', async () => {
   const text = parts.join('\n');
   if (process.env['UPDATE_GOLDEN']) writeFileSync(golden, text);
   expect(text).toBe(readFileSync(golden, 'utf8'));
+});
+
+it('option texts fit a narrow terminal', async () => {
+  const { command } = await commands['job run']!.load();
+  const written = page(50);
+  showCommand(written.terminal, command);
+  const options = written.out.slice(written.out.indexOf('Options:'));
+  for (const line of options.split('\n').filter((text) => text.startsWith('    ')))
+    expect(line.length).toBeLessThanOrEqual(50);
 });
 
 it('every usage line begins with the words of its command, and every alias leads to a command', async () => {

@@ -58,8 +58,8 @@ export function showGroup(terminal: Terminal, words: readonly string[]): number 
 }
 
 export function showCommand(terminal: Terminal, command: Command): number {
-  const own = optionLines(command.flags);
-  const general = optionLines(command.client ? clientFlags : displayFlags);
+  const own = optionLines(command.flags, terminal.width);
+  const general = optionLines(command.client ? clientFlags : displayFlags, terminal.width);
   const parts = [`Usage: drover ${command.usage}`, command.help.trim()];
   if (own !== '') parts.push(`Options:\n\n${own}`);
   parts.push(`General options:\n\n${general}`);
@@ -67,12 +67,13 @@ export function showCommand(terminal: Terminal, command: Command): number {
   return 0;
 }
 
-function optionLines(flags: FlagTable): string {
+function optionLines(flags: FlagTable, columns: number): string {
+  const width = Math.max(20, Math.min(80, columns) - 4);
   return Object.entries(flags)
     .filter(([, spec]) => spec.hidden !== true)
     .map(
       ([name, spec]) =>
-        `  -${name}${spec.kind === 'bool' ? '' : `=${spec.value ?? '<value>'}`}\n    ${wrap(spec.help, 76).join('\n    ')}`,
+        `  -${name}${spec.kind === 'bool' ? '' : `=${spec.value ?? '<value>'}`}\n    ${wrap(spec.help, width).join('\n    ')}`,
     )
     .join('\n\n');
 }
