@@ -58,16 +58,14 @@ function holdersOf(directory: string): readonly string[] {
 
 /** Supervisors of the tasks of one agent directory. */
 export function shimsOf(directory: string): readonly string[] {
-  return holdersOf(directory).filter(
-    (pid) => /drover-shim/.test(read(`/proc/${pid}/cmdline`)) && tasksDirectoryHeld(pid, directory),
-  );
+  return pids().filter((pid) => taskOfShim(pid, directory) !== undefined);
 }
 
-function tasksDirectoryHeld(pid: string, directory: string): boolean {
-  return list(`/proc/${pid}/fd`).some((fd) => {
-    const path = link(`/proc/${pid}/fd/${fd}`);
-    return path.startsWith(`${directory}/`) && path.endsWith('/shim.pid');
-  });
+/** `<allocation>.<task>.<generation>` of a supervisor, by the record that it holds open. */
+export function taskOfShim(pid: string, directory: string): string | undefined {
+  const held = list(`/proc/${pid}/fd`).map((fd) => link(`/proc/${pid}/fd/${fd}`));
+  const record = held.find((path) => path.startsWith(`${directory}/`) && path.endsWith('/shim.pid'));
+  return record?.split('/').at(-2);
 }
 
 /** Directories of cgroups below a parent of that name, in any hierarchy; the innermost first, the parents themselves last. */

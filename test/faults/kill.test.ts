@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { allocationsOf, nodeReady, shellJob } from '../e2e/jobs.ts';
-import { cgroupsBelow, endLeftovers, type Instance, instances, shimsOf, statusOf } from '../processes.ts';
+import { cgroupsBelow, endLeftovers, type Instance, instances, shimsOf, statusOf, taskOfShim } from '../processes.ts';
 import { Invariants, ledgerScript } from './invariants.ts';
 import { seeded } from './random.ts';
 
@@ -96,10 +96,25 @@ describe.skipIf(process.platform !== 'linux')(`under ${count} random kills (DROV
     await eventually(() => invariants.nothingLeft(agent, row!.ID), 5_000);
   }
 
-  async function killShim(): Promise<void> {
-    const shims = shimsOf(agent.directory);
-    process.kill(Number(pick(shims)), 'SIGKILL');
+  /** What its shim had not stored yet when it was killed is lost with it: that start is exempt from invariant 5. */
+  function killShim(): string {
+    const shim = pick(shimsOf(agent.directory));
+    const allocId = taskOfShim(shim, agent.directory)!.split('.')[0]!;
+    invariants.exemptNewestStart(agent, allocId);
+    process.kill(Number(shim), 'SIGKILL');
+    return allocId;
   }
+  const restartsOf = async (allocId: string): Promise<number> =>
+    (await agent.client.allocations.read(allocId)).value.TaskStates?.['t']?.Restarts ?? 0;
+  /** The end is unknown, and says why; the restart policy then starts the task again. */
+  const endsUnknown = (allocId: string, restarts: number): Promise<void> =>
+    eventually(async () => {
+      const { value } = await agent.client.allocations.read(allocId);
+      const { Restarts = 0, Events } = value.TaskStates?.['t'] ?? {};
+      expect(Restarts).toBeGreaterThan(restarts);
+      const end = Events?.filter((event) => event.Type === 'Terminated').at(-1);
+      expect(end?.DisplayMessage).toBe('Exit unknown: shim-lost');
+    }, 10_000);
 
   const faults: readonly { readonly name: string; readonly weight: number; run(): Promise<void> }[] = [
     {
@@ -174,15 +189,29 @@ describe.skipIf(process.platform !== 'linux')(`under ${count} random kills (DROV
         });
       },
     },
-    { name: 'shim killed', weight: isRoot ? 3 : 0, run: killShim },
+    {
+      name: 'shim killed',
+      weight: isRoot ? 3 : 0,
+      async run() {
+        const all = await Promise.all(
+          residentTasks().map(async ({ allocId }) => [allocId, await restartsOf(allocId)] as const),
+        );
+        const allocId = killShim();
+        await endsUnknown(allocId, new Map(all).get(allocId)!);
+      },
+    },
     {
       name: 'shim killed while no agent runs',
       weight: isRoot ? 2 : 0,
       async run() {
+        const all = await Promise.all(
+          residentTasks().map(async ({ allocId }) => [allocId, await restartsOf(allocId)] as const),
+        );
         await agent.crash();
-        await killShim();
+        const allocId = killShim();
         await sleep(random() * 200);
         await restart();
+        await endsUnknown(allocId, new Map(all).get(allocId)!);
       },
     },
     {
@@ -190,7 +219,8 @@ describe.skipIf(process.platform !== 'linux')(`under ${count} random kills (DROV
       weight: isRoot ? 1 : 0,
       async run() {
         process.kill(Number(pick(residentTasks()).pid), 'SIGKILL');
-        await Promise.all([agent.crash(), killShim()]);
+        killShim();
+        await agent.crash();
         await restart();
       },
     },
@@ -200,7 +230,7 @@ describe.skipIf(process.platform !== 'linux')(`under ${count} random kills (DROV
   const bag = faults.flatMap((fault) => Array.from({ length: fault.weight }, () => fault));
 
   async function check(): Promise<void> {
-    invariants.oneInstance(agent);
+    await invariants.oneInstance(agent);
     const probe = `probe-${fresh++}`;
     await agent.client.jobs.register(shellJob(probe, 'exit 0', { type: 'batch' }));
     await allocationsOf(agent, probe, 'complete', 1, 5_000); // 8
@@ -209,10 +239,11 @@ describe.skipIf(process.platform !== 'linux')(`under ${count} random kills (DROV
       const rows = await allocationsOf(agent, id, 'running', 2, 10_000);
       for (const { ID } of rows) {
         await eventually(() => expect(instances().filter((one) => one.allocId === ID)).toHaveLength(1), 5_000);
-        invariants.logsComplete(agent, ID);
+        // the shim stores a line some time after the task has written it
+        await eventually(() => invariants.logsComplete(agent, ID), 2_000);
       }
     }
-    invariants.oneInstance(agent);
+    await invariants.oneInstance(agent);
     const rows = await allocations();
     invariants.truthfulEnds(rows);
     invariants.statesGoForward(rows);

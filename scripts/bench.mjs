@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+// npm run bench: every figure the project promises, measured here and now, each beside its target.
+//   npm run bench -- [SECTION…]     sections: submit starts cost reattach cli logs lists scheduler
+import { cpus, loadavg, release, totalmem } from 'node:os';
+import { lists } from '../test/bench/lists.mjs';
+import { cli, logs, scheduler } from '../test/bench/programs.mjs';
+import { cost, reattach, starts, submit } from '../test/bench/tasks.mjs';
+import { build, ensureCompiler, ensureModules } from './lib/setup.mjs';
+
+const sections = { submit, starts, cost, reattach, cli, logs, lists, scheduler };
+const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'));
+const unknown = wanted.filter((name) => !Object.hasOwn(sections, name));
+if (unknown.length > 0) {
+  console.error(`no such section: ${unknown.join(', ')}; there are: ${Object.keys(sections).join(', ')}`);
+  process.exit(1);
+}
+
+ensureModules();
+ensureCompiler();
+build();
+const load = () => `load ${loadavg()[0].toFixed(1)}`;
+console.log(
+  `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, Linux ${release()}, ${cpus().length} × ${cpus()[0]?.model ?? '?'}, ` +
+    `${Math.round(totalmem() / 2 ** 30)} GiB, ${load()}\n`,
+);
+let missed = 0;
+for (const [name, run] of Object.entries(sections)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  console.log(`${name} (${load()})`);
+  try {
+    await run(report);
+  } catch (error) {
+    missed++;
+    console.log(`  not measured: ${error.message}`);
+  }
+}
+console.log(missed === 0 ? '\nevery target is met' : `\n${missed} missed`);
+
+/** @param {{ most?: number, least?: number, note?: string }} target */
+function report(what, value, unit, { most, least, note } = {}) {
+  const digits = value < 10 ? 2 : value < 1000 ? 1 : 0;
+  const rounded = value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const bad = (most !== undefined && value > most) || (least !== undefined && value < least);
+  if (bad) missed++;
+  const limit = most ?? least;
+  const target =
+    limit === undefined
+      ? ''
+      : `${bad ? 'MISSED' : 'ok'}: ${most === undefined ? '≥' : '≤'} ${+limit.toFixed(1)} ${unit}`;
+  console.log(
+    `  ${what.padEnd(58)} ${rounded.padStart(10)} ${unit.padEnd(13)} ${target}${note === undefined ? '' : `  (${note})`}`,
+  );
+}

@@ -1,0 +1,183 @@
+/** A built agent of its own for measurements, and what /proc says about it. */
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+export const drover = join(root, 'bin/drover.js');
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const cgroupParent = `drover-bench-${process.pid}`;
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export class Agent {
+  constructor(directory, port, args) {
+    Object.assign(this, { directory, port, args, address: `http://127.0.0.1:${port}` });
+  }
+
+  static async start(args = ['-server', '-client']) {
+    const directory = mkdtempSync(join(tmpdir(), 'drover-bench-'));
+    mkdirSync(join(directory, 'data'));
+    chmodSync(directory, 0o755);
+    const agent = new Agent(directory, await freePort(), args);
+    await agent.again();
+    return agent;
+  }
+
+  /** Starts it (again) on its directory; resolves when it answers. */
+  async again(args = this.args) {
+    const config = {
+      name: 'bench',
+      data_dir: join(this.directory, 'data'),
+      log_level: 'WARN',
+      ports: { http: this.port },
+      client: { cgroup_parent: cgroupParent, gc_max_allocs: 100_000, ...this.client },
+      limits: { http_max_conns_per_client: 1000 },
+      plugin: { raw_exec: { config: { enabled: true } } },
+    };
+    const file = join(this.directory, 'agent.json');
+    writeFileSync(file, JSON.stringify(config));
+    const output = openSync(join(this.directory, 'agent.log'), 'a');
+    this.child = spawn(process.execPath, [drover, 'agent', ...args, '-config', file], {
+      stdio: ['ignore', output, output],
+      env: { PATH: process.env.PATH, HOME: this.directory },
+      detached: true,
+    });
+    closeSync(output);
+    this.exited = new Promise((resolve) => this.child.on('exit', resolve));
+    for (;;) {
+      if (this.child.exitCode !== null) throw new Error(readFileSync(join(this.directory, 'agent.log'), 'utf8'));
+      try {
+        await this.get(args.includes('-client') ? '/v1/agent/health' : '/v1/status/leader');
+        if (!args.includes('-client') || (await this.get('/v1/nodes')).some((node) => node.Status === 'ready')) return;
+      } catch {
+        // not listening yet
+      }
+      await sleep(10);
+    }
+  }
+
+  async get(path) {
+    const answer = await fetch(this.address + path);
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    return answer.json();
+  }
+
+  async put(path, body) {
+    const answer = await fetch(this.address + path, { method: 'PUT', body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    return answer.json();
+  }
+
+  register(id, more) {
+    return this.put('/v1/jobs', { Job: job(id, more) });
+  }
+
+  runningTasks = async () => Number((await this.get('/v1/agent/self')).stats.client.num_allocations);
+
+  async untilRunning(count) {
+    while ((await this.runningTasks()) !== count) await sleep(20);
+  }
+
+  async stopJobs() {
+    for (const { ID } of await this.get('/v1/jobs'))
+      await fetch(`${this.address}/v1/job/${ID}?purge=true`, { method: 'DELETE' });
+    for (let tries = 0; tries < 3000 && (await this.runningTasks()) > 0; tries++) await sleep(20);
+  }
+
+  async kill(signal = 'SIGKILL') {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    await this.exited;
+  }
+
+  async dispose() {
+    if (this.args.includes('-client')) await this.stopJobs().catch(() => {});
+    await this.kill('SIGINT');
+    endHolders(this.directory);
+    removeCgroups();
+    for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n').reverse()) {
+      const path = line.split(' ')[1] ?? '';
+      if (path.startsWith(`${this.directory}/`)) execFileSync('umount', [path]);
+    }
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+export function job(id, { type = 'service', driver = 'raw_exec', count = 1, command = 'sleep', args = ['100000'] } = {}) {
+  const task = {
+    Name: 't',
+    Driver: driver,
+    Config: { command: `/bin/${command}`, args },
+    Resources: { CPU: 1, MemoryMB: 10 },
+    LogConfig: { MaxFiles: 1, MaxFileSizeMB: 1 },
+    KillTimeout: 1e9,
+  };
+  const group = { Name: 'g', Count: count, EphemeralDisk: { SizeMB: 10 }, RestartPolicy: { Attempts: 0, Mode: 'fail', Interval: 60e9 }, Tasks: [task] };
+  return { ID: id, Name: id, Type: type, Datacenters: ['*'], TaskGroups: [group] };
+}
+
+/** Seconds of processor time of a process and of its children that live. */
+export function cpuSeconds(pid) {
+  const pids = [pid, ...childrenOf(pid)];
+  return pids.reduce((sum, each) => {
+    const fields = statFields(each);
+    return sum + (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / 100;
+  }, 0);
+}
+
+function childrenOf(pid) {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+}
+
+function statFields(pid) {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+/** Kilobytes. */
+export function memoryKb(pid) {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const field = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0);
+  return { rss: field('Rss'), pss: field('Pss') };
+}
+
+export function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+}
+
+
+/** Supervisors that an agent which was killed left: they hold files below its directory. */
+function endHolders(directory) {
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const held = attempt(() => readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(`${directory}/`)));
+    if (held && Number(pid) !== process.pid) attempt(() => process.kill(Number(pid), 'SIGKILL'));
+  }
+}
+
+function removeCgroups() {
+  for (const name of existsSync('/sys/fs/cgroup') ? ['.', ...readdirSync('/sys/fs/cgroup')] : []) removeTree(join('/sys/fs/cgroup', name, cgroupParent));
+}
+
+function removeTree(path) {
+  const inner = attempt(() => readdirSync(path, { withFileTypes: true })) ?? [];
+  for (const entry of inner) if (entry.isDirectory()) removeTree(join(path, entry.name));
+  attempt(() => rmdirSync(path));
+}
+
+function attempt(work) {
+  try {
+    return work();
+  } catch {
+    return undefined; // gone meanwhile
+  }
+}
