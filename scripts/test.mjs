@@ -134,11 +134,30 @@ function hasTests(project) {
   );
 }
 
+/** The Go modules: Nomad's client against an agent, and the HCL of this repository against HashiCorp's. */
 async function go(lane) {
-  const folder = join(root, 'test/compat/go');
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const name of ['go', 'go-hcl']) {
+    const counts = await goModule(lane, name);
+    for (const key of Object.keys(total)) total[key] += counts[key];
+  }
+  return total;
+}
+
+async function goModule(lane, name) {
+  const folder = join(root, 'test/compat', name);
   if (!existsSync(join(folder, 'go.mod'))) return { passed: 0, failed: 0, skipped: 0 };
-  const output = join(scratch, 'go.json');
-  const code = await limited('sh', ['-c', `go test -json ./... > '${output}'`], lane, { cwd: folder });
+  const output = join(scratch, `${name}.json`);
+  const env = { ...process.env, ...(long ? { DROVER_LONG: '1' } : {}) };
+  const code = await limited(
+    'sh',
+    ['-c', `go test -timeout ${lane.minutes * factor}m -json ./... > '${output}'`],
+    lane,
+    {
+      cwd: folder,
+      env,
+    },
+  );
   const events = readFileSync(output, 'utf8')
     .split('\n')
     .filter(Boolean)
@@ -149,7 +168,9 @@ async function go(lane) {
         return [];
       }
     });
-  for (const event of events) if (event.Action === 'output' && code !== 0) process.stderr.write(event.Output);
+  for (const event of events)
+    if (event.Action === 'output' && (code !== 0 || /DROVER_SEED=|\d+ programs/.test(event.Output)))
+      process.stderr.write(event.Output);
   const count = (action) => events.filter((event) => event.Action === action && event.Test).length;
   for (const event of events) if (event.Action === 'skip' && event.Test) say(`skipped: ${event.Test}`);
   const failed = count('fail') + (code !== 0 && count('fail') === 0 ? 1 : 0);

@@ -82,10 +82,8 @@ function concat(args: readonly Value[]): Value {
   const lists = args.every((arg) => arg.type.kind === 'list');
   const element = lists ? unifyTypes(args.map(elementOf)) : undefined;
   if (element === undefined) return tupleValue(items);
-  return listValue(
-    items.map((item) => converted(item, element)),
-    element,
-  );
+  const all = items.map((item) => converted(item, element));
+  return listValue(all, element.kind === 'dynamic' ? (all[0]?.type ?? element) : element);
 }
 
 function contains(collection: Value, wanted: Value): Value {
@@ -115,10 +113,10 @@ function element(args: readonly Value[]): Value {
   if (!isSequence(collection!.type) || collection!.type.kind === 'set')
     throw new FunctionError('a list or tuple is required');
   const position = wholeNumber(args, 1, false);
-  if (position < 0) throw new FunctionError('the index cannot be negative');
   const items = asItems(collection!);
   if (items.length === 0) throw new FunctionError('an empty list has no elements');
-  return items[position % items.length]!;
+  // A negative position counts from the end.
+  return items[((position % items.length) + items.length) % items.length]!;
 }
 
 function flatten(value: Value): Value {

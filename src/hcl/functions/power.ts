@@ -27,6 +27,7 @@ export function power(base: number, exponent: number): number {
   const special = base === 0 || base === 1 || !Number.isFinite(base) || !Number.isFinite(exponent) || size >= 2 ** 53;
   if (special || size === 0 || size === 1 || size === 0.5) {
     if (size === 0.5 && base >= 0) return exponent > 0 ? Math.sqrt(base) : 1 / Math.sqrt(base);
+    if (base === -1 && size === Number.POSITIVE_INFINITY) return 1;
     return base === 1 ? 1 : base ** exponent;
   }
   let whole = Math.floor(size);
