@@ -4,6 +4,7 @@ import { arch, availableParallelism, platform } from 'node:os';
 import type { AgentFacts, Metric } from '../api/agent-facts.ts';
 import type { AgentMember } from '../api-client/agent.ts';
 import type { ClientNode } from '../client/client-node.ts';
+import { nodeGauges } from '../client/metrics.ts';
 import { formatDuration } from '../lib/duration.ts';
 import { formatLogJson, formatLogLine, type LogLevel } from '../lib/log.ts';
 import { trackedVersions } from '../server/job-register.ts';
@@ -133,7 +134,9 @@ function schedulers(
   return workerIds.map((id) => ({ id, enabled, started: startedAt, status: 'Started' }));
 }
 
-function metrics({ store, client, config }: FactSources): Metric[] {
+const hostStatsMs = 5_000;
+
+async function metrics({ store, client, config }: FactSources): Promise<readonly Metric[]> {
   const labels = { datacenter: config.datacenter, node: config.name };
   const gauge = (name: string, value: number): Metric => ({ kind: 'gauge', name, value, labels });
   const memory = process.memoryUsage();
@@ -151,8 +154,12 @@ function metrics({ store, client, config }: FactSources): Metric[] {
       rows.push(gauge(`nomad.broker.${status}`, [...snapshot.by('evaluations', 'status', status)].length));
   }
   const node = client();
-  if (node !== null) rows.push(gauge('nomad.client.tasks.running', node.runningTasks()));
-  return rows;
+  if (node === null) return rows;
+  const host = await node.hostStats(AbortSignal.timeout(hostStatsMs));
+  return [
+    ...rows,
+    ...nodeGauges(node.node(), node.allocations(), host).map((each) => ({ kind: 'gauge' as const, ...each })),
+  ];
 }
 
 /** The configuration in Nomad's names, as far as there is one for it. */

@@ -35,7 +35,7 @@ export interface AgentFacts {
   }[];
   /** Lines of the agent's own log from now on, each with its line feed, until the signal fires. */
   monitor(options: MonitorOptions, signal: AbortSignal): AsyncIterable<string>;
-  metrics(): readonly Metric[];
+  metrics(): Promise<readonly Metric[]>;
   /** JSON Web Keys that check the identities this cluster signs. */
   jwks(): readonly { readonly [field: string]: unknown }[];
   /** Reads the configuration files again. */

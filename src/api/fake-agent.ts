@@ -45,7 +45,7 @@ const fakeAgent: AgentFacts = {
     yield 'first line\n';
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   },
-  metrics: () => [{ kind: 'gauge', name: 'nomad.runtime.alloc_bytes', value: 5, labels: { host: 'h"1' } }],
+  metrics: async () => [{ kind: 'gauge', name: 'nomad.runtime.alloc_bytes', value: 5, labels: { host: 'h"1' } }],
   jwks: () => [{ kty: 'RSA', kid: 'k' }],
   reload: async () => {},
 };

@@ -16,6 +16,7 @@ import { type ClientStore, type ClientTables, jobKey, type StoredAllocation, tas
 import type { ClientConfig } from './config.ts';
 import { storageFacts } from './fingerprint/storage.ts';
 import { chooseGarbage } from './garbage.ts';
+import type { KnownAllocation } from './metrics.ts';
 import { driverMessage } from './task-events.ts';
 import type { UpdateSender } from './update-sender.ts';
 
@@ -317,6 +318,13 @@ export class AllocationTable {
     if (!this.has(id)) throw unknownAllocation(id);
     const rows = [...this.#store.snapshot().by('tasks', 'allocation', id)];
     return Object.fromEntries(rows.map(({ Task, Run }) => [Task, Run.isolation ?? null]));
+  }
+
+  allocations(): readonly KnownAllocation[] {
+    return [...this.#runners.values()].map((runner) => ({
+      ...runner.report(),
+      AllocatedResources: runner.alloc.AllocatedResources,
+    }));
   }
 
   runningTasks(): number {

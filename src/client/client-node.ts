@@ -3,6 +3,7 @@ import type { ExecRequest, ExecSession, IsolationReport } from '../driver/contra
 import type { HostStats } from '../model/host-stats.ts';
 import type { Node } from '../model/node.ts';
 import type { AllocResourceUsage } from '../model/resource-usage.ts';
+import type { KnownAllocation } from './metrics.ts';
 
 export interface FileInfo {
   readonly Name: string;
@@ -37,6 +38,8 @@ export interface ClientNode {
   node(): Node;
   hostStats(signal: AbortSignal): Promise<HostStats>;
   hasAllocation(allocId: string): boolean;
+  /** What it runs, and what ended there and is not collected yet. */
+  allocations(): readonly KnownAllocation[];
   /** `task` empty: all. Unknown allocation: `Fault('not_found')` with Nomad's text, here and below. */
   allocationStats(allocId: string, task: string, signal: AbortSignal): Promise<AllocResourceUsage>;
   /** What each task's newest generation got, also after its end; null: it never ran, or its driver tells nothing. */

@@ -31,6 +31,7 @@ export function nodeApi({ config, table, stats, node }: NodeApiParts): ClientNod
     node,
     hostStats: () => stats.sample(),
     hasAllocation: (allocId) => table.has(allocId),
+    allocations: () => table.allocations(),
     allocationStats: (allocId, task, signal) => usageOf(table, allocId, task, signal),
     isolation: async (allocId) => table.isolation(allocId),
     async restart(allocId, options) {

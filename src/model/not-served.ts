@@ -12,7 +12,6 @@ const job: { readonly [field: string]: Unserved } = {
   Multiregion: { block: 'multiregion', says: 'the job runs in this region only' },
 };
 const group: { readonly [field: string]: Unserved } = {
-  Scaling: { block: 'scaling', says: 'the count stays as it is written' },
   Services: { block: 'service', says: 'nothing is registered and no check runs' },
   Consul: { block: 'consul', says: 'Consul is not asked for anything' },
   Disconnect: { block: 'disconnect', says: 'allocations of a lost client are replaced as without it' },
@@ -26,7 +25,6 @@ const task: { readonly [field: string]: Unserved } = {
   Identities: { block: 'identity', says: 'the task gets no further identities' },
   CSIPluginConfig: { block: 'csi_plugin', says: 'the task is not used as a storage plugin' },
   DispatchPayload: { block: 'dispatch_payload', says: 'no payload is written' },
-  ScalingPolicies: { block: 'scaling', says: 'the resources stay as they are written' },
   Secrets: { block: 'secret', says: 'no secret is fetched' },
   Schedule: { block: 'schedule', says: 'the task runs at all times' },
   Actions: { block: 'action', says: 'the action cannot be run' },

@@ -113,10 +113,11 @@ function prometheusText(metrics: readonly Metric[]): string {
 }
 
 async function sendMetrics({ query }: ApiRequest, channel: Channel, { agent }: LocalServices): Promise<void> {
+  const metrics = [...(await agent.metrics())].sort((left, right) => (left.name < right.name ? -1 : 1));
   if (query.text('format') === 'prometheus')
-    return channel.send(200, 'text/plain; version=0.0.4; charset=utf-8', prometheusText(agent.metrics()));
+    return channel.send(200, 'text/plain; version=0.0.4; charset=utf-8', prometheusText(metrics));
   const pretty = query.has('pretty') && query.text('pretty') !== '0';
-  const text = formatJson(metricsSummary(agent.metrics()), pretty ? 4 : 0);
+  const text = formatJson(metricsSummary(metrics), pretty ? 4 : 0);
   await channel.send(200, 'application/json', text);
 }
 
