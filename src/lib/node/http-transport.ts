@@ -88,10 +88,9 @@ function send(
     });
     limitWaiting(outgoing, options);
     outgoing.on('error', (error) => reject(unreachable(options.address, error, signal)));
-    outgoing.on('response', (incoming) => {
-      const failed = (error: unknown): unknown => unreachable(options.address, error, signal);
-      resolve(responseOf(incoming, outgoing, failed));
-    });
+    outgoing.on('response', (incoming) =>
+      resolve(responseOf(incoming, outgoing, (error) => unreachable(options.address, error, signal))),
+    );
     outgoing.end(body);
   });
 }
@@ -108,9 +107,7 @@ function limitWaiting(
       () => outgoing.destroy(new Error(`no connection after ${connectTimeoutMs} ms`)),
       connectTimeoutMs,
     );
-    const stop = () => clearTimeout(timer);
-    socket.once('connect', stop);
-    socket.once('close', stop);
+    for (const event of ['connect', 'close']) socket.once(event, () => clearTimeout(timer));
   });
 }
 
