@@ -2,25 +2,19 @@
  * A task's `config {}` before its driver sees it: every text (and key) is an HCL template once more, with the task's environment, the
  * node and a few functions. Source: Nomad's runtime variable interpolation; unlike in `env`, a name that is not known is an error.
  */
-import type { FunctionTable } from '../hcl/context.ts';
+import { specFunctions } from '../driver/spec-functions.ts';
 import {
   type Diagnostic,
   evaluate,
   hasErrors,
   objectValue,
   parseTemplate,
-  standardFunctions,
   stringValue,
   toJson,
   type Value,
 } from '../hcl/index.ts';
 import type { DecodedConfig } from './client-driver.ts';
 import type { TaskEnv } from './task-env.ts';
-
-const served =
-  'abs coalesce concat hasindex int jsondecode jsonencode length lower max min reverse strlen substr upper'.split(' ');
-
-const functions: FunctionTable = new Map([...standardFunctions({})].filter(([name]) => served.includes(name)));
 
 export function evaluateConfig(config: Readonly<Record<string, unknown>>, env: TaskEnv): DecodedConfig {
   const templates = new Templates(env);
@@ -49,7 +43,7 @@ class Templates {
     const { expr, diagnostics } = parseTemplate(text, 'config');
     if (hasErrors(diagnostics)) return this.#refuse(diagnostics);
     this.#variables ??= variableTree(this.#env);
-    const result = evaluate(expr, { variables: this.#variables, functions });
+    const result = evaluate(expr, { variables: this.#variables, functions: specFunctions });
     if (hasErrors(result.diagnostics)) return this.#refuse(result.diagnostics);
     return toJson(result.value);
   }
@@ -63,9 +57,13 @@ class Templates {
 /** A name with dots is a path of objects; where a text and an object meet, the object wins. */
 interface Tree extends Map<string, Tree | string> {}
 
-function variableTree(env: TaskEnv): ReadonlyMap<string, Value> {
+/** What a task's options may refer to: every variable by its name, `env["…"]`, `attr`, `meta` and `node`. */
+export function variableTree(env: Pick<TaskEnv, 'nodeNames' | 'variables'>): ReadonlyMap<string, Value> {
   const root: Tree = new Map();
-  for (const [name, value] of env.nodeNames) plant(root, name, value);
+  for (const [name, value] of env.nodeNames) {
+    plant(root, name, value);
+    if (/^(attr|meta)\./.test(name)) plant(root, `node.${name}`, value);
+  }
   for (const [name, value] of Object.entries(env.variables)) plant(root, name, value);
   const values = new Map([...root].map(([name, branch]) => [name, asValue(branch)]));
   const all = Object.entries(env.variables).map(([name, text]) => [name, stringValue(text)] as const);
