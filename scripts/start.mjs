@@ -61,7 +61,7 @@ if (await ready()) {
   }
   say(`
 The HTTP API listens on ${address}; the state is in ${dataDir}.
-Try next, in another terminal:
+Try next, in another terminal:${port === 4646 ? '' : `\n    export NOMAD_ADDR=${address}`}
     npx drover node status -self -verbose
     npx drover job init && npx drover job run example.nomad.hcl
     npx drover job status hello

@@ -1,7 +1,7 @@
 /** Learns from the servers what this node should run. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../lib/fault.ts';
+import { isFault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { AllocationWatch, NodeCredentials, ServerConnection } from './server-connection.ts';
@@ -58,7 +58,9 @@ export async function syncAllocations(options: AllocationSyncOptions, signal: Ab
       failures = 0;
     } catch (error) {
       if (signal.aborted) return;
-      options.log.warn('the allocations of this node could not be learnt', { error: messageOf(error) });
+      // at its first start the node asks while it is being registered
+      const level = isFault(error, 'not_found') && failures < 3 ? 'debug' : 'warn';
+      options.log[level]('the allocations of this node could not be learnt', { error: messageOf(error) });
       await sleep(Math.min(15_000, 200 * 2 ** failures++), undefined, { signal }).catch(() => undefined);
     }
   }
