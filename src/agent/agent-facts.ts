@@ -136,6 +136,11 @@ function schedulers(
 
 const hostStatsMs = 5_000;
 
+const evaluationNames = {
+  pending: 'nomad.nomad.broker.total_ready',
+  blocked: 'nomad.nomad.blocked_evals.total_blocked',
+};
+
 async function metrics({ store, client, config }: FactSources): Promise<readonly Metric[]> {
   const labels = { datacenter: config.datacenter, node: config.name };
   const gauge = (name: string, value: number): Metric => ({ kind: 'gauge', name, value, labels });
@@ -151,7 +156,7 @@ async function metrics({ store, client, config }: FactSources): Promise<readonly
     for (const table of ['jobs', 'allocations', 'evaluations', 'nodes', 'deployments'] as const)
       rows.push(gauge(`nomad.state.${table}`, snapshot.count(table)));
     for (const status of ['pending', 'blocked'] as const)
-      rows.push(gauge(`nomad.broker.${status}`, [...snapshot.by('evaluations', 'status', status)].length));
+      rows.push(gauge(evaluationNames[status], [...snapshot.by('evaluations', 'status', status)].length));
   }
   const node = client();
   if (node === null) return rows;

@@ -112,8 +112,10 @@ function prometheusText(metrics: readonly Metric[]): string {
   return `${lines.join('\n')}\n`;
 }
 
+const byName = (left: Metric, right: Metric): number => Number(left.name > right.name) - Number(left.name < right.name);
+
 async function sendMetrics({ query }: ApiRequest, channel: Channel, { agent }: LocalServices): Promise<void> {
-  const metrics = [...(await agent.metrics())].sort((left, right) => (left.name < right.name ? -1 : 1));
+  const metrics = [...(await agent.metrics())].sort(byName);
   if (query.text('format') === 'prometheus')
     return channel.send(200, 'text/plain; version=0.0.4; charset=utf-8', prometheusText(metrics));
   const pretty = query.has('pretty') && query.text('pretty') !== '0';
