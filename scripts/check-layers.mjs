@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Imports only downward (the floors of docs/design/house), no cycles, nothing impure on the pure floors.
+// Imports only downward (the floors of ARCHITECTURE.md), no cycles, nothing impure on the pure floors.
 import { sourceFiles } from './lib/source-files.mjs';
 
 const floors = [
@@ -8,7 +8,7 @@ const floors = [
   ['model'],
   ['jobspec', 'scheduler', 'driver', 'api-client'],
   ['lib/node'],
-  ['isolation', 'supervise', 'state'],
+  ['isolation', 'supervise', 'state', 'job'],
   ['driver-kit'],
   ['drivers', 'server', 'client'],
   ['api'],

@@ -1,6 +1,6 @@
 /**
  * The ladder as data: what each rung promises, line by line. A task's rung is the highest whose every line, and every line below,
- * is verified. Source of the wording: docs/isolation.md.
+ * is verified. docs/isolation.md shows it to users.
  */
 import type { IsolationReport, IsolationRung } from '../driver/contract.ts';
 
@@ -11,7 +11,7 @@ export function rankOf(rung: IsolationRung): number {
 }
 
 /** Names of lines; each is also a mechanism's name in reports and node attributes. */
-const linesOf: Readonly<Record<IsolationRung, readonly string[]>> = {
+export const linesOf: Readonly<Record<IsolationRung, readonly string[]>> = {
   none: [],
   process: [
     'session',
