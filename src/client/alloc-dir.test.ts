@@ -1,12 +1,17 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
+  readlinkSync,
+  rmdirSync,
   rmSync,
   statfsSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -85,6 +90,51 @@ describe('the directories of an allocation', () => {
     await removeAllocationDirectory(base, 'a1');
     expect(existsSync(join(base, 'a1'))).toBe(false);
     expect(readdirSync(outside)).toEqual(['keep']);
+    rmSync(outside, { recursive: true });
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'are left alone where a task has put a link in their place, and so is what it points at',
+    async () => {
+      const outside = mkdtempSync(join(tmpdir(), 'drover-outside-'));
+      chmodSync(outside, 0o700);
+      const before = statSync(outside);
+      const directories = taskDirectories(base, 'a1', 't');
+      buildAllocationDirectory(base, 'a1');
+      await buildTaskDirectory(directories, null, 1);
+      for (const path of ['alloc/data', 'alloc/tmp', 'alloc/logs']) {
+        const at = join(base, 'a1', path);
+        rmdirSync(at);
+        symlinkSync(outside, at);
+        buildAllocationDirectory(base, 'a1');
+        expect(readlinkSync(at)).toBe(outside);
+        unlinkSync(at);
+        mkdirSync(at);
+      }
+      for (const path of ['t/local', 't/tmp', 't/private']) {
+        const at = join(base, 'a1', path);
+        rmdirSync(at);
+        symlinkSync(outside, at);
+        await buildTaskDirectory(directories, null, 1).catch((error: Error) =>
+          expect(error.message).toBe(`${directories.private} is no directory any more`),
+        );
+        expect(readlinkSync(at)).toBe(outside);
+        unlinkSync(at);
+        mkdirSync(at);
+      }
+      expect(statSync(outside)).toMatchObject({ mode: before.mode, uid: before.uid, gid: before.gid });
+      rmSync(outside, { recursive: true });
+    },
+  );
+
+  it.skipIf(!isRoot || process.platform !== 'linux')('mount no secrets where a link leads', async () => {
+    const outside = mkdtempSync(join(tmpdir(), 'drover-outside-'));
+    const directories = taskDirectories(base, 'a1', 't');
+    buildAllocationDirectory(base, 'a1');
+    mkdirSync(directories.task);
+    symlinkSync(outside, directories.secrets);
+    await expect(buildTaskDirectory(directories, null, 1)).rejects.toThrow('no directory');
+    expect(await listMounts(outside)).toEqual([]);
     rmSync(outside, { recursive: true });
   });
 

@@ -4,14 +4,24 @@
  *   <alloc_dir>/<id>/<task>/{local,private,secrets,tmp}
  * What the agent makes it makes before any task runs; what it removes it removes by descriptor (lib/node/safe-path).
  */
-import { chmodSync, chownSync, mkdirSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+} from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TaskDirectories } from '../driver/contract.ts';
-import { messageOf } from '../lib/fault.ts';
+import { Fault, messageOf } from '../lib/fault.ts';
 import { moveBeneath, removeBeneath } from '../lib/node/safe-path.ts';
 import { mountTmpfs, unmount } from './mount-shell.ts';
-import { isMountPoint, listMounts } from './mounts.ts';
+import { listMounts } from './mounts.ts';
 
 const isRoot = process.getuid?.() === 0;
 const nobody = 65_534;
@@ -67,32 +77,65 @@ export async function buildTaskDirectory(
   make(directories.tmp, 0o1777, nobody);
   const secretsOnDisk = await mountSecrets(directories.secrets, secretsMb || 1);
   for (const path of [directories.secrets, directories.private]) {
-    if (owner === null) make(path, 0o777, nobody);
-    else {
-      make(path, 0o700, null);
-      if (isRoot) chownSync(path, owner.uid, owner.gid);
-    }
+    const made = owner === null ? make(path, 0o777, nobody) : make(path, 0o700, owner.uid, owner.gid);
+    if (!made) throw new Fault('denied', `${path} is no directory any more`);
   }
   return { secretsOnDisk };
 }
 
-/** At once: three calls of microseconds each, where a hop through the thread pool for each costs a start several milliseconds. */
-function make(path: string, mode: number, uid: number | null): void {
-  mkdirSync(path, { recursive: true });
-  chmodSync(path, mode);
-  if (isRoot && uid !== null) chownSync(path, uid, uid);
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+
+/**
+ * A restarted agent makes directories that tasks were free to change meanwhile, so mode and owner are set by descriptor; a link in a
+ * directory's place is left alone, and so is what it points at. False: there is such a link, or a file.
+ * At once: calls of microseconds each, where a hop through the thread pool for each costs a start several milliseconds.
+ */
+function make(path: string, mode: number, uid: number | null, gid = uid): boolean {
+  const directory = openDirectory(path);
+  if (directory === null) return false;
+  try {
+    fchmodSync(directory, mode);
+    if (isRoot && uid !== null && gid !== null) fchownSync(directory, uid, gid);
+  } finally {
+    closeSync(directory);
+  }
+  return true;
+}
+
+function openDirectory(path: string): number | null {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') mkdirSync(path, { recursive: true });
+    else if (code !== 'EEXIST') throw error;
+  }
+  try {
+    return openSync(path, O_RDONLY | (O_DIRECTORY ?? 0) | (O_NOFOLLOW ?? 0));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ELOOP' || code === 'ENOTDIR') return null;
+    if (code !== 'EACCES' || isRoot || !lstatSync(path).isDirectory()) throw error;
+    // without root the task is the same user, who may have shut itself out
+    chmodSync(path, 0o700);
+    return openSync(path, O_RDONLY | (O_DIRECTORY ?? 0) | (O_NOFOLLOW ?? 0));
+  }
 }
 
 async function mountSecrets(path: string, sizeMb: number): Promise<string | null> {
-  mkdirSync(path, { recursive: true });
   if (process.platform !== 'linux') return `tmpfs is not used on ${process.platform}`;
   if (!isRoot) return 'mounting needs root';
-  if (await isMountPoint(path)) return null;
+  const directory = openDirectory(path);
+  if (directory === null) throw new Fault('denied', `${path} is no directory any more`);
   try {
-    await mountTmpfs(path, sizeMb);
+    if (fstatSync(directory).dev !== lstatSync(dirname(path)).dev) return null;
+    // by descriptor: a link that is put there now leads nowhere
+    await mountTmpfs(`/proc/${process.pid}/fd/${directory}`, sizeMb);
     return null;
   } catch (error) {
     return messageOf(error);
+  } finally {
+    closeSync(directory);
   }
 }
 

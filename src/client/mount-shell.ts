@@ -66,10 +66,10 @@ function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** A tmpfs whose files cannot be run; the directory must be there. */
+/** A tmpfs whose files cannot be run; the directory must be there. The path is taken as it is, so it may be that of a descriptor. */
 export async function mountTmpfs(path: string, sizeMb: number): Promise<void> {
   const options = `size=${sizeMb}m,mode=0777,noexec,nosuid,nodev`;
-  await mounts.run(['mount', '-n', '-i', '-t', 'tmpfs', '-o', options, 'drover-secrets', path]);
+  await mounts.run(['mount', '-n', '-i', '-c', '-t', 'tmpfs', '-o', options, 'drover-secrets', path]);
 }
 
 /** Innermost first. What is still in use goes when it is not any more. */

@@ -1,5 +1,4 @@
-import { lstat, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 
 /** Mount points at or below a path, outermost first; none where there is no /proc. */
 export async function listMounts(path: string): Promise<string[]> {
@@ -11,10 +10,4 @@ export async function listMounts(path: string): Promise<string[]> {
       field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
     )
     .filter((mount) => mount === path || mount.startsWith(`${path}/`));
-}
-
-/** Whether another file system than the parent's begins at this directory. */
-export async function isMountPoint(path: string): Promise<boolean> {
-  const [own, parent] = await Promise.all([lstat(path), lstat(dirname(path))]);
-  return own.dev !== parent.dev;
 }
