@@ -3,7 +3,6 @@ import type { DroverClient, JobRegistration } from '../api-client/index.ts';
 import type { Call } from './command.ts';
 import { monitorEvaluation } from './evaluation-monitor.ts';
 import type { FlagTable } from './flags.ts';
-import { sayWarnings } from './warnings.ts';
 
 export const followFlags: FlagTable = {
   detach: { kind: 'bool', help: "Print the evaluation's id and return at once." },
@@ -18,7 +17,7 @@ export async function followRegistration(
   detached: (evalId: string) => string,
 ): Promise<number> {
   const { EvalID: evalId } = registration;
-  sayWarnings(terminal, registration.Warnings ?? '');
+  // what there is to warn of was said when the job was submitted
   if (flags.bool('detach') || evalId === '') {
     terminal.out(detached(evalId));
     return 0;

@@ -25,13 +25,7 @@ export const command: Command = {
         options,
       );
       const { value } = await asking('Error starting job', registering);
-      // what there is to warn of was said when the job was submitted
-      return followRegistration(
-        call,
-        client,
-        { ...value, Warnings: '' },
-        (evalId) => `Job start successful\nEvaluation ID: ${evalId}`,
-      );
+      return followRegistration(call, client, value, (evalId) => `Job start successful\nEvaluation ID: ${evalId}`);
     });
   },
 };
