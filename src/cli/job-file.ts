@@ -41,6 +41,8 @@ export async function readJobFile(call: Call, path: string): Promise<JobFile> {
   const files = flags.strings('var-file');
   if (flags.bool('json') && (variables.length > 0 || files.length > 0))
     throw new CommandError('Error: -var and -var-file cannot be used with -json: API jobs have no variables');
+  const { isJobModule, jobFromModule } = await import('./job-module.ts');
+  if (isJobModule(path)) return jobFromModule(path);
   const source = await readSource(path);
   if (flags.bool('json')) return fromJson(source, path);
   const { parseLocally } = await import('./job-parse.ts');

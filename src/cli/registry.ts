@@ -38,6 +38,7 @@ export const commands: { readonly [words: string]: Entry } = {
   'job run': entry('Submit a job and follow it', () => import('./job-run.ts')),
   'job scale': entry('Change the count of a group', () => import('./job-scale.ts')),
   'job scaling-events': entry('List the changes of counts', () => import('./job-scaling-events.ts')),
+  'job schema': entry('Print a JSON Schema of job files', () => import('./job-schema.ts')),
   'job start': entry('Start a stopped job again', () => import('./job-start.ts')),
   'job status': entry('List jobs, or show one', () => import('./job-status.ts')),
   'job stop': entry('Stop jobs', () => import('./job-stop.ts')),

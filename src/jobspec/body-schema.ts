@@ -73,13 +73,13 @@ function makeSchema(noun: Noun): BodySchema {
   return { attributes, blocks: types };
 }
 
-function shorthandsOf(noun: Noun): readonly string[] {
+export function shorthandsOf(noun: Noun): readonly string[] {
   if (noun.name === 'Constraint') return [...new Set([...constraintShorthands, ...ignoredShorthands])];
   return noun.name === 'Affinity' ? affinityShorthands : [];
 }
 
 /** Names of the labels of a block: a noun has at most one, and a task's scaling block says there what it scales. */
-function labelsOf(field: Field<unknown>, owner: Noun): readonly string[] {
+export function labelsOf(field: Field<unknown>, owner: Noun): readonly string[] {
   const noun = field.noun ?? field.item?.noun;
   if (noun === undefined) return [];
   if (owner === Task && noun === ScalingPolicy) return ['name'];

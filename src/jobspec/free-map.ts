@@ -20,6 +20,7 @@ import {
   unwrapScope,
   type Value,
 } from '../hcl/index.ts';
+import { compareText } from '../lib/order.ts';
 
 type Free = { [key: string]: unknown };
 
@@ -42,7 +43,7 @@ export function freeMap(body: Body, context: EvalContext, diagnostics: Diagnosti
       same.map((block) => labelled(block, 0, context, diagnostics)),
     );
   }
-  return Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries([...entries].sort(([a], [b]) => compareText(a, b)));
 }
 
 function jsonAttributes(body: Body, diagnostics: Diagnostic[]): ReadonlyMap<string, Attribute> {

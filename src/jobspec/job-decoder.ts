@@ -13,6 +13,7 @@ import {
   type SourceRange,
   startRange,
 } from '../hcl/index.ts';
+import { compareText } from '../lib/order.ts';
 import { ScalingPolicy } from '../model/scaling-policy.ts';
 import { bool, type Field, float, type Noun, string } from '../model/schema.ts';
 import { fieldValue } from './attribute-value.ts';
@@ -123,7 +124,7 @@ export class JobDecoder {
       const value = this.#attribute(field.item!, attribute);
       entries.push([attribute.name, value === undefined ? null : value]);
     }
-    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+    return Object.fromEntries(entries.sort(([a], [b]) => compareText(a, b)));
   }
 
   #attribute(field: Field<unknown>, attribute: Attribute): unknown {

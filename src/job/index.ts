@@ -1,0 +1,74 @@
+// Jobs in TypeScript: `export default job('web', { … })`, run by `drover job run web.job.ts`.
+import { readFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { formatDiagnostic } from '../hcl/index.ts';
+import { type ParsedJob, parseJob } from '../jobspec/index.ts';
+import { Fault } from '../lib/fault.ts';
+import { nodeFunctionHost } from '../lib/node/hcl-functions.ts';
+import type { Job } from '../model/job.ts';
+import type { Input } from '../model/schema.ts';
+import type { Task } from '../model/task.ts';
+import type { TaskGroup } from '../model/task-group.ts';
+import type { JobBody, TaskBody, TaskGroupBody } from './job-types.ts';
+
+export type { Job } from '../model/job.ts';
+export type { Input } from '../model/schema.ts';
+export type { Task } from '../model/task.ts';
+export type { TaskGroup } from '../model/task-group.ts';
+export type * from './job-types.ts';
+
+/**
+ * A job as the API takes it, from the blocks and attributes that a job file has, under the same names; labels are keys:
+ * `job('web', { group: { api: { count: 2, task: { server: { driver: 'exec', config: { command: '/bin/date' } } } } } })`.
+ * Faults: `invalid` with every problem.
+ */
+export function job(name: string, body: JobBody): Input<Job> {
+  return decoded(name, body);
+}
+
+/** A task group as the API takes it, to be put into `TaskGroups` of a job. Faults as `job`. */
+export function group(name: string, body: TaskGroupBody): Input<TaskGroup> {
+  return decoded(name, { group: { [name]: body } }).TaskGroups![0]!;
+}
+
+/** A task as the API takes it, to be put into `Tasks` of a group. Faults as `job`. */
+export function task(name: string, body: TaskBody): Input<Task> {
+  return group(name, { task: { [name]: body } }).Tasks![0]!;
+}
+
+export interface FromHclOptions {
+  /** Values of the file's variables; what is no text is given as JSON. */
+  readonly variables?: { readonly [name: string]: unknown };
+}
+
+/**
+ * The job of a file in HCL, as the API takes it: `{ ...fromHcl('base.nomad.hcl'), Priority: 80 }`. A path is relative to the working
+ * directory; `new URL('base.nomad.hcl', import.meta.url)` stands beside the module. File functions see the file's directory.
+ * Faults: `invalid` with every problem; errors of reading the file as Node has them.
+ */
+export function fromHcl(path: string | URL, options: FromHclOptions = {}): Input<Job> {
+  const file = typeof path === 'string' ? path : fileURLToPath(path);
+  const flags = Object.entries(options.variables ?? {}).map(
+    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
+  return result(
+    parseJob({
+      source: readFileSync(file),
+      filename: basename(file),
+      variables: { flags },
+      host: nodeFunctionHost({ workingDirectory: dirname(file) }),
+    }),
+  );
+}
+
+function decoded(name: string, body: object): Input<Job> {
+  const source = JSON.stringify({ job: { [name]: body } }, undefined, 2);
+  const host = nodeFunctionHost({ workingDirectory: process.cwd() });
+  return result(parseJob({ source, filename: `${name}.json`, host }));
+}
+
+function result({ job, diagnostics }: ParsedJob): Input<Job> {
+  if (job === null) throw new Fault('invalid', diagnostics.map(formatDiagnostic).join('\n'));
+  return job;
+}

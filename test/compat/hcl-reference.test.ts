@@ -1,0 +1,63 @@
+// The reference pages and the types of TypeScript jobs are what the tables say, and every example in them works.
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import * as hcl from '../../src/hcl/index.ts';
+import { blockShape, parseJob } from '../../src/jobspec/index.ts';
+import { nodeFunctionHost } from '../../src/lib/node/hcl-functions.ts';
+import { Job } from '../../src/model/job.ts';
+import type { Noun } from '../../src/model/schema.ts';
+
+interface Entry {
+  readonly noun: Noun;
+  readonly path: readonly string[];
+}
+interface Pages {
+  nounPaths(shape: typeof blockShape, job: Noun): Entry[];
+  exampleFile(entry: Entry): string;
+  jobPage(shape: typeof blockShape, job: Noun): string;
+  functionPage(library: typeof hcl, host: hcl.FunctionHost): string;
+  jobTypes(shape: typeof blockShape, job: Noun, about: (noun: string) => string): string;
+  aboutBlock(noun: string): string;
+  readonly jobBlocks: { readonly [noun: string]: readonly [string, string] };
+  readonly functionExamples: { readonly [name: string]: string };
+}
+
+const root = path.resolve(import.meta.dirname, '../..');
+const scripts = await Promise.all(
+  ['job-page', 'function-page', 'job-types', 'job-blocks'].map(
+    (name) => import(path.join(root, `scripts/lib/${name}.mjs`)) as Promise<Partial<Pages>>,
+  ),
+);
+const pages = Object.assign({}, ...scripts) as Pages;
+const read = (name: string): string => readFileSync(path.join(root, name), 'utf8');
+const host = nodeFunctionHost({ workingDirectory: path.join(root, 'examples') });
+
+describe('the reference', () => {
+  const entries = pages.nounPaths(blockShape, Job);
+
+  it('knows every block of the job file, and no other', () => {
+    expect(entries.map(({ noun }) => noun.name).sort()).toEqual(Object.keys(pages.jobBlocks).sort());
+  });
+
+  it.each(entries.map((entry) => [entry.path.join('.'), entry] as const))(
+    'has an example of %s that parses',
+    (_, entry) => {
+      const { job, diagnostics } = parseJob({ source: pages.exampleFile(entry), filename: 'example.nomad.hcl' });
+      expect(diagnostics.map(hcl.formatDiagnostic)).toEqual([]);
+      expect(job).not.toBe(null);
+    },
+  );
+
+  it('has an example of every function', () => {
+    expect(Object.keys(pages.functionExamples).sort()).toEqual([...hcl.standardFunctions({}).keys()].sort());
+  });
+
+  it.each([
+    ['docs/reference/job-specification.md', () => pages.jobPage(blockShape, Job)],
+    ['docs/reference/functions.md', () => pages.functionPage(hcl, host)],
+    ['src/job/job-types.ts', () => pages.jobTypes(blockShape, Job, pages.aboutBlock)],
+  ])('%s is up to date (node scripts/reference.mjs)', (name, make) => {
+    expect(read(name)).toBe(make());
+  });
+});

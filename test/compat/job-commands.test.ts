@@ -1,0 +1,107 @@
+// Commands of job files that need no agent, as processes: jobs in TypeScript, the schema, the import of Compose files.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const program = process.env['DROVER_BIN'] ?? path.join(root, 'bin/drover.js');
+const folder = mkdtempSync(path.join(tmpdir(), 'drover-job-commands-'));
+const run = (args: readonly string[], cwd = folder) =>
+  spawnSync(process.execPath, [program, ...args], { cwd, encoding: 'utf8' });
+const write = (name: string, text: string): string => {
+  const file = path.join(folder, name);
+  writeFileSync(file, text);
+  return file;
+};
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('drover job run FILE.job.ts', () => {
+  it('prints the same JSON as the HCL form', () => {
+    const typed = write(
+      'web.job.ts',
+      `import { job, type JobBody } from 'drover/job';
+       const body: JobBody = { group: { app: { count: 2 as number, task: { main: { driver: 'mock_driver', config: { run_for: '1s' } } } } } };
+       export default job('web', body) satisfies object;\n`,
+    );
+    const hcl = write(
+      'web.nomad.hcl',
+      'job "web" {\n  group "app" {\n    count = 2\n    task "main" {\n      driver = "mock_driver"\n      config {\n        run_for = "1s"\n      }\n    }\n  }\n}\n',
+    );
+    const [a, b] = [run(['job', 'run', '-output', typed]), run(['job', 'run', '-output', hcl])];
+    expect([a.status, a.stderr]).toEqual([0, '']);
+    expect(a.stdout).toBe(b.stdout);
+  });
+
+  it('takes HCL files into a job', () => {
+    write(
+      'base.nomad.hcl',
+      'job "base" {\n  group "app" {\n    task "main" {\n      driver = "mock_driver"\n    }\n  }\n}\n',
+    );
+    const file = write(
+      'mixed.job.ts',
+      `import { fromHcl } from 'drover/job';
+       export default () => ({ ...fromHcl(new URL('base.nomad.hcl', import.meta.url)), Priority: 80 });\n`,
+    );
+    expect(JSON.parse(run(['job', 'run', '-output', file]).stdout).Job).toMatchObject({ ID: 'base', Priority: 80 });
+  });
+
+  it('says what is wrong with it, without a stack', () => {
+    const wrong = write(
+      'wrong.job.ts',
+      `import { job } from 'drover/job';\nexport default job('x', { prioritty: 5 } as object);\n`,
+    );
+    const answer = run(['job', 'run', '-output', wrong]);
+    expect(answer.status).toBe(1);
+    expect(answer.stderr).toContain('"prioritty"');
+    expect(answer.stderr).not.toContain('    at ');
+    const none = run(['job', 'run', '-output', write('none.job.ts', 'export const a = 1;\n')]);
+    expect(none.stderr).toContain('has to export a job by default');
+  });
+
+  it('has types that an editor finds, and that refuse what is no attribute', () => {
+    const file = path.join(root, 'test/compat/.types-of-a-job.ts');
+    const check = (source: string) => {
+      writeFileSync(file, source);
+      return spawnSync(
+        path.join(root, 'node_modules/.bin/tsc'),
+        [
+          '--noEmit',
+          '--strict',
+          '--module',
+          'nodenext',
+          '--target',
+          'es2023',
+          '--skipLibCheck',
+          '--types',
+          'node',
+          '--ignoreConfig',
+          file,
+        ],
+        { cwd: root, encoding: 'utf8' },
+      );
+    };
+    try {
+      const good = check(
+        `import { job } from 'drover/job';\nexport default job('a', { group: { g: { task: { t: { driver: 'exec' } } } } });\n`,
+      );
+      expect([good.status, good.stdout]).toEqual([0, '']);
+      expect(check(`import { job } from 'drover/job';\nexport default job('a', { prioritty: 5 });\n`).stdout).toContain(
+        'prioritty',
+      );
+    } finally {
+      rmSync(file);
+    }
+  });
+});
+
+describe('drover job schema', () => {
+  it('prints a schema that names blocks and attributes', () => {
+    const schema = JSON.parse(execFileSync(process.execPath, [program, 'job', 'schema'], { encoding: 'utf8' }));
+    expect(Object.keys(schema.$defs)).toContain('TaskGroup');
+    expect(schema.$defs.Task.properties).toHaveProperty('kill_timeout');
+    expect(schema.$defs.Task.additionalProperties).toBe(false);
+  });
+});
