@@ -1,0 +1,85 @@
+/** Runs the recorders and the comparison that come with the recordings of the reference, each in a process of its own. */
+import { spawn } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { drover } from '../agent-process.ts';
+
+/** The recordings; `DROVER_GOLDENS` names another place. */
+export const goldens = process.env['DROVER_GOLDENS'] ?? path.resolve(import.meta.dirname, '../../../shared/goldens');
+/** What made them; `DROVER_TOOLS` names another place. */
+export const tools = process.env['DROVER_TOOLS'] ?? path.join(path.dirname(goldens), 'tools');
+
+export const isPresent = (kind: string): boolean =>
+  existsSync(path.join(goldens, kind)) && existsSync(path.join(tools, `record-${kind}.mjs`));
+
+/** Recorded as root: an unprivileged agent truly answers otherwise. */
+export const isPrivileged = process.getuid?.() === 0;
+
+/** Where the last recording is kept: scripts/compatibility.mjs counts it. */
+export const recordingFolder = (kind: string): string =>
+  path.resolve(import.meta.dirname, '../../build/recordings', kind);
+
+export const expectedFile = (kind: string): string => path.join(import.meta.dirname, `expected-${kind}.json`);
+
+export interface Ran {
+  readonly code: number | null;
+  /** Both streams. */
+  readonly text: string;
+}
+
+/** Output goes to a file: what is compared is longer than a pipe holds. */
+function run(script: string, args: readonly string[], output: string): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const command = [process.execPath, script, ...args].map((word) => `'${word}'`).join(' ');
+    const child = spawn('sh', ['-c', `${command} > '${output}' 2>&1`], { stdio: 'ignore' });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, text: readFileSync(output, 'utf8') }));
+  });
+}
+
+/** The recorder reads fields of answers that a route which is not served yet does not give; here it goes on without them. */
+const forgiving: readonly (readonly [string, string])[] = [
+  ['v1.json.ModifyIndex', 'v1.json?.ModifyIndex'],
+  ["(await R.get('/v1/job/ev')).JobModifyIndex", "(await R.get('/v1/job/ev'))?.JobModifyIndex"],
+  ['(ks.find(', '((ks ?? []).find('],
+  ['ks[0]).KeyID', 'ks?.[0])?.KeyID'],
+];
+
+/** Drives bin/drover.js through the session of one kind; resolves with what the recorder said. */
+export async function record(kind: string, scratch: string, recording: string, args: readonly string[]): Promise<Ran> {
+  const program = path.join(scratch, 'drover');
+  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${drover}' "$@"\n`);
+  chmodSync(program, 0o755);
+  const copies = path.join(scratch, 'tools');
+  mkdirSync(copies, { recursive: true });
+  cpSync(path.join(tools, 'golden-lib.mjs'), path.join(copies, 'golden-lib.mjs'));
+  let recorder = readFileSync(path.join(tools, `record-${kind}.mjs`), 'utf8');
+  for (const [strict, kind] of forgiving) recorder = recorder.replace(strict, kind);
+  writeFileSync(path.join(copies, `record-${kind}.mjs`), recorder);
+  const words = [program, recording, '--work', path.join(scratch, 'work'), ...args];
+  return run(path.join(copies, `record-${kind}.mjs`), words, path.join(scratch, 'recorder.txt'));
+}
+
+/** `counts` is the line with the numbers; `differences`: those that nobody wants, and wanted ones that are gone. */
+export async function compare(
+  kind: string,
+  scratch: string,
+  recording: string,
+): Promise<{ readonly code: number | null; readonly counts: string; readonly differences: readonly string[] }> {
+  const args = [kind, path.join(goldens, kind), recording, '-v', '--expect', expectedFile(kind)];
+  const { code, text } = await run(
+    path.join(tools, 'compare-goldens.mjs'),
+    args,
+    path.join(scratch, 'differences.txt'),
+  );
+  const [counts = '', ...differences] = text.trimEnd().split('\n');
+  return { code, counts, differences };
+}
+
+/** Wanted differences without a reason. */
+export function withoutReason(kind: string): readonly string[] {
+  const list = JSON.parse(readFileSync(expectedFile(kind), 'utf8')) as Record<string, Record<string, string>>;
+  return Object.entries(list)
+    .filter(([, places]) => Object.values(places).length === 0 || Object.values(places).some((each) => each.length < 6))
+    .map(([name]) => name);
+}
