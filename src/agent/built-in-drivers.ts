@@ -13,6 +13,7 @@ import type { Log } from '../lib/log.ts';
 import type { Supervisor } from '../supervise/contract.ts';
 import { createSupervisor } from '../supervise/supervisor.ts';
 import type { AgentConfig } from './config.ts';
+import { openPluginDrivers } from './plugin-drivers.ts';
 
 const builtInDrivers: readonly DriverPlugin[] = [exec, mockDriver, rawExec] as unknown as readonly DriverPlugin[];
 
@@ -48,15 +49,20 @@ export async function openBuiltInDrivers(
       throw new Fault('invalid', messageOf(error), { cause: error });
     }
   }
+  const external = await openPluginDrivers(config, stateDirectory, deps, drivers);
+  const replaced = [...drivers].filter(([name]) => external.drivers.has(name));
+  for (const [, { engine }] of replaced) await engine.close();
+  const all = new Map([...drivers, ...external.drivers]);
   return {
-    drivers,
+    drivers: all,
     isolation,
     supervisor,
     async sweep(known) {
       await sweepStarts(deps, known);
     },
     async close() {
-      for (const { engine } of drivers.values()) await engine.close();
+      await external.close();
+      for (const [name, { engine }] of drivers) if (!external.drivers.has(name)) await engine.close();
       await supervisor.close();
     },
   };

@@ -1,4 +1,5 @@
 import type { EngineDriver } from '../driver/contract.ts';
+import type { Value } from '../hcl/value.ts';
 
 /** A driver as the client uses it; the agent makes it of a driver, the operator's plugin configuration and the driver kit. */
 export interface ClientDriver {
@@ -8,6 +9,8 @@ export interface ClientDriver {
    * `problems`: one clause each, e.g. `The argument "command" is required, but no definition was found.`
    */
   decodeConfig(config: Readonly<Record<string, unknown>>): DecodedConfig;
+  /** In place of both steps, for drivers of other programs: their texts and names are templates over `variables`. */
+  decodeTemplates?(config: Readonly<Record<string, unknown>>, variables: ReadonlyMap<string, Value>): DecodedConfig;
 }
 
 export type DecodedConfig =

@@ -1,8 +1,8 @@
 /** What a driver is told about a task. Refusals are `StartRefusal`: the event that is shown, and whether trying again can help. */
 import type { IsolationRung, NetworkIsolation, TaskConfig, TaskMount, TaskResources } from '../driver/contract.ts';
 import type { TaskEvent } from '../model/task-state.ts';
-import type { ClientDriver } from './client-driver.ts';
-import { evaluateConfig } from './config-template.ts';
+import type { ClientDriver, DecodedConfig } from './client-driver.ts';
+import { evaluateConfig, variableTree } from './config-template.ts';
 import { interpolate, type Names } from './interpolate.ts';
 import { buildTaskEnv, formatCores, portsOf, type TaskEnv, type TaskEnvInput } from './task-env.ts';
 import { failedValidation, hookFailed } from './task-events.ts';
@@ -79,10 +79,16 @@ export function buildTaskConfig(input: TaskConfigInput): TaskConfig {
 }
 
 function decodedConfig(input: TaskConfigInput, env: TaskEnv): unknown {
-  const evaluated = evaluateConfig(input.task.Config ?? {}, env);
-  const decoded = evaluated.ok ? input.driver.decodeConfig(evaluated.value as Record<string, unknown>) : evaluated;
+  const decoded = decode(input, env);
   if (decoded.ok) return decoded.value;
   throw new StartRefusal(failedValidation(errorList(['failed to parse config: ', ...decoded.problems])), false);
+}
+
+function decode({ driver, task }: TaskConfigInput, env: TaskEnv): DecodedConfig {
+  const config = task.Config ?? {};
+  if (driver.decodeTemplates !== undefined) return driver.decodeTemplates(config, variableTree(env));
+  const evaluated = evaluateConfig(config, env);
+  return evaluated.ok ? driver.decodeConfig(evaluated.value as Record<string, unknown>) : evaluated;
 }
 
 /** As Nomad prints several errors. */

@@ -78,7 +78,8 @@ export async function shutDownPlugin(target: string, signal: AbortSignal): Promi
   }
 }
 
-function remoteDriver(
+/** The hooks of a connected, configured plugin; closing it closes the connection. */
+export function remoteDriver(
   client: Client,
   info: DriverInfo,
   capabilities: wire.DriverCapabilities | undefined,
@@ -194,8 +195,13 @@ function duration(ms: number): ReturnType<typeof create<typeof DurationSchema>> 
   return durationFromMs(Math.max(0, Math.round(ms)));
 }
 
+/** Options that were decoded by the plugin's own specification are bytes already. */
+function configBytes(config: unknown): Uint8Array {
+  return config instanceof Uint8Array ? config : encodeValue(config);
+}
+
 async function startRemote(client: Client, task: TaskConfig, signal: AbortSignal): Promise<StartedTask> {
-  const request = create(wire.StartTaskRequestSchema, { task: taskToWire(task, encodeValue(task.config)) });
+  const request = create(wire.StartTaskRequestSchema, { task: taskToWire(task, configBytes(task.config)) });
   try {
     const { handle, networkOverride } = await unary(
       client,
@@ -220,7 +226,7 @@ function recovery(task: TaskConfig, state: TaskHandleState): { taskId: string; h
     typeof state['driverState'] === 'string' ? Buffer.from(state['driverState'], 'base64') : new Uint8Array();
   const handle = create(wire.TaskHandleSchema, {
     version: state.version,
-    config: taskToWire(task, encodeValue(task.config)),
+    config: taskToWire(task, configBytes(task.config)),
     state: wire.TaskState.RUNNING,
     driverState,
   });

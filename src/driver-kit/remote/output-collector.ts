@@ -1,0 +1,62 @@
+/**
+ * Where tasks of a plugin write: two FIFOs that a shim of ours makes, holds open and reads. It outlives agent and plugin, rotates the
+ * files and counts what it took, as for every other task.
+ */
+import { basename, join } from 'node:path';
+import type { TaskConfig } from '../../driver/contract.ts';
+import { cgroupName } from '../../isolation/cgroup/task-cgroup.ts';
+import { removeStart } from '../command-task.ts';
+import type { DriverDeps } from '../driver-plugin.ts';
+
+const megabyte = 1024 * 1024;
+
+/** Idempotent: one that is there already is kept. The task's configuration with the FIFOs in it. */
+export async function collectOutput(deps: DriverDeps, task: TaskConfig): Promise<TaskConfig> {
+  const { log, directories, name } = task;
+  if (log.disabled) return { ...task, log: { ...log, fifos: { stdout: '/dev/null', stderr: '/dev/null' } } };
+  const directory = directoryOf(deps, task.id);
+  const fifos = { stdout: join(directory, 'stdout.fifo'), stderr: join(directory, 'stderr.fifo') };
+  const found = await deps.supervisor.recover(directory);
+  if (found.state === 'present') found.shim.close();
+  else {
+    await removeStart({ cgroup: null, directory });
+    const shim = await deps.supervisor.start({
+      id: task.id,
+      directory,
+      launcher: { kind: 'none' },
+      command: [],
+      env: {},
+      identity: {},
+      cgroups: [],
+      killUnit: { kind: 'session' },
+      output: {
+        mode: 'collect',
+        stdoutFifo: fifos.stdout,
+        stderrFifo: fifos.stderr,
+        directory: directories.logs,
+        stdout: `${basename(name)}.stdout`,
+        stderr: `${basename(name)}.stderr`,
+        maxFiles: Math.max(1, log.maxFiles),
+        maxBytes: Math.max(1, log.maxFileSizeMb) * megabyte,
+      },
+    });
+    shim.close();
+  }
+  return { ...task, log: { ...log, fifos } };
+}
+
+/** After the task's end: what is still in the FIFOs is taken first. */
+export async function endCollection(deps: DriverDeps, taskId: string): Promise<void> {
+  const directory = directoryOf(deps, taskId);
+  const found = await deps.supervisor.recover(directory);
+  if (found.state === 'present') {
+    await found.shim.stop();
+    await found.shim.wait();
+    await found.shim.shutdown();
+  }
+  await removeStart({ cgroup: null, directory });
+}
+
+function directoryOf(deps: DriverDeps, taskId: string): string {
+  return join(deps.stateDirectory, cgroupName(taskId));
+}

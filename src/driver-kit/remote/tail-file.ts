@@ -1,0 +1,60 @@
+/**
+ * Lines of a file as another process appends them. A plugin writes to files, not pipes, so that an agent's death never takes its
+ * output away (a broken pipe ends most programs). What was read is cut off from time to time; the writers append.
+ */
+import { type FileHandle, open } from 'node:fs/promises';
+
+const everyMs = 100;
+const cutAtBytes = 1024 * 1024;
+const maxLineBytes = 64 * 1024;
+
+export interface Tail {
+  /** Reads what is left and ends. */
+  close(): Promise<void>;
+}
+
+/** `from`: the byte to begin at; the file must be there. */
+export async function tailFile(path: string, from: number, line: (text: string) => void): Promise<Tail> {
+  const file = await open(path, 'r+');
+  let at = from;
+  let rest = '';
+  let closed = false;
+  const buffer = Buffer.alloc(64 * 1024);
+  const read = async (): Promise<void> => {
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+      const lines = (rest + buffer.toString('utf8', 0, bytesRead)).split('\n');
+      rest = (lines.pop() ?? '').slice(0, maxLineBytes);
+      for (const each of lines) if (each !== '') line(each);
+    }
+    if (at > cutAtBytes) at = await cut(file, at);
+  };
+  let reading = Promise.resolve();
+  const tick = (): void => {
+    reading = reading.then(read).catch(() => {});
+  };
+  const timer = setInterval(tick, everyMs);
+  timer.unref();
+  tick();
+  return {
+    close: async () => {
+      if (closed) return;
+      closed = true;
+      clearInterval(timer);
+      tick();
+      await reading;
+      if (rest !== '') line(rest);
+      await file.close();
+    },
+  };
+}
+
+/** Only where nothing came since: a line between is worth more than the space. */
+async function cut(file: FileHandle, at: number): Promise<number> {
+  const { size } = await file.stat();
+  if (size !== at) return at;
+  await file.truncate(0);
+  return 0;
+}

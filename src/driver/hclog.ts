@@ -1,0 +1,44 @@
+/** One line of a plugin's stderr as a log entry: JSON with hclog's keys, a `[WARN]` prefix, or plain text (debug). Pure. */
+import type { LogFields, LogLevel } from '../lib/log.ts';
+
+export interface PluginLine {
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+const levels: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error'];
+const prefix = /^(?:\S+ )?\[(TRACE|DEBUG|INFO|WARN|ERROR)\]\s*/;
+/** A longer line is cut. */
+const maxLine = 64 * 1024;
+
+export function parsePluginLine(given: string): PluginLine {
+  const line = given.slice(0, maxLine);
+  if (line.startsWith('{')) {
+    const entry = parseJsonLine(line);
+    if (entry !== null) return entry;
+  }
+  const found = prefix.exec(line);
+  if (found !== null) return { level: levelOf(found[1]), message: line.slice(found[0].length), fields: {} };
+  const panic = /^(panic: |fatal error: |goroutine \d+ \[)/.test(line);
+  return { level: panic ? 'error' : 'debug', message: line, fields: {} };
+}
+
+function parseJsonLine(line: string): PluginLine | null {
+  try {
+    const entry = JSON.parse(line) as Record<string, unknown>;
+    if (typeof entry['@message'] !== 'string') return null;
+    const fields = Object.entries(entry).filter(([name]) => !['@level', '@message', '@timestamp'].includes(name));
+    return {
+      level: levelOf(entry['@level']),
+      message: entry['@message'],
+      fields: Object.fromEntries(fields.map(([name, value]) => [name.replace(/^@/, ''), value])),
+    };
+  } catch {
+    return null;
+  }
+}
+
+function levelOf(word: unknown): LogLevel {
+  return levels.find((level) => level === String(word).toLowerCase()) ?? 'debug';
+}
