@@ -1,6 +1,8 @@
 /** Lists: which rows, in which order, from which on, as many as asked for; and the token of the first that is not among them. */
+
 import { Fault, isFault } from '../lib/fault.ts';
 import { compileFilter, type Filter, parseExpression, type Shape } from '../lib/go-bexpr.ts';
+import { compareText } from '../lib/order.ts';
 import type { ServerSnapshot } from '../state/server-tables.ts';
 import type { PageOptions } from './query-parameters.ts';
 import type { ApiRequest } from './request.ts';
@@ -35,10 +37,8 @@ export interface ListDefinition<Row extends object> {
   readonly paged?: boolean;
 }
 
-const byText = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
-
 export function idOrder<Row>(id: (row: Row) => string): Order<Row> {
-  return { token: id, compare: (row, token) => byText(id(row), token), byCreation: false };
+  return { token: id, compare: (row, token) => compareText(id(row), token), byCreation: false };
 }
 
 /** `default.web`; a namespace's name has no dot. */
@@ -47,7 +47,7 @@ export function namespacedOrder<Row>(namespace: (row: Row) => string, id: (row: 
     token: (row) => `${namespace(row)}.${id(row)}`,
     compare: (row, token) => {
       const dot = token.indexOf('.');
-      return byText(namespace(row), token.slice(0, dot)) || byText(id(row), token.slice(dot + 1));
+      return compareText(namespace(row), token.slice(0, dot)) || compareText(id(row), token.slice(dot + 1));
     },
     byCreation: false,
   };
@@ -63,7 +63,7 @@ export const creationOrder: Order<Created> = {
   token: (row) => `${row.CreateIndex}.${row.ID}`,
   compare: (row, token) => {
     const dot = token.indexOf('.');
-    return row.CreateIndex - Number(token.slice(0, dot)) || byText(row.ID, token.slice(dot + 1));
+    return row.CreateIndex - Number(token.slice(0, dot)) || compareText(row.ID, token.slice(dot + 1));
   },
   byCreation: 'oldest first',
 };

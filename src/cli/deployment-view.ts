@@ -1,3 +1,4 @@
+import { sortedEntries } from '../lib/order.ts';
 import type { Deployment } from '../model/deployment.ts';
 import { formatId, formatTime } from './formats.ts';
 import { formatPairs, formatTable } from './table.ts';
@@ -20,7 +21,7 @@ export function deploymentView(deployment: Deployment, options: { verbose: boole
 }
 
 function deploymentGroups(deployment: Deployment): string {
-  const groups = Object.entries(deployment.TaskGroups ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const groups = sortedEntries(deployment.TaskGroups);
   const canaries = groups.some(([, group]) => group.DesiredCanaries > 0);
   const heading = ['Task Group', ...(canaries ? ['Promoted'] : []), 'Desired', ...(canaries ? ['Canaries'] : [])];
   const rows = groups.map(([name, group]) => [

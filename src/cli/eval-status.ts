@@ -1,4 +1,5 @@
 import type { DroverClient } from '../api-client/index.ts';
+import { sortedEntries } from '../lib/order.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import type { DesiredUpdates } from '../model/plan-annotations.ts';
 import { asking, takes, withClient } from './client-context.ts';
@@ -72,7 +73,7 @@ function show(terminal: Terminal, evaluation: Evaluation, verbose: boolean): str
   }
   const updates = evaluation.PlanAnnotations?.DesiredTGUpdates;
   if (updates != null) section('Plan Annotations', annotations(updates, verbose));
-  const failures = Object.entries(evaluation.FailedTGAllocs ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const failures = sortedEntries(evaluation.FailedTGAllocs);
   if (failures.length > 0) {
     const text = failures.map(([group, metric]) => {
       const count = metric.CoalescedFailures + 1;
@@ -135,7 +136,7 @@ function annotations(updates: { readonly [group: string]: DesiredUpdates }, verb
         ] as const)
       : []),
   ];
-  const rows = Object.entries(updates).sort(([a], [b]) => (a < b ? -1 : 1));
+  const rows = sortedEntries(updates);
   return formatTable([
     ['Task Group', ...columns.map(([title]) => title)],
     ...rows.map(([group, update]) => [group, ...columns.map(([, key]) => update[key] ?? 0)]),

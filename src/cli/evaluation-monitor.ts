@@ -1,6 +1,8 @@
 /** Follows an evaluation, what it leads to, and the deployment it belongs to; says each change once. */
+
 import type { DroverClient } from '../api-client/index.ts';
 import { second } from '../lib/duration.ts';
+import { compareText, sortedEntries } from '../lib/order.ts';
 import type { Deployment } from '../model/deployment.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import { asking } from './client-context.ts';
@@ -82,7 +84,7 @@ async function sayOutcome(options: MonitorOptions, evaluation: Evaluation): Prom
   const failures = Object.entries(evaluation.FailedTGAllocs ?? {});
   const title = `Evaluation "${formatId(evaluation.ID, verbose)}" finished with status "${evaluation.Status}"`;
   head(terminal, failures.length === 0 ? title : `${title} but failed to place all allocations:`);
-  for (const [group, metric] of failures.sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [group, metric] of failures.sort(([a], [b]) => compareText(a, b))) {
     const count = metric.CoalescedFailures + 1;
     line(terminal, `Task Group "${group}" (failed to place ${count} allocation${count === 1 ? '' : 's'}):`);
     for (const text of placementFailures(metric, '      ')) terminal.out(text);
@@ -142,7 +144,7 @@ async function following<T>(what: string, call: Promise<T>, signal: AbortSignal)
 
 /** `web: 2 of 3 healthy, 3 placed`, for the line that changes in place. */
 function progress(deployment: Deployment): string {
-  const groups = Object.entries(deployment.TaskGroups ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const groups = sortedEntries(deployment.TaskGroups);
   return groups
     .map(
       ([name, group]) =>

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, formatDiagnostic, parseNative } from '../hcl/index.ts';
 import { messageOf } from '../lib/fault.ts';
+import { compareText } from '../lib/order.ts';
 import { type Call, type Command, CommandError } from './command.ts';
 
 export const command: Command = {
@@ -77,7 +78,7 @@ function filesBelow(path: string, recursive: boolean): string[] {
   }
   if (!directory) return [path];
   return readdirSync(path, { withFileTypes: true })
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .sort((a, b) => compareText(a.name, b.name))
     .flatMap((entry) => {
       if (entry.isDirectory())
         return recursive && !entry.name.startsWith('.') ? filesBelow(join(path, entry.name), true) : [];

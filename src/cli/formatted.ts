@@ -1,5 +1,7 @@
 /** `-json` and `-t`: what the API answered, as a script wants it. */
+
 import { formatJson } from '../lib/json.ts';
+import { sortedEntries } from '../lib/order.ts';
 import { type Call, CommandError } from './command.ts';
 import type { FlagTable } from './flags.ts';
 import type { Value } from './go-template/index.ts';
@@ -42,6 +44,6 @@ async function render(template: string, value: unknown): Promise<string> {
 export function sortKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortKeys);
   if (value === null || typeof value !== 'object') return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  const entries = sortedEntries(value as { readonly [name: string]: unknown });
   return Object.fromEntries(entries.map(([key, inner]) => [key, sortKeys(inner)]));
 }

@@ -1,4 +1,5 @@
 /** A job's differences as `job plan` and `job history -p` show them: markers in front, names lined up, unchanged context without a marker. */
+import { sortedEntries } from '../lib/order.ts';
 import type { DiffType, FieldDiff, JobDiff, ObjectDiff, TaskDiff, TaskGroupDiff } from '../model/job-diff.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -96,6 +97,6 @@ function annotations(notes: readonly string[] | null): string {
 }
 
 function updates(group: TaskGroupDiff): string {
-  const counts = Object.entries(group.Updates ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const counts = sortedEntries(group.Updates);
   return counts.length === 0 ? '' : ` (${counts.map(([kind, count]) => `${count} ${kind}`).join(', ')})`;
 }

@@ -1,4 +1,5 @@
 import type { JobPlanAnswer } from '../api-client/index.ts';
+import { sortedEntries } from '../lib/order.ts';
 import { asking, withClient } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
 import { formatAgo, formatTime } from './formats.ts';
@@ -70,7 +71,7 @@ submitting it.`);
 }
 
 function dryRun(plan: JobPlanAnswer): string[] {
-  const failures = Object.entries(plan.FailedTGAllocs ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const failures = sortedEntries(plan.FailedTGAllocs);
   const lines =
     failures.length === 0 ? ['- All tasks successfully allocated.'] : ['- WARNING: Failed to place all allocations.'];
   for (const [group, metric] of failures) {

@@ -1,4 +1,5 @@
 import type { DroverClient } from '../api-client/index.ts';
+import { sortedEntries } from '../lib/order.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import type { Job } from '../model/job.ts';
 import type { JobSummary } from '../model/job-summary.ts';
@@ -158,18 +159,16 @@ function overview(job: Job): string {
 }
 
 function summaryTable(summary: JobSummary): string {
-  const rows = Object.entries(summary.Summary ?? {})
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, group]) => [
-      name,
-      group.Queued,
-      group.Starting,
-      group.Running,
-      group.Failed,
-      group.Complete,
-      group.Lost,
-      group.Unknown,
-    ]);
+  const rows = sortedEntries(summary.Summary).map(([name, group]) => [
+    name,
+    group.Queued,
+    group.Starting,
+    group.Running,
+    group.Failed,
+    group.Complete,
+    group.Lost,
+    group.Unknown,
+  ]);
   return formatTable([
     ['Task Group', 'Queued', 'Starting', 'Running', 'Failed', 'Complete', 'Lost', 'Unknown'],
     ...rows,
@@ -187,8 +186,7 @@ function evaluationTable(evaluations: readonly Evaluation[], verbose: boolean): 
 }
 
 function failures(evaluation: Evaluation): string {
-  return Object.entries(evaluation.FailedTGAllocs ?? {})
-    .sort(([a], [b]) => (a < b ? -1 : 1))
+  return sortedEntries(evaluation.FailedTGAllocs)
     .map(([group, metric]) => [`Task Group "${group}":`, ...placementFailures(metric, '  ')].join('\n'))
     .join('\n\n');
 }

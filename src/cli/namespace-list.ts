@@ -1,3 +1,4 @@
+import { compareText } from '../lib/order.ts';
 import type { Namespace } from '../model/namespace.ts';
 import { asking, takes, withClient } from './client-context.ts';
 import type { Command } from './command.ts';
@@ -17,7 +18,7 @@ export const command: Command = {
         client.api.get<readonly Namespace[]>('/v1/namespaces'),
       );
       if (await printFormatted(call, value)) return 0;
-      const rows = [...value].sort((a, b) => (a.Name < b.Name ? -1 : 1)).map((row) => [row.Name, row.Description]);
+      const rows = [...value].sort((a, b) => compareText(a.Name, b.Name)).map((row) => [row.Name, row.Description]);
       call.terminal.out(formatTable([['Name', 'Description'], ...rows]));
       return 0;
     });

@@ -1,4 +1,5 @@
 import type { DroverClient } from '../api-client/index.ts';
+import { sortedEntries } from '../lib/order.ts';
 import type { Namespace } from '../model/namespace.ts';
 import { asking, takes, withClient } from './client-context.ts';
 import { type Command, CommandError } from './command.ts';
@@ -15,7 +16,7 @@ export const command: Command = {
     return withClient(call, async (client) => {
       const namespace = await resolveNamespace(client, call.args[0]!);
       if (await printFormatted(call, namespace)) return 0;
-      const meta = Object.entries(namespace.Meta ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+      const meta = sortedEntries(namespace.Meta);
       const parts = [overview(namespace)];
       if (meta.length > 0) parts.push(`${heading(call.terminal, 'Metadata')}\n${formatPairs(meta)}`);
       call.terminal.out(parts.join('\n\n'));

@@ -1,3 +1,4 @@
+import { sortedEntries } from '../lib/order.ts';
 import { asking, takes, withClient } from './client-context.ts';
 import type { Command } from './command.ts';
 import { formatFlags, printFormatted } from './formatted.ts';
@@ -27,7 +28,7 @@ export const command: Command = {
       const { value } = await asking('Error reading dynamic node metadata', reading);
       if (await printFormatted(call, value)) return 0;
       const section = (title: string, meta: { readonly [key: string]: string | null } | null): string => {
-        const rows = Object.entries(meta ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+        const rows = sortedEntries(meta);
         return `${heading(call.terminal, title)}\n${formatPairs(rows.map(([key, text]) => [key, text ?? '<unset>']))}`;
       };
       const dynamic = Object.keys(value.Dynamic ?? {}).length > 0 ? [section('Dynamic Meta', value.Dynamic)] : [];

@@ -1,4 +1,5 @@
 import { formatDuration } from '../lib/duration.ts';
+import { sortedEntries } from '../lib/order.ts';
 import type { NodePool } from '../model/node-pool.ts';
 import { takes, withClient } from './client-context.ts';
 import type { Command } from './command.ts';
@@ -16,7 +17,7 @@ export const command: Command = {
     return withClient(call, async (client) => {
       const pool = await resolvePool(client, call.args[0]!);
       if (await printFormatted(call, pool)) return 0;
-      const meta = Object.entries(pool.Meta ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+      const meta = sortedEntries(pool.Meta);
       const section = (title: string, body: string): string => `${heading(call.terminal, title)}\n${body}`;
       const parts = [
         overview(pool),

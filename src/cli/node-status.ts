@@ -1,4 +1,5 @@
 import type { DroverClient, NodeStub } from '../api-client/index.ts';
+import { sortedEntries } from '../lib/order.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { HostStats } from '../model/host-stats.ts';
 import type { Node } from '../model/node.ts';
@@ -140,8 +141,8 @@ async function show({ flags, terminal }: Call, client: DroverClient, node: Node)
   }
   section('Allocations', allocationRows(allocations, verbose));
   if (verbose) {
-    section('Attributes', formatPairs(sorted(node.Attributes)));
-    section('Meta', formatPairs(sorted(node.Meta)));
+    section('Attributes', formatPairs(sortedEntries(node.Attributes)));
+    section('Meta', formatPairs(sortedEntries(node.Meta)));
   }
   return parts.join('\n\n');
 }
@@ -201,7 +202,7 @@ function uptime(seconds: number): string {
 }
 
 function driverTable(node: Node): string {
-  const rows = sorted(node.Drivers).map(([name, driver]) => [
+  const rows = sortedEntries(node.Drivers).map(([name, driver]) => [
     name,
     driver.Detected,
     driver.Healthy,
@@ -214,7 +215,7 @@ function driverTable(node: Node): string {
 function eventTable(node: Node, verbose: boolean): string {
   const rows = [...(node.Events ?? [])].reverse().map((event) => {
     const subsystem = event.Details?.['driver'] === undefined ? event.Subsystem : `Driver: ${event.Details['driver']}`;
-    const details = sorted(event.Details)
+    const details = sortedEntries(event.Details)
       .map(([key, value]) => `${key} = ${value}`)
       .join(', ');
     return [formatTime(event.Timestamp), subsystem, event.Message, ...(verbose ? [details] : [])];
@@ -328,8 +329,4 @@ function allocationRows(allocations: readonly Allocation[], verbose: boolean): s
     ['ID', verbose ? 'Eval ID' : 'Node ID', 'Task Group', 'Version', 'Desired', 'Status', 'Created', 'Modified'],
     ...rows,
   ]);
-}
-
-function sorted<T>(map: { readonly [key: string]: T } | null): [string, T][] {
-  return Object.entries(map ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -1,4 +1,5 @@
 import type { AgentMember } from '../api-client/index.ts';
+import { compareText } from '../lib/order.ts';
 import { asking, takes, withClient } from './client-context.ts';
 import type { Command } from './command.ts';
 import { formatFlags, printFormatted } from './formatted.ts';
@@ -19,7 +20,7 @@ export const command: Command = {
     takes(call, 'server members', 'This command takes no arguments', 0);
     return withClient(call, async (client) => {
       const { value } = await asking('Error querying servers', client.agent.members());
-      const members = [...(value.Members ?? [])].sort((a, b) => (a.Name < b.Name ? -1 : 1));
+      const members = [...(value.Members ?? [])].sort((a, b) => compareText(a.Name, b.Name));
       if (await printFormatted(call, members)) return 0;
       const leader = await client.agent.leader().then(
         (read) => read.value,

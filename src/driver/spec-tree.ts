@@ -2,6 +2,7 @@
  * A plugin's specification of its options, checked and made ready for decoding: type expressions read, literals evaluated. A plugin
  * may send anything: what is wrong with a specification is said with the path to it, and its depth is limited.
  */
+
 import {
   dynamicType,
   evaluate,
@@ -17,6 +18,7 @@ import {
   type Value,
 } from '../hcl/index.ts';
 import { Fault } from '../lib/fault.ts';
+import { compareText } from '../lib/order.ts';
 import type { Spec } from './gen/nomad/hclspec_pb.ts';
 import { specFunctions } from './spec-functions.ts';
 
@@ -133,7 +135,7 @@ function literal(text: string, wrong: Wrong): Value {
 export function impliedType(spec: SpecNode): Type {
   switch (spec.kind) {
     case 'object': {
-      const sorted = [...spec.fields].sort(([a], [b]) => (a < b ? -1 : 1));
+      const sorted = [...spec.fields].sort(([a], [b]) => compareText(a, b));
       return objectType(new Map(sorted.map(([name, each]) => [name, impliedType(each)])));
     }
     case 'array':

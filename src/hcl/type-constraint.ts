@@ -1,3 +1,4 @@
+import { compareText } from '../lib/order.ts';
 import { type Diagnostic, errorAt } from './diagnostic.ts';
 import type { SourceRange } from './source.ts';
 import { suggestion } from './suggest.ts';
@@ -126,7 +127,7 @@ class TypeReader {
         if (inner !== undefined) attributes.set(name, this.read(inner));
       }
     }
-    const sorted = new Map([...attributes].sort(([a], [b]) => (a < b ? -1 : 1)));
+    const sorted = new Map([...attributes].sort(([a], [b]) => compareText(a, b)));
     return objectType(sorted, optional);
   }
 

@@ -1,3 +1,4 @@
+import { compareText } from '../lib/order.ts';
 import { deepEqual } from './deep-equal.ts';
 import type { DiffType, FieldDiff, ObjectDiff } from './job-diff.ts';
 import { hiddenFields, itemNames, keyedBy, objectOrder, shownWhenSet } from './job-diff-rules.ts';
@@ -86,7 +87,7 @@ export function fieldDiff(Name: string, Old: string, New: string, contextual: bo
 }
 
 export function sortByName(fields: readonly FieldDiff[]): readonly FieldDiff[] {
-  return fields.toSorted((a, b) => (a.Name < b.Name ? -1 : a.Name > b.Name ? 1 : 0));
+  return fields.toSorted((a, b) => compareText(a.Name, b.Name));
 }
 
 export const orNull = <T>(items: readonly T[]): readonly T[] | null => (items.length === 0 ? null : items);

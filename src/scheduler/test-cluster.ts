@@ -1,5 +1,8 @@
 /** A state of plain maps and a writer that applies decisions to it as the server does: what the scheduler's tests stand on. */
+
 import { assert } from '../lib/assert.ts';
+import { compareText } from '../lib/order.ts';
+import { seededRandom } from '../lib/seeded-random.ts';
 import type { Allocation } from '../model/allocation.ts';
 import { canonicalJob } from '../model/canonical.ts';
 import type { Deployment } from '../model/deployment.ts';
@@ -13,17 +16,6 @@ import { allocationsFit, isClientTerminal, isTerminal } from './fit.ts';
 import { createSchedule } from './schedule.ts';
 import type { Decision } from './scheduler.ts';
 import type { ServerSnapshot } from './snapshot.ts';
-
-/** 0 … 1, the same series for the same seed (mulberry32). */
-function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** A ready node with 4000 MHz, 8 GB and 100 GB; two of the same class unless told otherwise. */
 export function testNode(id: string, changes: Partial<Node> = {}): Node {
@@ -255,7 +247,7 @@ export class TestCluster {
   live(job: string): readonly Allocation[] {
     return [...this.rows.allocations.values()]
       .filter((allocation) => allocation.JobID === job && !isTerminal(allocation))
-      .sort((a, b) => (a.Name < b.Name ? -1 : 1));
+      .sort((a, b) => compareText(a.Name, b.Name));
   }
 
   /** What no cluster may ever show; empty: all is well. */

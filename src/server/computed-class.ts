@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { compareText } from '../lib/order.ts';
 import type { Node } from '../model/node.ts';
 
 /**
@@ -35,5 +36,5 @@ function shared(values: { readonly [key: string]: string } | null): readonly (re
 }
 
 function byName(a: readonly unknown[], b: readonly unknown[]): number {
-  return String(a[0]) < String(b[0]) ? -1 : 1;
+  return compareText(String(a[0]), String(b[0]));
 }

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../lib/log.ts';
+import { seededRandom } from '../lib/seeded-random.ts';
 import { serverContext } from './context.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { ManualClock } from './manual-clock.ts';
-import { idSource, randomSource, startCluster, testNode } from './test-cluster.ts';
+import { idSource, startCluster, testNode } from './test-cluster.ts';
 
 const never = new AbortController().signal;
 
@@ -32,7 +33,7 @@ async function oneNode() {
     store,
     clock,
     newId: idSource(9),
-    random: randomSource(1),
+    random: seededRandom(1),
     log: silentLog,
     region: 'global',
   });

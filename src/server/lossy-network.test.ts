@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { AllocationUpdate, ServerConnection } from '../client/server-connection.ts';
+import { seededRandom } from '../lib/seeded-random.ts';
 import { jobId } from '../model/job-id.ts';
 import { allocationsFit, isTerminal } from '../scheduler/fit.ts';
 import type { ServerSnapshot } from '../state/server-tables.ts';
 import { lossyConnection } from './lossy-connection.ts';
 import { settle } from './manual-clock.ts';
-import { type Cluster, randomSource, register, startCluster, testJob, testNode } from './test-cluster.ts';
+import { type Cluster, register, startCluster, testJob, testNode } from './test-cluster.ts';
 
 const never = new AbortController().signal;
 
@@ -93,7 +94,7 @@ async function watchEverything(cluster: Cluster, signal: AbortSignal): Promise<n
 }
 
 async function run(seed: number): Promise<void> {
-  const random = randomSource(seed);
+  const random = seededRandom(seed);
   const cluster = await startCluster({ journal: { delay: () => new Promise(setImmediate) } });
   const rates = { lost: 0.05, answerLost: 0.05, twice: 0.5 };
   const delay = async (): Promise<void> => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../lib/log.ts';
+import { seededRandom } from '../lib/seeded-random.ts';
 import { AllocatedResources } from '../model/allocated-resources.ts';
 import { Allocation } from '../model/allocation.ts';
 import { fill } from '../model/fill.ts';
@@ -7,7 +8,7 @@ import type { Input } from '../model/schema.ts';
 import type { Decision } from '../scheduler/scheduler.ts';
 import { serverContext } from './context.ts';
 import { applyDecision } from './plan-applier.ts';
-import { type Cluster, randomSource, register, startCluster, testJob, testNode } from './test-cluster.ts';
+import { type Cluster, register, startCluster, testJob, testNode } from './test-cluster.ts';
 
 const never = new AbortController().signal;
 
@@ -18,7 +19,7 @@ async function cluster(
   for (const id of ['n1', 'n2']) await made.server.connection().register(testNode(id), never);
   await register(made.server, job);
   const { store, clock, newId } = made;
-  const context = serverContext({ store, clock, newId, random: randomSource(1), log: silentLog, region: 'global' });
+  const context = serverContext({ store, clock, newId, random: seededRandom(1), log: silentLog, region: 'global' });
   return { ...made, apply: (decision) => applyDecision(context, decision) };
 }
 

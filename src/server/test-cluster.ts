@@ -1,5 +1,7 @@
 /** A server on an in-memory journal with nodes made by hand and a scheduler just good enough: for the tests of this folder. */
+
 import { silentLog } from '../lib/log.ts';
+import { seededRandom } from '../lib/seeded-random.ts';
 import { AllocatedResources } from '../model/allocated-resources.ts';
 import { Allocation } from '../model/allocation.ts';
 import { Deployment } from '../model/deployment.ts';
@@ -33,17 +35,6 @@ export function idSource(seed = 0): () => string {
   return () => `00000000-0000-4000-8000-${String(++next).padStart(12, '0')}`;
 }
 
-/** A small generator of random numbers (mulberry32): the same seed, the same numbers. */
-export function randomSource(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 export interface ClusterOptions {
   readonly disk?: FakeDisk;
   readonly clock?: ManualClock;
@@ -66,7 +57,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     log: silentLog,
     schedule: simpleSchedule,
     newId,
-    random: randomSource(1),
+    random: seededRandom(1),
     ...options.server,
   });
   await server.start();

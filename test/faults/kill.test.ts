@@ -5,11 +5,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { seededRandom } from '../../src/lib/seeded-random.ts';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { allocationsOf, nodeReady, shellJob } from '../e2e/jobs.ts';
 import { cgroupsBelow, endLeftovers, type Instance, instances, shimsOf, statusOf, taskOfShim } from '../processes.ts';
 import { Invariants, ledgerScript } from './invariants.ts';
-import { seeded } from './random.ts';
 
 const isRoot = process.getuid?.() === 0;
 const seed = Number(process.env['DROVER_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -19,7 +19,7 @@ const cgroupParent = `drover-faults-${process.pid}`;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.skipIf(process.platform !== 'linux')(`under ${count} random kills (DROVER_SEED=${seed})`, () => {
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   const invariants = new Invariants(cgroupParent);
   const residents = isRoot ? ['resident-raw', 'resident-exec'] : ['resident-raw'];
   let agent: AgentProcess;

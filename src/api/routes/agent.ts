@@ -1,5 +1,6 @@
 import { Fault } from '../../lib/fault.ts';
 import { formatJson } from '../../lib/json.ts';
+import { compareText } from '../../lib/order.ts';
 import type { AgentFacts, Metric } from '../agent-facts.ts';
 import type { Channel } from '../channel.ts';
 import type { ApiRequest } from '../request.ts';
@@ -112,7 +113,7 @@ function prometheusText(metrics: readonly Metric[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-const byName = (left: Metric, right: Metric): number => Number(left.name > right.name) - Number(left.name < right.name);
+const byName = (left: Metric, right: Metric): number => compareText(left.name, right.name);
 
 async function sendMetrics({ query }: ApiRequest, channel: Channel, { agent }: LocalServices): Promise<void> {
   const metrics = [...(await agent.metrics())].sort(byName);

@@ -1,4 +1,5 @@
 /** A parsed template and a value → text. */
+import { compareText } from '../../lib/order.ts';
 import { functions } from './functions.ts';
 import { lineOf } from './lex.ts';
 import { TemplateError, ValueError } from './template-error.ts';
@@ -13,7 +14,7 @@ import {
   writeOperand,
   writePipe,
 } from './tree.ts';
-import { compareText, fieldOf, format, isList, isObject, isTrue, type Value } from './values.ts';
+import { fieldOf, format, isList, isObject, isTrue, type Value } from './values.ts';
 
 export function evaluateTemplate(template: Template, data: Value): string {
   const evaluator = new Evaluator(template);

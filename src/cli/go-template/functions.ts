@@ -1,7 +1,8 @@
 /** The functions that every Go template has. `and` and `or` stop early: they are the evaluator's. */
+import { compareText } from '../../lib/order.ts';
 import { sprint, sprintf, sprintln } from './printf.ts';
 import { ValueError } from './template-error.ts';
-import { compareText, format, isList, isObject, isTrue, typeName, type Value } from './values.ts';
+import { format, isList, isObject, isTrue, typeName, type Value } from './values.ts';
 
 export interface TemplateFunction {
   readonly least: number;

@@ -2,6 +2,7 @@
  * JSON values as templates see them. Go's API types are structs and maps; JSON does not tell them apart, so an object whose keys all
  * begin with a capital counts as a struct: asking it for a field it lacks is an error, while a map gives `<no value>`.
  */
+import { compareText } from '../../lib/order.ts';
 import { ValueError } from './template-error.ts';
 
 export type Value =
@@ -79,9 +80,4 @@ function formatNumber(value: number): string {
   const text = Number.isInteger(value) && Math.abs(value) < 1e21 ? BigInt(value).toString() : String(value);
   const match = /^(.*)e([+-])(\d+)$/.exec(text);
   return match === null ? text : `${match[1]}e${match[2]}${match[3]!.padStart(2, '0')}`;
-}
-
-/** By bytes, as Go sorts keys. */
-export function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,5 +1,5 @@
-/** Numbers by seed (mulberry32): the same faults again for the same seed. 0 ≤ x < 1. */
-export function seeded(seed: number): () => number {
+/** 0 ≤ x < 1, the same series for the same seed (mulberry32). For simulations and tests; nothing secret. */
+export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
