@@ -221,7 +221,8 @@ int output_open(int write_ends[2], const char **message) {
   const struct record *r = &S.record;
   write_ends[0] = write_ends[1] = -1;
   S.log_dir = -1;
-  if (r->log_dir && (S.log_dir = open(r->log_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) { *message = "open logDir"; return -1; }
+  /* The directory that holds it is a task's to change: a link in its place would lead us, who may be root, anywhere. */
+  if (r->log_dir && (S.log_dir = open(r->log_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0) { *message = "open logDir"; return -1; }
   for (int i = 0; i < 2; i++) {
     struct sink *s = &S.sinks[i];
     s->from = s->fifo = s->file = -1;

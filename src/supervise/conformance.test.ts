@@ -1,6 +1,7 @@
 import { execFile, execFileSync } from 'node:child_process';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -8,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { connect } from 'node:net';
@@ -403,6 +405,35 @@ describe.each(kinds)('the %s shim', (kind) => {
       expect(readFileSync(victim, 'utf8')).toBe('precious');
       expect(log(of, 'stdout')).toBe('out\n');
     });
+
+    test.skipIf(process.platform !== 'linux')(
+      'is written to no other directory, where the task has put a link in place of its own',
+      async () => {
+        const elsewhere = `${directory()}-elsewhere`;
+        const logs = `${elsewhere}-logs`;
+        mkdirSync(elsewhere);
+        writeFileSync(join(elsewhere, 't.stdout.0'), 'theirs');
+        symlinkSync(elsewhere, logs);
+        const output = {
+          mode: 'rotate',
+          directory: logs,
+          stdout: 't.stdout',
+          stderr: 't.stderr',
+          maxFiles: 1,
+        } as const;
+        await expect(run(sh('echo out', { output: { ...output, maxBytes: 2 } }))).rejects.toThrow();
+        unlinkSync(logs);
+        mkdirSync(logs);
+        const swapped = `${logs}-before`;
+        const of = sh(`sleep 0.2; mv ${logs} ${swapped}; ln -s ${elsewhere} ${logs}; echo out`, {
+          output: { ...output, maxBytes: 2 },
+        });
+        await run(of);
+        expect(readFileSync(join(swapped, 't.stdout.1'), 'utf8')).toBe('t\n');
+        expect(readdirSync(elsewhere)).toEqual(['t.stdout.0']);
+        expect(readFileSync(join(elsewhere, 't.stdout.0'), 'utf8')).toBe('theirs');
+      },
+    );
 
     test('that cannot be stored is dropped and counted, and the task goes on', async () => {
       const of = sh('head -c 100000 /dev/zero; echo done >&2; exit 5');

@@ -20,11 +20,16 @@ export class LogFile implements Sink {
   #index: number;
   #fd: number | null = null;
   #size = 0;
+  /** Held open: what is put in its place later is not written to. */
+  #directory: number | null = null;
 
+  /** Throws where the directory is a link: whoever put it there could lead us, who may be root, anywhere. */
   constructor(rotation: Rotation, name: string) {
     this.#rotation = rotation;
     this.#name = name;
-    this.#index = Math.max(0, ...this.#indices());
+    if (process.platform === 'linux')
+      this.#directory = openSync(rotation.directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    this.#index = this.#indices().reduce((highest, each) => Math.max(highest, each), 0);
     this.#next();
   }
 
@@ -52,13 +57,23 @@ export class LogFile implements Sink {
   }
 
   close(): void {
+    this.#closeFile();
+    if (this.#directory !== null) closeSync(this.#directory);
+    this.#directory = null;
+  }
+
+  #closeFile(): void {
     if (this.#fd !== null) closeSync(this.#fd);
     this.#fd = null;
   }
 
+  get #where(): string {
+    return this.#directory === null ? this.#rotation.directory : `/proc/self/fd/${this.#directory}`;
+  }
+
   #indices(): number[] {
     try {
-      const names = readdirSync(this.#rotation.directory).filter((name) => name.startsWith(`${this.#name}.`));
+      const names = readdirSync(this.#where).filter((name) => name.startsWith(`${this.#name}.`));
       return names
         .map((name) => name.slice(this.#name.length + 1))
         .filter((rest) => /^[0-9]{1,9}$/.test(rest))
@@ -69,12 +84,12 @@ export class LogFile implements Sink {
   }
 
   #path(index: number): string {
-    return join(this.#rotation.directory, `${this.#name}.${index}`);
+    return join(this.#where, `${this.#name}.${index}`);
   }
 
   #next(): boolean {
     if (this.#fd !== null) {
-      this.close();
+      this.#closeFile();
       this.#index++;
       this.#size = 0;
     }
