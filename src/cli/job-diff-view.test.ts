@@ -8,8 +8,10 @@ const field = (Type: DiffType, Name: string, Old: string, New: string, notes: st
   Annotations: notes,
 });
 const object = (Type: DiffType, Name: string, Fields: FieldDiff[], Objects: ObjectDiff[] = []): ObjectDiff => ({
-  ...{ Type, Name, Fields, Objects },
-  Annotations: null,
+  Type,
+  Name,
+  Fields,
+  Objects,
 });
 const job = (Type: DiffType, rest: Partial<JobDiff>): JobDiff => ({
   ...{ Type, ID: 'svc', Fields: null, Objects: null, TaskGroups: null },
