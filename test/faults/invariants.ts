@@ -66,9 +66,10 @@ export class Invariants {
   /** 1, by what runs now, and by what the tasks themselves noticed at any time. */
   async oneInstance(agent: AgentProcess): Promise<void> {
     // a process that ends between two looks at /proc can seem to be two: what is really twice stays so
-    const twice = doubles();
+    const ours = new Set(allocationsIn(agent));
+    const twice = doubles(ours);
     if (twice.length > 0) await new Promise((resolve) => setTimeout(resolve, 200));
-    const still = doubles().filter((found) => twice.includes(found));
+    const still = doubles(ours).filter((found) => twice.includes(found));
     if (still.length > 0) throw new Error(`invariant 1: running twice: ${still.join(', ')}`);
     for (const allocId of allocationsIn(agent)) {
       const double = join(agent.directory, 'data/alloc', allocId, 'alloc/data/double');
@@ -171,10 +172,10 @@ export class Invariants {
   }
 }
 
-/** `<allocation>/<task>: pid, pid` of what runs more than once. */
-function doubles(): readonly string[] {
+/** `<allocation>/<task>: pid, pid` of what runs more than once. Other agents on this host may run commands inside their tasks: not ours. */
+function doubles(ours: ReadonlySet<string>): readonly string[] {
   const byTask = new Map<string, Instance[]>();
-  for (const one of instances()) {
+  for (const one of instances().filter(({ allocId }) => ours.has(allocId))) {
     const key = `${one.allocId}/${one.task}`;
     byTask.set(key, [...(byTask.get(key) ?? []), one]);
   }
