@@ -48,6 +48,11 @@ describe('validating a job', () => {
       "Task group g validation failed: 1 error occurred:\n\t* Task 2 redefines 't' from task 1\n\n",
     ],
     ['a job without groups', { TaskGroups: [] }, 'Missing job task groups'],
+    [
+      'a task whose directory would be the one above its own',
+      { TaskGroups: [{ Name: 'g', Tasks: [{ ...task, Name: '..' }] }] },
+      'Task group g validation failed: 1 error occurred:\n\t* Task .. validation failed: 1 error occurred:\n\t* Task name ".." is no name of a directory\n\n\n\n',
+    ],
   ])('refuses %s in the recorded words', (_, job, text) => {
     expect(errorsOf(job as Input<Job>)).toEqual([text]);
   });

@@ -19,6 +19,9 @@ export function validateTask(task: Task, group: TaskGroup, job: Job): readonly s
       [task.Name === '', 'Missing task name'],
       [/[/\\]/.test(task.Name), 'Task name cannot include slashes'],
       [task.Name.includes('\0'), 'Task name cannot include null characters'],
+      // Unlike Nomad: a task's directory has its name
+      [task.Name === '.' || task.Name === '..', `Task name ${JSON.stringify(task.Name)} is no name of a directory`],
+      [task.Name.length > 200, `Task name of ${task.Name.length} characters is too long: at most 200`],
       [task.Name === 'alloc', 'Task name "alloc" is reserved: it is the name of the shared directory'],
       [task.Driver === '', 'Missing task driver'],
       [task.KillTimeout < 0, 'KillTimeout must be a positive value'],
