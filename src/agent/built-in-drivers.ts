@@ -15,7 +15,11 @@ import { createSupervisor } from '../supervise/supervisor.ts';
 import type { AgentConfig } from './config.ts';
 import { openPluginDrivers } from './plugin-drivers.ts';
 
-const builtInDrivers: readonly DriverPlugin[] = [exec, mockDriver, rawExec] as unknown as readonly DriverPlugin[];
+export const builtInDrivers: readonly DriverPlugin[] = [
+  exec,
+  mockDriver,
+  rawExec,
+] as unknown as readonly DriverPlugin[];
 
 export interface BuiltInDrivers {
   readonly drivers: ReadonlyMap<string, ClientDriver>;
@@ -41,28 +45,27 @@ export async function openBuiltInDrivers(
     ...(Object.keys(client.chrootEnv).length === 0 ? {} : { systemPaths: client.chrootEnv }),
   });
   const deps = { supervisor, isolation, stateDirectory: join(stateDirectory, 'tasks'), log };
-  const drivers = new Map<string, ClientDriver>();
+  const names = new Set(builtInDrivers.map(({ pluginName }) => pluginName));
+  const external = await openPluginDrivers(config, stateDirectory, deps, names);
+  const drivers = new Map<string, ClientDriver>(external.drivers);
   for (const plugin of builtInDrivers) {
+    if (drivers.has(plugin.pluginName)) continue;
     try {
       drivers.set(plugin.pluginName, openDriver(plugin, pluginConfig(config, plugin.pluginName), deps));
     } catch (error) {
+      await external.close();
       throw new Fault('invalid', messageOf(error), { cause: error });
     }
   }
-  const external = await openPluginDrivers(config, stateDirectory, deps, drivers);
-  const replaced = [...drivers].filter(([name]) => external.drivers.has(name));
-  for (const [, { engine }] of replaced) await engine.close();
-  const all = new Map([...drivers, ...external.drivers]);
   return {
-    drivers: all,
+    drivers,
     isolation,
     supervisor,
     async sweep(known) {
       await sweepStarts(deps, known);
     },
     async close() {
-      await external.close();
-      for (const [name, { engine }] of drivers) if (!external.drivers.has(name)) await engine.close();
+      await Promise.all([...drivers.values()].map(({ engine }) => engine.close()));
       await supervisor.close();
     },
   };

@@ -19,12 +19,12 @@ export interface PluginDrivers {
   close(): Promise<void>;
 }
 
-/** `builtIn`: drivers of this program, which a plugin of the same name and no lower version replaces. */
+/** `builtIn`: names of drivers of this program; a plugin of such a name takes its place, also while it cannot be used. */
 export async function openPluginDrivers(
   config: AgentConfig,
   stateDirectory: string,
   deps: DriverDeps,
-  builtIn: ReadonlyMap<string, ClientDriver>,
+  builtIn: ReadonlySet<string>,
 ): Promise<PluginDrivers> {
   const log = deps.log.child('plugin');
   const found = await findPlugins(config.pluginDir, new Set(Object.keys(config.plugins)), log);
@@ -51,7 +51,7 @@ export async function openPluginDrivers(
   const drivers = new Map<string, ClientDriver>();
   for (const each of opened) {
     const { name } = each.engine.info;
-    if (!replaces(each, drivers.get(name) ?? builtIn.get(name))) {
+    if (!replaces(each, drivers.get(name))) {
       log.warn('a plugin is not used: there is a newer driver of its name', {
         driver: name,
         version: each.engine.info.version,

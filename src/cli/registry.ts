@@ -23,6 +23,7 @@ export const commands: { readonly [words: string]: Entry } = {
   'config validate': entry('Check agent configuration files', () => import('./config-validate.ts')),
   'deployment list': entry('List the roll-outs of job versions', () => import('./deployment-list.ts')),
   'deployment status': entry('Show how far a roll-out is', () => import('./deployment-status.ts')),
+  'driver serve': entry('Serve a built-in driver as a plugin', () => import('./driver-serve.ts')),
   'eval list': entry('List evaluations', () => import('./eval-list.ts')),
   'eval status': entry('Show an evaluation and why something could not be placed', () => import('./eval-status.ts')),
   fmt: entry('Put job and agent files into the canonical layout', () => import('./fmt.ts')),

@@ -1,5 +1,5 @@
-/** One line of a plugin's stderr as a log entry: JSON with hclog's keys, a `[WARN]` prefix, or plain text (debug). Pure. */
-import type { LogFields, LogLevel } from '../lib/log.ts';
+/** Log entries between a plugin and its host, one line each: JSON with hclog's keys, a `[WARN]` prefix, or plain text (debug). Pure. */
+import type { LogEntry, LogFields, LogLevel } from '../lib/log.ts';
 
 export interface PluginLine {
   readonly level: LogLevel;
@@ -41,4 +41,18 @@ function parseJsonLine(line: string): PluginLine | null {
 
 function levelOf(word: unknown): LogLevel {
   return levels.find((level) => level === String(word).toLowerCase()) ?? 'debug';
+}
+
+/** As a host reads it: the time with exactly six digits of a second, else the line is shown raw. */
+export function formatHclog({ time, level, name, message, fields }: LogEntry): string {
+  const stamp = new Date(time).toISOString().replace(/\.(\d{3})Z$/, '.$1000Z');
+  const texts = Object.entries(fields).map(([key, value]) => [key, value instanceof Error ? value.message : value]);
+  const entry = {
+    ...Object.fromEntries(texts),
+    '@level': level,
+    '@message': message,
+    ...(name === '' ? {} : { '@module': name }),
+    '@timestamp': stamp,
+  };
+  return JSON.stringify(entry, (_, value) => (typeof value === 'bigint' ? value.toString() : value));
 }

@@ -56,5 +56,7 @@ function isEmpty(value: unknown): boolean {
 
 /** JSON is HCL, but for templates in strings. */
 function literalText(value: unknown): string {
-  return JSON.stringify(value).replaceAll('${', () => '$${').replaceAll('%{', '%%{');
+  return JSON.stringify(value)
+    .replaceAll('${', () => '$${')
+    .replaceAll('%{', '%%{');
 }

@@ -57,3 +57,13 @@ export function healthService(): UntypedServiceImplementation {
     }),
   } as UntypedServiceImplementation;
 }
+
+/** Streams that hosts open and on which a driver has nothing to say: held open until the host goes. */
+export function openStreams(name: string): UntypedServiceImplementation {
+  const hold = (call: { on(event: string, listener: () => void): unknown; end(): void; resume?(): unknown }): void => {
+    call.on('error', () => {});
+    call.on('end', () => call.end());
+    if ('read' in call) call.resume?.();
+  };
+  return { [name]: hold } as unknown as UntypedServiceImplementation;
+}

@@ -11,13 +11,13 @@ import type { EngineDriver } from '../../driver/contract.ts';
 import { BasePlugin } from '../../driver/gen/nomad/base_pb.ts';
 import { Driver } from '../../driver/gen/nomad/driver_pb.ts';
 import { Health } from '../../driver/gen/plugin/health_pb.ts';
-import { GRPCController } from '../../driver/gen/plugin/plugin_pb.ts';
+import { GRPCBroker, GRPCController, GRPCStdio } from '../../driver/gen/plugin/plugin_pb.ts';
 import { cookie, formatHandshake } from '../../driver/handshake.ts';
 import { Fault } from '../../lib/fault.ts';
 import type { DriverDeps, DriverPlugin } from '../driver-plugin.ts';
 import { channelOptions, serviceDefinition } from '../rpc.ts';
 import { decodeValue } from '../wire-config.ts';
-import { baseService, controllerService, healthService } from './base-service.ts';
+import { baseService, controllerService, healthService, openStreams } from './base-service.ts';
 import { driverService } from './driver-service.ts';
 
 export interface Serving {
@@ -27,7 +27,12 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-export async function serveOnSocket(plugin: DriverPlugin, deps: DriverDeps): Promise<Serving> {
+/** `lend` is asked at the first configuration: whoever only asks for name and options costs nothing. */
+export async function serveOnSocket(
+  plugin: DriverPlugin,
+  lend: DriverDeps | (() => Promise<DriverDeps>),
+): Promise<Serving> {
+  let deps: Promise<DriverDeps> | null = null;
   const directory = await mkdtemp(join(process.env['PLUGIN_UNIX_SOCKET_DIR'] ?? tmpdir(), 'plugin'));
   const socketPath = join(directory, 'driver.sock');
   let driver: EngineDriver | null = null;
@@ -39,17 +44,21 @@ export async function serveOnSocket(plugin: DriverPlugin, deps: DriverDeps): Pro
     plugin,
     version: '0.1.0',
     configure: async (bytes: Uint8Array) => {
-      const next = plugin.create(decodeValue(plugin.configSchema, bytes), deps);
+      const options = decodeValue(plugin.configSchema, bytes);
+      deps ??= typeof lend === 'function' ? lend() : Promise.resolve(lend);
+      const next = plugin.create(options, await deps);
       // hosts send the same options several times: tasks must not be lost over that
       if (driver === null) driver = next;
       else await next.close();
     },
     shutdown: () => end(),
   };
-  const server = new Server(channelOptions);
+  const server = new Server({ ...channelOptions });
   server.addService(serviceDefinition(BasePlugin), baseService(hooks));
   server.addService(serviceDefinition(GRPCController), controllerService(hooks));
   server.addService(serviceDefinition(Health), healthService());
+  server.addService(serviceDefinition(GRPCBroker), openStreams('startStream'));
+  server.addService(serviceDefinition(GRPCStdio), openStreams('streamStdio'));
   server.addService(
     serviceDefinition(Driver),
     driverService({
@@ -77,7 +86,7 @@ export async function serveOnSocket(plugin: DriverPlugin, deps: DriverDeps): Pro
 }
 
 /** The plugin as a program: `await servePlugin(plugin, deps)` is its whole main. Resolves when the host has asked for its end. */
-export async function servePlugin(plugin: DriverPlugin, deps: DriverDeps): Promise<void> {
+export async function servePlugin(plugin: DriverPlugin, deps: DriverDeps | (() => Promise<DriverDeps>)): Promise<void> {
   if (process.env[cookie.name] !== cookie.value) {
     process.stderr.write(
       `This is the task driver plugin ${plugin.pluginName}. It is not started by hand: put it into the agent's plugin_dir.\n`,
