@@ -1,4 +1,4 @@
-import { Fault } from '../lib/fault.ts';
+import { Fault, isFault } from '../lib/fault.ts';
 import type { Connection } from './connection.ts';
 import type { ExecEnd, ShimExec } from './contract.ts';
 import { clientFrame, u8, u16, u32, WINDOW } from './wire.ts';
@@ -89,4 +89,12 @@ export class ExecSession implements ShimExec {
     this.#wakeReader();
     this.#wakeWriter();
   }
+}
+
+/** The shim says which call failed; whoever asked wants to hear which program, as Nomad's clients know it. */
+export function namingProgram(error: unknown, program: string): unknown {
+  const why = isFault(error) ? /^execve: (.)(.*)$/.exec(error.message) : null;
+  if (why === null) return error;
+  const { kind } = error as Fault;
+  return new Fault(kind, `fork/exec ${program}: ${why[1]!.toLowerCase()}${why[2]}`, { cause: error });
 }

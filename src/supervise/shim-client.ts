@@ -1,7 +1,7 @@
 import { Fault, isFault } from '../lib/fault.ts';
 import { Connection } from './connection.ts';
 import type { ExecSpec, ExitRecord, Shim, ShimExec, ShimStatus, TaskEnd } from './contract.ts';
-import { ExecSession } from './exec-session.ts';
+import { ExecSession, namingProgram } from './exec-session.ts';
 import { exitRecord, parseJson, shimStatus } from './exit-record.ts';
 import { encodeExec, tag } from './start-fields.ts';
 import { clientFrame, concat, type Frame, field, readU32, shimFrame, u32 } from './wire.ts';
@@ -93,7 +93,7 @@ export class ShimClient implements Shim {
       return session;
     } catch (error) {
       connection.close();
-      throw error;
+      throw namingProgram(error, spec.command[0] ?? '');
     }
   }
 

@@ -1,5 +1,6 @@
 /** Scaling policies: they stand in the jobs, and are read from there. */
 import type { Job } from '../../model/job.ts';
+import { jobId } from '../../model/job-id.ts';
 import { ScalingPolicy } from '../../model/scaling-policy.ts';
 import type { ServerSnapshot } from '../../state/server-tables.ts';
 import { tablesIndex } from '../blocking.ts';
@@ -7,7 +8,6 @@ import { idOrder } from '../listing.ts';
 import type { ApiRequest } from '../request.ts';
 import { type Route, readMethods } from '../route.ts';
 import { shapeOf } from '../visible.ts';
-import { jobRows } from './jobs.ts';
 
 const access = { capability: 'list-scaling-policies', scope: 'query' } as const;
 
@@ -24,15 +24,18 @@ function policiesOf(job: Job): readonly PolicyRow[] {
   return policies.map((policy) => ({ ...policy, job }));
 }
 
-function* policyRows(snapshot: ServerSnapshot, request: ApiRequest): Iterable<PolicyRow> {
-  for (const job of jobRows(snapshot, request)) yield* policiesOf(job);
+/** Of the jobs of the namespace the request names, or of all. */
+export function* policyRows(snapshot: ServerSnapshot, { namespace }: ApiRequest): Iterable<PolicyRow> {
+  const all = namespace === '*';
+  for (const job of snapshot.scan('jobs', all ? {} : { prefix: jobId(namespace, '') })) yield* policiesOf(job);
 }
 
 /** `type` is the beginning of a type; `job` the whole id of a job. */
 function admits({ query }: ApiRequest): (row: PolicyRow) => boolean {
   const job = query.text('job');
   const type = query.text('type');
-  return (row) => (job === '' || row.job.ID === job) && row.Type.startsWith(type);
+  const prefix = query.text('prefix');
+  return (row) => (job === '' || row.job.ID === job) && row.Type.startsWith(type) && row.ID.startsWith(prefix);
 }
 
 const stub = ({ ID, Enabled, Type, Target, CreateIndex, ModifyIndex }: PolicyRow): object => ({

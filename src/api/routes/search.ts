@@ -1,4 +1,5 @@
 import { Fault } from '../../lib/fault.ts';
+import type { Job } from '../../model/job.ts';
 import { jobId } from '../../model/job-id.ts';
 import { noun, string } from '../../model/schema.ts';
 import type { ServerSnapshot } from '../../state/server-tables.ts';
@@ -7,6 +8,7 @@ import { decodeBody } from '../body.ts';
 import type { ApiRequest } from '../request.ts';
 import { type ReadRoute, type Route, writeMethods } from '../route.ts';
 import { withState } from '../shared-answers.ts';
+import { policyRows } from './scaling.ts';
 
 const SearchRequest = noun('SearchRequest', { Prefix: string(), Text: string(), Context: string() });
 const maximumMatches = 20;
@@ -31,6 +33,10 @@ function* names(rows: Iterable<{ readonly Name: string }>): Iterable<string> {
   for (const row of rows) yield row.Name;
 }
 
+function* policyIds(snapshot: ServerSnapshot, prefix: string, request: ApiRequest): Iterable<string> {
+  for (const { ID } of policyRows(snapshot, request)) if (ID.startsWith(prefix)) yield ID;
+}
+
 const nothing: Finder = () => [];
 
 /** In the order in which the reference names them. What is not served yet has no matches. */
@@ -43,7 +49,7 @@ const contexts: { readonly [context: string]: Finder } = {
   deployment: (snapshot, prefix, request) => ids(snapshot.scan('deployments', { prefix }), request),
   plugins: nothing,
   volumes: nothing,
-  scaling_policy: nothing,
+  scaling_policy: (snapshot, prefix, request) => policyIds(snapshot, prefix, request),
   vars: nothing,
   namespaces: (snapshot, prefix) => names(snapshot.scan('namespaces', { prefix })),
   host_volumes: nothing,
@@ -92,7 +98,40 @@ const route: ReadRoute = {
   read: search,
 };
 
-/** Fuzzy: jobs, nodes, namespaces and pools whose name contains the text; a job also by its groups, tasks and drivers. */
+/** What of a task's options its driver runs: context → option. */
+const programs: readonly (readonly [context: string, option: string])[] = [
+  ['images', 'image'],
+  ['images', 'image_path'],
+  ['commands', 'command'],
+  ['classes', 'class'],
+];
+
+interface Named {
+  readonly context: string;
+  readonly name: string;
+  readonly scope: readonly string[];
+}
+
+/** Everything in a job that a fuzzy search finds, each with where it stands. */
+function* namesInJob(job: Job): Iterable<Named> {
+  const place = [job.Namespace, job.ID];
+  for (const group of job.TaskGroups ?? []) {
+    const inGroup = [...place, group.Name];
+    yield { context: 'groups', name: group.Name, scope: place };
+    for (const { Name } of group.Services ?? []) yield { context: 'services', name: Name, scope: inGroup };
+    for (const task of group.Tasks ?? []) {
+      const inTask = [...inGroup, task.Name];
+      yield { context: 'tasks', name: task.Name, scope: inGroup };
+      for (const { Name } of task.Services ?? []) yield { context: 'services', name: Name, scope: inTask };
+      for (const [context, option] of programs) {
+        const value = task.Config?.[option];
+        if (typeof value === 'string') yield { context, name: value, scope: inTask };
+      }
+    }
+  }
+}
+
+/** Fuzzy: jobs, nodes, namespaces and pools whose name contains the text; a job also by what is in it. */
 function fuzzySearch(snapshot: ServerSnapshot, request: ApiRequest) {
   const body = decodeBody(request, SearchRequest);
   const text = (body.Text ?? '').toLowerCase();
@@ -107,11 +146,8 @@ function fuzzySearch(snapshot: ServerSnapshot, request: ApiRequest) {
   for (const job of snapshot.scan('jobs')) {
     if (request.namespace !== '*' && job.Namespace !== request.namespace) continue;
     take('jobs', job.Name, [job.Namespace, job.ID]);
-    for (const group of job.TaskGroups ?? []) {
-      if (context === 'jobs') break;
-      take('groups', group.Name, [job.Namespace, job.ID]);
-      for (const task of group.Tasks ?? []) take('tasks', task.Name, [job.Namespace, job.ID, group.Name]);
-    }
+    if (context === 'jobs') continue;
+    for (const { context: name, name: id, scope } of namesInJob(job)) take(name, id, scope);
   }
   for (const node of snapshot.scan('nodes')) take('nodes', node.Name, [node.ID]);
   for (const { Name } of snapshot.scan('namespaces')) take('namespaces', Name);
