@@ -9,6 +9,13 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const drover = join(root, 'bin/drover.js');
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Ended when the measurement is interrupted. */
+const live = new Set();
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, async () => {
+    await Promise.all([...live].map((agent) => agent.dispose()));
+    process.exit(1);
+  });
 const cgroupParent = `drover-bench-${process.pid}`;
 
 async function freePort() {
@@ -29,6 +36,7 @@ export class Agent {
     mkdirSync(join(directory, 'data'));
     chmodSync(directory, 0o755);
     const agent = new Agent(directory, await freePort(), args);
+    live.add(agent);
     await agent.again();
     return agent;
   }
@@ -100,6 +108,7 @@ export class Agent {
   }
 
   async dispose() {
+    live.delete(this);
     if (this.args.includes('-client')) await this.stopJobs().catch(() => {});
     await this.kill('SIGINT');
     endHolders(this.directory);
