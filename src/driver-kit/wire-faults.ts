@@ -7,7 +7,7 @@ import { anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { RecoverableErrorSchema } from '../driver/gen/nomad/structs_pb.ts';
 import { StatusSchema } from '../driver/gen/plugin/status_pb.ts';
-import { Fault, type FaultKind, isFault, messageOf } from '../lib/fault.ts';
+import { Fault, faultKinds, isFault, messageOf } from '../lib/fault.ts';
 
 /** What Go hosts and plugins say and look for. */
 const taskNotFound = 'task not found for given id';
@@ -15,15 +15,6 @@ const taskNotFound = 'task not found for given id';
 const kindKey = 'drover-fault-kind';
 const textKey = 'drover-fault-text-bin';
 const detailsKey = 'grpc-status-details-bin';
-const kinds: readonly FaultKind[] = [
-  'invalid',
-  'denied',
-  'not_found',
-  'exists',
-  'conflict',
-  'unsupported',
-  'unavailable',
-];
 
 export interface WireError {
   readonly code: number;
@@ -55,7 +46,7 @@ export function errorFromWire(error: unknown): unknown {
   const said = metadata.get(kindKey)[0];
   const text = metadata.get(textKey)[0];
   const message = text instanceof Buffer ? text.toString() : details;
-  const kind = kinds.find((each) => each === said) ?? (details.includes(taskNotFound) ? 'not_found' : 'invalid');
+  const kind = faultKinds.find((each) => each === said) ?? (details.includes(taskNotFound) ? 'not_found' : 'invalid');
   return new Fault(kind, message, { cause: error, recoverable: isRecoverable(metadata) });
 }
 

@@ -32,6 +32,31 @@ interface Mark {
   readonly column: number;
 }
 
+/** How the parts of an object or array are separated, and what is said where they are not. */
+interface Form {
+  readonly close: number;
+  readonly missing: string;
+  readonly expected: string;
+  readonly trailing: string;
+  readonly needed: string;
+}
+
+const objectForm: Form = {
+  close: 125,
+  missing: 'Missing attribute separator',
+  expected: 'properties are separated by a comma, and "}" ends the object',
+  trailing: 'Trailing comma in object',
+  needed: 'after a comma another property must follow',
+};
+
+const arrayForm: Form = {
+  close: 93,
+  missing: 'Missing item separator',
+  expected: 'items are separated by a comma, and "]" ends the array',
+  trailing: 'Trailing comma in array',
+  needed: 'after a comma another item must follow',
+};
+
 class JsonReader {
   readonly diagnostics: Diagnostic[] = [];
   readonly #file: SourceFile;
@@ -204,23 +229,26 @@ class JsonReader {
       this.#skipBlanks();
       const value = this.#value();
       if (name.kind === 'string') properties.push({ name: name.value, nameRange: name.range, value });
-      this.#skipBlanks();
-      const next = this.#bytes[this.#at];
-      if (next === 44) {
-        const comma = this.#mark();
-        this.#step();
-        const range = this.#since(comma);
-        this.#skipBlanks();
-        if (this.#bytes[this.#at] === 125) {
-          this.#problem(range, 'Trailing comma in object', 'after a comma another property must follow');
-          return this.#recover(openRange);
-        }
-      } else if (next !== 125) {
-        if (this.diagnostics.length === before)
-          this.#refuse('Missing attribute separator', 'properties are separated by a comma, and "}" ends the object');
-        return this.#recover(openRange);
-      }
+      if (!this.#separated(objectForm, before)) return this.#recover(openRange);
     }
+  }
+
+  /** Behind a part: a comma and another part, or the closing bracket ahead. `before`: how many problems there were before the part. */
+  #separated(form: Form, before: number): boolean {
+    this.#skipBlanks();
+    const next = this.#bytes[this.#at];
+    if (next === form.close) return true;
+    if (next !== 44) {
+      if (this.diagnostics.length === before) this.#refuse(form.missing, form.expected);
+      return false;
+    }
+    const comma = this.#mark();
+    this.#step();
+    const range = this.#since(comma);
+    this.#skipBlanks();
+    if (this.#bytes[this.#at] !== form.close) return true;
+    this.#problem(range, form.trailing, form.needed);
+    return false;
   }
 
   #closeObject(from: Mark, openRange: SourceRange, properties: JsonProperty[]): JsonNode {
@@ -242,22 +270,7 @@ class JsonReader {
       }
       const before = this.diagnostics.length;
       items.push(this.#value());
-      this.#skipBlanks();
-      const next = this.#bytes[this.#at];
-      if (next === 44) {
-        const comma = this.#mark();
-        this.#step();
-        const range = this.#since(comma);
-        this.#skipBlanks();
-        if (this.#bytes[this.#at] === 93) {
-          this.#problem(range, 'Trailing comma in array', 'after a comma another item must follow');
-          return this.#recover(openRange);
-        }
-      } else if (next !== 93) {
-        if (this.diagnostics.length === before)
-          this.#refuse('Missing item separator', 'items are separated by a comma, and "]" ends the array');
-        return this.#recover(openRange);
-      }
+      if (!this.#separated(arrayForm, before)) return this.#recover(openRange);
     }
   }
 }

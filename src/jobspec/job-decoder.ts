@@ -15,7 +15,7 @@ import {
 } from '../hcl/index.ts';
 import { compareText } from '../lib/order.ts';
 import { ScalingPolicy } from '../model/scaling-policy.ts';
-import { bool, type Field, float, type Noun, string } from '../model/schema.ts';
+import { bool, type Field, float, type Noun, string, zeroOf } from '../model/schema.ts';
 import { fieldValue } from './attribute-value.ts';
 import { blockAttributes } from './block-attributes.ts';
 import { bodySchema, writtenRows } from './body-schema.ts';
@@ -185,17 +185,6 @@ export const emptyRow = (noun: Noun): Row =>
 
 /** What the JSON form says of a field that the file does not mention. */
 function absent(field: Field<unknown>): unknown {
-  if (field.optional) return null;
-  switch (field.kind) {
-    case 'string':
-      return '';
-    case 'int':
-    case 'float':
-    case 'duration':
-      return 0;
-    case 'bool':
-      return false;
-    default:
-      return null;
-  }
+  if (field.optional || field.kind === 'bytes') return null;
+  return zeroOf(field.kind) ?? null;
 }

@@ -1,5 +1,15 @@
 /** What the *caller* does next decides the kind: mend the request, ask for rights, look elsewhere, retry later, … */
-export type FaultKind = 'invalid' | 'denied' | 'not_found' | 'exists' | 'conflict' | 'unsupported' | 'unavailable';
+export type FaultKind = (typeof faultKinds)[number];
+
+export const faultKinds = [
+  'invalid',
+  'denied',
+  'not_found',
+  'exists',
+  'conflict',
+  'unsupported',
+  'unavailable',
+] as const;
 
 export interface FaultOptions {
   /** The exact text and status an API client of Nomad expects, where that differs from what the kind gives. */

@@ -1,5 +1,5 @@
 import type { Json } from '../lib/json.ts';
-import type { Field, FieldTable, Infer, Input, IntegerType, Noun } from './schema.ts';
+import { type Field, type FieldTable, type Infer, type Input, type IntegerType, type Noun, zeroOf } from './schema.ts';
 
 /** A value of the wrong kind, named as Go's decoder names it; `path` as in `Job.TaskGroups.Tasks.Name`. */
 export interface DecodeProblem {
@@ -135,22 +135,8 @@ function readMap(item: Field<unknown>, json: Json, place: Place): unknown {
 
 /** null among the items: zero for plain values as in Go; for objects a problem, since nothing could be meant by it. */
 function emptyItem(item: Field<unknown>, place: Place): unknown {
-  switch (item.kind) {
-    case 'any':
-      return null;
-    case 'string':
-    case 'bytes':
-      return '';
-    case 'int':
-    case 'float':
-    case 'duration':
-      return 0;
-    case 'bool':
-      return false;
-    default:
-      if (item.nullable) return null;
-      return wrong(null, place, goType(item));
-  }
+  if (item.kind === 'any') return null;
+  return zeroOf(item.kind) ?? (item.nullable ? null : wrong(null, place, goType(item)));
 }
 
 function wrong(json: Json, place: Place, type: string): undefined {

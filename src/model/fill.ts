@@ -1,4 +1,4 @@
-import type { Field, FieldTable, Infer, Input, Noun } from './schema.ts';
+import { type Field, type FieldTable, type Infer, type Input, type Noun, zeroOf } from './schema.ts';
 
 /**
  * Fills what the input leaves open, by the table alone: `fallback`, else the kind's zero; rows that only callers send go, empty
@@ -50,17 +50,8 @@ function emptyValue(field: Field<unknown>): unknown {
   if (field.fallback !== undefined) return field.fallback;
   if (field.nullable) return null;
   switch (field.kind) {
-    case 'string':
-    case 'bytes':
-      return '';
     case 'time':
       return '0001-01-01T00:00:00Z';
-    case 'int':
-    case 'float':
-    case 'duration':
-      return 0;
-    case 'bool':
-      return false;
     case 'list':
       return [];
     case 'map':
@@ -69,6 +60,8 @@ function emptyValue(field: Field<unknown>): unknown {
       return fillObject(field.noun!, {});
     case 'any':
       return null;
+    default:
+      return zeroOf(field.kind);
   }
 }
 

@@ -19,6 +19,23 @@ export type FieldKind =
   | 'map'
   | 'object';
 
+/** Go's zero of a plain kind: what is meant where nothing was said. undefined: the kind has none that is plain. */
+export function zeroOf(kind: FieldKind): '' | 0 | false | undefined {
+  switch (kind) {
+    case 'string':
+    case 'bytes':
+      return '';
+    case 'int':
+    case 'float':
+    case 'duration':
+      return 0;
+    case 'bool':
+      return false;
+    default:
+      return undefined;
+  }
+}
+
 /**
  * How a field is written in a job file: an attribute, a block, a repeated block, the label of its block, a map that is a
  * block or an attribute (`meta = { … }`), or a free-form body without a schema (`config`).

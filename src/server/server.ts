@@ -54,12 +54,6 @@ export interface Server extends ServerCommands {
    * was right. Default: true.
    */
   connection(options?: { readonly mayJoin: boolean }): ServerConnection;
-  setJobStability(request: {
-    readonly namespace: string;
-    readonly id: string;
-    readonly version: number;
-    readonly stable: boolean;
-  }): Promise<{ readonly index: number }>;
   /** How much is waiting to be scheduled: for metrics. */
   evaluationCounts(): {
     readonly ready: number;

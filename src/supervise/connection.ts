@@ -4,7 +4,7 @@ import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Fault, type FaultKind } from '../lib/fault.ts';
+import { Fault, faultKinds } from '../lib/fault.ts';
 import { parseJson } from './exit-record.ts';
 import {
   clientFrame,
@@ -23,15 +23,6 @@ import {
 
 const OLDEST = 1;
 const decoder = new TextDecoder();
-const faultKinds: readonly FaultKind[] = [
-  'invalid',
-  'denied',
-  'not_found',
-  'exists',
-  'conflict',
-  'unsupported',
-  'unavailable',
-];
 
 /** Longest path a unix socket address holds here. */
 const PATH_MAX = process.platform === 'darwin' ? 103 : 107;

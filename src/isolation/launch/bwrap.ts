@@ -2,11 +2,11 @@
  * bubblewrap, started under the task's own host uid (the shim drops to it first: bwrap started by root keeps the host's uid 0 underneath).
  * bwrap makes the namespaces and the view of files; the verifier inside takes the filter and becomes the task.
  */
-import type { ResourceLimit } from '../rlimits.ts';
+import { handedToTask, type TaskPrivileges, verifierInside } from './inside.ts';
 import type { Launch, LaunchRequest } from './launch.ts';
 import type { SystemPath } from './system-paths.ts';
 
-export interface BwrapOptions {
+export interface BwrapOptions extends TaskPrivileges {
   /** Absolute path of bwrap, and its version. */
   readonly program: string;
   readonly version: string;
@@ -15,16 +15,10 @@ export interface BwrapOptions {
   readonly system: readonly SystemPath[];
   /** Whom the task believes to be. */
   readonly inside: { readonly uid: number; readonly gid: number };
-  readonly seccomp: Uint8Array | null;
-  readonly capabilities: bigint;
-  /** Their names. */
+  /** Names of the capabilities. */
   readonly added?: readonly string[];
   readonly cgroupNamespace: boolean;
-  readonly rlimits: readonly ResourceLimit[];
 }
-
-/** Where the verifier is inside: a read-only bind that only it needs. */
-const verifierInside = '/run/drover-verify';
 
 export function bwrapLaunch(request: LaunchRequest, options: BwrapOptions): Launch {
   return {
@@ -39,24 +33,7 @@ export function bwrapLaunch(request: LaunchRequest, options: BwrapOptions): Laun
     ],
     env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
     workDir: '/',
-    identity: {
-      ...(request.user === null ? {} : request.user),
-      oomScoreAdj: request.oomScoreAdj,
-      rlimits: options.rlimits,
-      // of sessions that enter later; bwrap itself is started without
-      noNewPrivs: true,
-      capabilities: options.capabilities,
-      ...(options.seccomp === null ? {} : { seccomp: options.seccomp }),
-    },
-    inside: {
-      command: request.command,
-      env: request.env,
-      workDir: request.workDir || '/',
-      noNewPrivs: true,
-      capabilities: options.capabilities,
-      seccomp: options.seccomp,
-      rlimits: options.rlimits,
-    },
+    ...handedToTask(request, options),
     joinsCgroup: true,
     network: request.network !== null && request.network !== 'none' ? request.network.path : null,
     pidNamespace: false,

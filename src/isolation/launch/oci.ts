@@ -2,11 +2,11 @@
  * An OCI runtime (crun, runc): `create` makes the container with the verifier as its process, `start` lets that look around, the shim's
  * `go` lets it become the task. Source: the OCI runtime specification 1.0.2.
  */
-import type { ResourceLimit } from '../rlimits.ts';
+import { handedToTask, type TaskPrivileges, verifierInside } from './inside.ts';
 import type { Launch, LaunchRequest } from './launch.ts';
 import type { SystemPath } from './system-paths.ts';
 
-export interface OciOptions {
+export interface OciOptions extends TaskPrivileges {
   /** `"runc"` */
   readonly program: string;
   /** `"runc version 1.1.5"` */
@@ -17,13 +17,10 @@ export interface OciOptions {
   readonly inside: { readonly uid: number; readonly gid: number };
   /** Host ids: of the task's user, and of root inside; null: no user namespace, ids are the host's. */
   readonly mapping: { readonly user: number; readonly root: number } | null;
-  readonly seccomp: Uint8Array | null;
-  /** The same as an OCI profile. */
+  /** The filter as an OCI profile. */
   readonly profile: unknown;
-  readonly capabilities: bigint;
-  /** Their names. */
+  /** Names of the capabilities. */
   readonly added: readonly string[];
-  readonly rlimits: readonly ResourceLimit[];
   /** Letters, digits, `.`, `-`, `_`. */
   readonly containerId: string;
   /** `/drover.slice/<name>`: the group that exists already; null: none. */
@@ -37,8 +34,6 @@ export interface OciLaunch {
   readonly bundle: string;
 }
 
-const verifierInside = '/run/drover-verify';
-
 export function ociLaunch(request: LaunchRequest, options: OciOptions): OciLaunch {
   const bundle = `${request.stateDirectory}/bundle`;
   const pidFile = `${request.stateDirectory}/container.pid`;
@@ -49,24 +44,7 @@ export function ociLaunch(request: LaunchRequest, options: OciOptions): OciLaunc
     command: [...tool, 'create', '--bundle', bundle, '--pid-file', pidFile, '--preserve-fds', '1', id],
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
     workDir: '/',
-    // of sessions that enter later; the runtime itself runs as the agent
-    identity: {
-      ...(request.user === null ? {} : request.user),
-      oomScoreAdj: request.oomScoreAdj,
-      rlimits: options.rlimits,
-      noNewPrivs: true,
-      capabilities: options.capabilities,
-      ...(options.seccomp === null ? {} : { seccomp: options.seccomp }),
-    },
-    inside: {
-      command: request.command,
-      env: request.env,
-      workDir: request.workDir || '/',
-      noNewPrivs: true,
-      capabilities: options.capabilities,
-      seccomp: options.seccomp,
-      rlimits: options.rlimits,
-    },
+    ...handedToTask(request, options),
     joinsCgroup: true,
     // the container joins it by itself
     network: null,
