@@ -31,6 +31,7 @@ export const commands: { readonly [words: string]: Entry } = {
   'job deployments': entry('List the roll-outs of a job', () => import('./job-deployments.ts')),
   'job eval': entry('Have the scheduler look at a job again', () => import('./job-eval.ts')),
   'job history': entry('List the versions of a job', () => import('./job-history.ts')),
+  'job import': entry('Make a job file from a Compose file', () => import('./job-import.ts')),
   'job init': entry('Write an example job file', () => import('./job-init.ts')),
   'job inspect': entry('Print a job as the servers keep it', () => import('./job-inspect.ts')),
   'job plan': entry('Show what submitting a job file would change', () => import('./job-plan.ts')),

@@ -105,3 +105,27 @@ describe('drover job schema', () => {
     expect(schema.$defs.Task.additionalProperties).toBe(false);
   });
 });
+
+describe('drover job import', () => {
+  it('prints a job file that can be run, and says on standard error what has no like in a job', () => {
+    const file = write(
+      'compose.yaml',
+      'services:\n  web:\n    image: nginx:1\n    ports: ["8080:80"]\n    container_name: web\n',
+    );
+    const made = run(['job', 'import', '-name', 'shop', file]);
+    expect([made.status, made.stderr]).toEqual([
+      0,
+      'compose: web.container_name: containers are named after their allocation\n',
+    ]);
+    const parsed = run(['job', 'run', '-output', write('shop.nomad.hcl', made.stdout)]);
+    expect([parsed.status, parsed.stderr]).toEqual([0, '']);
+    expect(JSON.parse(parsed.stdout).Job.TaskGroups[0].Tasks[0].Config).toEqual({ image: 'nginx:1', ports: ['p80'] });
+    expect(run(['fmt', '-check', path.join(folder, 'shop.nomad.hcl')]).status).toBe(0);
+  });
+
+  it('refuses what is no Compose file, with the place', () => {
+    const made = run(['job', 'import', write('broken.yaml', 'services: [\n')]);
+    expect(made.status).toBe(1);
+    expect(made.stderr).toMatch(/broken\.yaml:\d+,\d+: ./);
+  });
+});
