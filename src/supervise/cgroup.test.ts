@@ -5,6 +5,7 @@ import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { ExitRecord, Shim, StartRecord } from './contract.ts';
 import { emptyCgroups, processesIn } from './kill-unit.ts';
 import { locateNative } from './locate.ts';
+import { endOf, scratchRecord } from './scratch-record.ts';
 import { createSupervisor } from './supervisor.ts';
 import { startTimeOf } from './this-host.ts';
 
@@ -65,32 +66,11 @@ describe.skipIf(locateNative('drover-shim') === null || !writable())(
       return directory;
     }
 
-    function record(script: string, more: Partial<StartRecord>): StartRecord {
-      counter += 1;
-      const output = {
-        directory: base,
-        stdout: `t${counter}.stdout`,
-        stderr: `t${counter}.stderr`,
-        maxFiles: 2,
-        maxBytes: 1_000_000,
-      };
-      return {
-        id: `a/${counter}/1`,
-        directory: join(base, `r${counter}`),
-        launcher: { kind: 'direct' },
-        command: ['sh', '-c', script],
-        env: { PATH: '/usr/bin:/bin' },
-        identity: {},
-        cgroups: [],
-        killUnit: { kind: 'session' },
-        output: { mode: 'rotate', ...output },
-        ...more,
-      };
-    }
+    const record = (script: string, more: Partial<StartRecord>) =>
+      scratchRecord(base, ++counter, ['sh', '-c', script], more);
 
     async function end(shim: Shim): Promise<ExitRecord> {
-      const ended = await shim.wait();
-      if (ended.unknown !== null) throw new Error(`${ended.unknown}: ${ended.detail}`);
+      const ended = await endOf(shim);
       await shim.shutdown();
       return ended;
     }

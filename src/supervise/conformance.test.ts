@@ -18,8 +18,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compiledCopy } from './compiled-copy.ts';
-import type { ExitRecord, Shim, ShimExec, StartRecord, Supervisor } from './contract.ts';
+import type { ExitRecord, ShimExec, StartRecord, Supervisor } from './contract.ts';
 import { locateNative } from './locate.ts';
+import { endOf, scratchRecord } from './scratch-record.ts';
 import { createSupervisor } from './supervisor.ts';
 import { isAlive, startTimeOf } from './this-host.ts';
 
@@ -53,40 +54,13 @@ function supervisorOf(kind: Kind): Supervisor {
   return createSupervisor({ kind, fallbackProgram: join(compiled.directory, 'supervise/fallback/main.js') });
 }
 
-function record(command: readonly string[], more: Partial<StartRecord> = {}): StartRecord {
-  const place = directory();
-  return {
-    id: `a/${counter}/00000001`,
-    directory: place,
-    launcher: { kind: 'direct' },
-    command,
-    env,
-    identity: {},
-    cgroups: [],
-    killUnit: { kind: 'session' },
-    output: {
-      mode: 'rotate',
-      directory: base,
-      stdout: `t${counter}.stdout`,
-      stderr: `t${counter}.stderr`,
-      maxFiles: 3,
-      maxBytes: 1_000_000,
-    },
-    ...more,
-  };
-}
-
+const record = (command: readonly string[], more?: Partial<StartRecord>) =>
+  scratchRecord(base, ++counter, command, more);
 const sh = (script: string, more?: Partial<StartRecord>) => record(['sh', '-c', script], more);
 
 function log(of: StartRecord, stream: 'stdout' | 'stderr', index = 0): string {
   if (of.output.mode !== 'rotate') throw new Error('no files');
   return readFileSync(join(of.output.directory, `${of.output[stream]}.${index}`), 'utf8');
-}
-
-async function end(shim: Shim): Promise<ExitRecord> {
-  const ended = await shim.wait();
-  if (ended.unknown !== null) throw new Error(`unknown: ${ended.unknown} ${ended.detail}`);
-  return ended;
 }
 
 async function text(exec: ShimExec): Promise<{ stdout: string; stderr: string }> {
@@ -118,7 +92,7 @@ describe.each(kinds)('the %s shim', (kind) => {
 
   async function run(of: StartRecord): Promise<ExitRecord> {
     const shim = await supervisor.start(of);
-    const ended = await end(shim);
+    const ended = await endOf(shim);
     await shim.shutdown();
     return ended;
   }
@@ -173,7 +147,7 @@ describe.each(kinds)('the %s shim', (kind) => {
     test('is told to a client that connects after the end, and found on disk after the shim is gone', async () => {
       const of = sh('exit 9');
       const shim = await supervisor.start(of);
-      await end(shim);
+      await endOf(shim);
       shim.close();
       const again = await supervisor.recover(of.directory);
       expect(again.state).toBe('ended');
@@ -198,7 +172,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       const shim = await supervisor.start(sh('sleep 60'));
       await shim.held();
       await shim.stop({ signal: SIGTERM, timeoutMs: 5000 });
-      expect(await end(shim)).toMatchObject({ by: 'stop', code: 128 + SIGTERM, signal: SIGTERM });
+      expect(await endOf(shim)).toMatchObject({ by: 'stop', code: 128 + SIGTERM, signal: SIGTERM });
       await shim.shutdown();
     });
 
@@ -208,7 +182,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       await until('trap set', async () => (await shim.status()).stdout.stored > 0n);
       const from = Date.now();
       await shim.stop({ signal: SIGTERM, timeoutMs: 300 });
-      expect(await end(shim)).toMatchObject({ by: 'kill', signal: SIGKILL });
+      expect(await endOf(shim)).toMatchObject({ by: 'kill', signal: SIGKILL });
       expect(Date.now() - from).toBeGreaterThan(250);
       expect(Date.now() - from).toBeLessThan(3000);
       await shim.shutdown();
@@ -219,7 +193,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       await until('trap set', async () => (await shim.status()).stdout.stored > 0n);
       await shim.stop({ timeoutMs: 60_000 });
       await shim.stop({ timeoutMs: 0 });
-      expect(await end(shim)).toMatchObject({ by: 'kill' });
+      expect(await endOf(shim)).toMatchObject({ by: 'kill' });
       await shim.shutdown();
     });
 
@@ -229,7 +203,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       await until('child', async () => (await shim.status()).stdout.stored > 0n);
       const child = Number(log(of, 'stdout'));
       await shim.stop({ timeoutMs: 2000 });
-      await end(shim);
+      await endOf(shim);
       await until('child gone', () => startTimeOf(child) === 0n);
       await shim.shutdown();
     });
@@ -242,7 +216,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       const daemon = Number(log(of, 'stdout'));
       expect(startTimeOf(daemon)).not.toBe(0n);
       await shim.stop({ timeoutMs: 1000 });
-      await end(shim);
+      await endOf(shim);
       expect(startTimeOf(daemon)).toBe(0n);
       await shim.shutdown();
     });
@@ -255,7 +229,7 @@ describe.each(kinds)('the %s shim', (kind) => {
     await shim.signal(SIGUSR1);
     await until('got', () => log(of, 'stdout').includes('got'));
     await shim.signal(SIGKILL);
-    expect(await end(shim)).toMatchObject({ by: 'signal', signal: SIGKILL });
+    expect(await endOf(shim)).toMatchObject({ by: 'signal', signal: SIGKILL });
     await expect(shim.signal(SIGTERM)).rejects.toMatchObject({ kind: 'conflict' });
     await shim.shutdown();
   });
@@ -274,13 +248,13 @@ describe.each(kinds)('the %s shim', (kind) => {
       await until('ran', async () => (await shim.status()).stdout.stored > 0n);
       await expect(shim.go()).rejects.toMatchObject({ kind: 'conflict' });
       await shim.stop();
-      await end(shim);
+      await endOf(shim);
       await shim.shutdown();
     });
 
     test('that is never released ends as never started', async () => {
       const shim = await supervisor.start(sh('echo ran', { gate: { timeoutMs: 200 } }));
-      expect(await end(shim)).toMatchObject({
+      expect(await endOf(shim)).toMatchObject({
         started: false,
         by: 'never-started',
         stdout: { stored: 0n, dropped: 0n },
@@ -293,7 +267,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       const shim = await supervisor.start(sh('echo ran', { gate: { timeoutMs: 20_000 } }));
       await shim.held();
       await shim.stop();
-      expect(await end(shim)).toMatchObject({ started: false, by: 'never-started' });
+      expect(await endOf(shim)).toMatchObject({ started: false, by: 'never-started' });
       await shim.shutdown();
     });
   });
@@ -316,7 +290,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       expect(readdirSync(`/proc/${pid}/fd`).sort()).toEqual(['0', '1', '2']);
       expect(readlinkSync(`/proc/${pid}/fd/0`)).toBe('/dev/null');
       await shim.stop();
-      await end(shim);
+      await endOf(shim);
       await shim.shutdown();
     });
 
@@ -449,7 +423,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       await shim.held();
       rmSync(gone, { recursive: true });
       await shim.go();
-      const ended = await end(shim);
+      const ended = await endOf(shim);
       expect(ended.code).toBe(5);
       expect(ended.stdout.dropped).toBeGreaterThan(90_000n);
       expect(ended.stdout.stored + ended.stdout.dropped).toBe(100_000n);
@@ -486,7 +460,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       for (const word of ['one', 'two']) execFileSync('sh', ['-c', `echo ${word} > ${fifos.stdoutFifo}`]);
       await until('collected', async () => (await shim.status()).stdout.stored === 8n);
       await shim.stop();
-      expect(await end(shim)).toMatchObject({ by: 'stop', code: 0 });
+      expect(await endOf(shim)).toMatchObject({ by: 'stop', code: 0 });
       expect(log(of, 'stdout')).toBe('one\ntwo\n');
       await shim.shutdown();
     });
@@ -509,7 +483,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       expect(await text(exec)).toEqual({ stdout: 'in', stderr: 'err\n' });
       expect(await exec.exit).toEqual({ exitCode: 7, signal: 0, oomKilled: false });
       await shim.stop();
-      await end(shim);
+      await endOf(shim);
       await shim.shutdown();
     });
 
@@ -523,7 +497,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       await writing;
       expect(got.stdout === data.toString()).toBe(true);
       await shim.stop();
-      await end(shim);
+      await endOf(shim);
       await shim.shutdown();
     });
 
@@ -535,7 +509,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       expect((await shim.status()).state).toBe('running');
       exec.signal(SIGKILL);
       await shim.stop();
-      await end(shim);
+      await endOf(shim);
       await shim.shutdown();
     });
 
@@ -549,7 +523,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       await until('killed', () => startTimeOf(exec.pid) === 0n);
       expect((await exec.exit).unknown).toBe('connection lost');
       await shim.stop();
-      await end(shim);
+      await endOf(shim);
       await shim.shutdown();
     });
 
@@ -558,7 +532,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       await shim.held();
       await expect(shim.exec({ command: ['/nope'], env })).rejects.toMatchObject({ kind: 'not_found' });
       await shim.stop();
-      await end(shim);
+      await endOf(shim);
       await expect(shim.exec({ command: ['true'], env })).rejects.toMatchObject({ kind: 'conflict' });
       await shim.shutdown();
     });
@@ -577,7 +551,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       for (let i = 0; i < 40; i++) await Promise.all([one(), one(), one()]);
       await until('as many descriptors as before', () => descriptors() <= before);
       await shim.stop();
-      await end(shim);
+      await endOf(shim);
       await shim.shutdown();
     });
 
@@ -596,7 +570,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       const { stdout } = await text(exec);
       expect(stdout).toMatch(/33 44\r\n\/dev\/pts\/[0-9]+\r\n$/);
       await shim.stop();
-      await end(shim);
+      await endOf(shim);
       await shim.shutdown();
     });
   });
@@ -614,7 +588,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       const after = await found.shim.status();
       expect([after.pid, after.startTime]).toEqual([before.pid, before.startTime]);
       await found.shim.stop();
-      await end(found.shim);
+      await endOf(found.shim);
       await found.shim.shutdown();
       expect((await supervisor.recover(of.directory)).state).toBe('ended');
     });
@@ -640,7 +614,7 @@ describe.each(kinds)('the %s shim', (kind) => {
       expect(await supervisor.recover(of.directory)).toMatchObject({ state: 'ended', end: { unknown: 'reboot' } });
       expect(startTimeOf(pid)).not.toBe(0n);
       await shim.stop();
-      await end(shim);
+      await endOf(shim);
       await shim.shutdown();
     });
 
@@ -681,7 +655,7 @@ describe.each(kinds)('the %s shim', (kind) => {
     expect(told[4]).toBe(130);
     expect(told.subarray(9).toString()).toContain('"kind":"unsupported"');
     await shim.stop();
-    await end(shim);
+    await endOf(shim);
     await shim.shutdown();
   });
 
@@ -707,7 +681,7 @@ describe.each(kinds)('the %s shim', (kind) => {
     const shim = await supervisor.start(sh('sleep 60'));
     await expect(shim.shutdown()).rejects.toMatchObject({ kind: 'conflict' });
     await shim.stop();
-    await end(shim);
+    await endOf(shim);
     await shim.shutdown();
     await until('shim gone', () => startTimeOf(shim.pid) === 0n);
   });

@@ -17,6 +17,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compiledCopy } from './compiled-copy.ts';
 import type { StartRecord, Supervisor } from './contract.ts';
 import { locateNative } from './locate.ts';
+import { scratchRecord } from './scratch-record.ts';
 import { encodeStart } from './start-fields.ts';
 import { createSupervisor } from './supervisor.ts';
 import { startTimeOf } from './this-host.ts';
@@ -56,27 +57,8 @@ describe.skipIf(shim === '')('after a fault', () => {
     rmSync(base, { recursive: true, force: true });
   });
 
-  function record(script: string, more: Partial<StartRecord> = {}): StartRecord {
-    counter += 1;
-    const output = {
-      directory: base,
-      stdout: `t${counter}.stdout`,
-      stderr: `t${counter}.stderr`,
-      maxFiles: 3,
-      maxBytes: 1_000_000,
-    };
-    return {
-      ...{
-        id: `a/${counter}/1`,
-        directory: join(base, `r${counter}`),
-        launcher: { kind: 'direct' },
-        command: ['sh', '-c', script],
-        env,
-      },
-      ...{ identity: {}, cgroups: [], killUnit: { kind: 'session' }, output: { mode: 'rotate', ...output } },
-      ...more,
-    };
-  }
+  const record = (script: string, more?: Partial<StartRecord>) =>
+    scratchRecord(base, ++counter, ['sh', '-c', script], more);
 
   const marked = (mark: string) =>
     spawnSync('sh', ['-c', `grep -lz '^${mark}$' /proc/[0-9]*/cmdline`], { encoding: 'utf8' }).stdout.trim();

@@ -3,8 +3,9 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wr
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ExitRecord, Shim, StartRecord, Supervisor } from './contract.ts';
+import type { StartRecord, Supervisor } from './contract.ts';
 import { locateNative } from './locate.ts';
+import { endOf, scratchRecord } from './scratch-record.ts';
 import { createSupervisor } from './supervisor.ts';
 import { startTimeOf } from './this-host.ts';
 import { encodeVerify, readReport } from './verify-fields.ts';
@@ -35,35 +36,8 @@ describe.skipIf(native === null)('the native shim', () => {
     rmSync(base, { recursive: true, force: true });
   });
 
-  function record(more: Partial<StartRecord>): StartRecord {
-    counter += 1;
-    return {
-      id: `a/${counter}/1`,
-      directory: join(base, `r${counter}`),
-      launcher: { kind: 'direct' },
-      command: [verifier, '3'],
-      env,
-      identity: {},
-      cgroups: [],
-      killUnit: { kind: 'session' },
-      output: {
-        mode: 'rotate',
-        directory: base,
-        stdout: `t${counter}.stdout`,
-        stderr: `t${counter}.stderr`,
-        maxFiles: 2,
-        maxBytes: 100_000,
-      },
-      gate: { timeoutMs: 20_000 },
-      ...more,
-    };
-  }
-
-  async function end(shim: Shim): Promise<ExitRecord> {
-    const ended = await shim.wait();
-    if (ended.unknown !== null) throw new Error(`${ended.unknown}: ${ended.detail}`);
-    return ended;
-  }
+  const record = (more: Partial<StartRecord>) =>
+    scratchRecord(base, ++counter, [verifier, '3'], { env, gate: { timeoutMs: 20_000 }, ...more });
 
   const out = (of: StartRecord, stream = 'stdout') =>
     readFileSync(join(base, `t${of.id.split('/')[1]}.${stream}.0`), 'utf8');
@@ -159,7 +133,7 @@ describe.skipIf(native === null)('the native shim', () => {
       if (name !== 'direct') expect(found('pid')).not.toBe(`${status.pid}`);
       expect(status.stdout.stored).toBe(0n);
       await shim.go();
-      expect(await end(shim)).toMatchObject({ started: true, code: 3, signal: 0, by: 'task' });
+      expect(await endOf(shim)).toMatchObject({ started: true, code: 3, signal: 0, by: 'task' });
       expect(out(of)).toBe('ran\n');
       await shim.shutdown();
     });
@@ -176,7 +150,7 @@ describe.skipIf(native === null)('the native shim', () => {
         await shim.held();
         await shim.go();
         if (signal === SIGKILL) await shim.signal(SIGKILL);
-        const ended = await end(shim);
+        const ended = await endOf(shim);
         told.push(`${ended.code}/${ended.signal}`);
         await shim.shutdown();
       }
@@ -188,7 +162,7 @@ describe.skipIf(native === null)('the native shim', () => {
       const shim = await supervisor.start(record({ ...more(), verify: bad }));
       await shim.held();
       await expect(shim.go()).rejects.toMatchObject({ kind: 'invalid' });
-      expect(await end(shim)).toMatchObject({ started: false, by: 'start-failed', code: 127, error: { errno: 2 } });
+      expect(await endOf(shim)).toMatchObject({ started: false, by: 'start-failed', code: 127, error: { errno: 2 } });
       await shim.shutdown();
     });
 
@@ -196,7 +170,7 @@ describe.skipIf(native === null)('the native shim', () => {
       const of = record({ ...more(), verify: verify('echo ran'), gate: { timeoutMs: 1500 } });
       const shim = await supervisor.start(of);
       const { pid } = await shim.held();
-      expect(await end(shim)).toMatchObject({ started: false, by: 'never-started' });
+      expect(await endOf(shim)).toMatchObject({ started: false, by: 'never-started' });
       expect(startTimeOf(pid)).toBe(0n);
       expect(out(of)).toBe('');
       await shim.shutdown();
@@ -239,7 +213,7 @@ describe.skipIf(native === null)('the native shim', () => {
           `${wanted.join('')}${[...lines].sort((a, b) => status.indexOf(a) - status.indexOf(b)).join('\n')}\n`,
         );
         await shim.stop({ timeoutMs: 100 });
-        await end(shim);
+        await endOf(shim);
         await shim.shutdown();
       },
     );
@@ -268,7 +242,7 @@ describe.skipIf(native === null)('the native shim', () => {
     const broken = oci('runc', `broken${++named}`);
     rmSync(join(base, `broken${named}`, 'config.json'));
     const shim = await supervisor.start(record({ ...broken, verify: verify('true') }));
-    expect(await end(shim)).toMatchObject({
+    expect(await endOf(shim)).toMatchObject({
       started: false,
       by: 'start-failed',
       error: { stage: 'oci create', message: expect.stringMatching(/create failed: .*config\.json/) },
