@@ -1,5 +1,5 @@
 /** Which addresses the API binds, and the rule that without access control they are on loopback. Pure. */
-import { isIP } from 'node:net';
+import { isLoopback } from '../lib/node/loopback.ts';
 import type { AgentConfig } from './config.ts';
 
 export function listenHosts(config: AgentConfig): { hosts: string[]; problems: string[] } {
@@ -13,8 +13,4 @@ export function listenHosts(config: AgentConfig): { hosts: string[]; problems: s
             'Bind a loopback address, or say that this is wanted with api { allow_remote_without_acl = true }',
         ];
   return { hosts, problems };
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }

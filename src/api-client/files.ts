@@ -1,17 +1,9 @@
 /** Files and logs of an allocation. */
+
+import type { FileInfo } from '../model/file-info.ts';
 import { decodeBase64, jsonObjects } from './byte-stream.ts';
 import type { ApiClient, CallOptions, ReadResult } from './client.ts';
 import { path } from './path.ts';
-
-export interface AllocationFile {
-  readonly Name: string;
-  readonly IsDir: boolean;
-  readonly Size: number;
-  /** `"-rw-r--r--"` */
-  readonly FileMode: string;
-  readonly ModTime: string;
-  readonly ContentType?: string;
-}
 
 export interface StreamFrame {
   readonly file: string;
@@ -40,11 +32,11 @@ export class FilesClient {
     this.#client = client;
   }
 
-  list(allocId: string, directory = '/', options: CallOptions = {}): Promise<ReadResult<readonly AllocationFile[]>> {
+  list(allocId: string, directory = '/', options: CallOptions = {}): Promise<ReadResult<readonly FileInfo[]>> {
     return this.#client.get(path`/v1/client/fs/ls/${allocId}`, withPath(directory, options));
   }
 
-  stat(allocId: string, file: string, options: CallOptions = {}): Promise<ReadResult<AllocationFile>> {
+  stat(allocId: string, file: string, options: CallOptions = {}): Promise<ReadResult<FileInfo>> {
     return this.#client.get(path`/v1/client/fs/stat/${allocId}`, withPath(file, options));
   }
 

@@ -44,12 +44,13 @@ export function connect(options: ApiClientOptions): DroverClient {
   };
 }
 
+export type { FileInfo as AllocationFile } from '../model/file-info.ts';
 export type { AgentHealth, AgentMember, AgentMembers, AgentSelf, SearchAnswer } from './agent.ts';
 export type { AllocationStub } from './allocations.ts';
 export { collectText, jsonObjects } from './byte-stream.ts';
 export { ApiClient, type ApiClientOptions, type CallOptions, type RawRequest, type ReadResult } from './client.ts';
 export type { ExecOptions, RemoteExec } from './exec.ts';
-export type { AllocationFile, LogsRequest, StreamFrame } from './files.ts';
+export type { LogsRequest, StreamFrame } from './files.ts';
 export type { JobPlanAnswer, JobRegistration, JobStub, JobValidation, RegisterJobOptions } from './jobs.ts';
 export type { DrainRequest, NodeStub, NodeUpdate } from './nodes.ts';
 export { path, type Query, withQuery } from './path.ts';

@@ -1,19 +1,10 @@
 /** What the HTTP API asks of the client half of an agent. Implemented by `client.ts`; on a server without one, requests are forwarded. */
 import type { ExecRequest, ExecSession, IsolationReport } from '../driver/contract.ts';
+import type { FileInfo } from '../model/file-info.ts';
 import type { HostStats } from '../model/host-stats.ts';
 import type { Node } from '../model/node.ts';
 import type { AllocResourceUsage } from '../model/resource-usage.ts';
 import type { KnownAllocation } from './metrics.ts';
-
-export interface FileInfo {
-  readonly Name: string;
-  readonly IsDir: boolean;
-  readonly Size: number;
-  /** Go's notation: `"-rw-r--r--"`, `"drwxrwxrwx"`. */
-  readonly FileMode: string;
-  readonly ModTime: string;
-  readonly ContentType?: string;
-}
 
 /** A piece of a followed file, or a notice about it. */
 export interface FileFrame {

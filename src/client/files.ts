@@ -3,7 +3,7 @@ import type { Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { Fault } from '../lib/fault.ts';
 import { listBeneath, openBeneath, statBeneath } from '../lib/node/safe-path.ts';
-import type { FileInfo } from './client-node.ts';
+import type { FileInfo } from '../model/file-info.ts';
 import { contentType } from './content-type.ts';
 
 const chunk = 64 * 1024;

@@ -2,6 +2,7 @@
  * ServerConnection to another agent over HTTP(S): the bodies of server-connection-wire. Each call tries the servers in turn, beginning
  * with the one that answered last; a call that was lost on the way is repeated by its caller (all calls may be).
  */
+
 import {
   type Agent,
   type ClientRequest,
@@ -12,6 +13,7 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { Fault, type FaultKind, isFault, messageOf } from '../lib/fault.ts';
 import { formatJson, parseNouns } from '../lib/json.ts';
+import { isLoopback } from '../lib/node/loopback.ts';
 import type { NodeCredentials, ServerConnection } from './server-connection.ts';
 import {
   type HeartbeatAnswer,
@@ -205,8 +207,4 @@ function serverUrl(server: string, tls: boolean): URL {
     throw new Fault('denied', `server ${url.host}: to another machine only with tls { http = true }`);
   }
   return url;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }

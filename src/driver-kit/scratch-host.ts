@@ -1,10 +1,11 @@
 /** A supervisor, isolation and directories of their own for a driver's tests; nothing stays behind. */
 import { readdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { TaskConfig } from '../driver/contract.ts';
 import { type IsolationHost, noIsolation, openIsolation } from '../isolation/isolation-host.ts';
 import { silentLog } from '../lib/log.ts';
 import { createSupervisor } from '../supervise/supervisor.ts';
-import type { DriverDeps } from './driver-plugin.ts';
+import type { DriverDeps, OpenDriver } from './driver-plugin.ts';
 import { openScratch, type Scratch } from './scratch-task.ts';
 import { sweepStarts } from './sweep.ts';
 import { locateVerifier } from './verifier-program.ts';
@@ -12,6 +13,8 @@ import { locateVerifier } from './verifier-program.ts';
 export interface ScratchHost {
   readonly scratch: Scratch;
   readonly deps: DriverDeps;
+  /** A task of this driver, with options as a job file has them. */
+  task(driver: OpenDriver, config: Record<string, unknown>, more?: Partial<TaskConfig>): Promise<TaskConfig>;
   /** Names of task groups that are still there, in any hierarchy. */
   leftGroups(): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -36,6 +39,11 @@ export async function openScratchHost(options: { readonly isolation: boolean }):
   return {
     scratch,
     deps,
+    async task(driver, config, more) {
+      const decoded = driver.decodeConfig(config);
+      if (!decoded.ok) throw new Error(decoded.problems.join('; '));
+      return scratch.task(decoded.value, more);
+    },
     leftGroups: async () => {
       const found = await Promise.all(
         isolation.cgroups.hierarchies.map(async ({ parent }) =>

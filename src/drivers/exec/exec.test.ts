@@ -28,11 +28,8 @@ afterAll(async () => {
   await host.close();
 });
 
-async function task(config: Record<string, unknown>, more: Partial<TaskConfig> = {}): Promise<TaskConfig> {
-  const decoded = driver.decodeConfig(config);
-  if (!decoded.ok) throw new Error(decoded.problems.join('; '));
-  return host.scratch.task(decoded.value, more);
-}
+const task = (config: Record<string, unknown>, more?: Partial<TaskConfig>): Promise<TaskConfig> =>
+  host.task(driver, config, more);
 
 const shell = (script: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
   command: '/bin/sh',

@@ -32,11 +32,8 @@ afterAll(async () => {
   await host.close();
 });
 
-async function task(config: Record<string, unknown>, more: Partial<TaskConfig> = {}): Promise<TaskConfig> {
-  const decoded = driver.decodeConfig(config);
-  if (!decoded.ok) throw new Error(decoded.problems.join('; '));
-  return scratch.task(decoded.value, more);
-}
+const task = (config: Record<string, unknown>, more?: Partial<TaskConfig>): Promise<TaskConfig> =>
+  host.task(driver, config, more);
 
 const shell = (script: string): Record<string, unknown> => ({ command: '/bin/sh', args: ['-c', script] });
 const output = (of: TaskConfig, stream = 'stdout'): Promise<string> =>
