@@ -137,7 +137,7 @@ function hasTests(project) {
 /** The Go modules: Nomad's client against an agent, and the HCL of this repository against HashiCorp's. */
 async function go(lane) {
   const total = { passed: 0, failed: 0, skipped: 0 };
-  for (const name of ['go', 'go-hcl']) {
+  for (const name of ['go', 'go-hcl', 'go-plugin']) {
     const counts = await goModule(lane, name);
     for (const key of Object.keys(total)) total[key] += counts[key];
   }

@@ -129,6 +129,9 @@ export function timeFromWire(time: Timestamp | undefined): bigint {
   return time === undefined ? 0n : time.seconds * second + BigInt(time.nanos);
 }
 
+/** The first of January of the year 1. */
+const goZeroTime = (): Timestamp => create(TimestampSchema, { seconds: -62_135_596_800n });
+
 export function statusToWire(taskId: string, status: TaskStatus): MessageInitShape<typeof InspectTaskResponseSchema> {
   const states = { running: TaskState.RUNNING, exited: TaskState.EXITED, unknown: TaskState.UNKNOWN } as const;
   return {
@@ -137,8 +140,10 @@ export function statusToWire(taskId: string, status: TaskStatus): MessageInitSha
       name: taskId.split('/')[1] ?? '',
       state: states[status.state],
       startedAt: timeToWire(status.startedAt),
-      ...(status.completedAt === null ? {} : { completedAt: timeToWire(status.completedAt) }),
-      ...(status.exit === null ? {} : { result: exitToWire(status.exit) }),
+      // hosts in Go refuse an answer without it: what has not ended, ended at their zero time
+      completedAt: status.completedAt === null ? goZeroTime() : timeToWire(status.completedAt),
+      // nor may this be absent: it ends a whole agent in Go
+      result: status.exit === null ? {} : exitToWire(status.exit),
     },
     driver: { attributes: { ...status.attributes } },
   };
@@ -152,7 +157,7 @@ export function statusFromWire(wire: InspectTaskResponse): TaskStatus {
     state,
     startedAt: timeFromWire(task?.startedAt),
     completedAt: state === 'running' || completedAt <= 0n ? null : completedAt,
-    exit: state === 'running' || task?.result === undefined ? null : exitFromWire({ result: task.result, err: '' }),
+    exit: state !== 'exited' || task?.result === undefined ? null : exitFromWire({ result: task.result, err: '' }),
     attributes: wire.driver?.attributes ?? {},
   };
 }

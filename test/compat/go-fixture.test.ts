@@ -1,0 +1,129 @@
+// A task driver written in Go, built with Nomad's own plugin packages, in our host.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ExternalDriver, externalDriver } from '../../src/driver-kit/remote/external-driver.ts';
+import { openScratchHost, type ScratchHost } from '../../src/driver-kit/scratch-host.ts';
+import { createLog, type LogEntry } from '../../src/lib/log.ts';
+
+const folder = resolve(import.meta.dirname, 'go-plugin');
+const modules = process.env['GOFLAGS'] ?? '';
+const go = (() => {
+  try {
+    execFileSync('go', ['version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+const never = new AbortController().signal;
+
+describe.skipIf(!go)(`a driver in Go${go ? '' : ' (skipped: no Go toolchain)'}`, () => {
+  const files = mkdtempSync(join(tmpdir(), 'drover-go-'));
+  const program = join(files, 'go_fixture');
+  const entries: LogEntry[] = [];
+  let host: ScratchHost;
+  let driver: ExternalDriver;
+
+  const open = (config: unknown, directory = 'plugin'): ExternalDriver =>
+    externalDriver({
+      fileName: 'go_fixture',
+      command: [program],
+      config,
+      env: { PATH: process.env['PATH'] ?? '' },
+      directory: join(files, directory),
+      log: createLog('plugin', (entry) => entries.push(entry), Date.now),
+      deps: host.deps,
+    });
+
+  beforeAll(async () => {
+    execFileSync('go', ['build', '-o', program, '.'], { cwd: folder, env: { ...process.env, GOFLAGS: modules } });
+    host = await openScratchHost({ isolation: false });
+    driver = open({ greeting: 'hello' });
+    await driver.open();
+  }, 300_000);
+
+  afterAll(async () => {
+    await driver.close();
+    await host.close();
+    rmSync(files, { recursive: true, force: true });
+  });
+
+  it('says what it is, and its log keeps levels and fields', async () => {
+    expect(driver.problem).toBeNull();
+    expect(driver.engine.info).toMatchObject({ name: 'go_fixture', version: '0.3.0', filesystem: 'none' });
+    expect(driver.engine.signal).toBeUndefined();
+    expect(driver.engine.exec).toBeUndefined();
+    for await (const report of driver.engine.fingerprint(never)) {
+      expect(report).toMatchObject({
+        health: 'healthy',
+        attributes: { 'driver.go_fixture': 'true', 'driver.go_fixture.memory': '3GiB' },
+      });
+      break;
+    }
+    await expect
+      .poll(() => entries.find(({ message }) => message === 'configured'))
+      .toMatchObject({ level: 'warn', fields: { greeting: 'hello' } });
+  });
+
+  it('gets options byte for byte as from a host in Go', () => {
+    const { config, bytes } = JSON.parse(execFileSync(program, ['bytes'], { encoding: 'utf8' }));
+    const decoded = driver.decodeTemplates(config, new Map());
+    if (!decoded.ok) throw new Error(decoded.problems.join('; '));
+    expect(Buffer.from(decoded.value as Uint8Array).toString('hex')).toBe(bytes);
+  });
+
+  it('refuses wrong options of operator and task with their names', async () => {
+    expect(driver.decodeTemplates({ txt: 'x' }, new Map())).toMatchObject({
+      ok: false,
+      problems: expect.arrayContaining([expect.stringMatching(/"txt".*Did you mean "text"/)]),
+    });
+    const wrong = open({}, 'wrong');
+    await wrong.open();
+    expect(wrong.problem).toMatch(/"greeting" is required/);
+    await wrong.close();
+  });
+
+  async function task(config: Record<string, unknown>) {
+    const decoded = driver.decodeTemplates(config, new Map());
+    if (!decoded.ok) throw new Error(decoded.problems.join('; '));
+    return host.scratch.task(decoded.value);
+  }
+
+  it('runs tasks: output through FIFOs into rotated files, exit code', async () => {
+    const of = await task({ text: 'from Go', exit_code: 23 });
+    const { engine } = driver;
+    await engine.start(of, never);
+    expect(await engine.wait(of.id, never)).toMatchObject({ exitCode: 23, signal: 0 });
+    await engine.destroy(of.id, { force: false }, never);
+    expect(readFileSync(join(of.directories.logs, `${of.name}.stdout.0`), 'utf8')).toBe('from Go\n');
+    await expect(engine.wait(of.id, never)).rejects.toMatchObject({ kind: 'not_found' });
+  });
+
+  it('is started again when it is killed, and its task is recovered', async () => {
+    const of = await task({ text: 'x', exit_code: 4, run_for: '3s' });
+    const { engine } = driver;
+    const { state } = await engine.start(of, never);
+    const { pid } = JSON.parse(readFileSync(join(files, 'plugin/plugin.json'), 'utf8')) as { pid: number };
+    process.kill(pid, 'SIGKILL');
+    await expect
+      .poll(
+        () =>
+          engine.recover(of, state, never).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 10_000 },
+      )
+      .toBe(true);
+    expect(await engine.wait(of.id, never)).toMatchObject({ exitCode: 4 });
+    await engine.destroy(of.id, { force: false }, never);
+  });
+
+  it('ends when it is told to', async () => {
+    await driver.close();
+    expect(existsSync(join(files, 'plugin/plugin.json'))).toBe(false);
+  });
+});

@@ -1,0 +1,247 @@
+// Our drivers as plugins of Go hosts: the go-plugin library starts them and Nomad's own driver client and harness talk to them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/nomad/helper/pluginutils/hclspecutils"
+	"github.com/hashicorp/nomad/helper/pluginutils/hclutils"
+	"github.com/hashicorp/nomad/helper/uuid"
+	"github.com/hashicorp/nomad/nomad/structs"
+	"github.com/hashicorp/nomad/plugins/base"
+	"github.com/hashicorp/nomad/plugins/drivers"
+	"github.com/hashicorp/nomad/plugins/drivers/testutils"
+	"github.com/hashicorp/nomad/plugins/shared/hclspec"
+	"github.com/shoenig/test/must"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/msgpack"
+)
+
+type hosted struct {
+	client *plugin.Client
+	driver drivers.DriverPlugin
+}
+
+// host starts `drover driver serve NAME` as a Go host starts any plugin, and configures it.
+func host(t *testing.T, name, state string, config map[string]any) *hosted {
+	t.Helper()
+	program, err := filepath.Abs("../../../bin/drover.js")
+	must.NoError(t, err)
+	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr})
+	client := plugin.NewClient(&plugin.ClientConfig{
+		HandshakeConfig:  base.Handshake,
+		Plugins:          map[string]plugin.Plugin{base.PluginTypeBase: &base.PluginBase{}, base.PluginTypeDriver: drivers.NewDriverPlugin(nil, logger)},
+		Cmd:              exec.Command("node", program, "driver", "serve", "-state-dir", state, name),
+		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+		Logger:           logger,
+	})
+	t.Cleanup(client.Kill)
+	rpc, err := client.Client()
+	must.NoError(t, err)
+	must.NoError(t, rpc.Ping())
+	raw, err := rpc.Dispense(base.PluginTypeBase)
+	must.NoError(t, err)
+	basic := raw.(base.BasePlugin)
+	info, err := basic.PluginInfo()
+	must.NoError(t, err)
+	must.Eq(t, name, info.Name)
+	must.Eq(t, base.PluginTypeDriver, info.Type)
+	must.SliceContains(t, info.PluginApiVersions, drivers.ApiVersion010)
+	schema, err := basic.ConfigSchema()
+	must.NoError(t, err)
+	for range 2 { // as Nomad does
+		must.NoError(t, basic.SetConfig(&base.Config{ApiVersion: drivers.ApiVersion010, PluginConfig: encode(t, schema, config)}))
+	}
+	raw, err = rpc.Dispense(base.PluginTypeDriver)
+	must.NoError(t, err)
+	return &hosted{client, raw.(drivers.DriverPlugin)}
+}
+
+// decode takes options through Nomad's own chain.
+func decode(t *testing.T, schema *hclspec.Spec, config any) cty.Value {
+	t.Helper()
+	spec, diagnostics := hclspecutils.Convert(schema)
+	must.False(t, diagnostics.HasErrors(), must.Sprintf("%v", diagnostics))
+	value, diagnostics, errs := hclutils.ParseHclInterface(config, spec, nil)
+	must.False(t, diagnostics.HasErrors(), must.Sprintf("%v", errs))
+	return value
+}
+
+func encode(t *testing.T, schema *hclspec.Spec, config any) []byte {
+	t.Helper()
+	value := decode(t, schema, config)
+	data, err := msgpack.Marshal(value, value.Type())
+	must.NoError(t, err)
+	return data
+}
+
+// task makes a task's directories and log pipes as a Nomad client does. The harness is good for one task: its end closes it.
+func task(t *testing.T, driver drivers.DriverPlugin, config map[string]any) (*testutils.DriverHarness, *drivers.TaskConfig) {
+	t.Helper()
+	harness := testutils.NewDriverHarness(t, driver)
+	t.Cleanup(harness.Kill)
+	alloc := uuid.Generate()
+	of := &drivers.TaskConfig{
+		ID: fmt.Sprintf("%s/t/%s", alloc, uuid.Short()), AllocID: alloc, Name: "t", JobID: "j", JobName: "j", TaskGroupName: "g", Namespace: "default",
+		Resources: &drivers.Resources{
+			NomadResources: &structs.AllocatedTaskResources{Cpu: structs.AllocatedCpuResources{CpuShares: 100}, Memory: structs.AllocatedMemoryResources{MemoryMB: 64}},
+			LinuxResources: &drivers.LinuxResources{CPUShares: 100, MemoryLimitBytes: 64 << 20},
+		},
+	}
+	schema, err := harness.TaskConfigSchema()
+	must.NoError(t, err)
+	must.NoError(t, of.EncodeDriverConfig(decode(t, schema, config)))
+	t.Cleanup(harness.MkAllocDir(of, true))
+	return harness, of
+}
+
+func ended(t *testing.T, driver drivers.DriverPlugin, id string) *drivers.ExitResult {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	results, err := driver.WaitTask(ctx, id)
+	must.NoError(t, err)
+	select {
+	case result := <-results:
+		must.NotNil(t, result)
+		return result
+	case <-ctx.Done():
+		t.Fatal("the task did not end")
+		return nil
+	}
+}
+
+func stdout(t *testing.T, of *drivers.TaskConfig, want string) {
+	t.Helper()
+	path := filepath.Join(of.AllocDir, "alloc", "logs", "t.stdout.0")
+	text := ""
+	for range 100 {
+		data, _ := os.ReadFile(path)
+		if text = string(data); text == want {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("stdout is %q, not %q", text, want)
+}
+
+func describe(t *testing.T, driver drivers.DriverPlugin, name string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	reports, err := driver.Fingerprint(ctx)
+	must.NoError(t, err)
+	report := <-reports
+	must.NoError(t, report.Err)
+	must.Eq(t, drivers.HealthStateHealthy, report.Health)
+	must.MapContainsKey(t, report.Attributes, "driver."+name)
+	capabilities, err := driver.Capabilities()
+	must.NoError(t, err)
+	must.True(t, capabilities.SendSignals)
+	must.True(t, capabilities.Exec)
+}
+
+func TestMockDriver(t *testing.T) {
+	plugin := host(t, "mock_driver", t.TempDir(), map[string]any{})
+	describe(t, plugin.driver, "mock_driver")
+	harness, short := task(t, plugin.driver, map[string]any{"exit_code": 5, "run_for": "100ms", "stdout_string": "hello\n"})
+	handle, network, err := harness.StartTask(short)
+	must.NoError(t, err)
+	must.Nil(t, network)
+	must.Eq(t, drivers.TaskStateRunning, handle.State)
+	must.Eq(t, 5, ended(t, harness, short.ID).ExitCode)
+	stdout(t, short, "hello\n")
+	status, err := harness.InspectTask(short.ID)
+	must.NoError(t, err)
+	must.Eq(t, drivers.TaskStateExited, status.State)
+	must.NoError(t, harness.DestroyTask(short.ID, false))
+	_, err = harness.InspectTask(short.ID)
+	must.ErrorContains(t, err, drivers.ErrTaskNotFound.Error())
+
+	harness, refused := task(t, plugin.driver, map[string]any{"start_error": "not today", "start_error_recoverable": true})
+	_, _, err = harness.StartTask(refused)
+	must.ErrorContains(t, err, "not today")
+	must.True(t, structs.IsRecoverable(err))
+
+	harness, long := task(t, plugin.driver, map[string]any{"run_for": "60s", "driver_ip": "10.1.2.3", "port_map": "web:8080"})
+	_, network, err = harness.StartTask(long)
+	must.NoError(t, err)
+	must.Eq(t, "10.1.2.3", network.IP)
+	must.NoError(t, harness.SignalTask(long.ID, "SIGHUP"))
+	must.NoError(t, harness.StopTask(long.ID, time.Second, ""))
+	ended(t, harness, long.ID)
+	must.NoError(t, harness.DestroyTask(long.ID, false))
+}
+
+func TestRawExec(t *testing.T) {
+	state := t.TempDir()
+	config := map[string]any{"enabled": true}
+	first := host(t, "raw_exec", state, config)
+	describe(t, first.driver, "raw_exec")
+	shell := func(script string) map[string]any {
+		return map[string]any{"command": "/bin/sh", "args": []string{"-c", script}}
+	}
+
+	t.Run("output and exit code", func(t *testing.T) {
+		harness, of := task(t, first.driver, shell("echo out; exit 9"))
+		_, _, err := harness.StartTask(of)
+		must.NoError(t, err)
+		must.Eq(t, 9, ended(t, harness, of.ID).ExitCode)
+		stdout(t, of, "out\n")
+		must.NoError(t, harness.DestroyTask(of.ID, false))
+	})
+
+	t.Run("exec, stats, signal, stop", func(t *testing.T) {
+		harness, of := task(t, first.driver, shell("trap 'echo hup' HUP; while :; do sleep 0.1; done"))
+		_, _, err := harness.StartTask(of)
+		must.NoError(t, err)
+		must.NoError(t, harness.WaitUntilStarted(of.ID, 5*time.Second))
+		result, err := harness.ExecTask(of.ID, []string{"/bin/sh", "-c", "echo checked; exit 4"}, 5*time.Second)
+		must.NoError(t, err)
+		must.Eq(t, "checked", strings.TrimSpace(string(result.Stdout)))
+		must.Eq(t, 4, result.ExitResult.ExitCode)
+		testutils.TestExecTaskStreamingBasicResponses(t, harness, of.ID)
+		ctx, cancel := context.WithCancel(context.Background())
+		samples, err := harness.TaskStats(ctx, of.ID, 100*time.Millisecond)
+		must.NoError(t, err)
+		sample := <-samples
+		cancel()
+		must.Positive(t, sample.ResourceUsage.MemoryStats.RSS+sample.ResourceUsage.MemoryStats.Usage)
+		must.NoError(t, harness.SignalTask(of.ID, "SIGHUP"))
+		stdout(t, of, "hup\n")
+		must.NoError(t, harness.StopTask(of.ID, 5*time.Second, "SIGKILL"))
+		must.Eq(t, 9, ended(t, harness, of.ID).Signal)
+		must.NoError(t, harness.DestroyTask(of.ID, false))
+	})
+
+	t.Run("a task outlives its plugin and is recovered by the next", func(t *testing.T) {
+		harness, of := task(t, first.driver, shell("sleep 4; echo late; exit 11"))
+		handle, _, err := harness.StartTask(of)
+		must.NoError(t, err)
+		from := time.Now()
+		first.client.Kill()
+		must.Less(t, 2*time.Second, time.Since(from))
+		second := host(t, "raw_exec", state, config)
+		must.NoError(t, second.driver.RecoverTask(handle))
+		must.NoError(t, second.driver.RecoverTask(handle)) // known already: no error
+		must.Eq(t, 11, ended(t, second.driver, of.ID).ExitCode)
+		stdout(t, of, "late\n")
+		must.NoError(t, second.driver.DestroyTask(of.ID, false))
+	})
+}
+
+// Without the cookie nobody meant to start a plugin.
+func TestCookie(t *testing.T) {
+	output, err := exec.Command("node", "../../../bin/drover.js", "driver", "serve", "mock_driver").CombinedOutput()
+	must.Error(t, err)
+	must.StrContains(t, string(output), "plugin_dir")
+}

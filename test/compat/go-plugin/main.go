@@ -1,0 +1,244 @@
+// A task driver that runs nothing: it takes every kind of option there is, prints what it got, and ends when told.
+// Built by test/compat/go-fixture.test.ts and run by our host.
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	cstructs "github.com/hashicorp/nomad/client/structs"
+	"github.com/hashicorp/nomad/helper/pluginutils/hclspecutils"
+	"github.com/hashicorp/nomad/helper/pluginutils/hclutils"
+	"github.com/hashicorp/nomad/plugins"
+	"github.com/hashicorp/nomad/plugins/base"
+	"github.com/hashicorp/nomad/plugins/drivers"
+	"github.com/hashicorp/nomad/plugins/drivers/fsisolation"
+	"github.com/hashicorp/nomad/plugins/shared/hclspec"
+	"github.com/hashicorp/nomad/plugins/shared/structs"
+	"github.com/zclconf/go-cty/cty/msgpack"
+)
+
+var nested = hclspec.NewObject(map[string]*hclspec.Spec{
+	"a": hclspec.NewAttr("a", "number", false),
+	"b": hclspec.NewAttr("b", "list(string)", false),
+})
+
+var taskSpec = hclspec.NewObject(map[string]*hclspec.Spec{
+	"run_for":   hclspec.NewDefault(hclspec.NewAttr("run_for", "string", false), hclspec.NewLiteral(`"50ms"`)),
+	"exit_code": hclspec.NewAttr("exit_code", "number", false),
+	"text":      hclspec.NewAttr("text", "string", true),
+	"any":       hclspec.NewAttr("any", "any", false),
+	"object":    hclspec.NewAttr("object", "object({x=string,y=bool})", false),
+	"tuple":     hclspec.NewAttr("tuple", "tuple([string,number])", false),
+	"set":       hclspec.NewAttr("set", "set(string)", false),
+	"pair":      hclspec.NewArray([]*hclspec.Spec{hclspec.NewAttr("left", "string", false), hclspec.NewLiteral(`upper("right")`)}),
+	"one":       hclspec.NewBlock("one", false, nested),
+	"free":      hclspec.NewBlockAttrs("free", "number", false),
+	"list":      hclspec.NewBlockListLimited("list", 0, 3, nested),
+	"sets":      hclspec.NewBlockSet("sets", nested),
+	"map":       hclspec.NewBlockMap("map", []string{"key"}, nested),
+})
+
+var fixtureConfig = map[string]any{
+	"text": "é ${upper(\"x\")}", "exit_code": 23, "any": []any{1, "b", nil, 2.5}, "left": "l",
+	"object": map[string]any{"x": 1, "y": "true"}, "tuple": []any{"t", "7"}, "set": []any{"z", "a", "z"},
+	"one": []any{map[string]any{"a": 0.1}}, "free": []any{map[string]any{"q": 70000, "p": -5}},
+	"list": []any{map[string]any{"a": 1}, map[string]any{"b": []any{"x"}}},
+	"map":  []any{map[string]any{"k": []any{map[string]any{"a": 1e30}}}},
+}
+
+type taskOptions struct {
+	RunFor   string `codec:"run_for"`
+	ExitCode int    `codec:"exit_code"`
+	Text     string `codec:"text"`
+}
+
+type running struct {
+	exit   int
+	until  time.Time
+	ended  chan struct{}
+	ending sync.Once
+}
+
+type fixture struct {
+	drivers.DriverSignalTaskNotSupported
+	drivers.DriverExecTaskNotSupported
+	logger hclog.Logger
+	mutex  sync.Mutex
+	tasks  map[string]*running
+}
+
+func (f *fixture) PluginInfo() (*base.PluginInfoResponse, error) {
+	return &base.PluginInfoResponse{Type: base.PluginTypeDriver, PluginApiVersions: []string{drivers.ApiVersion010}, PluginVersion: "0.3.0", Name: "go_fixture"}, nil
+}
+
+func (f *fixture) ConfigSchema() (*hclspec.Spec, error) {
+	return hclspec.NewObject(map[string]*hclspec.Spec{"greeting": hclspec.NewAttr("greeting", "string", true)}), nil
+}
+
+func (f *fixture) SetConfig(c *base.Config) error {
+	var options struct {
+		Greeting string `codec:"greeting"`
+	}
+	if err := base.MsgPackDecode(c.PluginConfig, &options); err != nil {
+		return err
+	}
+	f.logger.Warn("configured", "greeting", options.Greeting)
+	fmt.Println("chatter on stdout")
+	return nil
+}
+
+func (f *fixture) TaskConfigSchema() (*hclspec.Spec, error) { return taskSpec, nil }
+
+func (f *fixture) Capabilities() (*drivers.Capabilities, error) {
+	return &drivers.Capabilities{FSIsolation: fsisolation.None}, nil
+}
+
+func (f *fixture) Fingerprint(ctx context.Context) (<-chan *drivers.Fingerprint, error) {
+	reports := make(chan *drivers.Fingerprint, 1)
+	reports <- &drivers.Fingerprint{
+		Health: drivers.HealthStateHealthy, HealthDescription: drivers.DriverHealthy,
+		Attributes: map[string]*structs.Attribute{"driver.go_fixture": structs.NewBoolAttribute(true), "driver.go_fixture.memory": structs.NewIntAttribute(3, "GiB")},
+	}
+	return reports, nil
+}
+
+func (f *fixture) begin(id string, exit int, until time.Time) {
+	task := &running{exit: exit, until: until, ended: make(chan struct{})}
+	f.mutex.Lock()
+	f.tasks[id] = task
+	f.mutex.Unlock()
+	time.AfterFunc(time.Until(until), func() { task.ending.Do(func() { close(task.ended) }) })
+}
+
+func (f *fixture) find(id string) (*running, error) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if task, found := f.tasks[id]; found {
+		return task, nil
+	}
+	return nil, drivers.ErrTaskNotFound
+}
+
+type taskState struct {
+	Exit  int
+	Until int64
+}
+
+func (f *fixture) StartTask(config *drivers.TaskConfig) (*drivers.TaskHandle, *drivers.DriverNetwork, error) {
+	var options taskOptions
+	if err := config.DecodeDriverConfig(&options); err != nil {
+		return nil, nil, err
+	}
+	duration, err := time.ParseDuration(options.RunFor)
+	if err != nil {
+		return nil, nil, err
+	}
+	output, err := os.OpenFile(config.StdoutPath, os.O_WRONLY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer output.Close()
+	fmt.Fprintln(output, options.Text)
+	until := time.Now().Add(duration)
+	f.begin(config.ID, options.ExitCode, until)
+	handle := drivers.NewTaskHandle(1)
+	handle.Config = config
+	handle.State = drivers.TaskStateRunning
+	return handle, nil, handle.SetDriverState(taskState{options.ExitCode, until.UnixNano()})
+}
+
+func (f *fixture) RecoverTask(handle *drivers.TaskHandle) error {
+	var state taskState
+	if err := handle.GetDriverState(&state); err != nil {
+		return err
+	}
+	if _, err := f.find(handle.Config.ID); err != nil {
+		f.begin(handle.Config.ID, state.Exit, time.Unix(0, state.Until))
+	}
+	return nil
+}
+
+func (f *fixture) WaitTask(ctx context.Context, id string) (<-chan *drivers.ExitResult, error) {
+	task, err := f.find(id)
+	if err != nil {
+		return nil, err
+	}
+	results := make(chan *drivers.ExitResult, 1)
+	go func() {
+		defer close(results)
+		select {
+		case <-task.ended:
+			results <- &drivers.ExitResult{ExitCode: task.exit}
+		case <-ctx.Done():
+		}
+	}()
+	return results, nil
+}
+
+func (f *fixture) StopTask(id string, _ time.Duration, _ string) error {
+	task, err := f.find(id)
+	if err == nil {
+		task.ending.Do(func() { close(task.ended) })
+	}
+	return err
+}
+
+func (f *fixture) DestroyTask(id string, _ bool) error {
+	if _, err := f.find(id); err != nil {
+		return err
+	}
+	f.mutex.Lock()
+	delete(f.tasks, id)
+	f.mutex.Unlock()
+	return nil
+}
+
+func (f *fixture) InspectTask(id string) (*drivers.TaskStatus, error) {
+	if _, err := f.find(id); err != nil {
+		return nil, err
+	}
+	return &drivers.TaskStatus{ID: id, State: drivers.TaskStateRunning}, nil
+}
+
+func (f *fixture) TaskStats(context.Context, string, time.Duration) (<-chan *cstructs.TaskResourceUsage, error) {
+	return nil, fmt.Errorf("stats not implemented for driver")
+}
+
+func (f *fixture) TaskEvents(context.Context) (<-chan *drivers.TaskEvent, error) {
+	return make(chan *drivers.TaskEvent), nil
+}
+
+// What Nomad's own chain makes of the options above: compared with ours.
+func printBytes() error {
+	spec, diagnostics := hclspecutils.Convert(taskSpec)
+	if diagnostics.HasErrors() {
+		return diagnostics
+	}
+	value, diagnostics, _ := hclutils.ParseHclInterface(fixtureConfig, spec, nil)
+	if diagnostics.HasErrors() {
+		return diagnostics
+	}
+	data, err := msgpack.Marshal(value, value.Type())
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(map[string]any{"config": fixtureConfig, "bytes": hex.EncodeToString(data)})
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "bytes" {
+		if err := printBytes(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	plugins.Serve(func(logger hclog.Logger) any { return &fixture{logger: logger, tasks: map[string]*running{}} })
+}
