@@ -54,7 +54,7 @@ describe('the documents', () => {
     '%s names only files of its folder',
     (document) => {
       const folder = dirname(document);
-      const named = [...read(document).matchAll(/`([\w./-]+\.ts)`/g)].map(([, path]) => path);
+      const named = [...read(document).matchAll(/`([\w./-]+(?<!\.job)\.ts)`/g)].map(([, path]) => path);
       const there = (path) => [folder, 'src', '.'].some((from) => existsSync(join(root, from, path)));
       expect(named.filter((path) => !there(path))).toEqual([]);
     },
