@@ -173,8 +173,10 @@ test.runIf(asRoot)('runs as the named user with exactly its groups', async () =>
 });
 
 test.runIf(asRoot)('memory is limited by cgroup, and what a task leaves behind dies with it', async () => {
-  const of = await task(shell('(setsid sleep 300 &) ; cat /proc/self/cgroup; tail /dev/zero; echo rc=$?'));
-  expect(await run(of)).toMatchObject({ exitCode: 0, oomKilled: true });
+  const of = await task(
+    shell('(setsid sleep 300 &) ; cat /proc/self/cgroup; tail /dev/zero; code=$?; echo rc=$code; exit $code'),
+  );
+  expect(await run(of)).toMatchObject({ exitCode: 137, oomKilled: true });
   const text = await output(of);
   expect(text).toContain('rc=137');
   expect(text).toContain(of.id.replaceAll('/', '.'));
