@@ -2,6 +2,7 @@
 import { Fault } from '../lib/fault.ts';
 import { type Json, parseJson } from '../lib/json.ts';
 
+/** Resolves at the end of the stream with all of it, as UTF-8; rejects where the stream breaks off. */
 export async function collectText(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
@@ -56,6 +57,7 @@ class ObjectScanner {
   }
 }
 
+/** Standard base64 → bytes. Throws `InvalidCharacterError` for what is none. */
 export function decodeBase64(text: string): Uint8Array {
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);
@@ -63,6 +65,7 @@ export function decodeBase64(text: string): Uint8Array {
   return bytes;
 }
 
+/** Bytes → standard base64, of any length. */
 export function encodeBase64(bytes: Uint8Array): string {
   let binary = '';
   for (let start = 0; start < bytes.length; start += 0x8000)

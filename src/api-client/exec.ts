@@ -32,6 +32,10 @@ interface OutputFrame {
   readonly result?: { readonly exit_code?: number };
 }
 
+/**
+ * Starts a command inside a running task. Resolves when the socket is open; `ResponseError` where the API refuses it (no such task, not
+ * running, not allowed).
+ */
 export async function exec(client: ApiClient, allocId: string, options: ExecOptions): Promise<RemoteExec> {
   const query = {
     task: options.task,

@@ -28,6 +28,7 @@ export interface DroverClient {
   close(): void;
 }
 
+/** Connects nothing yet: every call is a request of its own. `close()` ends what the transport keeps open. */
 export function connect(options: ApiClientOptions): DroverClient {
   const api = new ApiClient(options);
   return {

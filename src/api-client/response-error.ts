@@ -28,6 +28,7 @@ export class ResponseError extends Fault {
   }
 }
 
+/** True for an answer that was no success, e.g. `isResponseError(error, 404)`; without a status: any. */
 export function isResponseError(error: unknown, status?: number): error is ResponseError {
   return error instanceof ResponseError && (status === undefined || error.responseStatus === status);
 }

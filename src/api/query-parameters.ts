@@ -17,6 +17,7 @@ const booleans: { readonly [text: string]: boolean } = {
   False: false,
 };
 
+/** `1 t T true TRUE True` and their opposites, as Go reads them; undefined: neither. */
 export function parseGoBool(text: string): boolean | undefined {
   return Object.hasOwn(booleans, text) ? booleans[text] : undefined;
 }
@@ -84,6 +85,10 @@ export interface BlockingOptions {
 
 const maximumWaitMs = 300_000;
 
+/**
+ * `index` and `wait` of a query. Default wait: the longest there is, 5 minutes. `Fault('invalid')` with the text that Nomad's clients
+ * show.
+ */
 export function blockingOptions(query: QueryParameters): BlockingOptions {
   const index = query.text('index');
   if (index !== '' && !(/^\d+$/.test(index) && Number.isSafeInteger(Number(index))))
@@ -112,6 +117,7 @@ export interface PageOptions {
   readonly prefix: string;
 }
 
+/** `per_page` (0: all), `next_token`, `reverse`, `filter`, `prefix`; `""` for what was not given. */
 export function pageOptions(query: QueryParameters): PageOptions {
   return {
     perPage: query.integer('per_page', 0, 'Expect a number for `per_page` query string parameter'),

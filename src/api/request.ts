@@ -23,6 +23,7 @@ export interface ApiRequest {
   readonly signal: AbortSignal;
 }
 
+/** The secret of `X-Nomad-Token`, else of `Authorization: Bearer`; `""`: none was sent. */
 export function requestToken(headers: IncomingHttpHeaders): string {
   const token = String(headers['x-nomad-token'] ?? '').trim();
   if (token !== '') return token;

@@ -23,6 +23,7 @@ export interface RunnerOptions {
   readonly log?: Log;
 }
 
+/** Answers one request after its route was found. Faults become statuses here and nowhere else. */
 export class RouteRunner {
   readonly #options: RunnerOptions;
 

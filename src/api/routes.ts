@@ -33,6 +33,7 @@ export interface RouteParts {
   readonly nodes?: NodeGate;
 }
 
+/** Every route of an agent, served or not; `routes.golden.json` pins them. Without `nodes` no other agent can join as a client. */
 export function allRoutes({ parseJob, nodes }: RouteParts): readonly Route[] {
   return [
     ...jobsRoutes(parseJob),

@@ -80,6 +80,7 @@ export interface Api {
 /** Made once: an abort without a reason makes a new error with its stack each time. */
 const callerGone = new Fault('unavailable', 'the caller is gone');
 
+/** Nothing listens until `listen` is called. */
 export function createApi(options: ApiOptions): Api {
   return new HttpApi(options);
 }

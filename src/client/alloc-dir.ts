@@ -26,6 +26,7 @@ import { listMounts } from './mounts.ts';
 const isRoot = process.getuid?.() === 0;
 const nobody = 65_534;
 
+/** Where everything of a task is, below `<allocDir>/<allocId>`: the shared `alloc/` and the task's own directory. Makes nothing. */
 export function taskDirectories(allocDir: string, allocId: string, task: string): TaskDirectories {
   const allocation = join(allocDir, allocId);
   const own = join(allocation, task);

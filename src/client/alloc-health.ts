@@ -28,6 +28,10 @@ export function healthRules(job: Job, group: TaskGroup, deploymentId: string): H
   return { minHealthyNs: rules.MinHealthyTime, deadlineNs: rules.HealthyDeadline };
 }
 
+/**
+ * What a deployment is told of an allocation at this moment; pure. A failed task, or one that should last and ended, makes it unhealthy
+ * for good.
+ */
 export function healthOf(
   tasks: readonly WatchedTask[],
   rules: HealthRules,

@@ -17,6 +17,7 @@ const byExtension: Readonly<Record<string, string>> = {
   xml: 'text/xml; charset=utf-8',
 };
 
+/** By extension, else by the first 512 bytes: `"text/plain; charset=utf-8"` or `"application/octet-stream"`. */
 export function contentType(path: string, start: Uint8Array): string {
   const extension = /\.([^./]+)$/.exec(path)?.[1]?.toLowerCase() ?? '';
   const known = byExtension[extension];

@@ -8,10 +8,14 @@ import { contentType } from './content-type.ts';
 
 const chunk = 64 * 1024;
 
+/**
+ * What a directory of an allocation holds, by name; links are not followed. Faults: `not_found`, `denied` for a path that leads outside.
+ */
 export async function listFiles(root: string, path: string): Promise<readonly FileInfo[]> {
   return (await listBeneath(root, path)).map(({ name, stats }) => fileInfo(name, stats));
 }
 
+/** One file or directory of an allocation, with its content type. Faults as `listFiles`. */
 export async function statFile(root: string, path: string): Promise<FileInfo> {
   const { name, stats } = await statBeneath(root, path);
   const info = fileInfo(name || (root.split('/').pop() ?? ''), stats);

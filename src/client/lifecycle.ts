@@ -17,6 +17,7 @@ export interface Member {
   readonly neverStarted: boolean;
 }
 
+/** When a task runs, by its `lifecycle` block; without one: `main`. */
 export function roleOf(task: Task): Role {
   const lifecycle = task.Lifecycle;
   if (lifecycle === null || lifecycle.Hook === '') return 'main';

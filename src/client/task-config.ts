@@ -7,6 +7,7 @@ import { interpolate, type Names } from './interpolate.ts';
 import { buildTaskEnv, formatCores, portsOf, type TaskEnv, type TaskEnvInput } from './task-env.ts';
 import { failedValidation, hookFailed } from './task-events.ts';
 
+/** A start that is refused before a driver is asked. `event` says why; not `recoverable`: the restart policy does not try again. */
 export class StartRefusal extends Error {
   readonly event: TaskEvent;
   readonly recoverable: boolean;
@@ -35,10 +36,12 @@ export function userRefusal(options: Readonly<Record<string, string>>): TaskConf
   return (driver, user) => checked.has(driver) && (denied.has(user) || (denied.has('root') && isRoot(user)));
 }
 
+/** `<allocation>/<task>/<generation>`: names one start of a task, to drivers and on disk. */
 export function taskId(allocId: string, task: string, generation: string): string {
   return `${allocId}/${task}/${generation}`;
 }
 
+/** What a driver is told of one start. Throws `StartRefusal` where the job asks for what this node does not give. */
 export function buildTaskConfig(input: TaskConfigInput): TaskConfig {
   const { alloc, job, group, task, driver } = input;
   const env = buildTaskEnv({ ...input, filesystem: driver.engine.info.filesystem });

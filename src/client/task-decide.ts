@@ -122,6 +122,7 @@ export function resumed(run: TaskRun): TaskRun {
   return { ...run, phase: 'recovering' };
 }
 
+/** The next state of a task and what is to be done about it; pure. An input that does not fit the phase changes nothing. */
 export function decide(run: TaskRun, input: TaskInput, rules: TaskRules, moment: Moment): Decision {
   const say = (event: TaskEvent, from = run): TaskRun => note(from, event, moment.nowMs);
   switch (input.type) {

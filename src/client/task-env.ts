@@ -42,6 +42,10 @@ export const defaultDeniedEnv = [
   .join(' ')
   .split(' ');
 
+/**
+ * The environment of a task and the names its configuration may use. The host's own variables only where the task sees the host's files,
+ * without those that are denied.
+ */
 export function buildTaskEnv(input: TaskEnvInput): TaskEnv {
   const env = new Map<string, string>();
   if (input.filesystem !== 'image') {

@@ -25,6 +25,7 @@ import type { DriverDeps } from './driver-plugin.ts';
 import { defaultKillSignal, requireSignal, signalNumber } from './signals.ts';
 import { startCommand } from './start-command.ts';
 
+/** An engine driver out of one that only says what to run. `close()` lets go of the tasks; they run on. */
 export function commandEngine(driver: CommandDriver, deps: DriverDeps): EngineDriver {
   return new CommandEngine(driver, deps);
 }

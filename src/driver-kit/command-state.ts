@@ -23,6 +23,10 @@ export interface CommandState extends TaskHandleState {
   readonly isolation: IsolationReport;
 }
 
+/**
+ * The state of a start as it comes back after a restart of the agent. `Fault('not_found')` where it cannot be read: the task counts as
+ * lost.
+ */
 export function readCommandState(state: TaskHandleState): CommandState {
   const value = state as Partial<CommandState>;
   const whole =

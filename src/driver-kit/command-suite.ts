@@ -6,6 +6,10 @@ import type { DriverSuite } from './conformance.ts';
 import type { OpenDriver } from './driver-plugin.ts';
 import type { Scratch } from './scratch-task.ts';
 
+/**
+ * How the conformance suite makes tasks of a driver whose options are `command` and `args`. Each case opens and closes a driver of its
+ * own.
+ */
 export function commandSuite(scratch: Scratch, open: () => OpenDriver | Promise<OpenDriver>): DriverSuite {
   const task = async (command: string, ...args: string[]): Promise<TaskConfig> => {
     const driver = await open();

@@ -63,6 +63,7 @@ async function gone(driver: EngineDriver, task: TaskConfig): Promise<void> {
   await refuses(driver.inspect(task.id, never), 'not_found');
 }
 
+/** What every driver does, in process and behind the protocol. A case needs no test runner: it resolves, or rejects with what is wrong. */
 export const conformanceCases: readonly ConformanceCase[] = [
   conformanceCase('the first fingerprint comes at once and says how the driver is', async (driver) => {
     const stop = new AbortController();

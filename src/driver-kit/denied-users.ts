@@ -4,6 +4,10 @@ import { inRanges, lookUpUser, parseIdRanges } from '../isolation/users.ts';
 import { Fault } from '../lib/fault.ts';
 import { userUnknown } from './nomad-texts.ts';
 
+/**
+ * The uids and gids that an operator keeps tasks from. `check` rejects with `denied` for one of them, by uid, gid or supplementary
+ * group.
+ */
 export class DeniedUsers {
   readonly #uids: ReturnType<typeof parseIdRanges>;
   readonly #gids: ReturnType<typeof parseIdRanges>;

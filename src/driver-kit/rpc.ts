@@ -82,6 +82,7 @@ export async function unary<I extends DescMessage, O extends DescMessage>(
   }
 }
 
+/** One request, many answers. The abort cancels the call; a status that is no success rejects. */
 export function serverStream<I extends DescMessage, O extends DescMessage>(
   client: Client,
   method: Typed<I, O>,
@@ -108,6 +109,7 @@ async function* received<T>(call: ClientReadableStream<unknown>, done: () => voi
   }
 }
 
+/** Both sides write when they want; the caller ends its own. */
 export function bidiStream<I extends DescMessage, O extends DescMessage>(
   client: Client,
   method: Typed<I, O>,

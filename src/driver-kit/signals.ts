@@ -13,6 +13,7 @@ export function signalNumber(name: string): number | null {
   return known[upper] ?? known[`SIG${upper}`] ?? null;
 }
 
+/** `"SIGTERM"` → 15 on Linux; `Fault('invalid')` for what this system does not know. */
 export function requireSignal(name: string): number {
   const number = signalNumber(name);
   if (number === null) throw new Fault('invalid', `${JSON.stringify(name)} is no signal of this system`);

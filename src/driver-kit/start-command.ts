@@ -24,6 +24,10 @@ import type { DriverDeps } from './driver-plugin.ts';
 import { launchFailed, userUnknown } from './nomad-texts.ts';
 import { killUnitOf, startRecord } from './start-record.ts';
 
+/**
+ * One start, in the order of this file's head. Resolves when the task runs and was checked; whatever fails or is aborted before leaves
+ * nothing behind.
+ */
 export async function startCommand(
   driver: CommandDriver,
   deps: DriverDeps,

@@ -15,6 +15,7 @@ export function coreMhz(): number {
   return first?.speed ?? 0;
 }
 
+/** Use between two moments. Percent of one core; without `before` all percentages are 0. `mhz`: of one core. */
 export function statsOf(before: UsageAt | null, now: UsageAt, mhz: number): TaskStats {
   const elapsedNs = before === null ? 0 : Number(now.at - before.at);
   const percent = (pick: (usage: Usage) => number | null): number => {

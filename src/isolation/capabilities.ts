@@ -23,6 +23,7 @@ export function capabilityName(text: string): string {
 
 export const allCapabilities: readonly string[] = names;
 
+/** `['NET_BIND_SERVICE']` → a set with bit 10; `CAP_` may be in front. `Fault('invalid')` for an unknown name. */
 export function capabilityBits(capabilities: readonly string[]): bigint {
   return capabilities.reduce((bits, name) => bits | (1n << BigInt(names.indexOf(capabilityName(name)))), 0n);
 }

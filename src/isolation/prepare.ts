@@ -45,6 +45,7 @@ export interface PreparedTask {
   readonly lacking: readonly Obstacle[];
 }
 
+/** Chooses the launch; starts nothing. `Fault('unsupported')` names what is missing for the floor. */
 export async function prepareTask(host: IsolationHost, request: PrepareRequest): Promise<PreparedTask> {
   const { wish, floor } = request;
   if (rankOf(floor) > rankOf(wish.prefer))

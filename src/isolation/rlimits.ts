@@ -11,6 +11,10 @@ const data = 2;
 const processes = 6;
 const megabyte = 1024n * 1024n;
 
+/**
+ * What bounds a task where no cgroup can. Four times its memory, at least 256 MB, as address space for data; `pids` counts per uid, not
+ * per task.
+ */
 export function resourceLimits(limits: CgroupLimits): readonly ResourceLimit[] {
   const rows: ResourceLimit[] = [];
   if (limits.memoryBytes !== null) {

@@ -37,6 +37,7 @@ export function findUser(files: UserFiles, wanted: string): HostUser {
   return { ...user, gid, groups: [...new Set([gid, ...user.groups])] };
 }
 
+/** `"nobody"`, `"65534"` or `"65534:65534"` → ids and groups by the host's files. Faults name a user that there is not. */
 export async function lookUpUser(wanted: string): Promise<HostUser> {
   return findUser(await readUserFiles(), wanted);
 }
@@ -104,6 +105,7 @@ export function parseIdRanges(text: string): readonly IdRange[] {
     });
 }
 
+/** Both ends of a range belong to it. */
 export function inRanges(ranges: readonly IdRange[], id: number): boolean {
   return ranges.some(({ first, last }) => id >= first && id <= last);
 }

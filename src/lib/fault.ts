@@ -34,6 +34,7 @@ export class Fault extends Error {
   }
 }
 
+/** True for a fault, of one kind where that is given. */
 export function isFault(error: unknown, kind?: FaultKind): error is Fault {
   return error instanceof Fault && (kind === undefined || error.kind === kind);
 }

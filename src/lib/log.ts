@@ -27,10 +27,12 @@ export interface LogEntry {
 
 const logLevels: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error'];
 
+/** True where an entry of `level` is written by who asks for `minimum` and worse. */
 export function levelAtLeast(level: LogLevel, minimum: LogLevel): boolean {
   return logLevels.indexOf(level) >= logLevels.indexOf(minimum);
 }
 
+/** A log by this name, `""`: the root. `now`: milliseconds since 1970. */
 export function createLog(name: string, write: (entry: LogEntry) => void, now: () => number): Log {
   const at =
     (level: LogLevel) =>

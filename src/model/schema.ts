@@ -117,22 +117,27 @@ export const bytes = (options?: FieldOptions): Field<string, false> => field('by
 /** Free-form JSON; integers beyond 2^53 are bigints. */
 export const any = (options?: FieldOptions): Field<unknown, false> => field('any', options);
 
+/** Absent and `null` become the empty list, unless the field is `nullable`. */
 export function list<T>(item: Field<T>, options?: FieldOptions): Field<readonly T[], false> {
   return { ...field<readonly T[]>('list', options), item };
 }
 
+/** Keys are texts; an item that is `null` becomes the zero of its kind. */
 export function map<T>(item: Field<T>, options?: FieldOptions): Field<{ readonly [key: string]: T }, false> {
   return { ...field<{ readonly [key: string]: T }>('map', options), item };
 }
 
+/** A row of another noun. */
 export function object<F extends FieldTable>(noun: Noun<F>, options?: FieldOptions): Field<Infer<Noun<F>>, false> {
   return { ...field<Infer<Noun<F>>>('object', options), noun };
 }
 
+/** `null` is a value of its own, and what an absent one becomes where there is no `fallback`. */
 export function nullable<T, O extends boolean>(inner: Field<T, O>): Field<T | null, O> {
   return { ...inner, nullable: true } as Field<T | null, O>;
 }
 
+/** Left out of the canonical form where it is empty, as `omitempty` in Go. */
 export function omitted<T>(inner: Field<T>): Field<T, true> {
   return { ...inner, omitted: true } as Field<T, true>;
 }
@@ -147,17 +152,24 @@ export function canonicalOnly<T, O extends boolean>(inner: Field<T, O>): Field<T
   return { ...inner, only: 'canonical' };
 }
 
+/** `name = value`; a required one is an error where it is missing. */
 export const attr = (name: string, options: { required?: boolean } = {}): HclForm => ({
   name,
   form: 'attribute',
   ...options,
 });
+/** `name { … }`, at most once. */
 export const block = (name: string): HclForm => ({ name, form: 'block' });
+/** `name { … }`, any number of times: a list. */
 export const blocks = (name: string): HclForm => ({ name, form: 'blocks' });
+/** The label of the block itself: `"web"` of `group "web" { … }`. */
 export const label = (): HclForm => ({ name: '', form: 'label' });
+/** `name { a = "b" }` or `name = { a = "b" }`. */
 export const mapping = (name: string): HclForm => ({ name, form: 'mapping' });
+/** `name { … }` without a schema here: the driver checks it. */
 export const free = (name: string): HclForm => ({ name, form: 'free' });
 
+/** `name`: as messages and the type of a diff say it, e.g. `TaskGroup`. */
 export function noun<F extends FieldTable>(name: string, fields: F): Noun<F> {
   return { name, fields };
 }

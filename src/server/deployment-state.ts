@@ -20,6 +20,7 @@ export const deploymentText = {
   stopped: 'Cancelled because job is stopped',
 } as const;
 
+/** Nothing will change about it any more. */
 export function isOver(deployment: Deployment): boolean {
   return !isActive(deployment);
 }

@@ -44,6 +44,7 @@ interface InWork extends Entry {
   again: Evaluation | null;
 }
 
+/** See the states above. Whoever takes an evaluation says `done` or `failed` within `timeoutMs`, else it is handed out again. */
 export class EvalBroker {
   readonly #options: Required<BrokerOptions>;
   /** Priority → the ready ones, oldest first. */

@@ -11,6 +11,7 @@ import type { Draft } from './draft.ts';
 import { evaluate, type JobChange, storeJob } from './job-register.ts';
 import { jobEvaluation, putAllocation, putEvaluation } from './rows.ts';
 
+/** Looks at a job again. `forceReschedule`: failed allocations are replaced now, whatever their policy says. */
 export async function evaluateJob(
   context: ServerContext,
   request: { readonly namespace: string; readonly id: string; readonly forceReschedule: boolean },
@@ -38,6 +39,7 @@ function forceReschedule(draft: Draft, job: Job): void {
   }
 }
 
+/** Registers an earlier version as a new one. `conflict` where the job is not at `enforcePriorVersion`. */
 export async function revertJob(
   context: ServerContext,
   request: {

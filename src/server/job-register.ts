@@ -48,6 +48,10 @@ export function checkJob(
   return { job, errors: [...errors, ...more], warnings: [...warnings, ...notServed(input)] };
 }
 
+/**
+ * Checks, fills in, and stores a job; a changed one becomes a new version, evaluated. Faults: `invalid` with every problem, `conflict`
+ * where `enforceIndex` meets another index.
+ */
 export async function registerJob(
   context: ServerContext,
   request: RegisterJob,

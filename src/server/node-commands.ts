@@ -28,6 +28,7 @@ async function changeNode(
   return { evalIds: result, evalCreateIndex: result.length > 0 ? index : 0, index };
 }
 
+/** Lets new work onto a node, or keeps it away; what runs there stays. `invalid`: a draining node cannot be made eligible. */
 export function setEligibility(
   context: ServerContext,
   request: { readonly nodeId: string; readonly eligible: boolean },

@@ -43,6 +43,7 @@ export function jobEvaluation(id: string, job: Job, trigger: Trigger, more: Part
   });
 }
 
+/** Stores it with the indexes and times of this write; who created it when stays. */
 export function putEvaluation(draft: Draft, evaluation: Evaluation): Evaluation {
   const before = draft.get('evaluations', evaluation.ID);
   const row = {
@@ -87,6 +88,7 @@ export function putDeployment(draft: Draft, deployment: Deployment): void {
   });
 }
 
+/** Stores it with the indexes of this write. */
 export function putNode(draft: Draft, node: Node): Node {
   const before = draft.get('nodes', node.ID);
   const row = { ...node, CreateIndex: before?.CreateIndex ?? draft.index, ModifyIndex: draft.index };

@@ -65,6 +65,7 @@ export interface Server extends ServerCommands {
   close(): Promise<void>;
 }
 
+/** Decides nothing until `start()`. */
 export function createServer(options: ServerOptions): Server {
   const context = serverContext({ ...options, clock: options.clock ?? systemClock });
   const scheduling = new Scheduling(context, {

@@ -22,6 +22,7 @@ export interface CgroupDirectory {
   readonly ours: boolean;
 }
 
+/** A task's id as one directory name: `/` becomes `.`, what is odd `_`. */
 export function cgroupName(taskId: string): string {
   return taskId.replaceAll('/', '.').replace(/[^A-Za-z0-9_.-]/g, '_');
 }
