@@ -93,7 +93,7 @@ static int kill_children(void) {
   for (int i = 0; i < n; i++) {
     siginfo_t how;
     how.si_pid = 0;
-    if (pids[i] == S.main || pids[i] == S.launcher) continue;
+    if (pids[i] == S.main || pids[i] == S.launcher || pids[i] == S.scribe) continue;
     kill(pids[i], SIGKILL);
     if (waitid(P_PID, (id_t)pids[i], &how, WEXITED | WNOHANG)) continue;
     if (how.si_pid) exec_child_ended(pids[i], &how);

@@ -266,14 +266,7 @@ void launch_failed(const char *stage, int error, const char *detail) {
   S.failure.error = error;
   struct text t = {S.failure_text, 0, sizeof S.failure_text - 1, 0};
   if (detail) text_str(&t, detail);
-  if (detail && S.record.launcher != LAUNCH_DIRECT) {
-    /* What bwrap or the runtime said is the reason a person needs. */
-    output_read(1);
-    size_t n = output_said_len;
-    while (n && (output_said[n - 1] == '\n' || output_said[n - 1] == ' ')) n--;
-    if (n) text_str(&t, ": ");
-    text_raw(&t, output_said, n);
-  }
+  S.failure_quotes = detail && S.record.launcher != LAUNCH_DIRECT;
   S.failure_text[t.len] = 0;
   S.go_deadline = 0;
   if (S.launcher > 0) kill(S.launcher, SIGKILL);

@@ -50,7 +50,8 @@ static void reap_one(pid_t pid) {
   siginfo_t how;
   how.si_pid = 0;
   if (waitid(P_PID, (id_t)pid, &how, WEXITED | WNOHANG) || how.si_pid == 0) return;
-  if (pid == S.launcher) launch_child_ended(pid, &how);
+  if (pid == S.scribe) scribe_ended();
+  else if (pid == S.launcher) launch_child_ended(pid, &how);
   else exec_child_ended(pid, &how);
 }
 
@@ -80,7 +81,6 @@ static void reap(void) {
 }
 
 static void finish(void) {
-  output_close();
   u64 kills = oom_kills_now();
   if (kills > S.oom_kills) S.oom_kills = kills;
   exit_record_write();
@@ -101,7 +101,11 @@ static void ending_step(u64 now) {
     S.kill_deadline = 0;
     S.drain_deadline = now + 2000;
   }
-  if (output_drained() || S.record.output == OUT_COLLECT || now >= S.drain_deadline) finish();
+  if (!S.output_over && (output_drained() || now >= S.drain_deadline)) {
+    output_close();
+    S.drain_deadline = now + 2000;
+  }
+  if (S.output_over && output_settled(now >= S.drain_deadline)) finish();
   else S.next_step = S.drain_deadline;
 }
 
@@ -119,10 +123,11 @@ static void tick(void) {
   /* Acknowledged by removing the directory: nobody can ever come for this record. */
   if (S.state == ENDED && !S.quit && (fstat(S.dir, &st) || st.st_nlink == 0)) S.quit = now;
   output_tick();
+  scribe_tick();
 }
 
 static int poll_timeout(void) {
-  u64 now = now_ms(), next = 0, times[] = {S.go_deadline, S.stop_deadline, S.state == ENDING || S.record_failed ? S.next_step : 0, output_deadline(), exec_tick()};
+  u64 now = now_ms(), next = 0, times[] = {S.go_deadline, S.stop_deadline, S.state == ENDING || S.record_failed ? S.next_step : 0, output_deadline(), scribe_deadline(), exec_tick()};
   for (size_t i = 0; i < COUNT(times); i++)
     if (times[i] && (!next || times[i] < next)) next = times[i];
   if (S.quit && (!next || next > now + 20)) return 20;
@@ -133,27 +138,24 @@ static int poll_timeout(void) {
 static void loop(void) {
   static struct pollfd fds[256];
   while (!S.quit || ((!clients_flushed() || output_unread()) && now_ms() < S.quit + 2000)) {
-    int n = 0, at[8];
-    int own[6] = {S.signals, S.status, S.info, S.verify, -1, -1};
-    for (int i = 0; i < 2; i++) own[4 + i] = S.sinks[i].pending_len ? -1 : S.sinks[i].from;
-    for (int i = 0; i < 6; i++) { at[i] = n; fds[n++] = (struct pollfd){own[i], POLLIN, 0}; }
-    for (int i = 0; i < 2; i++) {
-      at[6 + i] = n;
-      fds[n++] = (struct pollfd){S.sinks[i].pending_len ? S.sinks[i].fifo : -1, POLLOUT, 0};
-    }
+    enum { SIGNALS, STATUS, INFO, VERIFY, FROM, ROOM = FROM + 2, OWN = ROOM + 2 };
+    int own[OWN] = {S.signals, S.status, S.info, S.verify}, n = OWN;
+    for (int i = 0; i < 2; i++) own[FROM + i] = output_waits(i) ? -1 : S.sinks[i].from;
+    for (int i = 0; i < 2; i++) own[ROOM + i] = output_waits_for(i);
+    for (int i = 0; i < OWN; i++) fds[i] = (struct pollfd){own[i], i < ROOM ? POLLIN : POLLOUT, 0};
     int clients = n;
     n = serve_poll(fds, n, COUNT(fds));
     int sessions = n;
     n = exec_poll(fds, n, COUNT(fds));
     if (poll(fds, (nfds_t)n, poll_timeout()) < 0 && errno != EINTR) _exit(1);
     for (int i = 0; i < 2; i++) {
-      if (fds[at[4 + i]].revents) output_read(i);
-      if (fds[at[6 + i]].revents) output_forward(i);
+      if (fds[FROM + i].revents) output_read(i);
+      if (fds[ROOM + i].revents) output_room(i);
     }
-    if (fds[at[1]].revents && S.status >= 0) launch_status_readable();
-    if (fds[at[2]].revents && S.info >= 0) launch_info_readable();
-    if (fds[at[3]].revents && S.verify >= 0) launch_verify_readable();
-    if (fds[at[0]].revents) {
+    if (fds[STATUS].revents && S.status >= 0) launch_status_readable();
+    if (fds[INFO].revents && S.info >= 0) launch_info_readable();
+    if (fds[VERIFY].revents && S.verify >= 0) launch_verify_readable();
+    if (fds[SIGNALS].revents) {
       struct signalfd_siginfo info;
       while (read(S.signals, &info, sizeof info) == sizeof info) {}
       reap();
@@ -213,7 +215,7 @@ static void shim_main(const u8 *frame, u32 len, int out) {
   const char *message;
   u32 id = be32(frame);
   S.dir = S.log_dir = S.socket = S.main_fd = S.init_fd = S.lifeline = S.status = S.gate = S.verify = S.info = S.oom_fd = -1;
-  for (int i = 0; i < 2; i++) S.sinks[i].from = S.sinks[i].file = S.sinks[i].fifo = -1;
+  for (int i = 0; i < 2; i++) S.sinks[i].from = S.sinks[i].fifo = S.sinks[i].inner[0] = S.sinks[i].inner[1] = -1;
   setsid();
   umask(077);
   prctl(PR_SET_NAME, "drover-shim");
@@ -245,6 +247,7 @@ static void shim_main(const u8 *frame, u32 len, int out) {
   if (write_oom_score_adj(-900)) { /* not permitted: as killable as the agent */ }
   record_prepare();
   if (launch_start(start_argv, start_env, &message)) refuse(out, id, "unavailable", message, errno);
+  scribe_started();
   reply(out, S_ANSWER, id, NULL, NULL, 0);
   int null = open("/dev/null", O_RDWR);
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);

@@ -143,14 +143,30 @@ const char *ended_by(void) {
   return "task";
 }
 
-static void text_ledger(struct text *t, const char *name, const struct sink *s) {
+static void text_ledger(struct text *t, const char *name, int which) {
+  struct counts c = output_counts(which);
   text_str(t, ",\"");
   text_str(t, name);
   text_str(t, "\":{\"stored\":\"");
-  text_u64(t, s->stored);
+  text_u64(t, c.stored);
   text_str(t, "\",\"dropped\":\"");
-  text_u64(t, s->dropped);
+  text_u64(t, c.dropped);
   text_str(t, "\"}");
+}
+
+static void failure_message(struct text *t) {
+  char message[sizeof S.failure_text + 200];
+  struct text m = {message, 0, sizeof message, 0};
+  size_t n;
+  const char *said = scribe_said(&n), *what = S.failure.error ? strerrordesc_np(S.failure.error) : NULL;
+  text_str(&m, S.failure_text[0] ? S.failure_text : what ? what : "");
+  while (n && (said[n - 1] == '\n' || said[n - 1] == ' ')) n--;
+  /* What bwrap or the runtime said is the reason a person needs. */
+  if (S.failure_quotes && n) {
+    text_str(&m, ": ");
+    text_raw(&m, said, n);
+  }
+  text_json(t, m.at, m.len);
 }
 
 void exit_record_text(void) {
@@ -181,16 +197,15 @@ void exit_record_text(void) {
   text_str(&t, units[S.record.kill_unit]);
   text_str(&t, "\",\"leftover\":");
   text_int(&t, S.leftover);
-  text_ledger(&t, "stdout", &S.sinks[0]);
-  text_ledger(&t, "stderr", &S.sinks[1]);
+  text_ledger(&t, "stdout", 0);
+  text_ledger(&t, "stderr", 1);
   if (S.failure.stage) {
     text_str(&t, ",\"error\":{\"stage\":\"");
     text_str(&t, S.failure.stage);
     text_str(&t, "\",\"errno\":");
     text_int(&t, S.failure.error);
     text_str(&t, ",\"message\":");
-    const char *m = S.failure_text[0] ? S.failure_text : S.failure.error ? strerrordesc_np(S.failure.error) : "";
-    text_json(&t, m ? m : "", strlen(m ? m : ""));
+    failure_message(&t);
     text_str(&t, "}}");
   } else text_str(&t, ",\"error\":null}");
   S.exit_json = json;

@@ -98,12 +98,15 @@ void serve_broadcast(u8 type, const void *data, size_t len) {
     if (clients[c].fd >= 0 && clients[c].greeted) client_send(c, type, NULL, 0, data, len);
 }
 
-static void ledger(struct text *t, const char *name, const struct sink *s) {
+static void ledger(struct text *t, const char *name, int which) {
+  struct counts c = output_counts(which);
   text_str(t, name);
-  text_u64(t, s->stored);
+  text_u64(t, c.stored);
   text_str(t, "\",\"dropped\":\"");
-  text_u64(t, s->dropped);
-  text_str(t, "\"}");
+  text_u64(t, c.dropped);
+  text_str(t, "\",\"waiting\":\"");
+  text_u64(t, c.waiting);
+  text_str(t, c.hung ? "\",\"hung\":true}" : "\",\"hung\":false}");
 }
 
 static void status(int c, u32 id) {
@@ -125,8 +128,8 @@ static void status(int c, u32 id) {
   text_str(&t, units[S.record.kill_unit]);
   text_str(&t, "\",\"processes\":");
   text_u64(&t, processes_in_unit());
-  ledger(&t, ",\"stdout\":{\"stored\":\"", &S.sinks[0]);
-  ledger(&t, ",\"stderr\":{\"stored\":\"", &S.sinks[1]);
+  ledger(&t, ",\"stdout\":{\"stored\":\"", 0);
+  ledger(&t, ",\"stderr\":{\"stored\":\"", 1);
   text_str(&t, ",\"exit\":");
   if (S.state == ENDED) text_raw(&t, S.exit_json, S.exit_json_len);
   else text_str(&t, "null");

@@ -2,6 +2,7 @@
 #ifndef DROVER_SHIM_H
 #define DROVER_SHIM_H
 #include "../privileges.h"
+#include "scribe.h"
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -39,10 +40,8 @@ struct record {
 };
 
 struct sink {
-  int from, fifo, file;
-  const char *name;
-  u32 index;
-  u64 size, stored, dropped;
+  int from, fifo, inner[2];
+  u64 stored, dropped;
   u8 *pending;
   u32 pending_at, pending_len;
   u64 stalled_since;
@@ -55,7 +54,7 @@ struct shim {
   int dir, log_dir, socket, signals, pid_lock;
   char boot_id[40];
   /* The launcher: the forked child of `direct` is the main process itself. */
-  pid_t self, launcher, main, init;
+  pid_t self, launcher, main, init, scribe;
   struct rlimit inherited_files;
   int main_fd, init_fd, lifeline;
   int status, gate, verify, info;
@@ -67,7 +66,7 @@ struct shim {
   /* The end. */
   int have_status, wait_code, wait_status, oom_fd, leftover, start_failed, record_written, record_failed;
   u64 oom_kills, stop_deadline, kill_deadline, drain_deadline, next_step, quit;
-  int stop_asked, stop_killed, signalled, never_started;
+  int stop_asked, stop_killed, signalled, never_started, output_over, output_settled, failure_quotes;
   struct failure failure;
   char failure_text[256];
   char *exit_json;
@@ -115,16 +114,22 @@ void kill_unit_cleanup(void);
 int next_child(pid_t *pids, int cap);
 u64 processes_in_unit(void);
 /* output.c */
-/* The end of what came on stderr before the task ran: the launcher's words. */
-extern char output_said[160];
-extern size_t output_said_len;
 int output_open(int write_ends[2], const char **message);
 void output_read(int which);
-void output_forward(int which);
 u64 output_deadline(void);
 void output_tick(void);
 int output_drained(void);
 void output_close(void);
+int output_waits(int which);
+int output_waits_for(int which);
+void output_room(int which);
+int output_settled(int now);
+/* Where the bytes of a stream went; `hung`: what comes now is dropped, because what came before finds no room. */
+struct counts {
+  u64 stored, dropped, waiting;
+  int hung;
+};
+struct counts output_counts(int which);
 int output_unread(void);
 /* serve.c */
 int serve_open(void);

@@ -102,6 +102,14 @@ export interface Ledger {
   readonly dropped: bigint;
 }
 
+/** A stream while its shim lives. */
+export interface StreamStatus extends Ledger {
+  /** Taken from the task and not stored yet. */
+  readonly waiting: bigint;
+  /** The disk (or the reader of a FIFO) has stood still for a second: what the task writes now is dropped and counted. */
+  readonly hung: boolean;
+}
+
 /** How a started generation ended, as the shim wrote it down. */
 export interface ExitRecord {
   readonly unknown: null;
@@ -149,8 +157,8 @@ export interface ShimStatus {
   readonly killUnit: KillUnit['kind'];
   /** Processes in the kill unit where that is a cgroup, else 0. */
   readonly processes: number;
-  readonly stdout: Ledger;
-  readonly stderr: Ledger;
+  readonly stdout: StreamStatus;
+  readonly stderr: StreamStatus;
   readonly exit: ExitRecord | null;
 }
 

@@ -1,5 +1,5 @@
 import { Fault } from '../lib/fault.ts';
-import type { ExitRecord, Ledger, ShimStatus } from './contract.ts';
+import type { ExitRecord, Ledger, ShimStatus, StreamStatus } from './contract.ts';
 
 /** Reading what a shim says in JSON. Anything but what the protocol promises is `Fault('invalid')`: a torn record must not become a code. */
 
@@ -46,6 +46,16 @@ function choice<const T extends string>(source: Json, name: string, choices: rea
 function ledger(source: Json, name: string): Ledger {
   const counts = object(source[name], name);
   return { stored: big(counts, 'stored'), dropped: big(counts, 'dropped') };
+}
+
+/** Shims that do not say `waiting` and `hung` store at once what they take. */
+function stream(source: Json, name: string): StreamStatus {
+  const counts = object(source[name], name);
+  return {
+    ...ledger(source, name),
+    waiting: counts['waiting'] === undefined ? 0n : big(counts, 'waiting'),
+    hung: counts['hung'] === undefined ? false : flag(counts, 'hung'),
+  };
 }
 
 const units = ['session', 'cgroup', 'pid-namespace'] as const;
@@ -97,8 +107,8 @@ export function shimStatus(value: unknown): ShimStatus {
     bootId: string(source, 'bootId'),
     killUnit: choice(source, 'killUnit', units),
     processes: number(source, 'processes'),
-    stdout: ledger(source, 'stdout'),
-    stderr: ledger(source, 'stderr'),
+    stdout: stream(source, 'stdout'),
+    stderr: stream(source, 'stderr'),
     exit: source['exit'] === null ? null : exitRecord(source['exit']),
   };
 }
