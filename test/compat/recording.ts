@@ -47,6 +47,8 @@ const forgiving: readonly (readonly [string, string])[] = [
 
 /** Drives bin/drover.js through the session of one kind; resolves with what the recorder said. */
 export async function record(kind: string, scratch: string, recording: string, args: readonly string[]): Promise<Ran> {
+  // tasks of other users pass through
+  chmodSync(scratch, 0o755);
   const program = path.join(scratch, 'drover');
   writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${drover}' "$@"\n`);
   chmodSync(program, 0o755);
@@ -54,7 +56,7 @@ export async function record(kind: string, scratch: string, recording: string, a
   mkdirSync(copies, { recursive: true });
   cpSync(path.join(tools, 'golden-lib.mjs'), path.join(copies, 'golden-lib.mjs'));
   let recorder = readFileSync(path.join(tools, `record-${kind}.mjs`), 'utf8');
-  for (const [strict, kind] of forgiving) recorder = recorder.replace(strict, kind);
+  for (const [strict, mild] of forgiving) recorder = recorder.replace(strict, mild);
   writeFileSync(path.join(copies, `record-${kind}.mjs`), recorder);
   const words = [program, recording, '--work', path.join(scratch, 'work'), ...args];
   return run(path.join(copies, `record-${kind}.mjs`), words, path.join(scratch, 'recorder.txt'));
