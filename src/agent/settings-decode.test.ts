@@ -72,6 +72,8 @@ describe('agent settings', () => {
   it('keep plugin configuration as it is, by name', () => {
     const { values } = decodeSettings(tree({ plugin: { raw_exec: { config: { enabled: true } } } }));
     expect(values).toEqual({ plugin: { raw_exec: { config: { enabled: true } } } });
+    const lists = { x: { config: { allowed: ['a', 'b'] } } };
+    expect(decodeSettings(tree({ plugin: lists })).values).toEqual({ plugin: lists });
   });
 
   it('merge: scalars override unless zero, booleans add up, named blocks merge', () => {

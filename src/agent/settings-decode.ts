@@ -27,7 +27,7 @@ export interface Values {
 export type Value = string | number | boolean | readonly string[] | Values | unknown;
 
 function isTree(value: TreeValue | undefined): value is Tree {
-  return typeof value === 'object' && value !== null && 'entries' in value;
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && 'entries' in value;
 }
 
 export function decodeSettings(tree: Tree): { values: Values; diagnostics: Diagnostic[] } {

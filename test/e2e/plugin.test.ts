@@ -48,6 +48,7 @@ beforeAll(async () => {
     `exec '${process.execPath}' '${drover}' driver serve -state-dir '${join(files, driver)}' ${driver}`;
   program('mock_driver', serve('mock_driver'));
   program('raw_exec', serve('raw_exec'));
+  symlinkSync(join(import.meta.dirname, '../../examples/drivers/script.mjs'), join(pluginDir, 'script'));
   program('liar', 'echo hello, I am no plugin; exec sleep 60');
   program('dead', 'echo "[ERROR] no engine here" >&2; exit 3');
   program('unnamed', 'exit 0');
@@ -60,6 +61,7 @@ beforeAll(async () => {
       plugin: {
         mock_driver: { config: { fs_isolation: 'none' } },
         raw_exec: { config: { enabled: true } },
+        script: { args: [join(files, 'script')], config: { interpreters: ['/bin/sh'] } },
         liar: {},
         dead: {},
       },
@@ -131,6 +133,26 @@ describe('an agent with a plugin_dir', () => {
       const { stdout } = await runCli(agent, ['alloc', 'logs', row.ID, 't']);
       if (!stdout.includes('hello t')) throw new Error(`printed ${JSON.stringify(stdout)}`);
     });
+  });
+
+  it('runs a job through a driver that its author wrote in forty lines', async () => {
+    await runCli(agent, [
+      'job',
+      'run',
+      '-detach',
+      jobFile('forty', 'script', 'script = "echo said $1; exit 3"\nargs = ["so"]'),
+    ]);
+    const row = await waitFor('forty', 'failed');
+    expect(JSON.stringify(row.TaskStates)).toContain('Exit Code: 3');
+    const { stdout } = await runCli(agent, ['alloc', 'logs', row.ID, 't']);
+    expect(stdout).toBe('said so\n');
+    await runCli(agent, [
+      'job',
+      'run',
+      '-detach',
+      jobFile('denied', 'script', 'script = "x"\ninterpreter = "/bin/false"'),
+    ]);
+    expect(JSON.stringify((await waitFor('denied', 'failed')).TaskStates)).toContain('is not allowed on this node');
   });
 
   it('tells a wrong option of it as the event of a failed start', async () => {
