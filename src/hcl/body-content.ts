@@ -25,35 +25,62 @@ export function justAttributes(body: Body): { attributes: ReadonlyMap<string, At
   return { attributes: body.attributes, diagnostics };
 }
 
+interface SchemaIndex {
+  readonly attributeNames: ReadonlySet<string>;
+  readonly required: readonly string[];
+  readonly blockTypes: ReadonlyMap<string, BodySchema['blocks'][number]>;
+}
+
+const indexes = new WeakMap<BodySchema, SchemaIndex>();
+
+/** Made once per schema: a file has thousands of blocks of a few schemas. */
+function indexOfSchema(schema: BodySchema): SchemaIndex {
+  let index = indexes.get(schema);
+  if (index === undefined) {
+    index = {
+      attributeNames: new Set(schema.attributes.map((item) => item.name)),
+      required: schema.attributes.filter((item) => item.required === true).map((item) => item.name),
+      blockTypes: new Map(schema.blocks.map((item) => [item.type, item])),
+    };
+    indexes.set(schema, index);
+  }
+  return index;
+}
+
 function nativeContent(body: Body, schema: BodySchema): BodyContent {
-  const attributes = new Map<string, Attribute>();
-  const blocks: Block[] = [];
   const diagnostics: Diagnostic[] = [];
-  const attributeNames = new Set(schema.attributes.map((item) => item.name));
-  const blockTypes = new Map(schema.blocks.map((item) => [item.type, item]));
-  for (const { name, required } of schema.attributes) {
-    const attribute = body.attributes.get(name);
-    if (attribute !== undefined) attributes.set(name, attribute);
-    else if (required === true) {
+  const { attributeNames, required, blockTypes } = indexOfSchema(schema);
+  for (const name of required) {
+    if (!body.attributes.has(name))
       diagnostics.push(
         errorAt(body.missingItemRange, 'Missing required argument', `the argument ${JSON.stringify(name)} is required`),
       );
-    }
   }
+  const before = diagnostics.length;
   for (const block of body.blocks) {
     const wanted = blockTypes.get(block.type);
-    if (wanted === undefined) diagnostics.push(unknownBlock(block, attributeNames, blockTypes.keys()));
-    else {
-      const problem = checkLabels(block, wanted.labelNames ?? []);
-      if (problem === undefined) blocks.push(block);
-      else diagnostics.push(problem);
-    }
+    const problem =
+      wanted === undefined
+        ? unknownBlock(block, attributeNames, blockTypes.keys())
+        : checkLabels(block, wanted.labelNames ?? []);
+    if (problem !== undefined) diagnostics.push(problem);
   }
   for (const attribute of body.attributes.values()) {
-    if (attributeNames.has(attribute.name)) continue;
-    diagnostics.push(unknownAttribute(attribute, attributeNames, blockTypes));
+    if (!attributeNames.has(attribute.name)) diagnostics.push(unknownAttribute(attribute, attributeNames, blockTypes));
   }
-  return { attributes, blocks, missingItemRange: body.missingItemRange, diagnostics };
+  const { missingItemRange } = body;
+  // Nearly always all is as the schema wants it, and nothing has to be copied.
+  if (diagnostics.length === before)
+    return { attributes: body.attributes, blocks: body.blocks, missingItemRange, diagnostics };
+  return {
+    attributes: new Map([...body.attributes].filter(([name]) => attributeNames.has(name))),
+    blocks: body.blocks.filter((block) => {
+      const wanted = blockTypes.get(block.type);
+      return wanted !== undefined && checkLabels(block, wanted.labelNames ?? []) === undefined;
+    }),
+    missingItemRange,
+    diagnostics,
+  };
 }
 
 function unknownBlock(block: Block, attributes: ReadonlySet<string>, types: Iterable<string>): Diagnostic {

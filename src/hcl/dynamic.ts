@@ -260,13 +260,23 @@ function withScope(expr: Expression, variables: ReadonlyMap<string, Value>): Exp
   return { ...expr, variables: new Map([...expr.variables, ...variables]) };
 }
 
+const widened = new WeakMap<BodySchema, BodySchema>();
+
+function schemaWithDynamic(schema: BodySchema): BodySchema {
+  let wide = widened.get(schema);
+  if (wide === undefined) {
+    wide = { ...schema, blocks: [...schema.blocks, { type: 'dynamic', labelNames: ['type'] }] };
+    widened.set(schema, wide);
+  }
+  return wide;
+}
+
 /**
  * Attributes and blocks of a body by a schema, in either syntax, with `dynamic` blocks replaced by what they make. The
  * bodies of the blocks are as they are written: call this again for each that may hold dynamic blocks.
  */
 export function expandedContent(body: Body, schema: BodySchema, context: EvalContext): BodyContent {
-  const withDynamic = { ...schema, blocks: [...schema.blocks, { type: 'dynamic', labelNames: ['type'] }] };
-  const content = bodyContent(body, withDynamic);
+  const content = bodyContent(body, schemaWithDynamic(schema));
   if (!content.blocks.some((block) => block.type === 'dynamic')) return content;
   const counts = new Map(schema.blocks.map((item) => [item.type, item.labelNames?.length ?? 0]));
   const diagnostics = [...content.diagnostics];

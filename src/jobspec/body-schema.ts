@@ -42,10 +42,16 @@ const ignoredShorthands = ['set_contains_all', 'set_contains_any', 'is_set', 'is
 
 /** The fields of a noun that a job file can write, its extra rows among them. */
 export function writtenRows(noun: Noun): readonly (readonly [string, Field<unknown>])[] {
-  return [...Object.entries(noun.fields), ...Object.entries(extraRows(noun))].filter(
-    ([, field]) => field.only !== 'canonical',
-  );
+  let rows = writable.get(noun);
+  if (rows === undefined) {
+    const all = [...Object.entries(noun.fields), ...Object.entries(extraRows(noun))];
+    rows = all.filter(([, field]) => field.only !== 'canonical');
+    writable.set(noun, rows);
+  }
+  return rows;
 }
+
+const writable = new Map<Noun, readonly (readonly [string, Field<unknown>])[]>();
 
 const schemas = new Map<Noun, BodySchema>();
 

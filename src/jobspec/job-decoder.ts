@@ -49,6 +49,8 @@ export class JobDecoder {
     }
     const row: Row = {};
     for (const [name, field] of writtenRows(noun)) {
+      // The one row that the API leaves out instead of saying null.
+      if (name === 'CSIPluginConfig' && !content.blocks.some((block) => block.type === 'csi_plugin')) continue;
       row[name] = field.hcl?.form === 'label' ? labels[0] : this.#field(field, content, noun);
     }
     if (noun === ScalingPolicy) this.#requireMaximum(content, labels);
@@ -59,10 +61,10 @@ export class JobDecoder {
     const { hcl } = field;
     if (hcl === undefined) return absent(field);
     const attribute = content.attributes.get(hcl.name);
-    const blocks = content.blocks.filter((block) => block.type === hcl.name);
+    if (hcl.form === 'attribute') return attribute === undefined ? absent(field) : this.#attribute(field, attribute);
+    const blocks =
+      content.blocks.length === 0 ? content.blocks : content.blocks.filter((block) => block.type === hcl.name);
     switch (hcl.form) {
-      case 'attribute':
-        return attribute === undefined ? absent(field) : this.#attribute(field, attribute);
       case 'blocks':
         return blocks.length === 0 ? null : blocks.map((block) => this.#listed(field, block, owner));
       case 'mapping':

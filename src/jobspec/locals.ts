@@ -3,8 +3,10 @@ import {
   type Block,
   type Diagnostic,
   type EvalContext,
+  errorAt,
   evaluate,
   justAttributes,
+  maxValueSize,
   objectValue,
   referencedVariables,
   type Value,
@@ -27,6 +29,7 @@ export function evaluateLocals(
   }
   const needs = new Map([...pending].map(([name, attribute]) => [name, localsIn(attribute)]));
   const values = new Map<string, Value>();
+  let [size, full] = [1, false];
   while (pending.size > 0) {
     const free = [...pending.values()].filter(({ name }) => !needs.get(name)!.some((other) => pending.has(other)));
     const ready = free.length > 0 ? free : [...pending.values()];
@@ -35,7 +38,15 @@ export function evaluateLocals(
       pending.delete(attribute.name);
       const result = evaluate(attribute.expr, scope);
       diagnostics.push(...result.diagnostics);
-      if (result.diagnostics.length === 0) values.set(attribute.name, result.value);
+      if (result.diagnostics.length > 0) continue;
+      size += result.value.size;
+      if (size < maxValueSize) values.set(attribute.name, result.value);
+      else if (!full) {
+        full = true;
+        diagnostics.push(
+          errorAt(attribute.range, 'Locals too large', `all locals together have more than ${maxValueSize} elements`),
+        );
+      }
     }
   }
   return values;

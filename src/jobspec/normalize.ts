@@ -27,11 +27,9 @@ function periodic(row: Row): Row {
 function normalizeGroup(group: Row, jobVault: Row | null, jobSecrets: readonly Row[]): Row {
   const { Vault: vault, Secrets: secrets, ...rest } = group;
   const outer = { vault: (vault as Row | null) ?? jobVault, secrets: [...(rows(secrets) ?? []), ...jobSecrets] };
-  return {
-    ...rest,
-    Tasks: rows(rest['Tasks'])?.map((task) => normalizeTask(task, outer)) ?? null,
-    Networks: rows(rest['Networks'])?.map(splitPorts) ?? null,
-  };
+  rest['Tasks'] = rows(rest['Tasks'])?.map((task) => normalizeTask(task, outer)) ?? null;
+  rest['Networks'] = rows(rest['Networks'])?.map(splitPorts) ?? null;
+  return rest;
 }
 
 interface Outer {
@@ -44,29 +42,19 @@ function normalizeTask(task: Row, outer: Outer): Row {
   const resources = task['Resources'] as Row | null;
   // Unlike Nomad: a group's secrets are added to a task's own; there the task's own are added to themselves and the job is refused.
   const secrets = [...(rows(task['Secrets']) ?? []), ...outer.secrets];
-  return {
-    ...withoutPlugin(task),
-    ...splitIdentities(rows(task['Identities'])),
-    Vault:
-      vault === null
-        ? null
-        : {
-            ...vault,
-            Env: vault['Env'] ?? true,
-            DisableFile: vault['DisableFile'] ?? false,
-            ChangeMode: vault['ChangeMode'] ?? 'restart',
-          },
-    Secrets: secrets.length === 0 ? null : secrets,
-    Templates: rows(task['Templates'])?.map(template) ?? null,
-    Resources:
-      resources === null ? null : { ...resources, Networks: rows(resources['Networks'])?.map(splitPorts) ?? null },
-  };
-}
-
-/** The one row that the API leaves out instead of saying null. */
-function withoutPlugin(task: Row): Row {
-  const { CSIPluginConfig: plugin, ...rest } = task;
-  return plugin === null ? rest : task;
+  // The row was made for this file and is nobody else's: it is changed in place.
+  Object.assign(task, splitIdentities(rows(task['Identities'])));
+  if (vault !== null)
+    task['Vault'] = {
+      ...vault,
+      Env: vault['Env'] ?? true,
+      DisableFile: vault['DisableFile'] ?? false,
+      ChangeMode: vault['ChangeMode'] ?? 'restart',
+    };
+  task['Secrets'] = secrets.length === 0 ? null : secrets;
+  task['Templates'] = rows(task['Templates'])?.map(template) ?? null;
+  if (resources !== null) resources['Networks'] = rows(resources['Networks'])?.map(splitPorts) ?? null;
+  return task;
 }
 
 /** The identity without a name, or named `default`, has a field of its own; of several the last counts. */

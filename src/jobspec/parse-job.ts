@@ -8,6 +8,7 @@ import {
   errorAt,
   type FunctionHost,
   hasErrors,
+  LimitError,
   objectValue,
   parse,
   runtimeInterpolation,
@@ -57,13 +58,24 @@ const fileSchema = {
 export function parseJob(file: JobFile): ParsedJob {
   const parsed = parse(file.source, file.filename);
   const diagnostics: Diagnostic[] = [...parsed.diagnostics];
-  const job = hasErrors(diagnostics) ? null : readFile(parsed.body, file, diagnostics);
+  const job = hasErrors(diagnostics) ? null : withinLimits(parsed.body, file, diagnostics);
   const failed = job === null || hasErrors(diagnostics);
   return {
     job: failed ? null : job.job,
     diagnostics: diagnostics.sort(byPlace),
     submission: failed ? null : job.submission,
   };
+}
+
+/** What is too large only when put together ends here; what is too large by itself was reported at its place. */
+function withinLimits(body: Body, file: JobFile, diagnostics: Diagnostic[]): ReturnType<typeof readFile> {
+  try {
+    return readFile(body, file, diagnostics);
+  } catch (error) {
+    if (!(error instanceof LimitError)) throw error;
+    diagnostics.push(errorAt(body.missingItemRange, 'Job file too large', `the file needs ${error.message}`));
+    return null;
+  }
 }
 
 function readFile(
