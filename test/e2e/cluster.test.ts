@@ -168,8 +168,12 @@ for (const network of ['a good', 'a bad'] as const) {
       const other = victim === 'big' ? 'plain' : 'big';
       await nodes.get(victim)!.crash();
       await nodeReady(server, victim, 'down', 30_000);
-      const after = await allocationsOf(server, 'wandering', 'running', 2, 30_000);
-      expect(new Set(nodesOf(after))).toEqual(new Set([other]));
+      // the node is down first, then what it ran is lost and replaced
+      const after = await eventually(async () => {
+        const rows = await allocationsOf(server, 'wandering', 'running', 2, 30_000);
+        expect(new Set(nodesOf(rows))).toEqual(new Set([other]));
+        return rows;
+      }, 30_000);
       const lost = (await server.client.jobs.allocations('wandering')).value.filter(
         (row) => row.ClientStatus === 'lost',
       );
