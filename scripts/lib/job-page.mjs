@@ -14,7 +14,7 @@ const kinds = {
 const labels = { job: '"docs"', group: '"app"', task: '"main"' };
 
 /** Every noun of a job file with the shortest way to it, in the order in which a reader meets them. */
-export function nounPaths(blockShape, Job) {
+function nounPaths(blockShape, Job) {
   const found = new Map([['Job', { noun: Job, path: ['job'], places: ['job'] }]]);
   const queue = [found.get('Job')];
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
@@ -33,7 +33,7 @@ export function nounPaths(blockShape, Job) {
 }
 
 /** The example of a block inside of its parents: a whole job file. */
-export function exampleFile({ noun, path }) {
+function exampleFile({ noun, path }) {
   const text = jobBlocks[noun.name]?.[1] ?? '';
   const parents = path.slice(0, -1);
   const lines = text.split('\n');
@@ -41,7 +41,12 @@ export function exampleFile({ noun, path }) {
   for (const name of parents.toReversed()) {
     const required = { task: ['  driver = "mock_driver"'], spread: ['  attribute = "${node.datacenter}"'] }[name] ?? [];
     const label = labels[name] ?? (name === 'volume' ? '"data"' : name === 'network' ? '' : '');
-    result = [`${name} ${label ? `${label} ` : ''}{`, ...required, ...result.map((line) => (line ? `  ${line}` : line)), '}'];
+    result = [
+      `${name} ${label ? `${label} ` : ''}{`,
+      ...required,
+      ...result.map((line) => (line ? `  ${line}` : line)),
+      '}',
+    ];
   }
   return `${result.join('\n')}\n`;
 }
@@ -71,7 +76,11 @@ ${entries.map(({ noun, path, places }) => `| [\`${path.at(-1)}\`](#${anchor(noun
 
 const parentOf = (place) => (place.includes('.') ? place.slice(0, place.lastIndexOf('.')) : 'the file');
 const title = (noun, path) => `${path.at(-1)} (${noun.name})`;
-const anchor = (noun, path) => title(noun, path).toLowerCase().replace(/[^a-z0-9_ -]/g, '').replaceAll(' ', '-');
+const anchor = (noun, path) =>
+  title(noun, path)
+    .toLowerCase()
+    .replace(/[^a-z0-9_ -]/g, '')
+    .replaceAll(' ', '-');
 
 function section(entry, { attributes, blocks }, entries) {
   const { noun, path, labelled } = entry;
@@ -81,15 +90,23 @@ function section(entry, { attributes, blocks }, entries) {
   if (attributes.length > 0) {
     lines.push('| attribute | takes | default | field |', '|---|---|---|---|');
     for (const { name, kind, required, fallback, field } of attributes)
-      lines.push(`| \`${name}\`${required ? ' (required)' : ''} | ${kinds[kind]} | ${show(fallback)} | ${field || 'shorthand'} |`);
+      lines.push(
+        `| \`${name}\`${required ? ' (required)' : ''} | ${kinds[kind]} | ${show(fallback)} | ${field || 'shorthand'} |`,
+      );
     lines.push('');
   }
   if (blocks.length > 0) {
     lines.push('| block | holds | how often | field |', '|---|---|---|---|');
     for (const block of blocks) {
       const target = block.noun && entries.find((other) => other.noun === block.noun);
-      const holds = target ? `[${block.noun.name}](#${anchor(target.noun, target.path)})` : block.content === 'free' ? 'whatever the driver takes' : `text by key${block.alsoAttribute ? '; also as an attribute' : ''}`;
-      lines.push(`| \`${block.name}\`${block.labelled ? ' with a label' : ''} | ${holds} | ${block.repeated ? 'any number' : 'once'} | ${block.field} |`);
+      const holds = target
+        ? `[${block.noun.name}](#${anchor(target.noun, target.path)})`
+        : block.content === 'free'
+          ? 'whatever the driver takes'
+          : `text by key${block.alsoAttribute ? '; also as an attribute' : ''}`;
+      lines.push(
+        `| \`${block.name}\`${block.labelled ? ' with a label' : ''} | ${holds} | ${block.repeated ? 'any number' : 'once'} | ${block.field} |`,
+      );
     }
     lines.push('');
   }

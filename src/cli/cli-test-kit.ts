@@ -60,7 +60,7 @@ export function page(columns?: number): Page {
           kept.error += text;
         },
       },
-      { noColour: true, forceColour: false },
+      { noColor: true, forceColor: false },
     ),
   };
   return kept;

@@ -18,7 +18,7 @@ function printed(show: (terminal: ReturnType<typeof createTerminal>) => number):
   const terminal = createTerminal(
     { write: (text) => (out += text) },
     { write: (text) => (error += text) },
-    { noColour: true, forceColour: false },
+    { noColor: true, forceColor: false },
   );
   const code = show(terminal);
   return { out, error, code };

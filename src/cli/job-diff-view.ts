@@ -4,7 +4,7 @@ import type { DiffType, FieldDiff, JobDiff, ObjectDiff, TaskDiff, TaskGroupDiff 
 import type { Terminal } from './terminal.ts';
 
 const markers: Readonly<Record<DiffType, string>> = { Added: '+', Deleted: '-', Edited: '+/-', None: '' };
-const colours = { Added: 'green', Deleted: 'red', Edited: 'yellow', None: 'dim' } as const;
+const colors = { Added: 'green', Deleted: 'red', Edited: 'yellow', None: 'dim' } as const;
 
 export function jobDiffView(terminal: Terminal, diff: JobDiff, verbose: boolean): string {
   const view = new View(terminal);
@@ -31,7 +31,7 @@ class View {
     const marker = markers[type];
     const width = markers[context].length;
     const painted =
-      marker === '' ? ' '.repeat(width) : this.#terminal.paint(colours[type === 'None' ? 'Edited' : type], marker);
+      marker === '' ? ' '.repeat(width) : this.#terminal.paint(colors[type === 'None' ? 'Edited' : type], marker);
     this.#lines.push(`${' '.repeat(indent)}${width === 0 ? '' : `${painted} `}${text}`);
   }
 

@@ -5,8 +5,8 @@ import { createTerminal, type Terminal } from './terminal.ts';
 
 async function main(words: readonly string[]): Promise<number> {
   const terminal = createTerminal(process.stdout, process.stderr, {
-    noColour: flagged(words, 'no-color') || present('NO_COLOR') || present('NOMAD_CLI_NO_COLOR'),
-    forceColour: flagged(words, 'force-color') || present('NOMAD_CLI_FORCE_COLOR'),
+    noColor: flagged(words, 'no-color') || present('NO_COLOR') || present('NOMAD_CLI_NO_COLOR'),
+    forceColor: flagged(words, 'force-color') || present('NOMAD_CLI_FORCE_COLOR'),
   });
   const first = words[0];
   if (first === undefined || isHelp(first))

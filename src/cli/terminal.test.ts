@@ -15,8 +15,8 @@ it('a live line takes its own place again on a terminal, fits it, and is not wri
 });
 
 it('colour is for terminals, unless it is refused or forced', () => {
-  const painted = (isTTY: boolean, noColour: boolean, forceColour: boolean): string =>
-    createTerminal({ isTTY, write: () => {} }, { write: () => {} }, { noColour, forceColour }).paint('red', 'x');
+  const painted = (isTTY: boolean, noColor: boolean, forceColor: boolean): string =>
+    createTerminal({ isTTY, write: () => {} }, { write: () => {} }, { noColor, forceColor }).paint('red', 'x');
   expect(painted(true, false, false)).toBe('\u001b[31mx\u001b[0m');
   expect(painted(true, true, false)).toBe('x');
   expect(painted(false, false, false)).toBe('x');

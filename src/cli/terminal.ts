@@ -1,19 +1,19 @@
 /** Where a command writes: plain text into pipes and files, colour and live lines only on a terminal. */
 export interface Terminal {
   readonly isTty: boolean;
-  readonly colour: boolean;
+  readonly color: boolean;
   /** Columns; pipes count as unlimited. */
   readonly width: number;
   out(text: string): void;
   error(text: string): void;
   /** A status line that replaces the one before it on a terminal, and is not written at all elsewhere. */
   live(text: string): void;
-  paint(colour: Colour, text: string): string;
+  paint(color: Color, text: string): string;
 }
 
-export type Colour = 'bold' | 'red' | 'green' | 'yellow' | 'blue' | 'dim';
+export type Color = 'bold' | 'red' | 'green' | 'yellow' | 'blue' | 'dim';
 
-const codes: Readonly<Record<Colour, string>> = {
+const codes: Readonly<Record<Color, string>> = {
   bold: '1',
   red: '31',
   green: '32',
@@ -23,8 +23,8 @@ const codes: Readonly<Record<Colour, string>> = {
 };
 
 export interface TerminalOptions {
-  readonly noColour: boolean;
-  readonly forceColour: boolean;
+  readonly noColor: boolean;
+  readonly forceColor: boolean;
 }
 
 export function createTerminal(
@@ -33,7 +33,7 @@ export function createTerminal(
   options: TerminalOptions,
 ): Terminal {
   const isTty = stdout.isTTY === true;
-  const colour = options.forceColour || (isTty && !options.noColour);
+  const color = options.forceColor || (isTty && !options.noColor);
   let live = false;
   const clear = (): void => {
     if (live) stdout.write('\r\u001b[K');
@@ -41,7 +41,7 @@ export function createTerminal(
   };
   return {
     isTty,
-    colour,
+    color,
     width: isTty ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY,
     out: (text) => {
       clear();
@@ -57,6 +57,6 @@ export function createTerminal(
       stdout.write(text.slice(0, (stdout.columns ?? 80) - 1));
       live = true;
     },
-    paint: (name, text) => (colour ? `\u001b[${codes[name]}m${text}\u001b[0m` : text),
+    paint: (name, text) => (color ? `\u001b[${codes[name]}m${text}\u001b[0m` : text),
   };
 }

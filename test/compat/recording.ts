@@ -5,9 +5,9 @@ import path from 'node:path';
 import { drover } from '../agent-process.ts';
 
 /** The recordings; `DROVER_GOLDENS` names another place. */
-export const goldens = process.env['DROVER_GOLDENS'] ?? path.resolve(import.meta.dirname, '../../../shared/goldens');
+const goldens = process.env['DROVER_GOLDENS'] ?? path.resolve(import.meta.dirname, '../../../shared/goldens');
 /** What made them; `DROVER_TOOLS` names another place. */
-export const tools = process.env['DROVER_TOOLS'] ?? path.join(path.dirname(goldens), 'tools');
+const tools = process.env['DROVER_TOOLS'] ?? path.join(path.dirname(goldens), 'tools');
 
 export const isPresent = (kind: string): boolean =>
   existsSync(path.join(goldens, kind)) && existsSync(path.join(tools, `record-${kind}.mjs`));
@@ -19,7 +19,7 @@ export const isPrivileged = process.getuid?.() === 0;
 export const recordingFolder = (kind: string): string =>
   path.resolve(import.meta.dirname, '../../build/recordings', kind);
 
-export const expectedFile = (kind: string): string => path.join(import.meta.dirname, `expected-${kind}.json`);
+const expectedFile = (kind: string): string => path.join(import.meta.dirname, `expected-${kind}.json`);
 
 export interface Ran {
   readonly code: number | null;
