@@ -136,7 +136,7 @@ export const agentSettings: Settings = {
   datacenter: string,
   name: string,
   data_dir: string,
-  plugin_dir: later('string'),
+  plugin_dir: served('string'),
   bind_addr: string,
   log_level: string,
   log_json: bool,
@@ -150,7 +150,7 @@ export const agentSettings: Settings = {
   advertise: address,
   server: served(server),
   client: served(client),
-  plugin: labelled({ args: later('strings'), config: served('free') }),
+  plugin: labelled({ args: served('strings'), config: served('free') }),
   limits: served({
     http_max_conns_per_client: int,
     https_handshake_timeout: later('duration'),

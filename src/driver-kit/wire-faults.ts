@@ -42,6 +42,8 @@ export function errorFromWire(error: unknown): unknown {
   const { code, details, metadata } = error as ServiceError;
   if (code === status.UNAVAILABLE)
     return new Fault('unavailable', 'plugin is shut down', { cause: error, recoverable: true });
+  if (code === status.DEADLINE_EXCEEDED)
+    return new Fault('unavailable', 'the plugin gave no answer in time', { cause: error, recoverable: true });
   if (code === status.UNIMPLEMENTED) return new Fault('unsupported', details, { cause: error });
   const said = metadata.get(kindKey)[0];
   const text = metadata.get(textKey)[0];

@@ -102,6 +102,9 @@ export function remoteDriver(
 const { method } = wire.Driver;
 const none = new Metadata();
 
+/** For calls that have nothing to wait for. Starts, stops and ends take as long as the engine behind the driver does. */
+const soon = (): Date => new Date(Date.now() + 30_000);
+
 /** One unary call; a status is a fault again. */
 const call: typeof unary = async (...args) => {
   try {
@@ -163,7 +166,7 @@ function questions(client: Client): Questions {
       ),
     inspect: async (taskId, signal) =>
       statusFromWire(
-        await call(client, method.inspectTask, create(wire.InspectTaskRequestSchema, { taskId }), signal, none),
+        await call(client, method.inspectTask, create(wire.InspectTaskRequestSchema, { taskId }), signal, none, soon()),
       ),
     stats: async (taskId, signal) => {
       const request = create(wire.TaskStatsRequestSchema, { taskId, collectionInterval: duration(1000) });
@@ -187,7 +190,8 @@ function questions(client: Client): Questions {
 
 function signalling(client: Client): NonNullable<EngineDriver['signal']> {
   return async (taskId, name, signal) => {
-    await call(client, method.signalTask, create(wire.SignalTaskRequestSchema, { taskId, signal: name }), signal, none);
+    const request = create(wire.SignalTaskRequestSchema, { taskId, signal: name });
+    await call(client, method.signalTask, request, signal, none, soon());
   };
 }
 
