@@ -245,3 +245,15 @@ func TestCookie(t *testing.T) {
 	must.Error(t, err)
 	must.StrContains(t, string(output), "plugin_dir")
 }
+
+// The harness leaves directories behind: they are made where they are removed afterwards.
+func TestMain(m *testing.M) {
+	directory, err := os.MkdirTemp("", "dg")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("TMPDIR", directory)
+	code := m.Run()
+	os.RemoveAll(directory)
+	os.Exit(code)
+}
