@@ -166,6 +166,24 @@ static pid_t oci_tool(char **argv) {
 
 pid_t oci_delete_start(void) { return oci_tool(S.record.oci_delete); }
 
+/*
+ * bwrap's end of the info pipe can be read too: a write to it must not fail once the shim is dead. bwrap would be ended by SIGPIPE before it
+ * lets its child go on, and the child would wait for ever. So it goes on to the verifier, which finds its socket closed, and ends.
+ */
+static int info_pair(int fds[2]) {
+  char path[40];
+  if (pipe2(fds, O_CLOEXEC)) return -1;
+  struct text t = {path, 0, sizeof path - 1, 0};
+  text_str(&t, "/proc/self/fd/");
+  text_int(&t, fds[1]);
+  path[t.len] = 0;
+  int both = open(path, O_RDWR | O_CLOEXEC);
+  if (both < 0) return -1;
+  close(fds[1]);
+  fds[1] = both;
+  return 0;
+}
+
 static int pair(int fds[2], int kind) {
   return kind == 's' ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) : pipe2(fds, O_CLOEXEC);
 }
@@ -183,7 +201,7 @@ int launch_start(char **argv, char **env, const char **message) {
   *message = "descriptors";
   if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0 || pair(status, 'p') || pair(gate, 'p')) return -1;
   if (r->verify && pair(verify, 's')) return -1;
-  if (r->launcher == LAUNCH_BWRAP && pair(info, 'p')) return -1;
+  if (r->launcher == LAUNCH_BWRAP && info_pair(info)) return -1;
   if (r->kill_unit == KILL_PIDNS && pair(lifeline, 'p')) return -1;
   int o = out[0] >= 0 ? out[0] : null, e = out[1] >= 0 ? out[1] : null;
   if (r->verify) {

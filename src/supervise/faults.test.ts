@@ -1,14 +1,5 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +9,6 @@ import { compiledCopy } from './compiled-copy.ts';
 import type { StartRecord, Supervisor } from './contract.ts';
 import { locateNative } from './locate.ts';
 import { scratchRecord } from './scratch-record.ts';
-import { encodeStart } from './start-fields.ts';
 import { createSupervisor } from './supervisor.ts';
 import { startTimeOf } from './this-host.ts';
 import { clientFrame, encodeFrame, u8, u32 } from './wire.ts';
@@ -101,54 +91,6 @@ describe.skipIf(shim === '')('after a fault', () => {
     expect(marked('71.25')).toBe('');
     expect(seen['present']).toBeGreaterThan(0);
   }, 60_000);
-
-  test.skipIf(!has('strace'))(
-    'kill -9 of the shim at any of its system calls leaves no task behind and no invented code',
-    async () => {
-      const traced = (of: StartRecord, trace: string, ...options: string[]) => {
-        mkdirSync(of.directory, { mode: 0o700 });
-        const intent = {
-          version: 1,
-          id: of.id,
-          bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
-          killUnit: of.killUnit,
-        };
-        writeFileSync(join(of.directory, 'start.json'), JSON.stringify(intent));
-        // The shim alone is traced: its child's calls are not counted.
-        return spawnSync('strace', ['-o', trace, ...options, shim, 'run'], {
-          input: encodeFrame(1, u32(1), encodeStart(of)),
-          timeout: 1000,
-          killSignal: 'SIGKILL',
-        });
-      };
-      const held = () => record('exec sleep 72.5', { gate: { timeoutMs: 300 } });
-      const trace = join(base, 'trace');
-      const whole = held();
-      traced(whole, trace);
-      await supervisor.recover(whole.directory);
-      // strace counts the calls of each kind for itself.
-      const counts = new Map<string, number>();
-      const points = [...readFileSync(trace, 'utf8').matchAll(/^([a-z_0-9]+)\(/gm)].map(([, call = '']) => {
-        counts.set(call, (counts.get(call) ?? 0) + 1);
-        return [call, counts.get(call)] as const;
-      });
-      const outcomes = new Set<string>();
-      for (let at = 0; at < points.length; at += long ? 1 : 9) {
-        const [call, when] = points[at] as (typeof points)[number];
-        const of = held();
-        traced(of, '/dev/null', '-e', `inject=${call}:signal=KILL:when=${when}`);
-        const found = await supervisor.recover(of.directory);
-        const unknown = found.state === 'ended' ? (found.end.unknown ?? found.end.by) : '';
-        outcomes.add(`${found.state} ${unknown}`);
-        for (let i = 0; i < 50 && marked('72.5') !== ''; i++) await pause(10);
-        expect([call, when, marked('72.5')]).toEqual([call, when, '']);
-        expect(['never-started ', 'ended shim-lost', 'ended never-started']).toContain(`${found.state} ${unknown}`);
-      }
-      expect([...outcomes]).toContain('never-started ');
-      expect([...outcomes]).toContain('ended shim-lost');
-    },
-    120_000,
-  );
 
   test.skipIf(!asRoot)('a full disk loses neither the exit code nor the count of what it did not take', async () => {
     const disk = mkdtempSync(join(base, 'disk-'));
