@@ -120,7 +120,8 @@ describe('an allocation on a node', () => {
     await until(() => status(fatal.ID) === 'failed');
     expect(eventTypes(world.server.last(fatal.ID), 't').slice(-2)).toEqual(['Driver Failure', 'Not Restarting']);
     world.machine.refuseStart = new Fault('unavailable', 'not now', { recoverable: true });
-    const passing = testAllocation(testJob('passing', [{ Name: 't', ...fastRestart }]));
+    const patient = { RestartPolicy: { ...fastRestart.RestartPolicy, Attempts: 1000 } };
+    const passing = testAllocation(testJob('passing', [{ Name: 't', ...patient }]));
     world.server.put(passing);
     await until(() => (world.server.last(passing.ID)?.TaskStates['t']?.Restarts ?? 0) >= 1);
     world.machine.refuseStart = null;
