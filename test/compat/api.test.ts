@@ -12,11 +12,12 @@ import { compare, isPresent, isPrivileged, type Ran, record, recordingFolder, wi
 const present = isPresent('api');
 
 describe.skipIf(!present || !isPrivileged)(`the HTTP API and the recordings${present ? '' : ' (not here)'}`, () => {
-  const scratch = mkdtempSync(path.join(tmpdir(), 'drover-api-'));
+  let scratch: string;
   const recording = recordingFolder('api');
   let recorded: Ran;
 
   beforeAll(async () => {
+    scratch = mkdtempSync(path.join(tmpdir(), 'drover-api-'));
     rmSync(recording, { recursive: true, force: true });
     recorded = await record('api', scratch, recording, ['--port', String(await freePort())]);
   }, 230_000);

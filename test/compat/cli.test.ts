@@ -12,11 +12,12 @@ import { compare, isPresent, isPrivileged, type Ran, record, recordingFolder, wi
 const present = isPresent('cli');
 
 describe.skipIf(!present || !isPrivileged)(`the command line and the recordings${present ? '' : ' (not here)'}`, () => {
-  const scratch = mkdtempSync(path.join(tmpdir(), 'drover-cli-'));
+  let scratch: string;
   const recording = recordingFolder('cli');
   let recorded: Ran;
 
   beforeAll(async () => {
+    scratch = mkdtempSync(path.join(tmpdir(), 'drover-cli-'));
     rmSync(recording, { recursive: true, force: true });
     recorded = await record('cli', scratch, recording, ['--port', String(await freePort())]);
   }, 230_000);

@@ -13,11 +13,12 @@ const present = isPresent('runtime');
 const served = '^(?!template|artifact|dispatch|dump-exec|dump-raw_exec)';
 
 describe.skipIf(!present || !isPrivileged)(`tasks and the recordings${present ? '' : ' (not here)'}`, () => {
-  const scratch = mkdtempSync(path.join(tmpdir(), 'drover-runtime-'));
+  let scratch: string;
   const recording = recordingFolder('runtime');
   let recorded: Ran;
 
   beforeAll(async () => {
+    scratch = mkdtempSync(path.join(tmpdir(), 'drover-runtime-'));
     rmSync(recording, { recursive: true, force: true });
     recorded = await record('runtime', scratch, recording, ['--port', String(await freePort()), '--only', served]);
   }, 290_000);
