@@ -23,6 +23,7 @@ const otherNames = {
 const spoken = {
   name: "the host's name",
   data_dir: 'none: must be set, unless `-dev`',
+  plugin_dir: '`<data_dir>/plugins`',
   'client.alloc_dir': '`<data_dir>/alloc`',
   'client.state_dir': '`<data_dir>/client`',
   'client.cgroup_parent': '`"drover.slice"`',
@@ -41,6 +42,7 @@ const spoken = {
   'server.enabled': '`false`',
   'client.enabled': '`false`',
   'tls.http': '`false`',
+  'plugin.<name>.args': 'empty',
   'plugin.<name>.config': '`{}`',
 };
 
