@@ -1,7 +1,7 @@
 // docs/reference/functions.md: every function with its parameters, and an example whose result was evaluated.
 
 /** Name → expression; the result is what the evaluator gives. `null`: different each time, shown without a result. */
-const functionExamples = {
+export const functionExamples = {
   abs: 'abs(-3.5)',
   abspath: 'abspath("/etc/../tmp")',
   base64decode: 'base64decode("aGVsbG8=")',

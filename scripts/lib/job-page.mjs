@@ -14,7 +14,7 @@ const kinds = {
 const labels = { job: '"docs"', group: '"app"', task: '"main"' };
 
 /** Every noun of a job file with the shortest way to it, in the order in which a reader meets them. */
-function nounPaths(blockShape, Job) {
+export function nounPaths(blockShape, Job) {
   const found = new Map([['Job', { noun: Job, path: ['job'], places: ['job'] }]]);
   const queue = [found.get('Job')];
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
@@ -33,7 +33,7 @@ function nounPaths(blockShape, Job) {
 }
 
 /** The example of a block inside of its parents: a whole job file. */
-function exampleFile({ noun, path }) {
+export function exampleFile({ noun, path }) {
   const text = jobBlocks[noun.name]?.[1] ?? '';
   const parents = path.slice(0, -1);
   const lines = text.split('\n');

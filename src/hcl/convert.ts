@@ -115,7 +115,17 @@ function convertToMap(value: Value, wanted: Type): Value {
   }
   const keys = [...entries.keys()];
   const result = unified([...entries.values()].map((item) => convertValue(item, target)));
-  return mapValue(new Map(keys.map((key, i) => [key, result.items[i]!])), result.element);
+  const element = result.element.kind === 'dynamic' ? onlyType(result.items) : result.element;
+  const items = result.items.map((item) => (item.type.kind === 'dynamic' ? convertValue(item, element) : item));
+  return mapValue(new Map(keys.map((key, i) => [key, items[i]!])), element);
+}
+
+/** The one type of the items that have any: a null without a type takes it on. */
+function onlyType(items: readonly Value[]): Type {
+  const typed = items.map((item) => item.type).filter((type) => type.kind !== 'dynamic');
+  const first = typed[0] ?? items[0]!.type;
+  if (!typed.every((type) => typesEqual(type, first))) throw new ConversionError('all elements must have one type');
+  return first;
 }
 
 function convertToObject(value: Value, type: Extract<Type, { kind: 'object' }>): Value {

@@ -2,6 +2,14 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+// @ts-expect-error: scripts have no types
+import { functionExamples, functionPage } from '../../scripts/lib/function-page.mjs';
+// @ts-expect-error: scripts have no types
+import { aboutBlock, jobBlocks } from '../../scripts/lib/job-blocks.mjs';
+// @ts-expect-error: scripts have no types
+import { exampleFile, jobPage, nounPaths } from '../../scripts/lib/job-page.mjs';
+// @ts-expect-error: scripts have no types
+import { jobTypes } from '../../scripts/lib/job-types.mjs';
 import * as hcl from '../../src/hcl/index.ts';
 import { blockShape, parseJob } from '../../src/jobspec/index.ts';
 import { nodeFunctionHost } from '../../src/lib/node/hcl-functions.ts';
@@ -24,12 +32,16 @@ interface Pages {
 }
 
 const root = path.resolve(import.meta.dirname, '../..');
-const scripts = await Promise.all(
-  ['job-page', 'function-page', 'job-types', 'job-blocks'].map(
-    (name) => import(path.join(root, `scripts/lib/${name}.mjs`)) as Promise<Partial<Pages>>,
-  ),
-);
-const pages = Object.assign({}, ...scripts) as Pages;
+const pages = {
+  functionExamples,
+  functionPage,
+  aboutBlock,
+  jobBlocks,
+  exampleFile,
+  jobPage,
+  nounPaths,
+  jobTypes,
+} as Pages;
 const read = (name: string): string => readFileSync(path.join(root, name), 'utf8');
 const host = nodeFunctionHost({ workingDirectory: path.join(root, 'examples') });
 

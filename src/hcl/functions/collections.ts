@@ -131,6 +131,8 @@ function flatten(value: Value): Value {
 }
 
 function index(collection: Value, key: Value): Value {
+  if (!isSequence(collection.type) && collection.type.kind !== 'map')
+    throw new FunctionError('a list, a map or a tuple is required');
   const wanted = isSequence(collection.type) ? 'number' : 'string';
   if (key.type.kind !== wanted)
     throw new FunctionError(`a ${wanted} is required as the key of a ${collection.type.kind}`);
@@ -172,8 +174,11 @@ function lookup([collection, key, fallback]: readonly Value[]): Value {
 
 function merge(args: readonly Value[]): Value {
   const entries = new Map<string, Value>();
+  let open = false;
   for (const arg of args) {
-    if (!isMapping(arg.type) && !(arg.state === 'null' && arg.type.kind === 'dynamic')) {
+    // After a null of no type, nulls of any type are passed over.
+    open ||= arg.state === 'null' && arg.type.kind === 'dynamic';
+    if (!isMapping(arg.type) && !(arg.state === 'null' && open)) {
       throw new FunctionError('maps and objects are required');
     }
     if (arg.state === 'known') for (const [key, value] of asEntries(arg)) entries.set(key, value);

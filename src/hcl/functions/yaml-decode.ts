@@ -149,10 +149,8 @@ const no = /^(?:n|N|no|No|NO|off|Off|OFF|false|False|FALSE)$/;
 /** What an unquoted scalar stands for. */
 function plainValue(source: string): Value {
   if (/^(?:|~|null|Null|NULL)$/.test(source)) return nullDynamic;
-  if (source.length > 1 || /^[yYnN]$/.test(source)) {
-    if (source.length > 1 && yes.test(source)) return boolValue(true);
-    if (source.length > 1 && no.test(source)) return boolValue(false);
-  }
+  if (yes.test(source)) return boolValue(true);
+  if (no.test(source)) return boolValue(false);
   if (/^[+-]?\.(?:inf|Inf|INF)$/.test(source)) return numberValue(infinite(source.startsWith('-')));
   if (/^[+-]?0[xob][0-9a-fA-F]+$/.test(source)) {
     const value = radixNumber(source);
