@@ -35,7 +35,10 @@ describe('the transport', () => {
     });
     const transport = httpTransport({ address });
     const { body } = await transport.request(get);
-    await expect(collectText(body)).rejects.toMatchObject({ kind: 'unavailable', message: expect.stringContaining('does not answer') });
+    await expect(collectText(body)).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringContaining('does not answer'),
+    });
     transport.close();
   });
 
