@@ -1,12 +1,14 @@
 /**
  * The API must not be the way out of a sandbox: a task that shares the host's network could otherwise submit a job that runs
- * unconfined. A connection is refused when its other end is held by a process of another pid namespace (every task at rung 2 or above
- * lives in one of its own), or belongs to a uid that only tasks have.
+ * unconfined. A connection from this host is served only when its other end is seen to be held by a process of the agent's own pid namespace
+ * (every task at rung 2 or above lives in one of its own); a uid that only tasks have is refused at once. An agent without root cannot look
+ * into other users' processes: it serves those, because its tasks have its own uid.
  * Unlike Nomad: there any task that reaches the port may use the API. Off switch: `api { allow_tasks = true }`.
  */
 import type { Socket } from 'node:net';
 import { Fault } from '../lib/fault.ts';
-import { heldInOtherPidNamespace, peerSocket } from '../lib/node/socket-owner.ts';
+import { isLoopback } from '../lib/node/loopback.ts';
+import { holderInOwnPidNamespace, type PeerSocket, peerSocket } from '../lib/node/socket-owner.ts';
 
 export interface TaskUids {
   /** Inclusive; uids given to tasks and to nobody else. */
@@ -26,12 +28,27 @@ export function refuseTasks(taskUids: readonly TaskUids[]): (socket: Socket) => 
     )
       return;
     const peer = await peerSocket({ remoteAddress, remotePort, localPort });
-    if (peer === undefined) return; // not of this host: the listener's address decides who gets that far
-    const ofTask = taskUids.some(({ first, last }) => peer.uid >= first && peer.uid <= last);
-    if (ofTask || (await heldInOtherPidNamespace(peer)) !== undefined)
+    if (!(await mayBeServed(peer, remoteAddress, socket.localAddress, taskUids)))
       throw new Fault(
         'denied',
-        "requests from inside a sandboxed task are refused; to allow them set api { allow_tasks = true } in the agent's configuration",
+        "requests from inside a sandboxed task, or from whom the agent cannot identify, are refused; to allow them set api { allow_tasks = true } in the agent's configuration",
       );
   };
 }
+
+async function mayBeServed(
+  peer: PeerSocket | undefined,
+  remoteAddress: string,
+  localAddress: string | undefined,
+  taskUids: readonly TaskUids[],
+): Promise<boolean> {
+  // another host's: the listener's address decides who gets that far. One of this host that is gone already could be anybody's.
+  if (peer === undefined) return !isLoopback(unmapped(remoteAddress)) && remoteAddress !== localAddress;
+  if (taskUids.some(({ first, last }) => peer.uid >= first && peer.uid <= last)) return false;
+  const own = process.getuid?.();
+  if (own !== 0 && peer.uid !== own && peer.inode !== '0') return true;
+  return (await holderInOwnPidNamespace(peer)) !== undefined;
+}
+
+/** `::ffff:127.0.0.1` → `127.0.0.1` */
+const unmapped = (address: string): string => address.replace(/^::ffff:/, '');

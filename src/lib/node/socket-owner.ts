@@ -25,15 +25,17 @@ export async function peerSocket(connection: {
   return undefined;
 }
 
-/** Processes of the uid that live in another pid namespace than this one and hold the socket. */
-export async function heldInOtherPidNamespace(socket: PeerSocket): Promise<number | undefined> {
+/**
+ * The process of this pid namespace that holds the socket. Undefined: nobody that can be looked into does. A socket on its way between
+ * two processes is held by none, and a process may close itself to others of its uid: whoever decides by this must take undefined for no.
+ */
+export async function holderInOwnPidNamespace(socket: PeerSocket): Promise<number | undefined> {
   const own = await readLinkText('/proc/self/ns/pid');
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const namespace = await readLinkText(`/proc/${name}/ns/pid`);
-    if (namespace === '' || namespace === own) continue;
-    if ((await uidOf(name)) !== socket.uid) continue;
-    if (await holds(name, socket.inode)) return Number(name);
+  // the newest first: it is most often a command that was just started
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).sort((a, b) => Number(b) - Number(a));
+  for (const pid of pids) {
+    if ((await uidOf(pid)) !== socket.uid) continue;
+    if ((await readLinkText(`/proc/${pid}/ns/pid`)) === own && (await holds(pid, socket.inode))) return Number(pid);
   }
   return undefined;
 }
