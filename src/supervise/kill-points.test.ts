@@ -1,11 +1,16 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once as event } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compiledCopy } from './compiled-copy.ts';
 import type { StartRecord, Supervisor } from './contract.ts';
 import { locateNative } from './locate.ts';
+import { writeIntent } from './record-directory.ts';
 import { scratchRecord } from './scratch-record.ts';
+import { NativeSpawner } from './spawner.ts';
 import { encodeStart } from './start-fields.ts';
 import { createSupervisor } from './supervisor.ts';
 import { encodeVerify } from './verify-fields.ts';
@@ -48,13 +53,16 @@ async function gone(word: string): Promise<string> {
 describe.skipIf(shim === '' || !has('strace'))('kill -9 at any system call', () => {
   const base = mkdtempSync(join(tmpdir(), 'drover-points-'));
   let supervisor: Supervisor;
+  let compiled: ReturnType<typeof compiledCopy>;
   let counter = 0;
 
   beforeAll(() => {
     supervisor = createSupervisor({ kind: 'native' });
-  });
+    compiled = compiledCopy();
+  }, 60_000);
   afterAll(async () => {
     await supervisor.close();
+    compiled.remove();
     rmSync(base, { recursive: true, force: true });
   });
 
@@ -114,5 +122,128 @@ describe.skipIf(shim === '' || !has('strace'))('kill -9 at any system call', () 
       expect([...outcomes]).toContain('never-started ');
       expect([...outcomes]).toContain('ended shim-lost');
     }, 300_000);
+  });
+
+  /** What was started by someone who is dead now: once or not at all, and the directory says which. Ends it. */
+  async function verdict(of: StartRecord): Promise<string> {
+    // What was under way without the dead one comes to rest.
+    await pause(100);
+    const found = await supervisor.recover(of.directory);
+    const status = found.state === 'present' ? await found.shim.status() : null;
+    if (found.state === 'present') {
+      await found.shim.stop({ timeoutMs: 500 });
+      const end = await found.shim.wait();
+      await found.shim.shutdown();
+      expect(end.unknown).toBeNull();
+    }
+    const ran = existsSync(`${of.directory}.ran`) ? readFileSync(`${of.directory}.ran`, 'utf8') : '';
+    expect(await gone('71.75')).toBe('');
+    expect(ran).toBe(status?.state === 'running' ? 'ran\n' : '');
+    return status === null ? found.state : `present, ${status.state}`;
+  }
+
+  const once = () => {
+    const of = scratchRecord(base, ++counter, [], { gate: { timeoutMs: 5000 }, output: { mode: 'discard' } });
+    return { ...of, command: ['sh', '-c', `echo ran >> ${of.directory}.ran; exec sleep 71.75`] };
+  };
+
+  test('of the helper that forks shims leaves each task once, or not at all', async () => {
+    const trace = join(base, 'helper-trace');
+    const start = async (of: StartRecord, options: string) => {
+      const program = join(base, 'helper.sh');
+      writeFileSync(program, `#!/bin/sh\nexec strace -o ${trace} ${options} ${shim} "$@"\n`, { mode: 0o755 });
+      const spawner = new NativeSpawner(program);
+      await writeIntent(of);
+      await spawner.spawn(encodeStart(of)).catch(() => {});
+      await spawner.close();
+    };
+    const whole = once();
+    await start(whole, '');
+    expect(await verdict(whole)).toBe('present, held');
+    const points = pointsOf(readFileSync(trace, 'utf8'));
+    const outcomes = new Set<string>();
+    for (const [at, [call, when]] of points.entries()) {
+      if (!long && at % 4 !== 0) continue;
+      const of = once();
+      await start(of, `-e inject=${call}:signal=KILL:when=${when}`);
+      outcomes.add(await verdict(of));
+    }
+    expect([...outcomes].sort()).toEqual(['never-started', 'present, held']);
+  }, 300_000);
+
+  describe('of an agent, from before the intent to the running task,', () => {
+    /** Runs one start in an agent of its own, with strace on these of its threads. */
+    async function startIn(of: StartRecord, options: { main?: readonly string[]; files?: readonly string[] }) {
+      const script = join(base, 'agent.mjs');
+      const module = pathToFileURL(join(compiled.directory, 'supervise/supervisor.js')).href;
+      writeFileSync(
+        script,
+        `import { readFileSync, readSync } from 'node:fs';
+         import { access } from 'node:fs/promises';
+         import { createSupervisor } from ${JSON.stringify(module)};
+         const supervisor = createSupervisor({ kind: 'native' });
+         const record = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+         await access('/');
+         process.stdout.write('ready');
+         readSync(0, Buffer.alloc(1));
+         const shim = await supervisor.start(record);
+         await shim.held(); await shim.go();
+         process.exit(0);`,
+      );
+      writeFileSync(`${of.directory}.json`, JSON.stringify(of));
+      const agent = spawn(process.execPath, [script, `${of.directory}.json`], {
+        env: { ...env, UV_THREADPOOL_SIZE: '1' },
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
+      const over = new Promise<NodeJS.Signals | null>((resolve) => agent.once('exit', (_, signal) => resolve(signal)));
+      await event(agent.stdout, 'data');
+      // The one thread that works on files was made last.
+      const threads = readdirSync(`/proc/${agent.pid}/task`).map(Number);
+      const tracing = [];
+      for (const [thread, more] of [
+        [agent.pid, options.main] as const,
+        [Math.max(...threads), options.files] as const,
+      ]) {
+        if (more === undefined) continue;
+        const tracer = spawn('strace', ['-p', `${thread}`, ...more], { stdio: ['ignore', 'ignore', 'pipe'] });
+        tracing.push(new Promise((resolve) => tracer.once('exit', resolve)));
+        await event(tracer.stderr, 'data');
+      }
+      agent.stdin.on('error', () => {});
+      agent.stdin.write('\n');
+      const signal = await over;
+      await Promise.all(tracing);
+      return signal;
+    }
+
+    test('leaves each task once, or not at all', async () => {
+      const whole = once();
+      const traces = { main: join(base, 'main-trace'), files: join(base, 'files-trace') };
+      await startIn(whole, { main: ['-o', traces.main], files: ['-o', traces.files] });
+      expect(await verdict(whole)).toBe('present, running');
+      const points = (['files', 'main'] as const).flatMap((thread) =>
+        pointsOf(readFileSync(traces[thread], 'utf8')).map((point) => [thread, ...point] as const),
+      );
+      expect(points.filter(([thread]) => thread === 'files').map(([, call]) => call)).toEqual(
+        expect.arrayContaining(['mkdir', 'openat', 'write', 'fsync', 'close']),
+      );
+      const outcomes = new Map<string, number>();
+      let tried = 0;
+      let killed = 0;
+      for (const [at, [thread, call, when]] of points.entries()) {
+        if (!long && at % 8 !== 0) continue;
+        const of = once();
+        const options = ['-o', '/dev/null', '-e', `inject=${call}:signal=KILL:when=${when}`];
+        tried += 1;
+        killed += (await startIn(of, { [thread]: options })) === 'SIGKILL' ? 1 : 0;
+        const outcome = await verdict(of);
+        outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+      }
+      // The last waits of a thread are not the same number in each run.
+      expect(killed / tried).toBeGreaterThan(0.8);
+      const possible = ['absent', 'never-started', 'present, held', 'present, running'];
+      expect([...outcomes.keys()].filter((each) => !possible.includes(each))).toEqual([]);
+      if (long) expect(outcomes.size).toBe(4);
+    }, 600_000);
   });
 });
