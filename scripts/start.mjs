@@ -2,8 +2,9 @@
 // npm start: installs what is missing, builds, brings up a single node, runs the example job and shows its output.
 //   npm start -- [-data-dir=DIR] [-port=N]
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { build, ensureCompiler, ensureModules, ensurePackages, isRoot, say } from './lib/setup.mjs';
 import { root } from './lib/source-files.mjs';
 
@@ -17,7 +18,7 @@ const option = (name, otherwise) => {
   return words[at].includes('=') ? words[at].slice(words[at].indexOf('=') + 1) : (words[at + 1] ?? otherwise);
 };
 
-const dataDir = resolve(option('data-dir', join(root, '.drover')));
+const dataDir = resolve(option('data-dir', defaultDataDir()));
 const port = Number(option('port', '4646'));
 const address = `http://127.0.0.1:${port}`;
 const drover = join(root, 'bin/drover.js');
@@ -69,6 +70,22 @@ Ctrl-C stops the agent; tasks that run go on.`);
 }
 if (agentExit === null) await new Promise((done) => agent.on('exit', done));
 process.exit(typeof agentExit === 'number' ? agentExit : 1);
+
+/**
+ * `.drover` in this folder. A root agent gives tasks users of their own, and those have to get to their directories: where a folder above
+ * lets nobody pass (root's home does not), the state goes where they can.
+ */
+function defaultDataDir() {
+  const wanted = join(root, '.drover');
+  if (!isRoot) return wanted;
+  for (let folder = root; folder !== dirname(folder); folder = dirname(folder)) {
+    if ((statSync(folder).mode & 0o001) !== 0) continue;
+    const instead = `/var/lib/drover-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`;
+    say(`${folder} lets other users not pass, and tasks run as users of their own: the state goes to ${instead}`);
+    return instead;
+  }
+  return wanted;
+}
 
 /** Waits until the agent answers and its node is ready; false where the agent ended. */
 async function ready() {
