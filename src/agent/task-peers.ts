@@ -19,16 +19,17 @@ export interface TaskUids {
 /** Resolves when the connection may be served; `Fault('denied')` when it comes from a task. Off Linux everything is served. */
 export function refuseTasks(taskUids: readonly TaskUids[]): (socket: Socket) => Promise<void> {
   return async (socket) => {
-    const { remoteAddress, remotePort, localPort } = socket;
+    const { remoteAddress, remotePort, localAddress, localPort } = socket;
     if (
       process.platform !== 'linux' ||
       remoteAddress === undefined ||
       remotePort === undefined ||
+      localAddress === undefined ||
       localPort === undefined
     )
       return;
-    const peer = await peerSocket({ remoteAddress, remotePort, localPort });
-    if (!(await mayBeServed(peer, remoteAddress, socket.localAddress, taskUids)))
+    const peer = await peerSocket({ remoteAddress, remotePort, localAddress, localPort });
+    if (!(await mayBeServed(peer, remoteAddress, localAddress, taskUids)))
       throw new Fault(
         'denied',
         "requests from inside a sandboxed task, or from whom the agent cannot identify, are refused; to allow them set api { allow_tasks = true } in the agent's configuration",
@@ -39,7 +40,7 @@ export function refuseTasks(taskUids: readonly TaskUids[]): (socket: Socket) => 
 async function mayBeServed(
   peer: PeerSocket | undefined,
   remoteAddress: string,
-  localAddress: string | undefined,
+  localAddress: string,
   taskUids: readonly TaskUids[],
 ): Promise<boolean> {
   // another host's: the listener's address decides who gets that far. One of this host that is gone already could be anybody's.

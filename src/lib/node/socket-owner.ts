@@ -1,5 +1,6 @@
 /** Who holds the other end of a local TCP connection: Linux only, read from /proc. */
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { endianness } from 'node:os';
 
 export interface PeerSocket {
   readonly uid: number;
@@ -11,18 +12,53 @@ export interface PeerSocket {
 export async function peerSocket(connection: {
   readonly remoteAddress: string;
   readonly remotePort: number;
+  readonly localAddress: string;
   readonly localPort: number;
 }): Promise<PeerSocket | undefined> {
-  const remote = hexPort(connection.remotePort);
-  const local = hexPort(connection.localPort);
+  const theirs = endpoints(connection.remoteAddress, connection.remotePort);
+  const ours = endpoints(connection.localAddress, connection.localPort);
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
     for (const line of (await readText(table)).split('\n').slice(1)) {
       const columns = line.trim().split(/\s+/);
-      if (!columns[1]?.endsWith(`:${remote}`) || !columns[2]?.endsWith(`:${local}`)) continue;
+      // whole addresses: who connects from 127.0.0.2 by the port of somebody else must not pass for them
+      if (!theirs.includes(columns[1] ?? '') || !ours.includes(columns[2] ?? '')) continue;
       return { uid: Number(columns[7]), inode: columns[9]! };
     }
   }
   return undefined;
+}
+
+/** As the kernel's tables write it; an IPv4 address is also one of IPv6. */
+function endpoints(address: string, port: number): readonly string[] {
+  const words = addressWords(address);
+  const [v4] = words.slice(3);
+  const all = words.map(hexWord).join('');
+  const mapped = words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
+  return (mapped ? [hexWord(v4!), all] : [all]).map((hex) => `${hex}:${hexPort(port)}`);
+}
+
+/** Four words in the order of the network; an IPv4 address as ::ffff:a.b.c.d. */
+function addressWords(address: string): readonly number[] {
+  const [text = ''] = address.split('%');
+  const dotted = /^(?:::ffff:)?(\d+)\.(\d+)\.(\d+)\.(\d+)$/i.exec(text);
+  if (dotted !== null) {
+    const [a = 0, b = 0, c = 0, d = 0] = dotted.slice(1).map(Number);
+    return [0, 0, 0xffff, ((a << 24) | (b << 16) | (c << 8) | d) >>> 0];
+  }
+  const [left = '', right] = text.split('::');
+  const groups = (part: string): number[] =>
+    part === '' ? [] : part.split(':').map((each) => Number.parseInt(each, 16));
+  const head = groups(left);
+  const tail = right === undefined ? [] : groups(right);
+  const full = [...head, ...new Array<number>(Math.max(0, 8 - head.length - tail.length)).fill(0), ...tail];
+  return [0, 2, 4, 6].map((at) => (((full[at] ?? 0) << 16) | (full[at + 1] ?? 0)) >>> 0);
+}
+
+/** The kernel prints each word as this machine's memory holds it. */
+function hexWord(word: number): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(word);
+  return (endianness() === 'LE' ? bytes.reverse() : bytes).toString('hex').toUpperCase();
 }
 
 /**
