@@ -103,6 +103,9 @@ const rank = (type: Type): number => {
   return type.kind === 'set' ? 1 : 2;
 };
 
+const byRank = (a: Type, b: Type): number =>
+  rank(a) - rank(b) || (a.kind === b.kind && 'element' in a && 'element' in b ? byRank(a.element, b.element) : 0);
+
 /**
  * The type that values of all these types can be converted to; nothing when there is none. Objects of different
  * attributes become maps, tuples of different length lists.
@@ -123,9 +126,7 @@ export function unifyTypes(types: readonly Type[], unsafe = true): Type | undefi
     const mixed = unifyMixed(types, kinds.has('map'), unsafe);
     if (mixed !== undefined) return mixed;
   }
-  return [...types]
-    .sort((a, b) => rank(a) - rank(b))
-    .find((wanted) => types.every((type) => canConvert(type, wanted, unsafe)));
+  return [...types].sort(byRank).find((wanted) => types.every((type) => canConvert(type, wanted, unsafe)));
 }
 
 /** `type`, when all the types can become it. */

@@ -16,8 +16,12 @@ export function evaluateSplat(evaluator: Evaluator, expr: SplatExpression, conte
     return dynamicUnknown;
   }
   if (source.type.kind === 'dynamic') return dynamicUnknown;
-  if (source.state === 'unknown')
-    return sequence ? unknownResult(evaluator, expr, source.type, context) : dynamicUnknown;
+  if (source.state === 'unknown') {
+    if (sequence) return unknownResult(evaluator, expr, source.type, context);
+    // One element or none, when it turns out to be null; what is asked of it is checked all the same.
+    evaluateItem(evaluator, expr, source, context);
+    return dynamicUnknown;
+  }
   const items = sequence ? asItems(source) : [source];
   const results = items.map((item) => evaluateItem(evaluator, expr, item, context));
   if (evaluator.diagnostics.length > start)

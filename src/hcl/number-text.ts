@@ -129,7 +129,7 @@ export function exponentText(number: HclNumber, places: number | undefined, lett
 }
 
 /** `%g`: the shorter of the plain and the exponent form; `digits` significant ones, or the shortest. */
-export function generalText(number: HclNumber, digits: number | undefined, letter: string, most = 21): string {
+export function generalText(number: HclNumber, digits: number | undefined, letter: string): string {
   const sign = number.negative ? '-' : '';
   if (number.infinite) return `${number.negative ? '-' : '+'}Inf`;
   if (number.mantissa === 0n) return `${sign}0`;
@@ -137,7 +137,7 @@ export function generalText(number: HclNumber, digits: number | undefined, lette
   const wanted = digits === 0 ? 1 : digits;
   const decimal =
     wanted === undefined ? shortest(number) : roundNearest(exactDecimal(number.mantissa, number.exponent), wanted);
-  let threshold = wanted ?? most;
+  let threshold = wanted ?? 6;
   if (wanted !== undefined && threshold > decimal.digits.length && decimal.digits.length >= decimal.point) {
     threshold = decimal.digits.length;
   }

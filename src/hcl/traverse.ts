@@ -4,7 +4,7 @@ import { compare, fromInteger, isInteger, sign, truncate } from './number.ts';
 import type { SourceRange } from './source.ts';
 import { suggestion } from './suggest.ts';
 import type { TraversalStep } from './syntax.ts';
-import { numberType, type ObjectType, stringType, typeName } from './type.ts';
+import { numberType, stringType, typeName } from './type.ts';
 import { asEntries, asItems, asNumber, asString, dynamicUnknown, unknownValue, type Value } from './value.ts';
 
 /** A part of a value, or why there is none. */
@@ -77,17 +77,11 @@ export function indexOf(value: Value, key: Value, range: SourceRange): Part {
   }
   const name = convert(key, stringType);
   if (name.error !== undefined) return fail(`the key cannot be used: ${name.error}`);
-  const unknownAttribute =
-    value.state !== 'known' && type.kind === 'object' && name.value.state === 'known'
-      ? type.attributes.get(asString(name.value))
-      : undefined;
-  if (unknownAttribute !== undefined) return found(unknownValue(unknownAttribute));
-  if ((value.state !== 'known' && type.kind === 'map') || name.value.state !== 'known') {
+  if (value.state !== 'known' || name.value.state !== 'known') {
     return found(type.kind === 'map' ? unknownValue(type.element) : dynamicUnknown);
   }
-  const entries: ReadonlyMap<string, unknown> =
-    value.state === 'known' ? asEntries(value) : (type as ObjectType).attributes;
-  const item = value.state === 'known' ? asEntries(value).get(asString(name.value)) : undefined;
+  const entries = asEntries(value);
+  const item = entries.get(asString(name.value));
   if (item !== undefined) return found(item);
   return fail(
     `there is no element ${JSON.stringify(name.value.data)} in this ${type.kind}.${suggestion(asString(name.value), entries.keys())}`,

@@ -3,7 +3,7 @@ import { convert } from '../convert.ts';
 import { add, compare, fromInteger, type HclNumber, sign } from '../number.ts';
 import { compareText } from '../order.ts';
 import { indexOf } from '../traverse.ts';
-import { dynamicType, listType, numberType, stringType, type Type, typesEqual } from '../type.ts';
+import { dynamicType, hasDynamic, listType, numberType, stringType, type Type, typesEqual } from '../type.ts';
 import {
   asEntries,
   asItems,
@@ -50,7 +50,7 @@ function chunk(args: readonly Value[]): Value {
 function coalesce(args: readonly Value[]): Value {
   const type = unifyTypes(args.map((arg) => arg.type));
   if (type === undefined) throw new FunctionError('the arguments must have a common type');
-  for (const [i, arg] of args.entries()) if (arg.state !== 'null') return converted(arg, type, i);
+  for (const arg of args) if (arg.state !== 'null') return converted(arg, type);
   throw new FunctionError('all arguments are null');
 }
 
@@ -83,7 +83,7 @@ function concat(args: readonly Value[]): Value {
   const element = lists ? unifyTypes(args.map(elementOf)) : undefined;
   if (element === undefined) return tupleValue(items);
   const all = items.map((item) => converted(item, element));
-  return listValue(all, element.kind === 'dynamic' ? (all[0]?.type ?? element) : element);
+  return listValue(all, hasDynamic(element) ? (all[0]?.type ?? element) : element);
 }
 
 function contains(collection: Value, wanted: Value): Value {

@@ -78,8 +78,11 @@ function formatVerb(verb: Verb, value: Value): string {
     case 'E':
     case 'f':
     case 'g':
-    case 'G':
-      return padNumber(verb, formatFloat(verb, asNumber(required(verb, value, numberType))));
+    case 'G': {
+      const number = asNumber(required(verb, value, numberType));
+      const shown = formatFloat(verb, number);
+      return number.infinite ? pad(verb, shown) : padNumber(verb, shown);
+    }
     case 's':
       return pad(verb, cut(verb, asString(required(verb, value, stringType))));
     case 'q':
@@ -99,7 +102,7 @@ function required(verb: Verb, value: Value, type: Type): Value {
 
 function formatAny(verb: Verb, value: Value): string {
   if (!verb.flags.includes('#') && value.state === 'known' && isPrimitive(value.type)) {
-    if (value.type.kind === 'number') return pad(verb, generalText(asNumber(value), undefined, 'e', 6));
+    if (value.type.kind === 'number') return pad(verb, generalText(asNumber(value), undefined, 'e'));
     return pad(verb, String(value.data));
   }
   if (value.state === 'null' && !verb.flags.includes('#')) return pad(verb, 'null');

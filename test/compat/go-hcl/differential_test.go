@@ -17,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -233,7 +232,7 @@ func explain(list []explanation, p program, theirs, ours outcome) string {
 		if !regexp.MustCompile("^(" + item.Mode + ")$").MatchString(p.Mode) {
 			continue
 		}
-		if item.Numbers && (theirs.Type != ours.Type || digits.ReplaceAllString(theirs.Value, "#") != digits.ReplaceAllString(ours.Value, "#")) {
+		if item.Numbers && (digits.ReplaceAllString(theirs.Type, "#") != digits.ReplaceAllString(ours.Type, "#") || digits.ReplaceAllString(theirs.Value, "#") != digits.ReplaceAllString(ours.Value, "#")) {
 			continue
 		}
 		if regexp.MustCompile(item.Program).MatchString(p.Text) && regexp.MustCompile(item.Theirs).Match(left) && regexp.MustCompile(item.Ours).Match(right) {
@@ -300,7 +299,8 @@ func sum(counts map[string]int) int {
 
 func seeded(t *testing.T) generator {
 	t.Helper()
-	seed := int64(number("DROVER_SEED", int(time.Now().UnixNano()%1_000_000_000)))
+	// A fixed seed: what a change breaks shows, what another seed would find does not fail somebody else's change.
+	seed := int64(number("DROVER_SEED", 78))
 	t.Logf("DROVER_SEED=%d", seed)
 	return generator{rand.New(rand.NewSource(seed))}
 }
@@ -309,7 +309,7 @@ func seeded(t *testing.T) generator {
 func batches(t *testing.T, total int, make func() program) {
 	t.Helper()
 	const size = 20_000
-	for done := 0; done < total && !t.Failed(); done += size {
+	for done := 0; done < total; done += size {
 		programs := []program{}
 		for range min(size, total-done) {
 			programs = append(programs, make())
