@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -172,6 +173,40 @@ describe('a path in a tree that a task may write', () => {
         rmSync(victim, { recursive: true, force: true });
         expect(readdirSync(outside)).toEqual(['secret']);
       }
+    },
+  );
+
+  it.skipIf(process.platform !== 'linux')('goes, whatever bytes its names have', async () => {
+    const names = [[0xff], [0x61, 0x0a, 0x62], [0xc3, 0x28], [0x80, 0x2d]];
+    for (const bytes of names) {
+      const at = Buffer.concat([Buffer.from(`${root}/task/local/`), Buffer.from(bytes)]);
+      mkdirSync(at);
+      writeFileSync(Buffer.concat([at, Buffer.from('/'), Buffer.from(bytes)]), '');
+    }
+    expect(await listBeneath(root, 'task/local')).toHaveLength(names.length + 1);
+    await removeBeneath(root, 'task');
+    expect(readdirSync(root)).toEqual([]);
+  });
+
+  it.skipIf(process.platform !== 'linux')('goes however deep it is, with few descriptors', async () => {
+    const script =
+      'cd "$1"; p=$(printf "d/%.0s" $(seq 1000)); for i in 1 2 3 4 5; do mkdir -p $p && cd -P $p || exit 1; done; : > file';
+    execFileSync('/bin/sh', ['-c', script, 'sh', join(root, 'task/local')]);
+    let most = 0;
+    const watch = setInterval(() => (most = Math.max(most, readdirSync('/proc/self/fd').length)), 1);
+    const before = readdirSync('/proc/self/fd').length;
+    await removeBeneath(root, 'task');
+    clearInterval(watch);
+    expect(readdirSync(root)).toEqual([]);
+    expect(most - before).toBeLessThan(200);
+  });
+
+  it.skipIf(process.platform !== 'linux' || process.getuid?.() === 0)(
+    'goes where its owner shut itself out',
+    async () => {
+      chmodSync(join(root, 'task/local'), 0);
+      await removeBeneath(root, 'task');
+      expect(readdirSync(root)).toEqual([]);
     },
   );
 });

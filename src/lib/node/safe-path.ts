@@ -4,8 +4,9 @@
  * with O_NOFOLLOW (what openat does). Elsewhere names are checked with lstat and the opened file is compared with what was checked:
  * weaker against a race, and all that Node gives there.
  */
+import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, lstat, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
+import { chmod, type FileHandle, lstat, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../fault.ts';
 
@@ -18,6 +19,9 @@ export interface Entry {
   readonly name: string;
   readonly stats: Stats;
 }
+
+/** Of a file: text, or where bytes may be no UTF-8, those. */
+type Name = string | Buffer;
 
 /** An open directory in such a tree. */
 class Directory {
@@ -35,7 +39,7 @@ class Directory {
     return Directory.#at(path, path);
   }
 
-  static async #at(where: string, path: string): Promise<Directory> {
+  static async #at(where: string | Buffer, path: string): Promise<Directory> {
     if (byDescriptor) return new Directory(path, await open(where, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     const stats = await lstat(path);
     if (!stats.isDirectory()) throw Object.assign(new Error(`${path} is no directory`), { code: 'ENOTDIR' });
@@ -43,16 +47,20 @@ class Directory {
   }
 
   /** A name in this directory as the system calls below want it. */
-  at(name: string): string {
-    return this.#handle === null ? join(this.path, name) : `/proc/self/fd/${this.#handle.fd}/${name}`;
+  at(name: Name): string | Buffer {
+    if (this.#handle === null) return join(this.path, String(name));
+    const directory = `/proc/self/fd/${this.#handle.fd}/`;
+    return typeof name === 'string' ? directory + name : Buffer.concat([Buffer.from(directory), name]);
   }
 
-  async child(name: string): Promise<Directory> {
-    return Directory.#at(this.at(name), join(this.path, name));
+  async child(name: Name): Promise<Directory> {
+    return Directory.#at(this.at(name), join(this.path, String(name)));
   }
 
-  async names(): Promise<string[]> {
-    return (await readdir(this.#handle === null ? this.path : `/proc/self/fd/${this.#handle.fd}`)).sort();
+  async names(): Promise<Name[]> {
+    if (this.#handle === null) return (await readdir(this.path)).sort();
+    const names = await readdir(`/proc/self/fd/${this.#handle.fd}`, { encoding: 'buffer' });
+    return names.sort(Buffer.compare);
   }
 
   async stats(): Promise<Stats> {
@@ -140,7 +148,7 @@ export async function listBeneath(root: string, path: string): Promise<readonly 
       const entries: Entry[] = [];
       for (const child of await directory.names()) {
         const stats = await lstat(directory.at(child)).catch(() => null);
-        if (stats !== null) entries.push({ name: child, stats });
+        if (stats !== null) entries.push({ name: String(child), stats });
       }
       return entries;
     } finally {
@@ -221,18 +229,50 @@ export async function removeBeneath(root: string, path: string): Promise<void> {
   }
 }
 
-async function removeName(directory: Directory, name: string): Promise<void> {
+/** As deep as descriptors are held open; what lies deeper is first moved up. */
+const deepest = 32;
+
+async function removeName(directory: Directory, name: Name): Promise<void> {
   const at = directory.at(name);
   const stats = await lstat(at).catch(ignoreMissing);
   if (stats === undefined) return;
   if (!stats.isDirectory()) return void (await unlink(at).catch(ignoreMissing));
+  await letIn(at, stats);
+  const top = await directory.child(name);
+  try {
+    for (let names = await top.names(); names.length > 0; names = await top.names())
+      for (const inner of names) await removeBelow(top, top, inner, 1);
+  } finally {
+    await top.close();
+  }
+  await rmdir(at).catch(ignoreMissing);
+}
+
+async function removeBelow(top: Directory, directory: Directory, name: Name, depth: number): Promise<void> {
+  const at = directory.at(name);
+  const stats = await lstat(at).catch(ignoreMissing);
+  if (stats === undefined) return;
+  if (!stats.isDirectory()) return void (await unlink(at).catch(ignoreMissing));
+  await letIn(at, stats);
+  if (depth === deepest) return void (await rename(at, top.at(`.${randomUUID()}`)).catch(ignoreMissing));
   const child = await directory.child(name);
   try {
-    for (const inner of await child.names()) await removeName(child, inner);
+    for (const inner of await child.names()) await removeBelow(top, child, inner, depth + 1);
   } finally {
     await child.close();
   }
   await rmdir(at).catch(ignoreMissing);
+}
+
+/** Without root the owner of a tree can have shut itself, and so us, out of a directory. */
+async function letIn(at: string | Buffer, stats: Stats): Promise<void> {
+  if (!byDescriptor || (stats.mode & 0o700) === 0o700 || process.geteuid?.() !== stats.uid) return;
+  const named = await open(at, O_PATH | O_NOFOLLOW | O_DIRECTORY);
+  try {
+    await chmod(`/proc/self/fd/${named.fd}`, 0o700);
+  } finally {
+    await named.close();
+  }
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {
