@@ -22,10 +22,13 @@ function record(command) {
   };
 }
 
+/** The shim and its scribe: the larger RSS of the two, the PSS of both. */
 function residentKb(pid) {
-  const status = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  const field = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
-  return { rss: field('Rss'), pss: field('Pss') };
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+  const scribes = children.filter((child) => readFileSync(`/proc/${child}/comm`, 'utf8') === 'drover-scribe\n');
+  const statuses = [pid, ...scribes].map((each) => readFileSync(`/proc/${each}/smaps_rollup`, 'utf8'));
+  const field = (name) => statuses.map((status) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0));
+  return { rss: Math.max(...field('Rss')), pss: field('Pss').reduce((sum, each) => sum + each, 0) };
 }
 
 async function measureStarts(ballastMb) {
