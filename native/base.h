@@ -8,8 +8,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -48,15 +46,15 @@ static inline void text_raw(struct text *t, const char *s, size_t n) {
   t->len += n;
 }
 static inline void text_str(struct text *t, const char *s) { text_raw(t, s, strlen(s)); }
-/* As printf; what it needs of stdio neither allocates nor writes anywhere. */
-static inline __attribute__((format(printf, 2, 3))) void text_format(struct text *t, const char *format, ...) {
-  size_t room = t->cap - t->len;
-  va_list values;
-  va_start(values, format);
-  int n = vsnprintf(room ? t->at + t->len : NULL, room, format, values);
-  va_end(values);
-  if (n < 0 || (size_t)n >= room) { t->full = 1; n = room ? (int)room - 1 : 0; }
-  t->len += (size_t)n;
+static inline void text_u64(struct text *t, u64 v) {
+  char digits[20];
+  size_t n = sizeof digits;
+  do { digits[--n] = (char)('0' + v % 10); v /= 10; } while (v);
+  text_raw(t, digits + n, sizeof digits - n);
+}
+static inline void text_int(struct text *t, int64_t v) {
+  if (v < 0) text_str(t, "-");
+  text_u64(t, v < 0 ? (u64)0 - (u64)v : (u64)v);
 }
 /* A JSON string with its quotes. Bytes above 0x7f pass as they are. */
 static inline void text_json(struct text *t, const char *s, size_t n) {
@@ -90,10 +88,6 @@ static inline const char *field_string(const u8 *value, u32 len) {
   return len > 0 && memchr(value, 0, len) == value + len - 1 ? (const char *)value : NULL;
 }
 
-static inline void close_fd(int *fd) {
-  if (*fd >= 0) close(*fd);
-  *fd = -1;
-}
 static inline int write_all(int fd, const void *data, size_t n) {
   const char *p = data;
   while (n) {
@@ -148,7 +142,11 @@ static inline u64 parse_u64(const char *s) {
 /* Field 22 of /proc/<pid>/stat, clock ticks since boot; 0 where there is no such process. */
 static inline u64 process_start_time(pid_t pid) {
   char path[40], stat[1024];
-  snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  struct text t = {path, 0, sizeof path - 1, 0};
+  text_str(&t, "/proc/");
+  text_int(&t, pid);
+  text_str(&t, "/stat");
+  path[t.len] = 0;
   if (read_file_at(AT_FDCWD, path, stat, sizeof stat) <= 0) return 0;
   char *p = strrchr(stat, ')');
   for (int field = 2; p && field < 22; field++) p = strchr(p + 1, ' ');

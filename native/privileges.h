@@ -92,7 +92,9 @@ static inline int fail(struct failure *f, const char *stage) {
 
 static inline int write_oom_score_adj(int value) {
   char digits[16];
-  snprintf(digits, sizeof digits, "%d", value);
+  struct text t = {digits, 0, sizeof digits - 1, 0};
+  text_int(&t, value);
+  digits[t.len] = 0;
   return write_file_at(AT_FDCWD, "/proc/self/oom_score_adj", digits);
 }
 
@@ -148,9 +150,12 @@ static inline int enter(int fd, int type, const char *stage, struct failure *f) 
 static inline int place_self(const struct identity *id, const struct place *place, struct failure *f) {
   char path[4096];
   for (int i = 0; i < id->cgroup_count; i++) {
-    errno = ENAMETOOLONG;
-    if (snprintf(path, sizeof path, "%s/cgroup.procs", id->cgroups[i]) >= (int)sizeof path || write_file_at(AT_FDCWD, path, "0"))
-      return fail(f, "join cgroup");
+    struct text t = {path, 0, sizeof path - 1, 0};
+    text_str(&t, id->cgroups[i]);
+    text_str(&t, "/cgroup.procs");
+    path[t.len] = 0;
+    if (t.full) errno = ENAMETOOLONG;
+    if (t.full || write_file_at(AT_FDCWD, path, "0")) return fail(f, "join cgroup");
   }
   /* Only raising is always allowed; a value below ours that we may not set is no reason to fail a start. */
   write_oom_score_adj(id->oom_score_adj);
@@ -226,9 +231,14 @@ static inline void execute(char *const *argv, char *const *env, struct failure *
   int error = ENOENT;
   for (const char *p = path; p && *p;) {
     const char *end = strchr(p, ':');
-    int n = end ? (int)(end - p) : (int)strlen(p);
+    size_t n = end ? (size_t)(end - p) : strlen(p);
     char file[4096];
-    if (snprintf(file, sizeof file, "%.*s/%s", n, p, argv[0]) < (int)sizeof file) execve(file, argv, env);
+    struct text t = {file, 0, sizeof file - 1, 0};
+    text_raw(&t, p, n);
+    text_str(&t, "/");
+    text_str(&t, argv[0]);
+    file[t.len] = 0;
+    if (!t.full) execve(file, argv, env);
     if (errno != ENOENT && errno != ENOTDIR) error = errno;
     p = end ? end + 1 : NULL;
   }

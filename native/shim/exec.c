@@ -61,22 +61,28 @@ static int parse(struct request *q, const u8 *data, u32 len) {
 static int namespace_fd(const char *name) {
   char theirs[64], ours[64];
   struct stat a, b;
-  snprintf(theirs, sizeof theirs, "/proc/%d/%s", S.main, name);
-  snprintf(ours, sizeof ours, "/proc/self/%s", name);
+  struct text t = {theirs, 0, sizeof theirs - 1, 0}, o = {ours, 0, sizeof ours - 1, 0};
+  text_str(&t, "/proc/");
+  text_int(&t, S.main);
+  text_str(&t, name);
+  theirs[t.len] = 0;
+  text_str(&o, "/proc/self");
+  text_str(&o, name);
+  ours[o.len] = 0;
   if (stat(theirs, &a) || (!stat(ours, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino)) return -1;
   return open(theirs, O_RDONLY | O_CLOEXEC);
 }
 
 static void place_open(struct place *p) {
   *p = (struct place){-1, -1, -1, -1, -1, -1, -1, -1, -1};
-  p->user = namespace_fd("ns/user");
-  p->mnt = namespace_fd("ns/mnt");
-  p->pid = namespace_fd("ns/pid");
-  p->net = S.record.identity.network ? -1 : namespace_fd("ns/net");
-  p->ipc = namespace_fd("ns/ipc");
-  p->uts = namespace_fd("ns/uts");
-  p->cgroup = namespace_fd("ns/cgroup");
-  p->root = namespace_fd("root");
+  p->user = namespace_fd("/ns/user");
+  p->mnt = namespace_fd("/ns/mnt");
+  p->pid = namespace_fd("/ns/pid");
+  p->net = S.record.identity.network ? -1 : namespace_fd("/ns/net");
+  p->ipc = namespace_fd("/ns/ipc");
+  p->uts = namespace_fd("/ns/uts");
+  p->cgroup = namespace_fd("/ns/cgroup");
+  p->root = namespace_fd("/root");
   struct stat owner, leaf;
   if (p->user >= 0 && p->mnt >= 0) {
     p->owner = ioctl(p->mnt, NS_GET_USERNS);
@@ -171,6 +177,11 @@ void exec_request(int client, u32 id, const u8 *data, u32 len) {
   if (bad) client_error(client, id, "unavailable", "exec", error);
 }
 
+static void close_fd(int *fd) {
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+}
+
 static void kill_session(struct session *s) {
   if (s->ended) return;
   /* Our own unreaped children: neither the pid nor the group it leads can be another's. */
@@ -193,7 +204,11 @@ static void settle(struct session *s) {
     char json[64];
     u8 head[4];
     struct text t = {json, 0, sizeof json, 0};
-    text_format(&t, "{\"code\":%d,\"signal\":%d}", s->code, s->signal);
+    text_str(&t, "{\"code\":");
+    text_int(&t, s->code);
+    text_str(&t, ",\"signal\":");
+    text_int(&t, s->signal);
+    text_str(&t, "}");
     put32(head, s->id);
     client_send(s->client, S_SESSION_END, head, 4, json, t.len);
   }
@@ -208,9 +223,13 @@ static void status_readable(struct session *s) {
     if (m.kind == 'P') s->pid = m.value;
     if (m.kind == 'E' && !s->failed) {
       char text[160];
+      struct text t = {text, 0, sizeof text - 1, 0};
       const char *what = strerrordesc_np(m.value);
       m.stage[sizeof m.stage - 1] = 0;
-      snprintf(text, sizeof text, "%s: %s", m.stage, what ? what : "error");
+      text_str(&t, m.stage);
+      text_str(&t, ": ");
+      text_str(&t, what ? what : "error");
+      text[t.len] = 0;
       s->failed = 1;
       if (s->client >= 0) client_error(s->client, s->id, m.value == ENOENT ? "not_found" : "invalid", text, m.value);
     }
@@ -221,7 +240,11 @@ static void status_readable(struct session *s) {
   else if (s->client >= 0) {
     char json[64];
     struct text t = {json, 0, sizeof json, 0};
-    text_format(&t, "{\"session\":%u,\"pid\":%d}", s->id, s->pid);
+    text_str(&t, "{\"session\":");
+    text_u64(&t, s->id);
+    text_str(&t, ",\"pid\":");
+    text_int(&t, s->pid);
+    text_str(&t, "}");
     s->started = 1;
     client_answer(s->client, s->id, json, t.len);
   }

@@ -23,7 +23,11 @@ static int numbers(const char *text, pid_t *pids, int cap) {
 int next_child(pid_t *pids, int cap) {
   static char text[4096];
   char path[64];
-  snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+  struct text t = {path, 0, sizeof path - 1, 0};
+  text_str(&t, "/proc/self/task/");
+  text_int(&t, getpid());
+  text_str(&t, "/children");
+  path[t.len] = 0;
   if (read_file_at(AT_FDCWD, path, text, sizeof text) < 0) return -1;
   return numbers(text, pids, cap);
 }
@@ -105,7 +109,8 @@ int kill_unit_step(void) {
   int left = 0;
   if (S.record.kill_unit == KILL_CGROUP) left = kill_cgroups();
   if (S.record.kill_unit == KILL_PIDNS) {
-    close_fd(&S.lifeline);
+    if (S.lifeline >= 0) close(S.lifeline);
+    S.lifeline = -1;
     if (S.init_fd >= 0) syscall(SYS_pidfd_send_signal, S.init_fd, SIGKILL, NULL, 0);
     /* Process 1 ends only when every other one of its namespace is reaped, the main process too; so when it is gone, all are. */
     siginfo_t how;

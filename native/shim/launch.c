@@ -59,7 +59,12 @@ static void become_task(const struct identity *id, int gate, char **argv, char *
 
 static int write_map(const char *path, u32 id) {
   char line[64];
-  snprintf(line, sizeof line, "%u %u 1", id, id);
+  struct text t = {line, 0, sizeof line - 1, 0};
+  text_u64(&t, id);
+  text_str(&t, " ");
+  text_u64(&t, id);
+  text_str(&t, " 1");
+  line[t.len] = 0;
   return write_file_at(AT_FDCWD, path, line);
 }
 
@@ -103,7 +108,11 @@ static void namespace_main(const struct identity *id, int gate, char **argv, cha
   int mnt = -1;
   if (S.record.mount_proc) {
     char path[40];
-    snprintf(path, sizeof path, "/proc/%d/ns/mnt", init);
+    struct text t = {path, 0, sizeof path - 1, 0};
+    text_str(&t, "/proc/");
+    text_int(&t, init);
+    text_str(&t, "/ns/mnt");
+    path[t.len] = 0;
     mnt = open(path, O_RDONLY | O_CLOEXEC);
   }
   pid_t main = fork();
@@ -164,7 +173,10 @@ pid_t oci_delete_start(void) { return oci_tool(S.record.oci_delete); }
 static int info_pair(int fds[2]) {
   char path[40];
   if (pipe2(fds, O_CLOEXEC)) return -1;
-  snprintf(path, sizeof path, "/proc/self/fd/%d", fds[1]);
+  struct text t = {path, 0, sizeof path - 1, 0};
+  text_str(&t, "/proc/self/fd/");
+  text_int(&t, fds[1]);
+  path[t.len] = 0;
   int both = open(path, O_RDWR | O_CLOEXEC);
   if (both < 0) return -1;
   close(fds[1]);
@@ -221,8 +233,10 @@ int launch_start(char **argv, char **env, const char **message) {
   if (S.launcher < 0) return -1;
   if (r->launcher == LAUNCH_DIRECT && r->kill_unit != KILL_PIDNS) S.main = S.launcher;
   close(null);
-  int *theirs[] = {&out[0], &out[1], &verify[1], &info[1], &lifeline[0]};
-  for (size_t i = 0; i < COUNT(theirs); i++) close_fd(theirs[i]);
+  for (int i = 0; i < 2; i++) if (out[i] >= 0) close(out[i]);
+  if (verify[1] >= 0) close(verify[1]);
+  if (info[1] >= 0) close(info[1]);
+  if (lifeline[0] >= 0) close(lifeline[0]);
   S.status = status[0];
   S.gate = gate[1];
   S.verify = verify[0];
@@ -237,7 +251,8 @@ static void running(void) {
   S.started_at = now_ns(CLOCK_REALTIME);
   S.started_boottime = now_ns(CLOCK_BOOTTIME);
   S.go_deadline = 0;
-  close_fd(&S.gate);
+  if (S.gate >= 0) close(S.gate);
+  S.gate = -1;
   set_state(RUNNING);
 }
 
@@ -262,31 +277,33 @@ void launch_go(void) {
 }
 
 /* The start is off: what there is of it is killed; its end, or its absence, leads to the record. */
-static void give_up(void) {
-  S.go_deadline = 0;
-  if (S.record.launcher == LAUNCH_BWRAP && S.verify >= 0 && !S.verify_ready) {
-    /* Killed now, bwrap might leave a child that waits for it, for ever where we are killed next. So it goes on, to a verifier that finds nobody. */
-    close_fd(&S.verify);
-    S.give_up_deadline = now_ms() + 2000;
-  } else if (S.launcher > 0) kill(S.launcher, SIGKILL);
-  kill_main(SIGKILL);
-  if (S.launcher <= 0 && S.main <= 0) set_state(ENDING);
-}
-
 void launch_failed(const char *stage, int error, const char *detail) {
   if (S.started_at || S.start_failed || S.never_started) return;
   S.start_failed = 1;
   S.failure.stage = stage;
   S.failure.error = error;
-  snprintf(S.failure_text, sizeof S.failure_text, "%s", detail ? detail : "");
+  struct text t = {S.failure_text, 0, sizeof S.failure_text - 1, 0};
+  if (detail) text_str(&t, detail);
   S.failure_quotes = detail && S.record.launcher != LAUNCH_DIRECT;
-  give_up();
+  S.failure_text[t.len] = 0;
+  S.go_deadline = 0;
+  if (S.launcher > 0) kill(S.launcher, SIGKILL);
+  kill_main(SIGKILL);
+  if (S.launcher <= 0 && S.main <= 0) set_state(ENDING);
 }
 
 void never_started(void) {
   if (S.state > HELD || S.start_failed) return;
   S.never_started = 1;
-  give_up();
+  S.go_deadline = 0;
+  if (S.launcher > 0) kill(S.launcher, SIGKILL);
+  kill_main(SIGKILL);
+  if (S.launcher <= 0 && S.main <= 0) set_state(ENDING);
+}
+
+static void close_fd(int *fd) {
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
 }
 
 void launch_status_readable(void) {

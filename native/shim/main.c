@@ -28,7 +28,9 @@ void set_state(enum state state) {
     S.stop_deadline = S.go_deadline = 0;
     exec_kill_all();
   }
-  text_format(&t, "{\"state\":\"%s\"}", state_name());
+  text_str(&t, "{\"state\":\"");
+  text_str(&t, state_name());
+  text_str(&t, "\"}");
   serve_broadcast(S_STATE, json, t.len);
 }
 
@@ -110,10 +112,6 @@ static void ending_step(u64 now) {
 static void tick(void) {
   u64 now = now_ms();
   if (S.go_deadline && now >= S.go_deadline) never_started();
-  if (S.give_up_deadline && now >= S.give_up_deadline) {
-    S.give_up_deadline = 0;
-    if (S.launcher > 0) kill(S.launcher, SIGKILL);
-  }
   if (S.stop_deadline && now >= S.stop_deadline) {
     S.stop_killed = 1;
     kill_unit_step();
@@ -129,7 +127,7 @@ static void tick(void) {
 }
 
 static int poll_timeout(void) {
-  u64 now = now_ms(), next = 0, times[] = {S.go_deadline, S.give_up_deadline, S.stop_deadline, S.state == ENDING || S.record_failed ? S.next_step : 0, output_deadline(), scribe_deadline(), exec_tick()};
+  u64 now = now_ms(), next = 0, times[] = {S.go_deadline, S.stop_deadline, S.state == ENDING || S.record_failed ? S.next_step : 0, output_deadline(), scribe_deadline(), exec_tick()};
   for (size_t i = 0; i < COUNT(times); i++)
     if (times[i] && (!next || times[i] < next)) next = times[i];
   if (S.quit && (!next || next > now + 20)) return 20;
@@ -173,39 +171,41 @@ static int lock_and_sign(void) {
   struct text t = {line, 0, sizeof line, 0};
   S.pid_lock = openat(S.dir, "shim.pid", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (S.pid_lock < 0 || flock(S.pid_lock, LOCK_EX | LOCK_NB)) return -1;
-  text_format(&t, "{\"version\":1,\"pid\":%d,\"startTime\":\"%lu\",\"bootId\":\"%s\",\"kind\":\"native\"}\n", getpid(), process_start_time(getpid()), S.boot_id);
+  text_str(&t, "{\"version\":1,\"pid\":");
+  text_int(&t, getpid());
+  text_str(&t, ",\"startTime\":\"");
+  text_u64(&t, process_start_time(getpid()));
+  text_str(&t, "\",\"bootId\":\"");
+  text_str(&t, S.boot_id);
+  text_str(&t, "\",\"kind\":\"native\"}\n");
   return ftruncate(S.pid_lock, 0) || write_all(S.pid_lock, line, t.len) ? -1 : 0;
 }
 
-/* A frame on the helper's pipe: below PIPE_BUF, so that those of several shims do not mix. Without an id where `id` is NULL. */
-static void emit(int out, u8 type, const u32 *id, struct text *json) {
-  u8 frame[700];
-  size_t head = id ? 9 : 5;
-  put32(frame, (u32)(json->len + head - 4));
-  frame[4] = type;
-  if (id) put32(frame + 5, *id);
-  memcpy(frame + head, json->at, json->len);
-  write_all(out, frame, head + json->len);
-}
-
-static void say_pid(int out, u8 type, u32 id, pid_t pid) {
-  char json[64];
-  struct text t = {json, 0, sizeof json, 0};
-  text_format(&t, "{\"pid\":%d}", pid);
-  emit(out, type, &id, &t);
-}
-
-static void say_error(int out, u32 id, const char *kind, const char *what, int error) {
-  char json[600];
-  struct text t = {json, 0, sizeof json, 0};
-  text_format(&t, "{\"kind\":\"%s\",\"message\":", kind);
-  text_json(&t, what, strlen(what));
-  text_format(&t, ",\"errno\":%d}", error);
-  emit(out, S_ERROR, &id, &t);
+static void reply(int out, u8 type, u32 id, const char *kind, const char *what, int error) {
+  char frame[600];
+  struct text t = {frame + 9, 0, sizeof frame - 9, 0};
+  if (type == S_ANSWER) {
+    text_str(&t, "{\"pid\":");
+    text_int(&t, getpid());
+    text_str(&t, "}");
+  } else {
+    text_str(&t, "{\"kind\":\"");
+    text_str(&t, kind);
+    text_str(&t, "\",\"message\":");
+    text_json(&t, what, strlen(what));
+    text_str(&t, ",\"errno\":");
+    text_int(&t, error);
+    text_str(&t, "}");
+  }
+  put32((u8 *)frame, (u32)t.len + 5);
+  frame[4] = (char)type;
+  put32((u8 *)frame + 5, id);
+  /* One write below PIPE_BUF: shims of one helper share the pipe. */
+  write_all(out, frame, t.len + 9);
 }
 
 static void refuse(int out, u32 id, const char *kind, const char *what, int error) {
-  say_error(out, id, kind, what, error);
+  reply(out, S_ERROR, id, kind, what, error);
   if (S.dir >= 0) unlinkat(S.dir, "shim.sock", 0);
   _exit(1);
 }
@@ -220,8 +220,10 @@ static void shim_main(const u8 *frame, u32 len, int out) {
   umask(077);
   prctl(PR_SET_NAME, "drover-shim");
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  const int ignored[] = {SIGPIPE, SIGXFSZ, SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP};
-  for (size_t i = 0; i < COUNT(ignored); i++) signal(ignored[i], SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
+  for (int sig = 1; sig < 32; sig++)
+    if (sig == SIGHUP || sig == SIGINT || sig == SIGTERM || sig == SIGQUIT || sig == SIGUSR1 || sig == SIGUSR2 || sig == SIGTSTP) signal(sig, SIG_IGN);
   struct rlimit files = {4096, 4096};
   getrlimit(RLIMIT_NOFILE, &files);
   S.inherited_files = files;
@@ -246,7 +248,7 @@ static void shim_main(const u8 *frame, u32 len, int out) {
   record_prepare();
   if (launch_start(start_argv, start_env, &message)) refuse(out, id, "unavailable", message, errno);
   scribe_started();
-  say_pid(out, S_ANSWER, id, getpid());
+  reply(out, S_ANSWER, id, NULL, NULL, 0);
   int null = open("/dev/null", O_RDWR);
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);
   if (null > 2) close(null);
@@ -267,16 +269,35 @@ static int read_start(u32 *len) {
   return 0;
 }
 
+/* So that the reader can tell whose shim it was that ended before it could answer. */
+static void say_forked(u32 id, pid_t pid) {
+  char frame[64];
+  struct text t = {frame + 9, 0, sizeof frame - 9, 0};
+  text_str(&t, "{\"pid\":");
+  text_int(&t, pid);
+  text_str(&t, "}");
+  put32((u8 *)frame, (u32)t.len + 5);
+  frame[4] = (char)S_REPORT;
+  put32((u8 *)frame + 5, id);
+  write_all(1, frame, t.len + 9);
+}
+
 static void spawn_reap(int signals) {
   struct signalfd_siginfo info;
   int status;
   pid_t pid;
   while (read(signals, &info, sizeof info) == sizeof info) {}
   while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-    char json[64];
-    struct text t = {json, 0, sizeof json, 0};
-    text_format(&t, "{\"pid\":%d,\"status\":%d}", pid, status);
-    emit(1, S_EXIT, NULL, &t);
+    char frame[96];
+    struct text t = {frame + 5, 0, sizeof frame - 5, 0};
+    text_str(&t, "{\"pid\":");
+    text_int(&t, pid);
+    text_str(&t, ",\"status\":");
+    text_int(&t, status);
+    text_str(&t, "}");
+    put32((u8 *)frame, (u32)t.len + 1);
+    frame[4] = (char)S_EXIT;
+    write_all(1, frame, t.len + 5);
   }
 }
 
@@ -302,9 +323,8 @@ static int spawn(void) {
       sigprocmask(SIG_SETMASK, &before, NULL);
       shim_main(start_frame, len, 1);
     }
-    /* So that the reader can tell whose shim it was that ended before it could answer. */
-    if (pid > 0) say_pid(1, S_REPORT, be32(start_frame), pid);
-    if (pid < 0) say_error(1, be32(start_frame), "unavailable", "fork", errno);
+    if (pid > 0) say_forked(be32(start_frame), pid);
+    if (pid < 0) reply(1, S_ERROR, be32(start_frame), "unavailable", "fork", errno);
     /* The environment and arguments of one task do not stay in the memory of all later ones. */
     madvise((void *)(((uintptr_t)start_frame + 4095) & ~(uintptr_t)4095), sizeof start_frame - 8192, MADV_DONTNEED);
     memset(start_frame, 0, 8192);

@@ -40,7 +40,7 @@ static void forward(int which) {
   struct sink *s = &S.sinks[which];
   ssize_t n = read(s->from, s->pending, WINDOW);
   if (n <= 0) {
-    if (n == 0 || (errno != EAGAIN && errno != EINTR)) close_fd(&s->from);
+    if (n == 0 || (errno != EAGAIN && errno != EINTR)) { close(s->from); s->from = -1; }
     return;
   }
   s->pending_at = 0;
@@ -64,7 +64,7 @@ void output_read(int which) {
     ssize_t n = s->dropping ? read(s->from, s->pending, WINDOW) : scribe_take(which, s->from);
     if (n > 0 && s->dropping) s->dropped += (u64)n;
     if (n > 0 || (n < 0 && errno == EINTR)) continue;
-    if (n == 0 || errno != EAGAIN) close_fd(&s->from);
+    if (n == 0 || errno != EAGAIN) { close(s->from); s->from = -1; }
     /* Nothing there, or no room for it? */
     else if (!s->dropping && queued_in(s->from) && !s->stalled_since) s->stalled_since = now_ms();
     return;
@@ -128,7 +128,8 @@ void output_close(void) {
       if (output_waits(i)) { drop_pending(s); s->dropping = 1; }
     }
     if (s->pending_len) drop_pending(s);
-    close_fd(&s->from);
+    if (s->from >= 0) close(s->from);
+    s->from = -1;
     s->stalled_since = 0;
   }
   S.output_over = 1;

@@ -1,5 +1,6 @@
 /* The start record that comes in, the exit record that goes out. */
 #include "shim.h"
+#include <stdio.h>
 
 int strings_add(char **list, int *count, int cap, const u8 *v, u32 len) {
   const char *s = field_string(v, len);
@@ -142,6 +143,17 @@ const char *ended_by(void) {
   return "task";
 }
 
+static void text_ledger(struct text *t, const char *name, int which) {
+  struct counts c = output_counts(which);
+  text_str(t, ",\"");
+  text_str(t, name);
+  text_str(t, "\":{\"stored\":\"");
+  text_u64(t, c.stored);
+  text_str(t, "\",\"dropped\":\"");
+  text_u64(t, c.dropped);
+  text_str(t, "\"}");
+}
+
 static void failure_message(struct text *t) {
   char message[sizeof S.failure_text + 200];
   struct text m = {message, 0, sizeof message, 0};
@@ -157,27 +169,45 @@ static void failure_message(struct text *t) {
   text_json(t, m.at, m.len);
 }
 
-const char *const kill_units[] = {"session", "cgroup", "pid-namespace"};
-static const char *boolean(int value) { return value ? "true" : "false"; }
-
 void exit_record_text(void) {
-  static char json[4096];
+  static char json[2048];
   struct text t = {json, 0, sizeof json, 0};
-  struct counts out = output_counts(0), err = output_counts(1);
+  static const char *const units[] = {"session", "cgroup", "pid-namespace"};
   int started = S.started_at != 0;
   int signal = started && S.wait_code != CLD_EXITED ? S.wait_status : 0;
   int code = S.start_failed ? (S.failure.error == ENOENT && strcmp(S.failure.stage, "chdir") ? 127 : 126) : S.never_started ? 0 : signal ? 128 + signal : S.wait_status;
-  text_format(&t, "{\"version\":1,\"kind\":\"native\",\"bootId\":\"%s\",\"pid\":%d,\"started\":%s,\"code\":%d,\"signal\":%d,\"coreDumped\":%s,", S.boot_id,
-    S.main, boolean(started), code, signal, boolean(S.wait_code == CLD_DUMPED));
-  text_format(&t, "\"oomKilled\":%s,\"oomKills\":%lu,\"by\":\"%s\",\"startedAt\":\"%lu\",\"finishedAt\":\"%lu\",\"killUnit\":\"%s\",\"leftover\":%d,",
-    boolean(S.oom_kills > 0), S.oom_kills, ended_by(), S.started_at, S.finished_at, kill_units[S.record.kill_unit], S.leftover);
-  text_format(&t, "\"stdout\":{\"stored\":\"%lu\",\"dropped\":\"%lu\"},\"stderr\":{\"stored\":\"%lu\",\"dropped\":\"%lu\"},\"error\":", out.stored, out.dropped,
-    err.stored, err.dropped);
+  text_str(&t, "{\"version\":1,\"kind\":\"native\",\"bootId\":\"");
+  text_str(&t, S.boot_id);
+  text_str(&t, "\",\"pid\":");
+  text_int(&t, S.main);
+  text_str(&t, started ? ",\"started\":true,\"code\":" : ",\"started\":false,\"code\":");
+  text_int(&t, code);
+  text_str(&t, ",\"signal\":");
+  text_int(&t, signal);
+  text_str(&t, S.wait_code == CLD_DUMPED ? ",\"coreDumped\":true" : ",\"coreDumped\":false");
+  text_str(&t, S.oom_kills ? ",\"oomKilled\":true,\"oomKills\":" : ",\"oomKilled\":false,\"oomKills\":");
+  text_u64(&t, S.oom_kills);
+  text_str(&t, ",\"by\":\"");
+  text_str(&t, ended_by());
+  text_str(&t, "\",\"startedAt\":\"");
+  text_u64(&t, S.started_at);
+  text_str(&t, "\",\"finishedAt\":\"");
+  text_u64(&t, S.finished_at);
+  text_str(&t, "\",\"killUnit\":\"");
+  text_str(&t, units[S.record.kill_unit]);
+  text_str(&t, "\",\"leftover\":");
+  text_int(&t, S.leftover);
+  text_ledger(&t, "stdout", 0);
+  text_ledger(&t, "stderr", 1);
   if (S.failure.stage) {
-    text_format(&t, "{\"stage\":\"%s\",\"errno\":%d,\"message\":", S.failure.stage, S.failure.error);
+    text_str(&t, ",\"error\":{\"stage\":\"");
+    text_str(&t, S.failure.stage);
+    text_str(&t, "\",\"errno\":");
+    text_int(&t, S.failure.error);
+    text_str(&t, ",\"message\":");
     failure_message(&t);
     text_str(&t, "}}");
-  } else text_str(&t, "null}");
+  } else text_str(&t, ",\"error\":null}");
   S.exit_json = json;
   S.exit_json_len = t.len;
 }

@@ -48,7 +48,8 @@ static int64_t scan(const char *stream, int64_t below) {
 
 static void close_file(int which) {
   board->streams[which].known = 0;
-  close_fd(&file[which]);
+  if (file[which] >= 0) close(file[which]);
+  file[which] = -1;
 }
 
 /* The directory may be the task's to write: only our own regular file with one link is written to. */
@@ -56,7 +57,11 @@ static int open_file(int which, u64 *size) {
   struct stream *r = &board->streams[which];
   char name[300];
   struct stat st;
-  snprintf(name, sizeof name, "%s.%u", S.record.out_name[which], r->index);
+  struct text t = {name, 0, sizeof name - 1, 0};
+  text_str(&t, S.record.out_name[which]);
+  text_str(&t, ".");
+  text_u64(&t, r->index);
+  name[t.len] = 0;
   for (int attempt = 0; attempt < 3; attempt++) {
     int fd = openat(DIRECTORY, name, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, S.record.file_mode);
     if (fd >= 0) {
@@ -233,7 +238,10 @@ void scribe_ended(void) {
 }
 
 void scribe_finish(void) {
-  for (int i = 0; i < 2; i++) close_fd(&S.sinks[i].inner[1]);
+  for (int i = 0; i < 2; i++) {
+    if (S.sinks[i].inner[1] >= 0) close(S.sinks[i].inner[1]);
+    S.sinks[i].inner[1] = -1;
+  }
 }
 
 void scribe_abandon(void) {

@@ -83,9 +83,13 @@ void client_error(int c, u32 id, const char *kind, const char *message, int erro
   struct text t = {json, 0, sizeof json, 0};
   u8 head[4];
   put32(head, id);
-  text_format(&t, "{\"kind\":\"%s\",\"message\":", kind);
+  text_str(&t, "{\"kind\":\"");
+  text_str(&t, kind);
+  text_str(&t, "\",\"message\":");
   text_json(&t, message, strlen(message));
-  text_format(&t, ",\"errno\":%d}", error);
+  text_str(&t, ",\"errno\":");
+  text_int(&t, error);
+  text_str(&t, "}");
   client_send(c, S_ERROR, head, 4, json, t.len);
 }
 
@@ -94,19 +98,38 @@ void serve_broadcast(u8 type, const void *data, size_t len) {
     if (clients[c].fd >= 0 && clients[c].greeted) client_send(c, type, NULL, 0, data, len);
 }
 
-static void stream(struct text *t, const char *name, int which) {
+static void ledger(struct text *t, const char *name, int which) {
   struct counts c = output_counts(which);
-  text_format(t, ",\"%s\":{\"stored\":\"%lu\",\"dropped\":\"%lu\",\"waiting\":\"%lu\",\"hung\":%s}", name, c.stored, c.dropped, c.waiting, c.hung ? "true" : "false");
+  text_str(t, name);
+  text_u64(t, c.stored);
+  text_str(t, "\",\"dropped\":\"");
+  text_u64(t, c.dropped);
+  text_str(t, "\",\"waiting\":\"");
+  text_u64(t, c.waiting);
+  text_str(t, c.hung ? "\",\"hung\":true}" : "\",\"hung\":false}");
 }
 
 static void status(int c, u32 id) {
-  char json[8192];
+  static const char *const units[] = {"session", "cgroup", "pid-namespace"};
+  char json[4096];
   struct text t = {json, 0, sizeof json, 0};
   int there = S.state < ENDING && S.main > 0;
-  text_format(&t, "{\"state\":\"%s\",\"pid\":%d,\"startTime\":\"%lu\",\"startedAt\":\"%lu\",\"bootId\":\"%s\",\"killUnit\":\"%s\",\"processes\":%lu", state_name(),
-    there ? S.main : 0, there ? S.main_start_time : 0, S.started_at, S.boot_id, kill_units[S.record.kill_unit], processes_in_unit());
-  stream(&t, "stdout", 0);
-  stream(&t, "stderr", 1);
+  text_str(&t, "{\"state\":\"");
+  text_str(&t, state_name());
+  text_str(&t, "\",\"pid\":");
+  text_int(&t, there ? S.main : 0);
+  text_str(&t, ",\"startTime\":\"");
+  text_u64(&t, there ? S.main_start_time : 0);
+  text_str(&t, "\",\"startedAt\":\"");
+  text_u64(&t, S.started_at);
+  text_str(&t, "\",\"bootId\":\"");
+  text_str(&t, S.boot_id);
+  text_str(&t, "\",\"killUnit\":\"");
+  text_str(&t, units[S.record.kill_unit]);
+  text_str(&t, "\",\"processes\":");
+  text_u64(&t, processes_in_unit());
+  ledger(&t, ",\"stdout\":{\"stored\":\"", 0);
+  ledger(&t, ",\"stderr\":{\"stored\":\"", 1);
   text_str(&t, ",\"exit\":");
   if (S.state == ENDED) text_raw(&t, S.exit_json, S.exit_json_len);
   else text_str(&t, "null");
@@ -186,7 +209,9 @@ static void hello(int c, const u8 *data, u32 len) {
     drop(c);
     return;
   }
-  text_format(&t, "{\"version\":1,\"min\":1,\"max\":1,\"kind\":\"native\",\"pid\":%d}", getpid());
+  text_str(&t, "{\"version\":1,\"min\":1,\"max\":1,\"kind\":\"native\",\"pid\":");
+  text_int(&t, getpid());
+  text_str(&t, "}");
   clients[c].greeted = 1;
   if (client_send(c, S_HELLO, NULL, 0, json, t.len) == 0 && S.state == ENDED) client_send(c, S_EXIT, NULL, 0, S.exit_json, S.exit_json_len);
 }

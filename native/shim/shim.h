@@ -20,8 +20,6 @@ enum { F_KILL_UNIT = 17, F_KILL_CGROUP, F_MEMORY_CGROUP, F_OUTPUT, F_STDOUT, F_S
 enum { F_TTY = 64, F_ROWS, F_COLUMNS, F_HOST };
 enum { C_HELLO = 1, C_STATUS, C_SIGNAL, C_STOP, C_GO, C_EXEC, C_SHUTDOWN, C_REPORT, C_STDIN = 32, C_STDIN_END, C_RESIZE, C_WINDOW, C_SESSION_SIGNAL };
 enum { S_HELLO = 128, S_ANSWER, S_ERROR, S_EXIT, S_REPORT, S_STATE, S_OUTPUT = 144, S_SESSION_END, S_STDIN_WINDOW };
-/* By the number in the record, as in JSON. */
-extern const char *const kill_units[];
 enum state { STARTING, HELD, RUNNING, ENDING, ENDED };
 
 #define ARGV_MAX 8192
@@ -64,7 +62,7 @@ struct shim {
   u32 info_len;
   char oci_step;
   int go_said, verify_ready, go_sent;
-  u64 main_start_time, started_at, started_boottime, finished_at, go_deadline, give_up_deadline;
+  u64 main_start_time, started_at, started_boottime, finished_at, go_deadline;
   /* The end. */
   int have_status, wait_code, wait_status, oom_fd, leftover, start_failed, record_written, record_failed;
   u64 oom_kills, stop_deadline, kill_deadline, drain_deadline, next_step, quit;

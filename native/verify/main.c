@@ -8,6 +8,7 @@
  */
 #include "../privileges.h"
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define ARGV_MAX 8192
@@ -24,7 +25,9 @@ static struct text begin(const char *event) {
   struct text t = {line, 0, sizeof line - 1, 0};
   text_str(&t, "{\"nonce\":");
   text_json(&t, nonce, strlen(nonce));
-  text_format(&t, ",\"event\":\"%s\"", event);
+  text_str(&t, ",\"event\":\"");
+  text_str(&t, event);
+  text_str(&t, "\"");
   return t;
 }
 
@@ -37,7 +40,9 @@ static void send_line(struct text *t) {
 
 static void check(const char *name, const char *found, size_t len) {
   struct text t = begin("check");
-  text_format(&t, ",\"name\":\"%s\",\"found\":", name);
+  text_str(&t, ",\"name\":\"");
+  text_str(&t, name);
+  text_str(&t, "\",\"found\":");
   text_json(&t, found, len);
   send_line(&t);
 }
@@ -47,14 +52,25 @@ static void check_text(const char *name, const struct text *t) { check(name, t->
 static void stop(const struct failure *f) {
   struct text t = begin("failed");
   const char *what = f->error ? strerrordesc_np(f->error) : "";
-  text_format(&t, ",\"stage\":\"%s\",\"errno\":%d,\"message\":", f->stage, f->error);
+  text_str(&t, ",\"stage\":\"");
+  text_str(&t, f->stage);
+  text_str(&t, "\",\"errno\":");
+  text_int(&t, f->error);
+  text_str(&t, ",\"message\":");
   text_json(&t, what ? what : "", strlen(what ? what : ""));
   send_line(&t);
   _exit(f->error == ENOENT ? 127 : 126);
 }
 
 static void numbers(struct text *t, const u32 *values, int count) {
-  for (int i = 0; i < count; i++) text_format(t, i ? " %u" : "%u", values[i]);
+  for (int i = 0; i < count; i++) {
+    if (i) text_str(t, " ");
+    text_u64(t, values[i]);
+  }
+}
+
+static void text_hex(struct text *t, u64 v) {
+  for (int shift = 60; shift >= 0; shift -= 4) text_raw(t, &"0123456789abcdef"[v >> shift & 15], 1);
 }
 
 static void check_user(void) {
@@ -89,14 +105,17 @@ static void check_capabilities(void) {
   }
   const u64 sets[5] = {(u64)data[1].effective << 32 | data[0].effective, (u64)data[1].permitted << 32 | data[0].permitted,
     (u64)data[1].inheritable << 32 | data[0].inheritable, bounding, ambient};
-  for (int i = 0; i < 5; i++) text_format(&t, i ? " %016lx" : "%016lx", sets[i]);
+  for (int i = 0; i < 5; i++) {
+    if (i) text_str(&t, " ");
+    text_hex(&t, sets[i]);
+  }
   check_text("capabilities", &t);
 }
 
 static void check_number(const char *name, long value) {
   char found[24];
   struct text t = {found, 0, sizeof found, 0};
-  text_format(&t, "%ld", value);
+  text_int(&t, value);
   check_text(name, &t);
 }
 
@@ -109,7 +128,8 @@ static void check_descriptors(const u8 *keep) {
   int top = limit.rlim_cur > 65536 ? 65536 : (int)limit.rlim_cur;
   for (int fd = 3; fd < top; fd++) {
     if (fd == control || (fd < 256 && keep[fd]) || fcntl(fd, F_GETFD) < 0) continue;
-    text_format(&t, t.len ? " %d" : "%d", fd);
+    if (t.len) text_str(&t, " ");
+    text_int(&t, fd);
   }
   check_text("descriptors", &t);
 }
@@ -118,8 +138,13 @@ static void check_namespaces(void) {
   static const char *const names[] = {"user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time"};
   char path[40], name[24], found[64];
   for (size_t i = 0; i < COUNT(names); i++) {
-    snprintf(path, sizeof path, "/proc/self/ns/%s", names[i]);
-    snprintf(name, sizeof name, "ns.%s", names[i]);
+    struct text p = {path, 0, sizeof path - 1, 0}, n = {name, 0, sizeof name - 1, 0};
+    text_str(&p, "/proc/self/ns/");
+    text_str(&p, names[i]);
+    path[p.len] = 0;
+    text_str(&n, "ns.");
+    text_str(&n, names[i]);
+    name[n.len] = 0;
     ssize_t len = readlink(path, found, sizeof found);
     if (len > 0) check(name, found, (size_t)len);
   }
