@@ -60,13 +60,16 @@ export function cleanedPath(target: string): string | undefined {
     else if (segment !== '' && segment !== '.') kept.push(segment);
   }
   const trailing = kept.length > 0 && raw.endsWith('/') ? '/' : '';
-  return [`/${kept.join('/')}${trailing}`, ...query].join('?');
+  // browsers take a backslash for a slash: `/\\host` would be another host
+  return [`/${kept.join('/')}${trailing}`.replaceAll('\\', '%5C'), ...query].join('?');
 }
 
 /** Go's texts for bodies that are no JSON stand in errors that tools show. */
 export function bodyJson(request: ApiRequest): Json {
   const text = request.body.toString('utf8');
   if (text.trim() === '') throw new Fault('invalid', 'Request body is empty');
+  if (isNestedDeeper(text, maximumNesting))
+    throw new Fault('invalid', `the request body is nested deeper than ${maximumNesting} levels`);
   try {
     return parseJson(text);
   } catch (error) {
@@ -74,8 +77,30 @@ export function bodyJson(request: ApiRequest): Json {
   }
 }
 
+const maximumNesting = 500;
+
+/** What is nested without end is read by JSON.parse, but nothing after it could walk through it. */
+function isNestedDeeper(text: string, levels: number): boolean {
+  if (text.length < levels) return false;
+  let depth = 0;
+  let quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === quote) quoted = !quoted;
+    else if (quoted) at += char === backslash ? 1 : 0;
+    else if (char === bracket || char === brace) {
+      if (++depth > levels) return true;
+    } else if (char === bracket + 2 || char === brace + 2) depth--;
+  }
+  return false;
+}
+
+const [quote, backslash, bracket, brace] = [0x22, 0x5c, 0x5b, 0x7b];
+
 /** The two messages of Go's decoder that matter: a body cut short, and one that is no JSON at all. */
 function goSyntaxError(text: string): string | undefined {
+  // the pattern's time and depth grow with the text; whoever reads the message sent little
+  if (text.length > 10_000) return undefined;
   const trimmed = text.trim();
   if (/^[{[]([^"]|"([^"\\]|\\.)*")*[:,{[]?$/.test(trimmed) && !/[}\]]$/.test(trimmed)) return goUnexpected(trimmed);
   return undefined;

@@ -24,8 +24,12 @@ const patterns: Readonly<Record<VersionFlavour, RegExp>> = {
   semver: new RegExp(`^${numbers}(?:${dashed}|-${words})?${metadata}$`),
 };
 
+/** Longer than any version; the patterns take time that grows with the square of the length. */
+const longest = 256;
+
 /** `undefined`: the text is no version. */
 export function parseVersion(text: string, flavour: VersionFlavour = 'version'): Version | undefined {
+  if (text.length > longest) return undefined;
   const match = patterns[flavour].exec(text);
   if (match === null) return undefined;
   const given = match[1]!.split('.').map(Number);

@@ -74,6 +74,7 @@ function write(value: unknown, newline: string, indent: string): string {
 }
 
 const maximumDepth = 10_000;
+const maximumDigits = 1000;
 const numberAt = /-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
 const stringAt = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const spaceAt = /[ \t\r\n]*/y;
@@ -157,6 +158,8 @@ class Reader {
 
   #number(): Json {
     const text = this.#match(numberAt, this.#at < this.#text.length ? 'expected a value' : 'unexpected end');
+    // the time to read a bigint grows faster than its length
+    if (text.length > maximumDigits) this.#fail(`a number of ${text.length} characters`);
     const value = Number(text);
     const exact = Number.isSafeInteger(value) || String(value) === text;
     return /^-?\d+$/.test(text) && !exact ? BigInt(text) : value;

@@ -4,6 +4,7 @@ import { canonicalJob } from '../model/canonical.ts';
 import { fill } from '../model/fill.ts';
 import type { Job } from '../model/job.ts';
 import { jobId, jobVersionId } from '../model/job-id.ts';
+import { jobLimits } from '../model/job-limits.ts';
 import { JobSubmission } from '../model/job-submission.ts';
 import { formatErrors, formatWarnings, validateJob } from '../model/job-validate.ts';
 import { notServed } from '../model/not-served.ts';
@@ -27,12 +28,14 @@ const maxSubmissionBytes = 1_000_000;
 /** How many versions of a job are kept, besides those that are tagged or in use. */
 export const trackedVersions = 6;
 
-/** Canonical form and every problem at once. */
+/** Canonical form and every problem at once. `Fault('invalid')`: it is too big to be looked at. */
 export function checkJob(
   snapshot: ServerSnapshot,
   region: string,
   input: Input<Job>,
 ): { readonly job: Job; readonly errors: readonly string[]; readonly warnings: readonly string[] } {
+  const limits = jobLimits(input);
+  if (limits.length > 0) throw new Fault('invalid', formatErrors(limits), { status: 500 });
   const namespace = snapshot.get('namespaces', input.Namespace || 'default');
   const pool = namespace?.NodePoolConfiguration?.Default;
   const job = canonicalJob(input, { region, namespace: 'default', ...(pool && { nodePool: pool }) });

@@ -27,6 +27,7 @@ export const JobRegisterRequest = noun('JobRegisterRequest', {
   Diff: bool(),
 });
 
+const maximumSource = 2_000_000;
 const JobsParseRequest = noun('JobsParseRequest', { JobHCL: string(), Variables: string(), Canonicalize: bool() });
 
 export const jobOrder = namespacedOrder<Job>(
@@ -151,6 +152,9 @@ export const jobsRoutes = (parseJob: JobParser | undefined): readonly Route[] =>
     ask: async (request) => {
       const { JobHCL, Variables, Canonicalize } = decodeBody(request, JobsParseRequest);
       if (!JobHCL) throw new Fault('invalid', 'Job spec is empty');
+      // nothing else is answered while it is read
+      if (JobHCL.length > maximumSource)
+        throw new Fault('invalid', `a job file may have at most ${maximumSource} characters`, { status: 413 });
       if (parseJob === undefined) throw notServed('this agent has no job file parser');
       const source = { JobHCL, Variables: Variables ?? '', Canonicalize: Canonicalize ?? false };
       return { value: await parseJob(source).catch(badJobFile) };
