@@ -28,7 +28,8 @@ const askTimeoutMs = 500;
 
 /** Takes the lock of a data directory (made where it is missing). `Fault('conflict')` naming the holder where it is taken. */
 export async function lockDataDirectory(directory: string, name: string): Promise<DataLock> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // passable, not readable: tasks of other users reach their own directories below it
+  mkdirSync(directory, { recursive: true, mode: 0o711 });
   const holder: Holder = { pid: process.pid, started: startOf(process.pid), name };
   const socket = await holdSocket(directory, holder);
   try {

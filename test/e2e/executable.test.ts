@@ -1,0 +1,193 @@
+// `npm run package`: the one executable, in an empty directory and an empty environment: no modules, no Node on a PATH, no checkout.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { version } from '../../src/cli/version.ts';
+import { eventually, freePort } from '../agent-process.ts';
+
+const root = join(import.meta.dirname, '../..');
+const folder = mkdtempSync(join(tmpdir(), 'drover-executable-'));
+const program = join(folder, 'drover');
+let port = 0;
+
+const environment = (): Record<string, string> => ({
+  DROVER_PROGRAM_DIR: join(folder, 'program'),
+  NOMAD_ADDR: `http://127.0.0.1:${port}`,
+});
+
+function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(program, args, { cwd: folder, env: environment(), encoding: 'utf8' });
+}
+
+function job(name: string, script: string): string {
+  const path = join(folder, `${name}.nomad.hcl`);
+  const text = JSON.stringify(script);
+  writeFileSync(
+    path,
+    `job "${name}" {
+      type = "batch"
+      group "g" {
+        task "t" {
+          driver = "exec"
+          config {
+            command = "/bin/sh"
+            args    = ["-c", ${text}]
+          }
+          resources {
+            cpu    = 20
+            memory = 64
+          }
+        }
+      }
+    }`,
+  );
+  return path;
+}
+
+async function agent(...args: string[]): Promise<ChildProcess> {
+  const child = spawn(program, ['agent', `-http-port=${port}`, ...args], {
+    cwd: folder,
+    env: environment(),
+    stdio: 'ignore',
+  });
+  await eventually(
+    () => {
+      const { status, stdout } = run('node', 'status');
+      if (child.exitCode !== null) throw new Error(`the agent ended with ${child.exitCode}`);
+      if (status !== 0 || !/ready/.test(stdout)) throw new Error('the agent is not ready');
+    },
+    40_000,
+    200,
+  );
+  return child;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGINT');
+  await gone;
+}
+
+const allocation = (name: string): string =>
+  (JSON.parse(run('operator', 'api', `/v1/job/${name}/allocations`).stdout) as { ID: string }[])[0]?.ID ?? '';
+
+beforeAll(async () => {
+  const built = spawnSync(process.execPath, ['scripts/package.mjs'], { cwd: root, encoding: 'utf8' });
+  expect(built.status, built.stderr).toBe(0);
+  // tasks of other users go through it
+  chmodSync(folder, 0o755);
+  copyFileSync(join(root, 'build/package/drover'), program);
+  port = await freePort();
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+describe('the packaged executable', () => {
+  it('says its version with nothing around it, and unpacks itself once', () => {
+    expect(run('version').stdout).toBe(`Drover v${version()}\n`);
+    const entries = spawnSync('ls', ['-A', join(folder, 'program')], { encoding: 'utf8' })
+      .stdout.trim()
+      .split('\n');
+    expect(entries).toHaveLength(1);
+    const before = statSync(join(folder, 'program', entries[0]!)).mtimeMs;
+    expect(run('version').stderr).toBe('');
+    expect(statSync(join(folder, 'program', entries[0]!)).mtimeMs).toBe(before);
+  });
+
+  it('does not run a program that others may have changed', () => {
+    const open = join(folder, 'open');
+    mkdirSync(open, { mode: 0o777 });
+    spawnSync('chmod', ['777', open]);
+    const { status, stderr } = spawnSync(program, ['version'], { env: { DROVER_PROGRAM_DIR: open }, encoding: 'utf8' });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/may be written by others/);
+  });
+
+  it('is an agent that runs a job in a sandbox, with supervisor and verifier out of itself', async () => {
+    const child = await agent('-dev');
+    try {
+      const { status, stderr } = run(
+        'job',
+        'run',
+        '-detach',
+        job('greeting', 'set -- /proc/[0-9]*; echo hello from $NOMAD_JOB_NAME, one of $#; sleep 600'),
+      );
+      expect(status, stderr).toBe(0);
+      await eventually(() => {
+        expect(run('alloc', 'logs', allocation('greeting'), 't').stdout).toBe('hello from greeting, one of 1\n');
+      });
+      expect(run('alloc', 'exec', '-task=t', allocation('greeting'), '/bin/echo', 'inside').stdout).toBe('inside\n');
+      expect(run('job', 'stop', '-detach', 'greeting').status).toBe(0);
+      await eventually(() => {
+        expect(run('job', 'status', 'greeting').stdout).toMatch(/dead|complete/);
+      });
+    } finally {
+      await end(child);
+    }
+  });
+
+  it('leaves tasks alone when the agent is stopped, and finds them again', async () => {
+    const flags = ['-server', '-client', `-data-dir=${join(folder, 'data')}`];
+    const first = await agent(...flags);
+    expect(
+      run('job', 'run', '-detach', job('long', 'while [ ! -e $NOMAD_TASK_DIR/end ]; do sleep 0.1; done; exit 3'))
+        .status,
+    ).toBe(0);
+    await eventually(() => {
+      expect(run('alloc', 'status', allocation('long')).stdout).toMatch(/Client Status\s*= running/);
+    });
+    await end(first);
+    const second = await agent(...flags);
+    try {
+      const id = allocation('long');
+      await eventually(() => {
+        const { status, stderr } = run('alloc', 'exec', '-task=t', id, '/bin/sh', '-c', ': > $NOMAD_TASK_DIR/end');
+        expect(status, stderr).toBe(0);
+      });
+      await eventually(() => {
+        expect(run('alloc', 'status', id).stdout).toMatch(/Exit Code: 3/);
+      });
+    } finally {
+      run('job', 'stop', '-purge', 'long');
+      run('system', 'gc');
+      await eventually(() => expect(readdirSync(join(folder, 'data/alloc'))).toEqual([]));
+      await end(second);
+    }
+  });
+
+  it('serves its drivers to other hosts', () => {
+    const { status, stderr } = run('driver', 'serve', 'exec');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/task driver plugin exec/);
+  });
+});
+
+describe('the systemd unit', () => {
+  const unit = readFileSync(join(root, 'packaging/drover.service'), 'utf8');
+
+  it('ends the agent alone and gives it its cgroups', () => {
+    expect(unit).toMatch(/^KillMode=process$/m);
+    expect(unit).toMatch(/^Delegate=yes$/m);
+  });
+
+  it.skipIf(!existsSync('/usr/bin/systemd-analyze'))('is one that systemd understands', () => {
+    const copy = join(folder, 'drover.service');
+    writeFileSync(copy, unit.replace('/usr/local/bin/drover', program));
+    const { status, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', copy], { encoding: 'utf8' });
+    expect(`${status} ${stderr}`).toBe('0 ');
+  });
+});
