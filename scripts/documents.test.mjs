@@ -2,12 +2,14 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { builtInDrivers } from '../src/agent/built-in-drivers.ts';
 import { devValues, resolveConfig } from '../src/agent/config-resolve.ts';
 import { agentSettings } from '../src/agent/settings.ts';
 import { unservedRoutes } from '../src/api/routes/unserved.ts';
 import { linesOf } from '../src/isolation/lines.ts';
 import { formatDuration } from '../src/lib/duration.ts';
 import { configurationReference } from './lib/configuration-reference.mjs';
+import { driverPage, folderOf, testsOf } from './lib/driver-page.mjs';
 import { root } from './lib/source-files.mjs';
 
 const read = (path) => readFileSync(join(root, path), 'utf8');
@@ -76,6 +78,15 @@ describe('the documents', () => {
     expect(unread).toEqual([]);
     expect(read('docs/configuration.md')).toBe(text);
   });
+
+  it.each(builtInDrivers.map((plugin) => [plugin.pluginName, plugin]))(
+    'docs/drivers/%s.md has the options of the driver, and the index has the page',
+    (name, plugin) => {
+      const page = read(`docs/drivers/${name}.md`);
+      expect(page).toBe(driverPage(page, plugin, testsOf(folderOf(name), name)));
+      expect(read('docs/drivers/README.md')).toContain(`(${name}.md)`);
+    },
+  );
 
   it('SCOPE.md names every block of a job that has no effect yet', () => {
     const blocks = [...read('src/model/not-served.ts').matchAll(/block: '(\w+)'/g)].map(([, block]) => block);

@@ -33,6 +33,8 @@ const packages = [
   { program: 'setpriv', package: 'util-linux', why: 'the lanes cannot drop to an unprivileged user' },
   { program: 'aarch64-linux-gnu-gcc', package: 'gcc-aarch64-linux-gnu', why: 'the package is not packed and tried' },
   { program: 'aarch64-linux-gnu-gcc', package: 'libc6-dev-arm64-cross', why: 'the package is not packed and tried' },
+  { program: 'java', package: 'default-jre-headless', why: 'the java driver is skipped' },
+  { program: 'ecj', package: 'ecj', why: 'the java driver is skipped' },
   { program: 'strace', package: 'strace', why: 'faults at exact system calls are skipped' },
 ];
 

@@ -5,6 +5,7 @@ import { type DriverPlugin, openDriver } from '../driver-kit/driver-plugin.ts';
 import { sweepStarts } from '../driver-kit/sweep.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
 import { exec } from '../drivers/exec/index.ts';
+import { java } from '../drivers/java/index.ts';
 import { mockDriver } from '../drivers/mock/index.ts';
 import { rawExec } from '../drivers/raw-exec/index.ts';
 import { type IsolationHost, openIsolation } from '../isolation/isolation-host.ts';
@@ -17,6 +18,7 @@ import { openPluginDrivers } from './plugin-drivers.ts';
 
 export const builtInDrivers: readonly DriverPlugin[] = [
   exec,
+  java,
   mockDriver,
   rawExec,
 ] as unknown as readonly DriverPlugin[];

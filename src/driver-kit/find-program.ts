@@ -17,11 +17,18 @@ export async function findOnHost(task: TaskConfig, command: string): Promise<str
   if (isAbsolute(command)) {
     if (await isProgram(command)) return command;
   } else if (!command.includes('/')) {
-    for (const directory of searchPath(task)) {
-      if (await isProgram(join(directory, command))) return join(directory, command);
-    }
+    const found = await programInPath(command, task.env['PATH'] ?? process.env['PATH'] ?? '');
+    if (found !== null) return found;
   }
   throw new Fault('invalid', binaryNotFound(command));
+}
+
+/** `path`: as PATH is written; parts that are not absolute are passed over. Null: nowhere. */
+export async function programInPath(name: string, path: string): Promise<string | null> {
+  for (const directory of path.split(':').filter((each) => isAbsolute(each))) {
+    if (await isProgram(join(directory, name))) return join(directory, name);
+  }
+  return null;
 }
 
 /** Paths as the sandbox has them: the task's own files, then the parts of the system it sees. */

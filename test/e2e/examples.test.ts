@@ -17,6 +17,7 @@ const shows: { readonly [name: string]: { readonly task: string; readonly text: 
   'sysbatch.nomad.hcl': { task: 'inventory', text: 'Linux ' },
   'restart.nomad.hcl': { task: 'try', text: 'try 1\ntry 2\ntry 3\n' },
   'raw-exec.nomad.hcl': { task: 'show', text: 'running as ' },
+  'java.nomad.hcl': { task: 'properties', text: 'TLS' },
   'mock.nomad.hcl': { task: 'nothing', text: 'pretending\n' },
   'host-volume.nomad.hcl': { task: 'list', text: 'main.c\nread-only\n' },
 };

@@ -2,13 +2,13 @@
  * Unlike Nomad: a task starts with no capability at all. `cap_add`, within the operator's `allow_caps`, brings single ones back;
  * the plugin option `capabilities = "nomad"` brings Nomad's set back, and the task reports the rung that leaves.
  */
-import { allCapabilities, capabilityName, nomadDefaultCapabilities } from '../../isolation/capabilities.ts';
-import { Fault } from '../../lib/fault.ts';
-import type { PluginOptions, TaskOptions } from './options.ts';
+import { allCapabilities, capabilityName, nomadDefaultCapabilities } from '../isolation/capabilities.ts';
+import { Fault } from '../lib/fault.ts';
+import type { IsolatedPluginOptions, IsolatedTaskOptions } from './isolated-options.ts';
 
 export function taskCapabilities(
-  config: Pick<PluginOptions, 'allow_caps' | 'capabilities'>,
-  options: Pick<TaskOptions, 'cap_add' | 'cap_drop'>,
+  config: Pick<IsolatedPluginOptions, 'allow_caps' | 'capabilities'>,
+  options: Pick<IsolatedTaskOptions, 'cap_add' | 'cap_drop'>,
 ): readonly string[] {
   const allowed = expand(config.allow_caps);
   const added = expand(options.cap_add);

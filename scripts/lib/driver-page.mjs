@@ -1,0 +1,88 @@
+// docs/drivers/<name>.md: hand-written, with tables of options made from the driver's schemas between two marks.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root } from './source-files.mjs';
+
+const region = /(<!-- options: (\w+) -->\n)[\s\S]*?(\n<!-- end of options -->)/g;
+
+/** Every option of a schema, blocks opened: `{ path: 'mounts.target', option }`. */
+function optionsOf(schema, before = '') {
+  return Object.entries(schema).flatMap(([name, option]) => {
+    const path = before === '' ? name : `${before}.${name}`;
+    const { type } = option;
+    const inner = type.kind === 'block' || type.kind === 'blocks' ? optionsOf(type.fields, path) : [];
+    return [{ path, option }, ...inner];
+  });
+}
+
+function typeText(type) {
+  if (type.kind === 'list') return `list of ${typeText(type.of)}`;
+  if (type.kind === 'map') return `map of ${typeText(type.of)}`;
+  return { string: 'text', number: 'number', bool: 'true or false', any: 'anything', block: 'block', blocks: 'blocks' }[
+    type.kind
+  ];
+}
+
+function defaultText(option) {
+  if (option.required) return 'required';
+  const { default: value } = option;
+  const empty = value === undefined || value === null || value === '' || JSON.stringify(value).length <= 2;
+  return empty && typeof value !== 'number' ? '' : `\`${JSON.stringify(value)}\``;
+}
+
+const cell = (text) => text.replaceAll('|', '\\|');
+
+/** @param tests `[{ path, text }]`: where an option's use is looked for */
+function table(schema, tests) {
+  const rows = optionsOf(schema).map(({ path, option }) => {
+    const by = testedBy(path, tests);
+    const shown = by.length === 0 ? 'no test' : by.map((file) => `\`${file}\``).join(', ');
+    return `| \`${path}\` | ${typeText(option.type)} | ${cell(defaultText(option))} | ${cell(option.doc)} | ${shown} |`;
+  });
+  if (rows.length === 0) return 'None.';
+  return ['| option | type | default | what it is | tested by |', '|---|---|---|---|---|', ...rows].join('\n');
+}
+
+/** Files in which the option is given: `name: …`, `name = …` or `name {`. At most two are named. */
+function testedBy(path, tests) {
+  const name = path.split('.').at(-1);
+  const use = new RegExp(`(?<![\\w.])['"]?${name}['"]?\\s*(?::(?!:)|=(?!=)|\\{)`);
+  return tests
+    .filter(({ text }) => use.test(text))
+    .map((file) => file.path)
+    .slice(0, 2);
+}
+
+/** What may test a driver: the tests of its folder and of the kit, and every file in which its name is used as a driver's. */
+export function testsOf(folder, name) {
+  const own = join('src/drivers', folder);
+  const inFolder = [own, 'src/driver-kit'].flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((file) => file.endsWith('.test.ts'))
+      .map((file) => join(folder, file)),
+  );
+  const examples = readdirSync(join(root, 'examples'))
+    .filter((file) => file.endsWith('.hcl'))
+    .map((file) => join('examples', file));
+  return [
+    ...inFolder.map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') })),
+    ...examples
+      .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+      .filter(({ text }) => new RegExp(`driver\\s*=\\s*"${name}"`).test(text)),
+  ];
+}
+
+/** @param plugin a driver's plugin @param tests `testsOf` it @returns the page with its tables made anew */
+export function driverPage(text, plugin, tests) {
+  return text.replace(region, (_, begin, which, end) => {
+    const schema = which === 'plugin' ? plugin.configSchema : plugin.taskSchema;
+    return `${begin}${table(schema, tests)}${end}`;
+  });
+}
+
+/** Folder of a driver's sources: `raw_exec` → `raw-exec`. */
+export function folderOf(name) {
+  const folder = name === 'mock_driver' ? 'mock' : name.replaceAll('_', '-');
+  if (!existsSync(join(root, 'src/drivers', folder))) throw new Error(`no folder src/drivers/${folder}`);
+  return folder;
+}

@@ -1,0 +1,127 @@
+/** What drivers share whose commands run in the strictest isolation this host can give: their checks, their user, their wish. */
+import { isAbsolute } from 'node:path';
+import type { CommandSpec, DriverInfo, Fingerprint, IsolationRung, TaskConfig } from '../driver/contract.ts';
+import type { IsolationHost } from '../isolation/isolation-host.ts';
+import { rankOf, rungs } from '../isolation/lines.ts';
+import { lookUpUser } from '../isolation/users.ts';
+import { Fault, isFault } from '../lib/fault.ts';
+import { DeniedUsers } from './denied-users.ts';
+import type { DriverDeps } from './driver-plugin.ts';
+import { findInSandbox, findOnHost } from './find-program.ts';
+import type { IsolatedPluginOptions, IsolatedTaskOptions, Strictness } from './isolated-options.ts';
+import { userUnknown } from './nomad-texts.ts';
+import { taskCapabilities } from './task-capabilities.ts';
+
+/** Whom a task runs as that names nobody. */
+const defaultUser = 'nobody';
+
+/** One driver's share: made once of its name and the operator's options, asked for every task. */
+export class IsolatedCommand {
+  readonly host: IsolationHost;
+  /** Tasks have a view of files of their own. */
+  readonly sandboxed: boolean;
+  readonly #name: string;
+  readonly #config: Strictness & Partial<IsolatedPluginOptions>;
+  readonly #denied: DeniedUsers;
+  readonly #prefer: IsolationRung;
+
+  /** A wrong option is `Fault('invalid')`. */
+  constructor(name: string, config: Strictness & Partial<IsolatedPluginOptions>, deps: DriverDeps) {
+    // a supervisor that starts plain processes only cannot give a sandbox
+    this.host = deps.supervisor.kind === 'native' ? deps.isolation : { ...deps.isolation, best: 'none' };
+    this.#name = name;
+    this.#config = config;
+    this.#denied = new DeniedUsers(config.denied_host_uids, config.denied_host_gids);
+    this.#prefer = rungNamed(config.isolation?.prefer ?? 'container');
+    this.sandboxed = rankOf(this.best) >= rankOf('sandbox');
+    for (const option of ['default_pid_mode', 'default_ipc_mode'] as const) {
+      checkMode(option, config[option] ?? 'private');
+    }
+  }
+
+  /** The rung a task gets here that asks for no network of its own. */
+  get best(): IsolationRung {
+    return rungs[Math.min(rankOf(this.host.best), rankOf(this.#prefer))] ?? 'none';
+  }
+
+  info(version: string): DriverInfo {
+    return {
+      name: this.#name,
+      version,
+      // without a view of files of its own, a task must be told the host's paths
+      filesystem: this.sandboxed ? 'chroot' : 'none',
+      networkModes: this.sandboxed ? ['host', 'group', 'none'] : ['host', 'group'],
+      mounts: this.sandboxed,
+    };
+  }
+
+  /** Of a driver that works here; `attributes` are its own. */
+  healthy(attributes: Readonly<Record<string, string>> = {}): Fingerprint {
+    const own = `driver.${this.#name}`;
+    return {
+      health: 'healthy',
+      description: 'Healthy',
+      attributes: {
+        [own]: '1',
+        ...attributes,
+        [`${own}.isolation`]: this.best,
+        [`${own}.isolation.rank`]: String(rankOf(this.best)),
+      },
+    };
+  }
+
+  /** A program as the task sees it. */
+  find(task: TaskConfig, command: string): Promise<string> {
+    return this.sandboxed ? findInSandbox(task, command, this.host.system) : findOnHost(task, command);
+  }
+
+  /** Refuses what the operator forbids; everything of the command but the program and its arguments. */
+  async around(task: TaskConfig, options: IsolatedTaskOptions): Promise<Omit<CommandSpec, 'command' | 'args'>> {
+    await this.#denied.check(task, defaultUser);
+    if (options.work_dir !== '' && !isAbsolute(options.work_dir)) {
+      throw new Fault('invalid', `work_dir must be an absolute path, not ${JSON.stringify(options.work_dir)}`);
+    }
+    const { allow_caps = [], capabilities = '' } = this.#config;
+    return {
+      workDir: options.work_dir || (this.sandboxed ? '/' : task.directories.task),
+      env: await userVariables(task.user || defaultUser),
+      defaultUser: this.host.uid === 0 || this.sandboxed ? defaultUser : '',
+      isolation: {
+        prefer: this.#prefer,
+        pidMode: modeOf('pid_mode', options.pid_mode, this.#config.default_pid_mode),
+        ipcMode: modeOf('ipc_mode', options.ipc_mode, this.#config.default_ipc_mode),
+        capabilities: taskCapabilities({ allow_caps, capabilities }, options),
+        runtimes: this.#config.isolation?.runtimes ?? [],
+      },
+      pidsLimit: this.#config.pids_limit,
+    };
+  }
+}
+
+function modeOf(name: string, own: string, fallback = 'private'): 'private' | 'host' {
+  const mode = own || fallback;
+  checkMode(name, mode);
+  return mode === 'host' ? 'host' : 'private';
+}
+
+function rungNamed(text: string): IsolationRung {
+  const rung = rungs.find((each) => each === text);
+  if (rung === undefined)
+    throw new Fault('invalid', `isolation.prefer is one of ${rungs.join(', ')}, not ${JSON.stringify(text)}`);
+  return rung;
+}
+
+function checkMode(name: string, mode: string): void {
+  if (mode !== 'private' && mode !== 'host')
+    throw new Fault('invalid', `${name} must be "private" or "host", not ${JSON.stringify(mode)}`);
+}
+
+async function userVariables(name: string): Promise<Readonly<Record<string, string>>> {
+  try {
+    const user = await lookUpUser(name);
+    return { HOME: user.home, LOGNAME: user.name, USER: user.name };
+  } catch (error) {
+    if (!isFault(error, 'invalid')) throw error;
+    throw new Fault('invalid', userUnknown(name), { cause: error });
+  }
+}
