@@ -4,6 +4,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { totalmem } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { SecureVersion } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -49,7 +50,7 @@ export interface ApiOptions {
   readonly responseHeaders?: { readonly [name: string]: string };
   /** Default 32 MiB. */
   readonly maximumBodyBytes?: number;
-  /** Memory for encoded list rows. Default 256 MiB. */
+  /** Memory for encoded list rows. Default 512 MiB, but no more than an eighth of the machine's. */
   readonly rowCacheBytes?: number;
   readonly log?: Log;
 }
@@ -105,7 +106,7 @@ class HttpApi implements Api {
     this.#runner = new RouteRunner({
       policy: options.policy ?? permitAll,
       services: { store, client, agent, ...(commands === undefined ? {} : { commands }) },
-      rowCache: createRowCache(options.rowCacheBytes ?? 256 * 1024 * 1024),
+      rowCache: createRowCache(options.rowCacheBytes ?? Math.min(512 * 1024 * 1024, totalmem() / 8)),
       ...(log === undefined ? {} : { log }),
     });
     this.#forwarder = new Forwarder(options.outgoingTls ?? {});

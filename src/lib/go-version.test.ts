@@ -87,3 +87,13 @@ describe('a version', () => {
     );
   });
 });
+
+describe('a text of any length', () => {
+  it('is a version up to 256 characters', () => {
+    const longest = `1.2.3-${'a'.repeat(250)}`;
+    expect(parseVersion(longest)).toBeDefined();
+    expect(parseVersion(`${longest}a`)).toBeUndefined();
+    expect(parseVersion(longest, 'semver')).toBeDefined();
+    expect(parseVersion(`${longest}a`, 'semver')).toBeUndefined();
+  });
+});

@@ -48,6 +48,12 @@ describe('the JSON codec', () => {
     );
   });
 
+  it('reads integers of up to 1,000 characters exactly and refuses longer ones', () => {
+    const longest = '9'.repeat(1000);
+    expect(parseJson(`[${longest}]`)).toEqual([BigInt(longest)]);
+    expect(() => parseJson(`[${longest}9]`)).toThrow('line 1, column 2: a number of 1001 characters');
+  });
+
   it('names line and column of a syntax error', () => {
     for (const [text, place] of [
       ['{"a":\n  nope}', 'line 2, column 3'],

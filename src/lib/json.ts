@@ -159,7 +159,10 @@ class Reader {
   #number(): Json {
     const text = this.#match(numberAt, this.#at < this.#text.length ? 'expected a value' : 'unexpected end');
     // the time to read a bigint grows faster than its length
-    if (text.length > maximumDigits) this.#fail(`a number of ${text.length} characters`);
+    if (text.length > maximumDigits) {
+      this.#at -= text.length;
+      this.#fail(`a number of ${text.length} characters`);
+    }
     const value = Number(text);
     const exact = Number.isSafeInteger(value) || String(value) === text;
     return /^-?\d+$/.test(text) && !exact ? BigInt(text) : value;

@@ -2,7 +2,8 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { Fault } from '../lib/fault.ts';
 import { readLog } from './commit-log.ts';
-import { type LmdbContents, readLmdbFile } from './lmdb-file.ts';
+import { readLmdbFile } from './lmdb-file.ts';
+import type { PageSource } from './lmdb-meta.ts';
 import { decodeRecord, recordKey, type StoredRecord, splitKey } from './record.ts';
 
 /** The first record: how far the journal is. Its table is one that no schema has. */
@@ -51,17 +52,18 @@ export interface FoundState {
 }
 
 export function readState(file: string): FoundState {
-  const contents = existsSync(file) ? readFile(file) : { entries: [], problems: [] };
   const records: StoredRecord[] = [];
   const damage: FoundState['damage'][number][] = [];
-  let progress: Progress | null = null;
-  for (const { key, value } of contents.entries) {
+  let progress: Progress | null = null as Progress | null;
+  let entries = 0;
+  const problems = readFile(file, (key, value) => {
+    entries++;
     const record = decodeRecord(key, value);
-    const [table, id] = splitKey(key);
+    const [table, id] = typeof record === 'string' ? splitKey(key) : [record.table, record.id];
     if (typeof record === 'string') damage.push({ table, id, reason: record });
-    else if (record.table === progressTable) progress = record.row as Progress;
+    else if (table === progressTable) progress = record.row as Progress;
     else records.push(record);
-  }
+  });
   if (progress !== null && progress.format !== format) {
     throw new Fault(
       'unsupported',
@@ -70,42 +72,49 @@ export function readState(file: string): FoundState {
   }
   const newest = records.reduce((index, record) => Math.max(index, record.index), 0);
   const missing =
-    progress === null && contents.entries.length > 0 ? ['the record of how far the state is was lost'] : [];
+    progress === null && entries > 0 ? ['the record of how far the state is was lost'] : [];
   return {
     index: Math.max(progress?.index ?? 0, newest),
     epoch: progress?.epoch ?? 0,
     records,
-    problems: [...contents.problems, ...missing],
+    problems: [...problems, ...missing],
     damage,
   };
 }
 
-/** An empty file is a new one: the agent ended before its first write. */
-function readFile(file: string): LmdbContents {
+/** What is wrong with the file. One that is missing or empty is a new one: the agent ended before its first write. */
+function readFile(file: string, take: (key: Buffer, value: Buffer) => void): readonly string[] {
+  if (!existsSync(file)) return [];
   const descriptor = openSync(file, 'r');
   try {
     const { size } = fstatSync(descriptor);
-    return size === 0 ? { entries: [], problems: [] } : readLmdbFile(fileSource(descriptor, size));
+    return size === 0 ? [] : readLmdbFile(fileSource(descriptor, size), take);
   } finally {
     closeSync(descriptor);
   }
 }
 
-/** Reads ahead: pages near each other are mostly asked for one after the other. */
-function fileSource(
-  descriptor: number,
-  size: number,
-): { size: number; read(offset: number, length: number): Buffer | undefined } {
-  const chunkLength = 1024 * 1024;
+/** Pages near each other are often asked for one after the other, but not always: a chunk costs little more than the page. */
+const chunkLength = 32 * 1024;
+const chunksKept = 1024;
+
+/** Reads into the same memory again and again: with new buffers for a large file, collecting them took longer than reading it. */
+function fileSource(descriptor: number, size: number): PageSource {
   const chunks = new Map<number, Buffer>();
+  const fill = (buffer: Buffer, offset: number) =>
+    buffer.subarray(0, readSync(descriptor, buffer, 0, buffer.length, offset));
   const chunk = (number: number): Buffer => {
     const known = chunks.get(number);
     if (known !== undefined) return known;
-    const buffer = Buffer.alloc(Math.min(chunkLength, size - number * chunkLength));
-    const read = readSync(descriptor, buffer, 0, buffer.length, number * chunkLength);
-    chunks.set(number, buffer.subarray(0, read));
-    return buffer.subarray(0, read);
+    const offset = number * chunkLength;
+    const [oldest, memory] = chunks.size < chunksKept ? [] : chunks.entries().next().value!;
+    if (oldest !== undefined) chunks.delete(oldest);
+    const length = Math.min(chunkLength, size - offset);
+    const bytes = fill(memory?.length === length ? memory : Buffer.allocUnsafeSlow(length), offset);
+    chunks.set(number, bytes);
+    return bytes;
   };
+  let scratch = Buffer.alloc(0);
   return {
     size,
     read(offset, length) {
@@ -113,9 +122,8 @@ function fileSource(
       const first = Math.floor(offset / chunkLength);
       const at = offset - first * chunkLength;
       if (at + length <= chunkLength) return chunk(first).subarray(at, at + length);
-      const last = Math.floor((offset + length - 1) / chunkLength);
-      const parts = Array.from({ length: last - first + 1 }, (_, part) => chunk(first + part));
-      return Buffer.concat(parts).subarray(at, at + length);
+      if (scratch.length < length) scratch = Buffer.allocUnsafeSlow(2 * length);
+      return fill(scratch.subarray(0, length), offset);
     },
   };
 }

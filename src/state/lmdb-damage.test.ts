@@ -114,26 +114,29 @@ describe('a damaged LMDB file', () => {
   });
 
   it('reads no wrong row wherever one bit is flipped or the end is cut off', () => {
-    const read = (bytes: Buffer): ReturnType<typeof readLmdbFile> => {
+    const read = (bytes: Buffer): { readonly keys: readonly string[]; readonly problems: readonly string[] } => {
       const size = bytes.length;
-      return readLmdbFile({
+      const keys: string[] = [];
+      const source = {
         size,
-        read: (at, length) => (at + length > size ? undefined : bytes.subarray(at, at + length)),
-      });
+        read: (at: number, length: number) => (at + length > size ? undefined : bytes.subarray(at, at + length)),
+      };
+      const problems = readLmdbFile(source, (key) => keys.push(key.toString()));
+      return { keys, problems };
     };
     const good = read(whole);
     expect(good.problems).toEqual([]);
-    const keys = new Set(good.entries.map(({ key }) => key.toString()));
+    const count = new Set(good.keys).size;
     for (let bit = 0; bit < whole.length * 8; bit += 37) {
       const bytes = Buffer.from(whole);
       bytes.writeUInt8(bytes.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
-      const { entries, problems } = read(bytes);
+      const { keys, problems } = read(bytes);
       // Structure said to be sound: all entries are there (their contents have checksums of their own).
-      if (problems.length === 0) expect(entries.length).toBe(keys.size);
+      if (problems.length === 0) expect(keys.length).toBe(count);
     }
     for (let length = 0; length < whole.length; length += 61) {
-      const { entries, problems } = read(whole.subarray(0, length));
-      if (problems.length === 0) expect(entries.length).toBe(keys.size);
+      const { keys, problems } = read(whole.subarray(0, length));
+      if (problems.length === 0) expect(keys.length).toBe(count);
     }
   });
 });

@@ -9,12 +9,8 @@
  */
 import { type LmdbMeta, type PageSource, readMetas } from './lmdb-meta.ts';
 
-export interface LmdbContents {
-  /** Key and value of every entry that could be reached, in no particular order. */
-  readonly entries: readonly { readonly key: Buffer; readonly value: Buffer }[];
-  /** What is wrong with the structure; none: LMDB may open it. */
-  readonly problems: readonly string[];
-}
+/** Takes an entry; its bytes are right until the call ends. */
+type TakeEntry = (key: Buffer, value: Buffer) => void;
 
 const headerLength = 24;
 const branchFlag = 0x01;
@@ -23,27 +19,29 @@ const overflowFlag = 0x04;
 const bigDataFlag = 0x01;
 const maxDepth = 32;
 
-/** Everything that can be read of the file, and everything that is wrong with it. */
-export function readLmdbFile(source: PageSource): LmdbContents {
+/**
+ * Everything that can be read of the file goes to `take`, in no particular order.
+ * @returns what is wrong with the structure; nothing: LMDB may open it
+ */
+export function readLmdbFile(source: PageSource, take: TakeEntry): readonly string[] {
   const { meta, problems } = readMetas(source);
-  if (meta === null) return { entries: [], problems };
+  if (meta === null) return problems;
   const pages = new PageUse(meta);
-  const main = new TreeReader(source, meta, pages, (a, b) => a.compare(b));
+  const main = new TreeReader(source, meta, pages, (a, b) => a.compare(b), take);
   main.read(meta.main, 'rows');
-  const free = new TreeReader(source, meta, pages, compareNumbers);
+  const lists: Buffer[] = [];
+  const free = new TreeReader(source, meta, pages, compareNumbers, (_, list) => lists.push(Buffer.from(list)));
   free.read(meta.free, 'free pages');
   const all = [...problems, ...main.problems, ...free.problems];
-  for (const entry of free.entries) all.push(...pages.claimFree(entry.value));
-  const entries = all.length === 0 ? main.entries : [...main.entries, ...lostEntries(source, meta, pages, free)];
-  return { entries, problems: all };
+  for (const list of lists) all.push(...pages.claimFree(list));
+  if (all.length > 0 && free.problems.length === 0) readLostEntries(source, meta, pages, take);
+  return all;
 }
 
 /** Leaf pages that are neither used nor free were in use before a page above them was damaged: LMDB knows of no third kind. */
-function lostEntries(source: PageSource, meta: LmdbMeta, pages: PageUse, free: TreeReader): LmdbContents['entries'] {
-  if (free.problems.length > 0) return [];
-  const found = new TreeReader(source, meta, pages, (a, b) => a.compare(b));
+function readLostEntries(source: PageSource, meta: LmdbMeta, pages: PageUse, take: TakeEntry): void {
+  const found = new TreeReader(source, meta, pages, (a, b) => a.compare(b), take);
   for (let page = 2; page <= meta.lastPage; page++) if (!pages.isKnown(page)) found.readStray(page);
-  return found.entries;
 }
 
 /** Which page belongs to what: each to one thing only. */
@@ -94,14 +92,24 @@ interface Bounds {
 }
 
 class TreeReader {
-  readonly entries: { readonly key: Buffer; readonly value: Buffer }[] = [];
   readonly problems: string[] = [];
+  #entries = 0;
   readonly #source: PageSource;
   readonly #meta: LmdbMeta;
   readonly #pages: PageUse;
   readonly #compare: (a: Buffer, b: Buffer) => number;
+  readonly #take: TakeEntry;
+  readonly #copyOfLeaf: Buffer;
 
-  constructor(source: PageSource, meta: LmdbMeta, pages: PageUse, compare: (a: Buffer, b: Buffer) => number) {
+  constructor(
+    source: PageSource,
+    meta: LmdbMeta,
+    pages: PageUse,
+    compare: (a: Buffer, b: Buffer) => number,
+    take: TakeEntry,
+  ) {
+    this.#take = take;
+    this.#copyOfLeaf = Buffer.alloc(meta.pageSize);
     this.#source = source;
     this.#meta = meta;
     this.#pages = pages;
@@ -114,8 +122,8 @@ class TreeReader {
       return;
     }
     this.#page(tree.root, tree.depth, Number.MAX_SAFE_INTEGER, {});
-    if (this.entries.length !== tree.entries) {
-      this.problems.push(`the tree of ${name} has ${this.entries.length} entries of ${tree.entries}`);
+    if (this.#entries !== tree.entries) {
+      this.problems.push(`the tree of ${name} has ${this.#entries} entries of ${tree.entries}`);
     }
   }
 
@@ -136,7 +144,7 @@ class TreeReader {
       return;
     }
     const transaction = Number(page.readBigUInt64LE(8));
-    const children = this.#children(page, number, bounds);
+    const children = this.#children(Buffer.from(page), number, bounds);
     for (const [at, child] of children.entries()) {
       const next = children[at + 1];
       // The first child of a page has no key of its own: it goes on from the page's lower bound.
@@ -205,7 +213,10 @@ class TreeReader {
     if (!inside || !ascending) this.problems.push(`page ${number} is out of order`);
   }
 
-  #leaf(page: Buffer, number: number, bounds: Bounds): void {
+  #leaf(read: Buffer, number: number, bounds: Bounds): void {
+    // what stands on overflow pages is read meanwhile
+    const page = this.#copyOfLeaf;
+    read.copy(page);
     const keys: Buffer[] = [];
     for (const node of this.#nodes(page, number)) {
       const size = page.readUInt32LE(node);
@@ -217,7 +228,10 @@ class TreeReader {
         flags === bigDataFlag ? this.#overflow(page, start, size) : flags === 0 ? within(page, start, size) : undefined;
       if (value === undefined)
         this.problems.push(`page ${number}: the entry ${JSON.stringify(key.toString())} is broken`);
-      else this.entries.push({ key, value });
+      else {
+        this.#entries++;
+        this.#take(key, value);
+      }
     }
     this.#checkOrder(keys, number, bounds);
   }

@@ -3,7 +3,7 @@
 /** A file as bytes that may be missing. */
 export interface PageSource {
   readonly size: number;
-  /** `undefined` where the range goes beyond the end. */
+  /** `undefined` where the range goes beyond the end. The bytes are right until the next read. */
   read(offset: number, length: number): Buffer | undefined;
 }
 
