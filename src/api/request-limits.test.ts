@@ -58,11 +58,10 @@ describe('the body of a request', () => {
     expect(text).toMatch(/a number of 1001 characters$/);
   });
 
-  it('that is large and no JSON is refused as fast as it is read', async () => {
-    const from = process.cpuUsage();
-    const { status } = await send('/v1/jobs', `{"a":${'"x":'.repeat(400_000)}`);
+  it('that is large and cut short inside of a text is refused like any that is no JSON', async () => {
+    const { status, text } = await send('/v1/jobs', `{"a":"${'x'.repeat(5_000_000)}`);
     expect(status).toBe(400);
-    expect(process.cpuUsage(from).user / 1000).toBeLessThan(5000);
+    expect(text).toMatch(/^invalid JSON at line 1/);
   });
 });
 
