@@ -71,8 +71,7 @@ export function readState(file: string): FoundState {
     );
   }
   const newest = records.reduce((index, record) => Math.max(index, record.index), 0);
-  const missing =
-    progress === null && entries > 0 ? ['the record of how far the state is was lost'] : [];
+  const missing = progress === null && entries > 0 ? ['the record of how far the state is was lost'] : [];
   return {
     index: Math.max(progress?.index ?? 0, newest),
     epoch: progress?.epoch ?? 0,
