@@ -99,8 +99,14 @@ function convertSequence(value: Value, kind: 'list' | 'set', wanted: Type): Valu
   }
   let target = wanted;
   if (target.kind === 'dynamic' && value.type.kind === 'tuple') target = unifyTypes(value.type.elements) ?? target;
-  const result = unified(items.map((item) => convertValue(item, target)));
-  return kind === 'list' ? listValue(result.items, result.element) : setValue(result.items, result.element);
+  const converted = items.map((item) => convertValue(item, target));
+  // Only a list made of a tuple brings together what the wanted type left open.
+  const { items: made, element } =
+    kind === 'list' && value.type.kind === 'tuple'
+      ? unified(converted)
+      : { items: converted, element: onlyType(converted) };
+  const typed = made.map((item) => (item.type.kind === 'dynamic' ? convertValue(item, element) : item));
+  return kind === 'list' ? listValue(typed, element) : setValue(typed, element);
 }
 
 function convertToMap(value: Value, wanted: Type): Value {

@@ -1,5 +1,5 @@
 import { childContext, type EvalContext, type Evaluation, findBudget } from './context.ts';
-import { canConvert, unifyTypes } from './conversion-rules.ts';
+import { unifyTypes } from './conversion-rules.ts';
 import { convert } from './convert.ts';
 import { type Diagnostic, errorAt } from './diagnostic.ts';
 import { evaluateCall } from './evaluate-call.ts';
@@ -294,10 +294,7 @@ function commonType(whenTrue: Value, whenFalse: Value): Type | undefined {
   if (isBareNull(whenTrue)) return whenFalse.type;
   if (isBareNull(whenFalse)) return whenTrue.type;
   if (whenTrue.type.kind === 'dynamic' || whenFalse.type.kind === 'dynamic') return dynamicType;
-  const type = unifyTypes([whenTrue.type, whenFalse.type]);
-  if (type === undefined) return undefined;
-  const fits = canConvert(whenTrue.type, type, true) && canConvert(whenFalse.type, type, true);
-  return fits ? type : undefined;
+  return unifyTypes([whenTrue.type, whenFalse.type]);
 }
 
 const isBareNull = (value: Value): boolean => value.state === 'null' && value.type.kind === 'dynamic';

@@ -21,24 +21,28 @@ export function parseNumber(text: string): HclNumber | undefined {
   const tens = Number(decimal) - fraction.length;
   const top = tens + Number(binary) + digits.toString(2).length;
   if (digits !== 0n && Math.abs(top) > 2 ** 31 - 1) return undefined;
-  const start = rounded(negative, digits, tens + Number(binary), literalPrecision);
-  return start.mantissa === 0n || start.infinite ? start : timesPowerOfFive(start, tens);
+  const exponent = tens + Number(binary);
+  if (digits === 0n || tens === 0) return rounded(negative, digits, exponent, literalPrecision);
+  // All digits count until the power of ten is applied: rounding twice would lose the last one.
+  const exact = { negative, mantissa: digits, exponent, precision: literalPrecision, infinite: false };
+  return timesPowerOfFive(exact, tens);
 }
 
 /** `10^n` is `2^n * 5^n`; the twos are in the exponent already. */
 function timesPowerOfFive(start: HclNumber, power: number): HclNumber {
-  if (power === 0) return start;
-  const five = powerOfFive(Math.abs(power), literalPrecision + 64);
+  const five = powerOfFive(Math.abs(power));
   const result = power < 0 ? divide(start, five, literalPrecision) : multiplyTo(start, five, literalPrecision);
   return result ?? start;
 }
 
-function powerOfFive(power: number, precision: number): HclNumber {
-  let result = fromInteger(1);
+/** The reference's own steps, so that the last bit is the same: the power with 64 bits to spare, the squares with 128. */
+function powerOfFive(power: number): HclNumber {
+  const small = Math.min(power, 27);
+  let result = fromInteger(5n ** BigInt(small));
   let square: HclNumber = fromInteger(5);
-  for (let left = power; left > 0; left = Math.floor(left / 2)) {
-    if (left % 2 === 1) result = multiplyTo(result, square, precision);
-    if (left > 1) square = multiplyTo(square, square, precision);
+  for (let left = power - small; left > 0; left = Math.floor(left / 2)) {
+    if (left % 2 === 1) result = multiplyTo(result, square, literalPrecision + 64);
+    if (left > 1) square = multiplyTo(square, square, literalPrecision + 128);
   }
   return result;
 }
