@@ -1,6 +1,7 @@
 import { type Diagnostic, errorAt } from './diagnostic.ts';
 import { jsonAttributes, jsonContent } from './json-body.ts';
 import type { BodyContent, BodySchema } from './schema.ts';
+import type { SourceRange } from './source.ts';
 import { nearestName } from './suggest.ts';
 import type { Attribute, Block, Body } from './syntax.ts';
 
@@ -47,6 +48,29 @@ function indexOfSchema(schema: BodySchema): SchemaIndex {
   return index;
 }
 
+/** All of a body; the place of what is missing is made when somebody asks for it. */
+class WholeContent implements BodyContent {
+  readonly #body: Body;
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(body: Body, diagnostics: readonly Diagnostic[]) {
+    this.#body = body;
+    this.diagnostics = diagnostics;
+  }
+
+  get attributes(): ReadonlyMap<string, Attribute> {
+    return this.#body.attributes;
+  }
+
+  get blocks(): readonly Block[] {
+    return this.#body.blocks;
+  }
+
+  get missingItemRange(): SourceRange {
+    return this.#body.missingItemRange;
+  }
+}
+
 function nativeContent(body: Body, schema: BodySchema): BodyContent {
   const diagnostics: Diagnostic[] = [];
   const { attributeNames, required, blockTypes } = indexOfSchema(schema);
@@ -68,17 +92,15 @@ function nativeContent(body: Body, schema: BodySchema): BodyContent {
   for (const attribute of body.attributes.values()) {
     if (!attributeNames.has(attribute.name)) diagnostics.push(unknownAttribute(attribute, attributeNames, blockTypes));
   }
-  const { missingItemRange } = body;
   // Nearly always all is as the schema wants it, and nothing has to be copied.
-  if (diagnostics.length === before)
-    return { attributes: body.attributes, blocks: body.blocks, missingItemRange, diagnostics };
+  if (diagnostics.length === before) return new WholeContent(body, diagnostics);
   return {
     attributes: new Map([...body.attributes].filter(([name]) => attributeNames.has(name))),
     blocks: body.blocks.filter((block) => {
       const wanted = blockTypes.get(block.type);
       return wanted !== undefined && checkLabels(block, wanted.labelNames ?? []) === undefined;
     }),
-    missingItemRange,
+    missingItemRange: body.missingItemRange,
     diagnostics,
   };
 }

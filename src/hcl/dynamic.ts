@@ -33,7 +33,7 @@ export function expandDynamic(
     if (block.type === 'dynamic') blocks.push(...expandBlock(block, context, options, diagnostics));
     else blocks.push(block);
   }
-  return { body: { ...body, blocks }, diagnostics };
+  return { body: { ...plainBody(body), blocks }, diagnostics };
 }
 
 /** `labels` is required for blocks that are known to have some, and refused for those without. */
@@ -223,7 +223,7 @@ function makeBlock(
     labels.push(label);
   }
   return {
-    ...spec.block,
+    ...plainBlock(spec.block),
     type: spec.type,
     typeRange: spec.block.labelRanges[0]!,
     labels,
@@ -243,15 +243,31 @@ function labelText(expr: Expression, context: EvalContext, diagnostics: Diagnost
   return undefined;
 }
 
+/** Copies whose ranges are values, so that they can be spread. */
+const plainBody = ({ attributes, blocks, range, missingItemRange, json, scope }: Body): Body => ({
+  attributes,
+  blocks,
+  range,
+  missingItemRange,
+  json,
+  scope,
+});
+
+const plainBlock = (block: Block): Block => {
+  const { type, labels, body, typeRange, labelRanges, openBraceRange, closeBraceRange, headerRange, range } = block;
+  return { type, labels, body, typeRange, labelRanges, openBraceRange, closeBraceRange, headerRange, range };
+};
+
 /** The body with an iterator's names in front of all others, in every expression at any depth. */
 export function scopeBody(body: Body, variables: ReadonlyMap<string, Value>): Body {
-  if (body.json !== undefined) return { ...body, scope: new Map([...(body.scope ?? []), ...variables]) };
+  if (body.json !== undefined) return { ...plainBody(body), scope: new Map([...(body.scope ?? []), ...variables]) };
   const attributes = new Map<string, Attribute>();
   for (const [name, attribute] of body.attributes) {
-    attributes.set(name, { ...attribute, expr: withScope(attribute.expr, variables) });
+    const { range, nameRange } = attribute;
+    attributes.set(name, { name, expr: withScope(attribute.expr, variables), range, nameRange });
   }
-  const blocks = body.blocks.map((block) => ({ ...block, body: scopeBody(block.body, variables) }));
-  return { ...body, attributes, blocks };
+  const blocks = body.blocks.map((block) => ({ ...plainBlock(block), body: scopeBody(block.body, variables) }));
+  return { ...plainBody(body), attributes, blocks };
 }
 
 /** Names of an inner block hide those of an outer one. */
@@ -290,5 +306,6 @@ export function expandedContent(body: Body, schema: BodySchema, context: EvalCon
       diagnostics.push(errorAt(block.labelRanges[0], 'Unsupported block type', detail));
     }
   }
-  return { ...content, blocks, diagnostics };
+  const { attributes, missingItemRange } = content;
+  return { attributes, blocks, missingItemRange, diagnostics };
 }

@@ -36,4 +36,12 @@ describe('evaluate', () => {
       'Invalid function argument',
     ]);
   });
+
+  it.each([
+    ['concat(distinct([null]), convert([{ a = 1 }], list(object({ a = number }))))', '[null,{"a":1}]'],
+    ['merge(null, [])', '{}'],
+    ['merge(null, convert(["k"], set(string)))', '{"k":"k"}'],
+  ])('%s', (text, value) => {
+    expect(run(text)).toEqual({ value, problems: [] });
+  });
 });

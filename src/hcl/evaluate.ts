@@ -27,12 +27,18 @@ import { indexOf, step } from './traverse.ts';
 import { boolType, dynamicType, stringType, type Type, typeName } from './type.ts';
 import { asString, dynamicUnknown, objectValue, stringValue, tupleValue, unknownValue, type Value } from './value.ts';
 
+const noProblems: readonly Diagnostic[] = [];
+
 /**
  * Value and problems of an expression. Never throws on any input: what asks for too many steps, too much memory or too
  * deep a nesting ends with a diagnostic.
  */
 export function evaluate(expr: Expression, context: EvalContext): Evaluation {
-  const evaluator = new TreeEvaluator(findBudget(context) ?? new Budget());
+  const budget = findBudget(context);
+  // Most attributes are a text as it stands.
+  if (expr.kind === 'template' && expr.text !== undefined && budget?.trySpend(1) === true)
+    return { value: expr.text, diagnostics: noProblems };
+  const evaluator = new TreeEvaluator(budget ?? new Budget());
   try {
     return { value: evaluator.value(expr, context), diagnostics: evaluator.diagnostics };
   } catch (error) {
@@ -48,10 +54,16 @@ export function evaluate(expr: Expression, context: EvalContext): Evaluation {
 class TreeEvaluator implements Evaluator {
   diagnostics: Diagnostic[] = [];
   readonly budget: Budget;
-  readonly symbols = new Map<SymbolExpression, Value>();
+  #symbols: Map<SymbolExpression, Value> | undefined;
 
   constructor(budget: Budget) {
     this.budget = budget;
+  }
+
+  /** Made when a splat needs it: most evaluations have none. */
+  get symbols(): Map<SymbolExpression, Value> {
+    this.#symbols ??= new Map();
+    return this.#symbols;
   }
 
   problem(range: SourceRange | undefined, summary: string, detail: string): void {

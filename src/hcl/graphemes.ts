@@ -26,3 +26,7 @@ export function countGraphemes(text: string): number {
   for (const _ of segmenter.segment(text)) count++;
   return count;
 }
+
+/** The first `count` grapheme clusters of a text, or all of them. */
+export const firstGraphemes = (text: string, count: number): string =>
+  isSimple(text) ? text.slice(0, count) : splitGraphemes(text).slice(0, count).join('');

@@ -21,6 +21,13 @@ export class Budget {
     this.#limit = steps;
   }
 
+  /** Spends the steps, or says that there are not so many. */
+  trySpend(steps: number): boolean {
+    if (this.#left < steps) return false;
+    this.#left -= steps;
+    return true;
+  }
+
   /** Throws `LimitError` when the steps are used up. */
   spend(steps: number): void {
     this.#left -= steps;

@@ -2,6 +2,7 @@ import type { ParserCore } from './parser-core.ts';
 import type { SourceRange } from './source.ts';
 import { parseQuotedLabel } from './string-literal.ts';
 import type { Attribute, Block, Body } from './syntax.ts';
+import { AttributeNode, BlockNode, BodyNode } from './token-nodes.ts';
 import { Tok } from './tokens.ts';
 
 /** Recorded answers of the API and the command line hold these texts: they stay as they are. */
@@ -12,35 +13,35 @@ const itemSummary = 'Argument or block definition required';
 
 /** Reads the attributes and blocks up to `end`, which is read too. */
 export function parseBody(core: ParserCore, end: number): Body {
-  const attributes = new Map<string, Attribute>();
-  const blocks: Block[] = [];
-  const start = core.range(core.previous());
+  let attributes: Map<string, Attribute> | undefined;
+  let blocks: Block[] | undefined;
+  const first = core.previous();
   for (;;) {
     const token = core.peek();
     const kind = core.kind(token);
     if (kind === end) {
       core.read();
-      return finishBody(attributes, blocks, start, core.range(token));
+      return new BodyNode(core.tokens, first, token, attributes, blocks);
     }
     if (kind === Tok.Newline) {
       core.read();
     } else if (kind === Tok.Identifier) {
       const item = parseItem(core);
       if (item === undefined) continue;
-      if ('body' in item) blocks.push(item);
-      else addAttribute(core, attributes, item);
+      if ('body' in item) {
+        blocks ??= [];
+        blocks.push(item);
+      } else {
+        attributes ??= new Map();
+        addAttribute(core, attributes, item);
+      }
     } else {
       core.read();
-      if (!core.recovering) refuseItem(core, token, kind, start);
-      const last = core.range(token);
+      if (!core.recovering) refuseItem(core, token, kind, core.range(first));
       core.recover(end);
-      return finishBody(attributes, blocks, start, last);
+      return new BodyNode(core.tokens, first, token, attributes, blocks);
     }
   }
-}
-
-function finishBody(attributes: Map<string, Attribute>, blocks: Block[], start: SourceRange, last: SourceRange): Body {
-  return { attributes, blocks, range: start.to(last), missingItemRange: start.atStart() };
 }
 
 function addAttribute(core: ParserCore, attributes: Map<string, Attribute>, item: Attribute): void {
@@ -73,27 +74,21 @@ function parseItem(core: ParserCore): Attribute | Block | undefined {
   }
 }
 
-function parseAttribute(core: ParserCore, name: number, singleLine: boolean): Attribute {
+function parseAttribute(core: ParserCore, name: number, singleLine: boolean): AttributeNode {
   core.read();
   const before = core.problems;
   const expr = core.expression();
-  const last = core.previous();
-  const finish = (): Attribute => ({
-    name: core.tokens.text(name),
-    expr,
-    range: core.tokens.between(name, last),
-    nameRange: core.range(name),
-  });
+  const attribute = new AttributeNode(core.tokens, name, core.previous(), expr);
   if (core.broken(before)) {
     core.recoverAfterItem();
-    return finish();
+    return attribute;
   }
-  if (singleLine) return finish();
+  if (singleLine) return attribute;
   const next = core.peek();
   const kind = core.kind(next);
   if (kind === Tok.Newline || kind === Tok.End) {
     core.read();
-    return finish();
+    return attribute;
   }
   if (kind === Tok.Comma) {
     core.problemUnlessRecovering(
@@ -105,30 +100,33 @@ function parseAttribute(core: ParserCore, name: number, singleLine: boolean): At
     core.problemUnlessRecovering(core.range(next), 'Missing newline after argument', 'an argument ends with its line');
   }
   core.recoverAfterItem();
-  return finish();
+  return attribute;
 }
 
+const noLabels: readonly string[] = [];
+const noSpans: readonly number[] = [];
+
 function parseBlock(core: ParserCore, name: number): Block {
+  if (core.peekKind() === Tok.OpenBrace) return parseBlockBody(core, name, noLabels, noSpans);
   const labels: string[] = [];
-  const labelRanges: SourceRange[] = [];
+  const spans: number[] = [];
   for (;;) {
     const token = core.peek();
     const kind = core.kind(token);
-    if (kind === Tok.OpenBrace) return parseBlockBody(core, name, labels, labelRanges);
+    if (kind === Tok.OpenBrace) return parseBlockBody(core, name, labels, spans);
     if (kind === Tok.OpenQuote) {
-      const { text, range } = parseQuotedLabel(core);
+      const { text, last } = parseQuotedLabel(core);
       labels.push(text);
-      labelRanges.push(range);
+      spans.push(token, last);
     } else if (kind === Tok.Identifier) {
       core.read();
       labels.push(core.tokens.text(token));
-      labelRanges.push(core.range(token));
+      spans.push(token, token);
     } else {
       refuseHeader(core, token, kind);
       core.recoverAfterItem();
-      const range = core.range(name);
-      const body = { attributes: new Map<string, Attribute>(), blocks: [], range, missingItemRange: range };
-      return makeBlock(core, name, labels, labelRanges, body, range, range);
+      const at = { type: name, labels: spans, open: name, close: name };
+      return new BlockNode(core.tokens, at, labels, new BodyNode(core.tokens, name, name));
     }
   }
 }
@@ -141,45 +139,18 @@ function refuseHeader(core: ParserCore, token: number, kind: number): void {
   else core.problemUnlessRecovering(range, summary, 'a label in quotes or "{" must follow');
 }
 
-function makeBlock(
-  core: ParserCore,
-  name: number,
-  labels: string[],
-  labelRanges: SourceRange[],
-  body: Body,
-  openBraceRange: SourceRange,
-  closeBraceRange: SourceRange,
-): Block {
-  const typeRange = core.range(name);
-  return {
-    type: core.tokens.text(name),
-    labels,
-    body,
-    typeRange,
-    labelRanges,
-    openBraceRange,
-    closeBraceRange,
-    headerRange: typeRange.to(labelRanges.at(-1) ?? typeRange),
-    range: typeRange.to(closeBraceRange),
-  };
-}
-
-function parseBlockBody(core: ParserCore, name: number, labels: string[], labelRanges: SourceRange[]): Block {
-  const open = core.range(core.read());
+function parseBlockBody(core: ParserCore, name: number, labels: readonly string[], spans: readonly number[]): Block {
+  const { tokens } = core;
+  const open = core.read();
   if (!core.enter()) {
     core.leave();
-    const body = {
-      attributes: new Map<string, Attribute>(),
-      blocks: [],
-      range: open,
-      missingItemRange: open.atStart(),
-    };
-    return makeBlock(core, name, labels, labelRanges, body, open, open);
+    const at = { type: name, labels: spans, open, close: open };
+    return new BlockNode(tokens, at, labels, new BodyNode(tokens, open, open));
   }
   const first = core.peekKind();
   const plain = first === Tok.Newline || first === Tok.End || first === Tok.CloseBrace;
   const body = plain ? parseBody(core, Tok.CloseBrace) : parseOneLine(core, open);
-  const close = core.range(core.previous());
+  const close = core.previous();
   core.leave();
   const next = core.peek();
   const kind = core.kind(next);
@@ -192,26 +163,21 @@ function parseBlockBody(core: ParserCore, name: number, labels: string[], labelR
     );
     core.recoverAfterItem();
   }
-  return makeBlock(core, name, labels, labelRanges, body, open, close);
+  return new BlockNode(tokens, { type: name, labels: spans, open, close }, labels, body);
 }
 
 /** The inside of `name { key = value }` and its closing brace. */
-function parseOneLine(core: ParserCore, open: SourceRange): Body {
+function parseOneLine(core: ParserCore, open: number): Body {
   const attribute = parseOneLineAttribute(core);
   const next = core.peek();
   const kind = core.kind(next);
   if (kind === Tok.CloseBrace) core.read();
   else {
-    refuseOneLine(core, next, kind, open);
+    refuseOneLine(core, next, kind, core.range(open));
     core.recover(Tok.CloseBrace);
   }
-  const attributes = new Map<string, Attribute>();
-  if (attribute === undefined) {
-    const close = core.range(core.previous());
-    return { attributes, blocks: [], range: open.to(close), missingItemRange: open.atStart() };
-  }
-  attributes.set(attribute.name, attribute);
-  return { attributes, blocks: [], range: attribute.range, missingItemRange: attribute.range.atStart() };
+  if (attribute === undefined) return new BodyNode(core.tokens, open, core.previous());
+  return new BodyNode(core.tokens, attribute.first, attribute.last, new Map([[attribute.name, attribute]]));
 }
 
 function refuseOneLine(core: ParserCore, token: number, kind: number, open: SourceRange): void {
@@ -225,7 +191,7 @@ function refuseOneLine(core: ParserCore, token: number, kind: number, open: Sour
   else core.problemUnlessRecovering(range, summary, 'after its one argument the block must end with "}"');
 }
 
-function parseOneLineAttribute(core: ParserCore): Attribute | undefined {
+function parseOneLineAttribute(core: ParserCore): AttributeNode | undefined {
   const name = core.read();
   if (core.kind(name) !== Tok.Identifier) {
     core.recoverAfterItem();

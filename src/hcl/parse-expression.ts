@@ -5,6 +5,7 @@ import { parseTemplateTerm } from './parse-template.ts';
 import type { ParserCore } from './parser-core.ts';
 import type { SourceRange } from './source.ts';
 import type { BinaryOperator, Expression, SymbolExpression, TraversalStep } from './syntax.ts';
+import { LiteralNode } from './token-nodes.ts';
 import { Tok } from './tokens.ts';
 import { boolValue, dynamicUnknown, nullDynamic, numberValue, type Value } from './value.ts';
 
@@ -256,7 +257,7 @@ function parseTerm(core: ParserCore): Expression {
       return parseParentheses(core, core.read());
     case Tok.Number: {
       core.read();
-      return { kind: 'literal', value: numberLiteral(core, start), range: core.range(start) };
+      return new LiteralNode(core.tokens, start, numberLiteral(core, start));
     }
     case Tok.Identifier:
       return parseName(core, core.read());
@@ -317,10 +318,10 @@ function parseParentheses(core: ParserCore, open: number): Expression {
 function parseName(core: ParserCore, token: number): Expression {
   const next = core.peekKind();
   if (next === Tok.OpenParen || next === Tok.DoubleColon) return parseCall(core, token);
-  const range = core.range(token);
   const name = core.tokens.text(token);
-  if (name === 'true' || name === 'false') return { kind: 'literal', value: boolValue(name === 'true'), range };
-  if (name === 'null') return { kind: 'literal', value: nullDynamic, range };
+  if (name === 'true' || name === 'false') return new LiteralNode(core.tokens, token, boolValue(name === 'true'));
+  if (name === 'null') return new LiteralNode(core.tokens, token, nullDynamic);
+  const range = core.range(token);
   const { buffer, starts, ends } = core.tokens;
   const bufferStart = starts[token]!;
   return { kind: 'variable', name, nameRange: range, steps: [], range, buffer, bufferStart, bufferEnd: ends[token]! };

@@ -7,13 +7,14 @@ import { suggestion } from './suggest.ts';
 import type { Expression } from './syntax.ts';
 import { flushHeredoc, meldLiterals } from './template-literals.ts';
 import { buildTemplate, type TemplatePart } from './template-tree.ts';
+import { StringNode } from './token-nodes.ts';
 import { Tok } from './tokens.ts';
 import { stringValue } from './value.ts';
 
 /** Reads a quoted string or a heredoc; the next token is its opening. */
 export function parseTemplateTerm(core: ParserCore): Expression {
   const open = core.read();
-  if (isPlainString(core, open)) return plainString(core, open);
+  if (isPlainString(core, open)) return plainString(core);
   const flush = core.kind(open) === Tok.OpenHeredoc && core.tokens.text(open).startsWith('<<-');
   const { parts } = parseTemplateParts(core, closerOf(core.kind(open)), flush);
   return buildTemplate(core, parts, core.tokens.between(open, core.previous()));
@@ -24,15 +25,10 @@ function isPlainString({ tokens: { kinds } }: ParserCore, open: number): boolean
   return kinds[open] === Tok.OpenQuote && kinds[open + 1] === Tok.QuotedText && kinds[open + 2] === Tok.CloseQuote;
 }
 
-function plainString(core: ParserCore, open: number): Expression {
+function plainString(core: ParserCore): Expression {
   const token = core.read();
-  const close = core.read();
-  const literal: Expression = {
-    kind: 'literal',
-    value: stringValue(literalText(core, token)),
-    range: core.range(token),
-  };
-  return { kind: 'template', parts: [literal], range: core.tokens.between(open, close) };
+  core.read();
+  return new StringNode(core.tokens, token, stringValue(literalText(core, token)));
 }
 
 /** Reads a text that is a template as a whole. */

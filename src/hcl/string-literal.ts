@@ -83,16 +83,16 @@ export const utf8Length = (text: string): number => {
   return length;
 };
 
-/** A quoted string without interpolation, as a block's label: the next token is its opening quote. */
-export function parseQuotedLabel(core: ParserCore): { text: string; range: SourceRange } {
-  const open = core.read();
+/** A quoted string without interpolation, as a block's label, and its last token: the next one is its opening quote. */
+export function parseQuotedLabel(core: ParserCore): { text: string; last: number } {
+  core.read();
   const summary = 'Invalid string literal';
   let text = '';
   for (;;) {
     const token = core.read();
     switch (core.kind(token)) {
       case Tok.CloseQuote:
-        return { text, range: core.tokens.between(open, token) };
+        return { text, last: token };
       case Tok.QuotedText:
         text += literalText(core, token);
         break;
@@ -110,11 +110,11 @@ export function parseQuotedLabel(core: ParserCore): { text: string; range: Sourc
       }
       case Tok.End:
         core.problem(core.range(token), 'Unterminated string literal', 'the file ends before the closing quote');
-        return { text, range: core.tokens.between(open, token) };
+        return { text, last: token };
       default:
         core.problem(core.range(token), summary, 'this cannot be part of a string');
         core.recover(Tok.CloseQuote);
-        return { text, range: core.tokens.between(open, token) };
+        return { text, last: token };
     }
   }
 }

@@ -134,6 +134,8 @@ export interface SymbolExpression {
 /** Text and expressions in a row; the result is always a string. */
 export interface TemplateExpression {
   readonly kind: 'template';
+  /** Set when the template is known to be this text and nothing else. */
+  readonly text?: Value;
   readonly parts: readonly Expression[];
   readonly range: SourceRange;
 }

@@ -1,5 +1,5 @@
 import { trimSpaceStart } from './characters.ts';
-import { splitGraphemes } from './graphemes.ts';
+import { countGraphemes, firstGraphemes } from './graphemes.ts';
 import { SourceRange } from './source.ts';
 import { utf8Length } from './string-literal.ts';
 import type { TemplatePart } from './template-tree.ts';
@@ -19,7 +19,7 @@ export function flushHeredoc(parts: TemplatePart[]): void {
         // A line of blanks alone says nothing about the indentation.
         if (trimmed !== '' || !part.text.endsWith('\n')) {
           indented.push(part);
-          least = Math.min(least, splitGraphemes(part.text.slice(0, part.text.length - trimmed.length)).length);
+          least = Math.min(least, countGraphemes(part.text.slice(0, part.text.length - trimmed.length)));
         }
       } else if (part.kind !== 'end') {
         least = 0;
@@ -29,7 +29,7 @@ export function flushHeredoc(parts: TemplatePart[]): void {
   }
   if (least === 0 || least === Number.POSITIVE_INFINITY) return;
   for (const literal of indented) {
-    const cut = splitGraphemes(literal.text).slice(0, least).join('');
+    const cut = firstGraphemes(literal.text, least);
     literal.text = literal.text.slice(cut.length);
     const { range } = literal;
     literal.range = new SourceRange(

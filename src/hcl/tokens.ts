@@ -90,8 +90,7 @@ export class TokenList {
     this.#line = start.line;
     this.#column = start.column;
     this.#at = at;
-    // Growing means copying; pages that stay unused cost nothing.
-    const room = 64 + (buffer.bytes.length >> 1);
+    const room = 64 + (buffer.bytes.length >> 2);
     this.kinds = new Uint8Array(room);
     this.starts = new Int32Array(room);
     this.ends = new Int32Array(room);

@@ -5,6 +5,7 @@ import {
   type BodyContent,
   type Diagnostic,
   type EvalContext,
+  type Expression,
   errorAt,
   evaluate,
   expandedContent,
@@ -47,48 +48,48 @@ export class JobDecoder {
     if (isConstraintLike(noun)) {
       return constraintRow(noun, content.attributes, (attribute, kind) => this.#scalar(attribute, kind));
     }
-    const row: Row = {};
-    for (const [name, field] of writtenRows(noun)) {
-      // The one row that the API leaves out instead of saying null.
-      if (name === 'CSIPluginConfig' && !content.blocks.some((block) => block.type === 'csi_plugin')) continue;
-      row[name] = field.hcl?.form === 'label' ? labels[0] : this.#field(field, content, noun);
+    const plan = planOf(noun);
+    const plugin = content.blocks.some((block) => block.type === 'csi_plugin');
+    const row: Row = { ...(plugin ? plan.blankWithPlugin : plan.blank) };
+    if (plan.label !== undefined) row[plan.label] = labels[0];
+    for (const attribute of content.attributes.values()) {
+      const [name, field] = plan.fields.get(attribute.name)!;
+      row[name] = this.#attribute(field, attribute);
+    }
+    // The first two blocks of each type of which there may be only one: few, whatever the file holds.
+    const singles: { readonly first: Block; repeated: boolean }[] = [];
+    for (const block of content.blocks) {
+      const [name, field] = plan.fields.get(block.type)!;
+      if (takesMany(field)) row[name] = this.#another(field, block, noun, row[name]);
+      else {
+        const before = singles.find(({ first }) => first.type === block.type);
+        const attribute = content.attributes.get(block.type);
+        const other = before?.first.headerRange ?? attribute?.nameRange;
+        if (other === undefined) row[name] = this.#only(field, block);
+        else if (before === undefined || (!before.repeated && attribute === undefined)) this.#duplicate(block, other);
+        if (before === undefined) singles.push({ first: block, repeated: false });
+        else before.repeated = true;
+      }
     }
     if (noun === ScalingPolicy) this.#requireMaximum(content, labels);
     return row;
   }
 
-  #field(field: Field<unknown>, content: BodyContent, owner: Noun): unknown {
-    const { hcl } = field;
-    if (hcl === undefined) return absent(field);
-    const attribute = content.attributes.get(hcl.name);
-    if (hcl.form === 'attribute') return attribute === undefined ? absent(field) : this.#attribute(field, attribute);
-    const blocks =
-      content.blocks.length === 0 ? content.blocks : content.blocks.filter((block) => block.type === hcl.name);
-    switch (hcl.form) {
-      case 'blocks':
-        return blocks.length === 0 ? null : blocks.map((block) => this.#listed(field, block, owner));
-      case 'mapping':
-        if (attribute !== undefined) {
-          if (blocks[0] !== undefined) this.#duplicate(blocks[0], attribute.nameRange);
-          return this.#attribute(field, attribute);
-        }
-        return this.#single(blocks, (block) => this.#mapBlock(field, block));
-      case 'free':
-        return this.#single(blocks, (block) => freeMap(block.body, this.#context, this.diagnostics));
-      default:
-        return this.#block(field, blocks);
-    }
+  /** What a field holds with one more of its blocks: a list, or a map by label. */
+  #another(field: Field<unknown>, block: Block, owner: Noun, before: unknown): unknown {
+    if (field.hcl!.form !== 'blocks')
+      return { ...(before as Row | null), [block.labels[0]!]: this.noun(field.item!.noun!, block.body, block.labels) };
+    const row = this.#listed(field, block, owner);
+    if (before === null) return [row];
+    (before as unknown[]).push(row);
+    return before;
   }
 
-  #block(field: Field<unknown>, blocks: readonly Block[]): unknown {
-    const item = field.item;
-    if (field.kind === 'object')
-      return this.#single(blocks, (block) => this.noun(field.noun!, block.body, block.labels));
-    if (item?.kind !== 'object') return this.#single(blocks, (block) => this.#mapBlock(field, block));
-    if (blocks.length === 0) return null;
-    return Object.fromEntries(
-      blocks.map((block) => [block.labels[0]!, this.noun(item.noun!, block.body, block.labels)]),
-    );
+  /** What a field gets from the one block it may have. */
+  #only(field: Field<unknown>, block: Block): unknown {
+    if (field.hcl!.form === 'free') return freeMap(block.body, this.#context, this.diagnostics);
+    if (field.kind === 'object') return this.noun(field.noun!, block.body, block.labels);
+    return this.#mapBlock(field, block);
   }
 
   #listed(field: Field<unknown>, block: Block, owner: Noun): unknown {
@@ -96,14 +97,6 @@ export class JobDecoder {
     const row = this.noun(noun, block.body, block.labels);
     if (noun === ScalingPolicy && owner.name === 'Task') return this.#scalingOfTask(row, block);
     return row;
-  }
-
-  /** Takes the one block there may be; more are reported. */
-  #single(blocks: readonly Block[], read: (block: Block) => unknown): unknown {
-    const [first, second] = blocks;
-    if (first === undefined) return null;
-    if (second !== undefined) this.#duplicate(second, first.headerRange);
-    return read(first);
   }
 
   #duplicate(block: Block, first: SourceRange): void {
@@ -130,22 +123,24 @@ export class JobDecoder {
   }
 
   #attribute(field: Field<unknown>, attribute: Attribute): unknown {
-    return this.#read(field, attribute, startRange(attribute.expr));
+    return this.#read(field, attribute, startRange);
   }
 
   #scalar(attribute: Attribute | undefined, kind: 'string' | 'bool' | 'float'): unknown {
     if (attribute === undefined) return undefined;
-    return this.#read(scalars[kind], attribute, attribute.expr.range) ?? undefined;
+    return this.#read(scalars[kind], attribute, ({ range }) => range) ?? undefined;
   }
 
-  #read(field: Field<unknown>, attribute: Attribute, where: SourceRange): unknown {
+  #read(field: Field<unknown>, attribute: Attribute, place: (expr: Expression) => SourceRange): unknown {
     const { value, diagnostics } = evaluate(attribute.expr, this.#context);
     this.diagnostics.push(...diagnostics);
     // Unknown without a problem of its own: what made it so was said where it happened.
     if (diagnostics.length === 0 && !isWhollyKnown(value)) return undefined;
     const result = fieldValue(field, value);
     if (result.reason === undefined) return result.json;
-    this.diagnostics.push(errorAt(where, 'Unsuitable value type', `Unsuitable value: ${result.reason}`));
+    this.diagnostics.push(
+      errorAt(place(attribute.expr), 'Unsuitable value type', `Unsuitable value: ${result.reason}`),
+    );
     return undefined;
   }
 
@@ -181,9 +176,45 @@ export class JobDecoder {
   }
 }
 
+/** How the blocks of a noun are decoded: a row of which the file says nothing, and where its names go. */
+interface Plan {
+  readonly blank: Row;
+  /** With the one row that the API leaves out instead of saying null. */
+  readonly blankWithPlugin: Row;
+  readonly label: string | undefined;
+  /** Row and field by the name of the attribute or block. */
+  readonly fields: ReadonlyMap<string, readonly [string, Field<unknown>]>;
+}
+
+const plans = new Map<Noun, Plan>();
+
+/** Made once per noun: a large file has tens of thousands of blocks, each of which sets few of its fields. */
+function planOf(noun: Noun): Plan {
+  let plan = plans.get(noun);
+  if (plan === undefined) {
+    const written = writtenRows(noun);
+    const blankWithPlugin = Object.fromEntries(written.map(([name, field]) => [name, absent(field)]));
+    plan = {
+      blankWithPlugin,
+      blank: Object.fromEntries(Object.entries(blankWithPlugin).filter(([name]) => name !== 'CSIPluginConfig')),
+      label: written.find(([, field]) => field.hcl?.form === 'label')?.[0],
+      fields: new Map(
+        written.flatMap(([name, field]) =>
+          field.hcl === undefined || field.hcl.form === 'label' ? [] : [[field.hcl.name, [name, field] as const]],
+        ),
+      ),
+    };
+    plans.set(noun, plan);
+  }
+  return plan;
+}
+
+/** True of fields that gather all blocks of their type. */
+const takesMany = (field: Field<unknown>): boolean =>
+  field.hcl!.form === 'blocks' || (field.hcl!.form === 'block' && field.item?.kind === 'object');
+
 /** A noun's row of which a file says nothing. */
-export const emptyRow = (noun: Noun): Row =>
-  Object.fromEntries(writtenRows(noun).map(([name, field]) => [name, absent(field)]));
+export const emptyRow = (noun: Noun): Row => ({ ...planOf(noun).blank });
 
 /** What the JSON form says of a field that the file does not mention. */
 function absent(field: Field<unknown>): unknown {

@@ -42,3 +42,17 @@ export async function scheduler(report) {
     report(`${Number(match[1]).toLocaleString('en')} nodes, ${match[2]}`, Number(match[3].replaceAll(',', '')), 'placements/s', target);
   }
 }
+
+/** Reading job files: the syntax tree alone and the whole way to the job. */
+export async function hcl(report) {
+  const ran = spawnSync(process.execPath, [join(root, 'test/bench/hcl.mjs'), '-json'], { encoding: 'utf8' });
+  if (ran.status !== 0) throw new Error(ran.stderr);
+  const { firstMs, rows } = JSON.parse(ran.stdout);
+  for (const { bytes, tree, job } of rows) {
+    const size = `${(bytes / 1000).toFixed(0)} kB`;
+    report(`${size}, syntax tree`, bytes / 1000 / tree.ms, 'MB/s', { note: `${(tree.allocated / 1e6).toFixed(1)} MB allocated` });
+    report(`${size}, to the API's job`, bytes / 1000 / job.ms, 'MB/s', { note: `${(job.allocated / 1e6).toFixed(1)} MB allocated` });
+    if (bytes > 9e6) report('10 MB to the API\'s job', job.ms, 'ms', { most: 2000 });
+  }
+  report('10 MB, the first file of the process', firstMs, 'ms', { most: 2000 });
+}

@@ -83,7 +83,13 @@ function concat(args: readonly Value[]): Value {
   const element = lists ? unifyTypes(args.map(elementOf)) : undefined;
   if (element === undefined) return tupleValue(items);
   const all = items.map((item) => converted(item, element));
-  return listValue(all, hasDynamic(element) ? (all[0]?.type ?? element) : element);
+  if (!hasDynamic(element)) return listValue(all, element);
+  // The first element that has a type gives its type to the list, and to nulls without one.
+  const type = all.find((item) => item.type.kind !== 'dynamic')?.type ?? all[0]?.type ?? element;
+  return listValue(
+    all.map((item) => (item.type.kind === 'dynamic' ? converted(item, type) : item)),
+    type,
+  );
 }
 
 function contains(collection: Value, wanted: Value): Value {
@@ -176,12 +182,19 @@ function merge(args: readonly Value[]): Value {
   const entries = new Map<string, Value>();
   let open = false;
   for (const arg of args) {
-    // After a null of no type, nulls of any type are passed over.
+    // After a null of no type all is taken that could be gone through like a map: nulls, empty lists, sets of texts.
     open ||= arg.state === 'null' && arg.type.kind === 'dynamic';
-    if (!isMapping(arg.type) && !(arg.state === 'null' && open)) {
+    if (isMapping(arg.type)) {
+      if (arg.state === 'known') for (const [key, value] of asEntries(arg)) entries.set(key, value);
+    } else if (!open || (arg.state !== 'null' && !isSequence(arg.type))) {
       throw new FunctionError('maps and objects are required');
+    } else if (arg.state === 'known') {
+      for (const item of asItems(arg)) {
+        if (arg.type.kind !== 'set' || item.type.kind !== 'string' || item.state !== 'known')
+          throw new FunctionError('maps and objects are required');
+        entries.set(asString(item), item);
+      }
     }
-    if (arg.state === 'known') for (const [key, value] of asEntries(arg)) entries.set(key, value);
   }
   const first = args[0]?.type;
   if (first?.kind === 'map' && args.every((arg) => typesEqual(arg.type, first))) {
