@@ -11,6 +11,7 @@
 #include <linux/filter.h>
 #include <linux/nsfs.h>
 #include <linux/seccomp.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -142,21 +143,57 @@ static inline int enter(int fd, int type, const char *stage, struct failure *f) 
   return fd >= 0 && setns(fd, type) ? fail(f, stage) : 0;
 }
 
+/* Opens the group's file of that name in one of the task's cgroups. */
+static inline int open_in_cgroup(const char *group, const char *file, int flags) {
+  char path[4096];
+  struct text t = {path, 0, sizeof path - 1, 0};
+  text_str(&t, group);
+  text_str(&t, "/");
+  text_str(&t, file);
+  path[t.len] = 0;
+  errno = ENAMETOOLONG;
+  return t.full ? -1 : open(path, flags | O_CLOEXEC);
+}
+
+/*
+ * A fork whose child is born in the task's v2 cgroup, and whether it was. Moving a process there stops all forks and exits of the host for
+ * a grace period of the kernel: 10 ms and more.
+ */
+static int born_in_cgroup;
+
+static inline pid_t fork_in_cgroup(const struct identity *id) {
+  struct clone_args how = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD};
+  for (int i = 0; i < id->cgroup_count; i++) {
+    int events = open_in_cgroup(id->cgroups[i], "cgroup.events", O_RDONLY), group = events < 0 ? -1 : open(id->cgroups[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (events >= 0) close(events);
+    if (group < 0) continue;
+    how.cgroup = (u64)group;
+    pid_t pid = (pid_t)syscall(SYS_clone3, &how, sizeof how);
+    born_in_cgroup = pid == 0;
+    close(group);
+    if (pid >= 0) return pid;
+  }
+  return fork();
+}
+
+/* v1 takes a single thread that moves itself without that pause, by another file. */
+static inline int join_cgroup(const char *group) {
+  int tasks = open_in_cgroup(group, "tasks", O_WRONLY);
+  if (tasks < 0 && errno == ENOENT && born_in_cgroup) return 0;
+  int fd = tasks < 0 && errno == ENOENT ? open_in_cgroup(group, "cgroup.procs", O_WRONLY) : tasks;
+  int bad = fd < 0 || write_all(fd, "0", 1);
+  if (fd >= 0) close(fd);
+  return bad ? -1 : 0;
+}
+
 /*
  * First half: session, cgroups, out-of-memory score, namespaces.
  * A user namespace of the task's is entered as its owner, which is the task's host uid; so the user is taken before, where the ids still
  * mean what the record says.
  */
 static inline int place_self(const struct identity *id, const struct place *place, struct failure *f) {
-  char path[4096];
-  for (int i = 0; i < id->cgroup_count; i++) {
-    struct text t = {path, 0, sizeof path - 1, 0};
-    text_str(&t, id->cgroups[i]);
-    text_str(&t, "/cgroup.procs");
-    path[t.len] = 0;
-    if (t.full) errno = ENAMETOOLONG;
-    if (t.full || write_file_at(AT_FDCWD, path, "0")) return fail(f, "join cgroup");
-  }
+  for (int i = 0; i < id->cgroup_count; i++)
+    if (join_cgroup(id->cgroups[i])) return fail(f, "join cgroup");
   /* Only raising is always allowed; a value below ours that we may not set is no reason to fail a start. */
   write_oom_score_adj(id->oom_score_adj);
   if (id->network) {

@@ -156,7 +156,7 @@ void exec_request(int client, u32 id, const u8 *data, u32 len) {
   if (!bad && !q.tty) bad = pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC);
   if (!bad) {
     place_open(&place);
-    pid_t pid = fork();
+    pid_t pid = q.host ? fork() : fork_in_cgroup(&q.identity);
     if (pid == 0) child(&q, &place, q.tty ? slave : in[0], q.tty ? slave : out[1], q.tty ? slave : err[1], status[1]);
     bad = pid < 0;
     *s = (struct session){.id = id, .used = !bad, .client = client, .status = status[0], .in = q.tty ? fcntl(out[0], F_DUPFD_CLOEXEC, 3) : in[1],

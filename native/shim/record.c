@@ -52,6 +52,8 @@ static int record_field(struct record *r, u8 tag, const u8 *v, u32 len) {
     case F_PID_FILE: return string(&r->pid_file, v, len);
     case F_MOUNT_PROC: return number8(&r->mount_proc, v, len, 1);
     case F_FILE_MODE: return number32(&r->file_mode, v, len);
+    case F_MOUNTS_OF_OTHERS: return string(&r->mounts_of_others, v, len);
+    case F_OWN_MOUNT: return r->own_mount_count == (int)COUNT(r->own_mounts) ? -1 : string(&r->own_mounts[r->own_mount_count++], v, len);
     default: return 0;
   }
 }

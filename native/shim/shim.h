@@ -16,7 +16,7 @@ enum { KILL_SESSION, KILL_CGROUP, KILL_PIDNS };
 enum { OUT_ROTATE, OUT_FORWARD, OUT_COLLECT, OUT_PULL, OUT_DISCARD };
 enum { F_KILL_UNIT = 17, F_KILL_CGROUP, F_MEMORY_CGROUP, F_OUTPUT, F_STDOUT, F_STDERR, F_LOG_DIR, F_MAX_FILES, F_MAX_BYTES,
   F_STDOUT_FIFO, F_STDERR_FIFO, F_STOP_SIGNAL, F_STOP_TIMEOUT, F_GATE, F_GO_TIMEOUT, F_VERIFY, F_OCI_START, F_OCI_DELETE,
-  F_PID_FILE, F_MOUNT_PROC, F_FILE_MODE };
+  F_PID_FILE, F_MOUNT_PROC, F_FILE_MODE, F_MOUNTS_OF_OTHERS, F_OWN_MOUNT };
 enum { F_TTY = 64, F_ROWS, F_COLUMNS, F_HOST };
 enum { C_HELLO = 1, C_STATUS, C_SIGNAL, C_STOP, C_GO, C_EXEC, C_SHUTDOWN, C_REPORT, C_STDIN = 32, C_STDIN_END, C_RESIZE, C_WINDOW, C_SESSION_SIGNAL };
 enum { S_HELLO = 128, S_ANSWER, S_ERROR, S_EXIT, S_REPORT, S_STATE, S_OUTPUT = 144, S_SESSION_END, S_STDIN_WINDOW };
@@ -26,11 +26,11 @@ enum state { STARTING, HELD, RUNNING, ENDING, ENDED };
 #define WINDOW 65536u
 
 struct record {
-  const char *dir, *log_dir, *out_name[2], *fifo[2], *pid_file, *memory_cgroup;
+  const char *dir, *log_dir, *out_name[2], *fifo[2], *pid_file, *memory_cgroup, *mounts_of_others, *own_mounts[8];
   u8 launcher, kill_unit, output, gate, mount_proc;
   struct identity identity;
   const char *kill_cgroups[16];
-  int kill_cgroup_count;
+  int kill_cgroup_count, own_mount_count;
   u32 max_files, stop_signal, stop_timeout, go_timeout, file_mode;
   u64 max_bytes;
   const u8 *verify;

@@ -9,6 +9,7 @@ import { java } from '../drivers/java/index.ts';
 import { mockDriver } from '../drivers/mock/index.ts';
 import { rawExec } from '../drivers/raw-exec/index.ts';
 import { type IsolationHost, openIsolation } from '../isolation/isolation-host.ts';
+import { gatherTaskMounts, releaseTaskMounts } from '../isolation/task-mounts.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Supervisor } from '../supervise/contract.ts';
@@ -39,11 +40,13 @@ export async function openBuiltInDrivers(
 ): Promise<BuiltInDrivers> {
   const supervisor = createSupervisor();
   const client = config.client!;
+  const taskRoot = client.allocDir || join(config.dataDir, 'alloc');
   const isolation = await openIsolation({
     cgroupParent: client.cgroupParent || 'drover.slice',
     verifier: locateVerifier(),
     stateDirectory,
-    taskRoot: client.allocDir || join(config.dataDir, 'alloc'),
+    taskRoot,
+    taskMounts: await gatherTaskMounts(taskRoot),
     ...(Object.keys(client.chrootEnv).length === 0 ? {} : { systemPaths: client.chrootEnv }),
   });
   const deps = { supervisor, isolation, stateDirectory: join(stateDirectory, 'tasks'), log };
@@ -69,6 +72,7 @@ export async function openBuiltInDrivers(
     async close() {
       await Promise.all([...drivers.values()].map(({ engine }) => engine.close()));
       await supervisor.close();
+      await releaseTaskMounts(isolation.taskMounts);
     },
   };
 }

@@ -55,7 +55,9 @@ export async function startCommand(
     const { launch, gate } = prepared;
     const nonce = randomBytes(16).toString('hex');
     const verify = launch.inside === null ? null : encodeVerify(instructions(launch.inside, nonce));
-    shim = await deps.supervisor.start(startRecord({ task, directory, launch, cgroup, gate, verify }));
+    shim = await deps.supervisor.start(
+      startRecord({ task, directory, launch, cgroup, gate, verify, taskMounts: deps.isolation.taskMounts }),
+    );
     return await release(deps, shim, prepared, { task, spec, directory, cgroup, nonce });
   } catch (error) {
     await undo(shim);

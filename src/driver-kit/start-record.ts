@@ -18,6 +18,8 @@ export interface RecordInput {
   /** Hold the command for checks. */
   readonly gate: boolean;
   readonly verify: Uint8Array | null;
+  /** The mount that all tasks' mounts hang below. */
+  readonly taskMounts: string | null;
 }
 
 export function startRecord(input: RecordInput): StartRecord {
@@ -33,6 +35,7 @@ export function startRecord(input: RecordInput): StartRecord {
     identity: launch.identity,
     cgroups: cgroup === null || !launch.joinsCgroup ? [] : cgroup.directories.map((each) => each.path),
     ...(launch.network === null ? {} : { network: launch.network }),
+    ...mountsOfOthers(input),
     killUnit: killUnitOf(cgroup, launch),
     ...(memory === undefined ? {} : { memoryCgroup: memory }),
     output: outputOf(task),
@@ -40,6 +43,14 @@ export function startRecord(input: RecordInput): StartRecord {
     ...(input.gate ? { gate: { timeoutMs: gateTimeoutMs } } : {}),
     ...(input.verify === null ? {} : { verify: input.verify }),
   };
+}
+
+/** A launcher that makes mounts goes without other tasks'; but a volume whose later mounts the task is to see keeps its way to the host. */
+function mountsOfOthers({ launch, taskMounts, task }: RecordInput): Pick<StartRecord, 'mountsOfOthers'> {
+  const propagates = task.mounts.some((mount) => mount.propagation !== 'private');
+  if (taskMounts === null || launch.launcher.kind === 'direct' || propagates) return {};
+  if (!task.directories.allocation.startsWith(`${taskMounts}/`)) return {};
+  return { mountsOfOthers: { below: taskMounts, own: [task.directories.secrets] } };
 }
 
 export function killUnitOf(cgroup: TaskCgroup | null, launch: Launch): KillUnit {

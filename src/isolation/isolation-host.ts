@@ -30,6 +30,8 @@ export interface IsolationHost {
   /** Null: the agent is not root, every task has its uid. */
   readonly uids: TaskUids | null;
   readonly seccomp: Uint8Array | null;
+  /** The mount that the tasks' mounts hang below; null: there is none, they are anywhere. */
+  readonly taskMounts: string | null;
 }
 
 export interface IsolationOptions {
@@ -44,6 +46,8 @@ export interface IsolationOptions {
   /** The operator's `chroot_env`: host path → path inside. */
   readonly systemPaths?: Readonly<Record<string, string>>;
   readonly taskUids?: IdRange;
+  /** What `gatherTaskMounts` found. Default: null. */
+  readonly taskMounts?: string | null;
 }
 
 /** Promises nothing: for drivers that need no isolation. */
@@ -57,6 +61,7 @@ export const noIsolation: IsolationHost = {
   system: [],
   uids: null,
   seccomp: null,
+  taskMounts: null,
 };
 
 /** Takes about 0.3 s. */
@@ -93,6 +98,7 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
         ? new TaskUids(join(options.stateDirectory, 'uids'), { first: range.first, last: range.last - 1 })
         : null,
     seccomp: hostFilter(),
+    taskMounts: options.taskMounts ?? null,
   };
 }
 

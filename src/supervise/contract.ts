@@ -83,6 +83,11 @@ export interface StartRecord {
   readonly cgroups: readonly string[];
   /** A network namespace file to enter. */
   readonly network?: string;
+  /**
+   * The launcher sees no mounts below `below` (itself a mount) but the task's own: what it does for each mount of the host makes a start
+   * slow where many tasks have mounts. Needs root.
+   */
+  readonly mountsOfOthers?: { readonly below: string; readonly own: readonly string[] };
   readonly killUnit: KillUnit;
   /** Where the kernel counts its out-of-memory kills. */
   readonly memoryCgroup?: string;

@@ -237,6 +237,38 @@ describe.skipIf(native === null)('the native shim', () => {
     expect(startTimeOf(status.pid)).toBe(0n);
   });
 
+  test.skipIf(!asRoot || !has('bwrap'))(
+    "a launcher sees its task's own mounts, but not those of other tasks",
+    async () => {
+      const below = join(base, 'tasks');
+      for (const name of ['own', 'other']) mkdirSync(join(below, name), { recursive: true });
+      const mounted = [below, join(below, 'own'), join(below, 'other')];
+      execFileSync('mount', ['-n', '--bind', below, below]);
+      for (const name of ['own', 'other']) {
+        execFileSync('mount', ['-n', '-t', 'tmpfs', 'drover-test', join(below, name)]);
+        writeFileSync(join(below, name, 'secret'), name);
+      }
+      try {
+        const look = async (more: Partial<StartRecord>): Promise<string> => {
+          const command = bwrap('--ro-bind', below, '/seen');
+          const script = 'cat /seen/own/secret; cat /seen/other/secret 2>/dev/null';
+          const of = record({ launcher: { kind: 'bwrap' }, command, verify: verify(script), ...more });
+          const shim = await supervisor.start(of);
+          await shim.held();
+          await shim.go();
+          await endOf(shim);
+          await shim.shutdown();
+          return out(of);
+        };
+        expect(await look({})).toBe('ownother');
+        expect(await look({ mountsOfOthers: { below, own: [join(below, 'own')] } })).toBe('own');
+        expect(readFileSync(join(below, 'other', 'secret'), 'utf8')).toBe('other');
+      } finally {
+        for (const path of mounted.reverse()) execFileSync('umount', ['-n', path]);
+      }
+    },
+  );
+
   test('what an OCI runtime says when its create fails leads to a record, not to a task', async () => {
     if (!asRoot || !has('runc')) return;
     const broken = oci('runc', `broken${++named}`);

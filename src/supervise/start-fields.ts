@@ -41,6 +41,8 @@ export const tag = {
   pidFile: 35,
   mountProc: 36,
   fileMode: 37,
+  mountsOfOthers: 38,
+  ownMount: 39,
   tty: 64,
   rows: 65,
   columns: 66,
@@ -121,6 +123,10 @@ export function encodeStart(record: StartRecord): Uint8Array {
   ];
   if (record.workDir !== undefined && record.workDir !== '') parts.push(stringField(tag.cwd, record.workDir));
   if (record.network !== undefined) parts.push(stringField(tag.joinNetwork, record.network));
+  if (record.mountsOfOthers !== undefined) {
+    const { below, own } = record.mountsOfOthers;
+    parts.push(stringField(tag.mountsOfOthers, below), ...strings(tag.ownMount, own));
+  }
   if (record.stop !== undefined) {
     parts.push(field(tag.stopSignal, u32(record.stop.signal)), field(tag.stopTimeoutMs, u32(record.stop.timeoutMs)));
   }
