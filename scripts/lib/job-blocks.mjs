@@ -156,6 +156,10 @@ export const jobBlocks = {
     'A command that can be run in the task on demand.',
     'action "migrate" {\n  command = "/bin/migrate"\n  args    = ["up"]\n}',
   ],
+  Isolation: [
+    'What tasks may not fall below, whatever the node. Of several demands the highest counts. Unlike Nomad.',
+    'isolation {\n  min        = "sandbox"\n  require    = ["seccomp", "pids"]\n  on_degrade = "restart"\n}',
+  ],
   TaskSchedule: [
     'Read, but not served: hours in which a task runs.',
     'schedule {\n  cron {\n    start = "0 8 * * * *"\n    end   = "0 18"\n  }\n}',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ClientDriver } from '../client/client-driver.ts';
 import { type DriverPlugin, openDriver } from '../driver-kit/driver-plugin.ts';
 import { sweepStarts } from '../driver-kit/sweep.ts';
+import { forgetTrials } from '../driver-kit/trial.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
 import { exec } from '../drivers/exec/index.ts';
 import { java } from '../drivers/java/index.ts';
@@ -41,6 +42,7 @@ export async function openBuiltInDrivers(
   const supervisor = createSupervisor();
   const client = config.client!;
   const taskRoot = client.allocDir || join(config.dataDir, 'alloc');
+  await forgetTrials(taskRoot);
   const isolation = await openIsolation({
     cgroupParent: client.cgroupParent || 'drover.slice',
     verifier: locateVerifier(),

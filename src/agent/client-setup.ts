@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import type { ClientConfig } from '../client/config.ts';
 import { millisecond } from '../lib/duration.ts';
+import { floorOf } from '../model/isolation-floor.ts';
 import type { AgentConfig } from './config.ts';
+import { demandOf } from './config-resolve.ts';
 
 export function clientConfigOf(
   config: AgentConfig,
@@ -43,5 +45,6 @@ export function clientConfigOf(
     defaultIneligible: client.defaultIneligible,
     disableRemoteExec: client.disableRemoteExec,
     nodeMaxAllocs: client.nodeMaxAllocs,
+    isolation: floorOf(demandOf(client.isolation)),
   };
 }

@@ -1,5 +1,6 @@
 /** Decoded settings → configuration: defaults, and the rules that span several settings. Pure. */
 import { hour, minute, second } from '../lib/duration.ts';
+import { demandProblems } from '../model/isolation-floor.ts';
 import type { AgentConfig, ClientConfig, LogLevel, ServerConfig, TlsConfig, TlsVersion } from './config.ts';
 import type { Values } from './settings-decode.ts';
 
@@ -101,10 +102,16 @@ function problemsOf(config: AgentConfig): string[] {
       config.server === null && config.client.servers.length === 0,
       'client { servers = [...] } is empty and this agent is no server: where should the node register?',
     );
+    problems.push(...demandProblems(demandOf(config.client.isolation)).map((problem) => `client: ${problem}`));
     for (const [name, volume] of Object.entries(config.client.hostVolumes))
       say(volume.path === '', `host_volume "${name}" has no path`);
   }
   return problems;
+}
+
+/** As jobs write it. */
+export function demandOf({ min, require, onDegrade }: ClientConfig['isolation']) {
+  return { Min: min, Require: require, OnDegrade: onDegrade };
 }
 
 function apiConfig(api: Reader): AgentConfig['api'] {
@@ -144,6 +151,7 @@ function serverConfig(server: Reader): ServerConfig {
 
 function clientConfig(client: Reader): ClientConfig {
   const reserved = client.block('reserved');
+  const isolation = client.block('isolation');
   return {
     stateDir: client.string('state_dir', ''),
     allocDir: client.string('alloc_dir', ''),
@@ -176,6 +184,11 @@ function clientConfig(client: Reader): ClientConfig {
     defaultIneligible: client.bool('default_ineligible', false),
     disableRemoteExec: client.bool('disable_remote_exec', false),
     nodeMaxAllocs: client.number('node_max_allocs', 0),
+    isolation: {
+      min: isolation.string('min', ''),
+      require: isolation.strings('require'),
+      onDegrade: isolation.string('on_degrade', ''),
+    },
   };
 }
 

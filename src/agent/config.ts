@@ -99,4 +99,6 @@ export interface ClientConfig {
   readonly defaultIneligible: boolean;
   readonly disableRemoteExec: boolean;
   readonly nodeMaxAllocs: number;
+  /** No task of this node runs below it. */
+  readonly isolation: { readonly min: string; readonly require: readonly string[]; readonly onDegrade: string };
 }

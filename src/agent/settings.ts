@@ -116,6 +116,7 @@ const client: Settings = {
   gc_max_allocs: int,
   gc_disk_usage_threshold: served('float'),
   host_volume: labelled({ path: string, read_only: bool }),
+  isolation: served({ min: string, require: strings, on_degrade: string }),
   cgroup_parent: string,
   default_ineligible: bool,
   disable_remote_exec: bool,

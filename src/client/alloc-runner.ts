@@ -5,10 +5,11 @@
  *                 └────────── stop ───────────┴─────────┘
  */
 
-import type { EngineDriver, IsolationRung, TaskConfig } from '../driver/contract.ts';
+import type { EngineDriver, TaskConfig } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Allocation, AllocDeploymentStatus } from '../model/allocation.ts';
+import type { IsolationFloor } from '../model/isolation-floor.ts';
 import type { Job } from '../model/job.ts';
 import type { Node } from '../model/node.ts';
 import type { Task } from '../model/task.ts';
@@ -31,6 +32,7 @@ import {
   userRestartAll,
   userRestartRunning,
 } from './task-events.ts';
+import { softFloor, taskFloor } from './task-floor.ts';
 import { TaskRunner } from './task-runner.ts';
 
 export interface AllocationRunnerOptions {
@@ -38,7 +40,6 @@ export interface AllocationRunnerOptions {
   readonly drivers: ClientDrivers;
   readonly hostEnv: Readonly<Record<string, string | undefined>>;
   readonly deniedEnv: ReadonlySet<string>;
-  readonly isolationFloor: IsolationRung;
   node(): Node;
   /** Resolves when the allocation this one replaces has ended here. */
   readonly previousEnded: Promise<void>;
@@ -381,6 +382,8 @@ export class AllocationRunner {
         engine: () => this.#driverOf(name),
         prepare: () => this.#prepareTask(this.#taskOf(name)),
         buildConfig: (generation) => this.#config(this.#taskOf(name), generation),
+        floor: () => this.#floor(this.#taskOf(name)),
+        softFloor: () => softFloor(this.#alloc),
         save: (run) => options.saveTask(name, run),
         changed: () => this.#settle(),
         serversReached: options.serversReached,
@@ -421,6 +424,10 @@ export class AllocationRunner {
     }
   }
 
+  #floor(task: Task): IsolationFloor {
+    return taskFloor(this.#options.config, this.#alloc, this.#job, this.#group, task);
+  }
+
   #config(task: Task, generation: string): TaskConfig {
     const { config, drivers } = this.#options;
     const driver = drivers.get(task.Driver);
@@ -438,7 +445,7 @@ export class AllocationRunner {
       denied: this.#options.deniedEnv,
       generation,
       driver,
-      isolationFloor: this.#options.isolationFloor,
+      floor: this.#floor(task),
       refusesUser: userRefusal(config.options),
     });
   }

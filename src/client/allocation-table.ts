@@ -1,7 +1,7 @@
 /** Every allocation this node knows: taken up from the store, begun and ended as the servers say, collected, forgotten. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { IsolationReport, IsolationRung } from '../driver/contract.ts';
+import type { IsolationReport } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Allocation } from '../model/allocation.ts';
@@ -27,7 +27,6 @@ export interface AllocationTableOptions {
   readonly sender: UpdateSender;
   readonly hostEnv: Readonly<Record<string, string | undefined>>;
   readonly deniedEnv: ReadonlySet<string>;
-  readonly isolationFloor: IsolationRung;
   node(): Node;
   now(): number;
   random(): number;

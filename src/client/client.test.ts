@@ -128,6 +128,18 @@ describe('an allocation on a node', () => {
     await until(() => status(passing.ID) === 'running');
   });
 
+  it('does not even start what must be isolated with a driver that cannot show it, and says so', async () => {
+    await world.start();
+    const job = testJob('strict', [{ Name: 't', ...fastRestart, Isolation: { Min: 'process' } }]);
+    const alloc = testAllocation(job);
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'failed');
+    expect(world.machine.starts).toEqual([]);
+    expect(world.server.last(alloc.ID)?.TaskStates['t']?.Events?.at(-2)?.DisplayMessage).toMatch(
+      /isolation floor "process" cannot be shown to be kept: driver "machine"/,
+    );
+  });
+
   it('runs prestart, main, poststart and poststop in their order and ends the sidecar', async () => {
     await world.start();
     const hook = (Hook: string, Sidecar = false) => ({ Lifecycle: { Hook, Sidecar }, ...noRestart });

@@ -7,7 +7,6 @@
 
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import type { IsolationRung } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Node, NodeEvent } from '../model/node.ts';
@@ -42,8 +41,6 @@ export interface ClientOptions {
   newId(): string;
   /** The agent's environment; default: this process's. */
   readonly hostEnv?: Readonly<Record<string, string | undefined>>;
-  /** No task of this node runs at a lower rung. Default: `none`. */
-  readonly isolationFloor?: IsolationRung;
 }
 
 export interface Client {
@@ -92,7 +89,6 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     sender,
     hostEnv: options.hostEnv ?? process.env,
     deniedEnv,
-    isolationFloor: options.isolationFloor ?? 'none',
     node: () => node,
     now: options.now,
     random: options.random,

@@ -1,3 +1,5 @@
+import { type IsolationFloor, noFloor } from '../model/isolation-floor.ts';
+
 /** What the agent tells the client half. Everything is resolved: no field here has a default any more. */
 export interface ClientConfig {
   readonly name: string;
@@ -40,6 +42,8 @@ export interface ClientConfig {
   readonly disableRemoteExec: boolean;
   /** 0: no limit. */
   readonly nodeMaxAllocs: number;
+  /** No task of this node runs below it. */
+  readonly isolation: IsolationFloor;
   /** What the agent found out about the host besides, e.g. which isolation mechanisms were verified. */
   readonly attributes: Readonly<Record<string, string>>;
 }
@@ -79,5 +83,6 @@ export const clientDefaults: Omit<ClientConfig, 'name' | 'allocDir' | 'httpAddre
   defaultIneligible: false,
   disableRemoteExec: false,
   nodeMaxAllocs: 0,
+  isolation: noFloor,
   attributes: {},
 };

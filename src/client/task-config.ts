@@ -1,5 +1,6 @@
 /** What a driver is told about a task. Refusals are `StartRefusal`: the event that is shown, and whether trying again can help. */
-import type { IsolationRung, NetworkIsolation, TaskConfig, TaskMount, TaskResources } from '../driver/contract.ts';
+import type { NetworkIsolation, TaskConfig, TaskMount, TaskResources } from '../driver/contract.ts';
+import type { IsolationFloor } from '../model/isolation-floor.ts';
 import type { TaskEvent } from '../model/task-state.ts';
 import type { ClientDriver, DecodedConfig } from './client-driver.ts';
 import { evaluateConfig, variableTree } from './config-template.ts';
@@ -22,7 +23,7 @@ export class StartRefusal extends Error {
 export interface TaskConfigInput extends Omit<TaskEnvInput, 'filesystem'> {
   readonly generation: string;
   readonly driver: ClientDriver;
-  readonly isolationFloor: IsolationRung;
+  readonly floor: IsolationFloor;
   refusesUser(driver: string, user: string): boolean;
 }
 
@@ -77,7 +78,8 @@ export function buildTaskConfig(input: TaskConfigInput): TaskConfig {
       maxFileSizeMb: task.LogConfig?.MaxFileSizeMB ?? 10,
       fifos: null,
     },
-    isolationFloor: input.isolationFloor,
+    isolationFloor: input.floor.min,
+    isolationRequire: input.floor.require,
   };
 }
 

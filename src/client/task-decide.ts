@@ -198,7 +198,9 @@ function runs(
   // a start that was stored before its end was known counts as started now
   const fresh = input.type === 'started' || run.state.State !== 'running';
   const since = { State: 'running', StartedAt: rfc3339(moment.nowMs), FinishedAt: null };
-  const said = fresh ? note({ ...next, state: { ...next.state, ...since } }, events.started, moment.nowMs) : next;
+  const begun = fresh ? note({ ...next, state: { ...next.state, ...since } }, events.started, moment.nowMs) : next;
+  const about = input.type === 'started' && isolation !== null ? events.isolationEvent(isolation) : null;
+  const said = about === null ? begun : note(begun, about, moment.nowMs);
   const stopNow = said.kill === 'stopping' || said.restartAsked !== 'no';
   const delayed: TaskEffect[] = said.kill === 'delaying' ? [{ do: 'delay-shutdown', ms: 0 }] : [];
   return { run: said, effects: [{ do: 'wait' }, ...(stopNow ? [{ do: 'stop' } as const] : delayed)] };

@@ -1,6 +1,7 @@
 /** Nomad's task events: Types, DisplayMessages and Details are parsed by its clients, so they are its very texts. */
-import type { TaskExit } from '../driver/contract.ts';
+import type { IsolationReport, TaskExit } from '../driver/contract.ts';
 import { formatDuration } from '../lib/duration.ts';
+import { isolationLosses } from '../model/isolation-losses.ts';
 import type { TaskEvent } from '../model/task-state.ts';
 
 /** A task keeps its last events only. */
@@ -153,4 +154,35 @@ export function driverMessage(message: string, annotations: Readonly<Record<stri
 
 export function allocUnhealthy(message: string): TaskEvent {
   return taskEvent('Alloc Unhealthy', message, { Message: message, Details: { message } });
+}
+
+/**
+ * Unlike Nomad: what isolates a task, or what it could have had and does not get here. Null: nothing was wanted and nothing is given.
+ */
+export function isolationEvent(report: IsolationReport): TaskEvent | null {
+  if (report.wanted === 'none' && report.rung === 'none') return null;
+  const losses = isolationLosses(report.wanted, report.mechanisms);
+  const Details = { rung: report.rung, wanted: report.wanted, runtime: report.runtime };
+  const [first] = losses;
+  if (first === undefined) {
+    return taskEvent('Isolation Verified', `Rung "${report.rung}" by ${report.runtime}`, { Details });
+  }
+  const more =
+    losses.length === 1
+      ? ''
+      : ` (${losses.length - 1} more: ${losses
+          .slice(1)
+          .map(({ name }) => name)
+          .join(', ')})`;
+  const message = `${first.name} — ${first.evidence}; fix: ${first.fix}${more}; the task runs at rung "${report.rung}"`;
+  return taskEvent('Isolation Degraded', message, {
+    Message: message,
+    Details: { ...Details, missing: losses.map(({ name }) => name).join(',') },
+  });
+}
+
+/** `min`: the rung a namespace asks for without enforcing it. */
+export function belowSoftFloor(min: string, missing: readonly string[]): TaskEvent {
+  const message = `below "${min}", which the namespace asks for; missing: ${missing.join(', ')}`;
+  return taskEvent('Isolation Degraded', message, { Message: message, Details: { missing: missing.join(',') } });
 }

@@ -1,12 +1,14 @@
 /** Carries out what task-decide decides for one task: directories, driver calls, timers, storing. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EngineDriver, TaskConfig, TaskExit } from '../driver/contract.ts';
+import type { EngineDriver, IsolationReport, TaskConfig, TaskExit } from '../driver/contract.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
+import type { IsolationFloor } from '../model/isolation-floor.ts';
 import { StartRefusal, taskId } from './task-config.ts';
 import { decide, newTaskRun, type TaskEffect, type TaskInput, type TaskRules, type TaskRun } from './task-decide.ts';
-import { driverFailure, hookFailed } from './task-events.ts';
+import { belowSoftFloor, driverFailure, hookFailed } from './task-events.ts';
+import { missingFor, type SoftFloor, unprovable } from './task-floor.ts';
 
 export interface TaskRunnerOptions {
   readonly allocId: string;
@@ -18,6 +20,9 @@ export interface TaskRunnerOptions {
   /** Directories and what else must be there before a start; `StartRefusal` or any error. */
   prepare(signal: AbortSignal): Promise<void>;
   buildConfig(generation: string): TaskConfig;
+  /** What the task may not fall below. */
+  floor(): IsolationFloor;
+  softFloor(): SoftFloor | null;
   /** Resolves when durable; the newest state wins. */
   save(run: TaskRun): Promise<void>;
   /** After a step is durable (or could not be made so). */
@@ -173,12 +178,36 @@ export class TaskRunner {
         });
       if (engine === null) throw new Fault('not_found', 'the driver is not on this node');
       const config = this.#options.buildConfig(this.#run.generation);
+      const floor = this.#options.floor();
+      const refusal = unprovable(engine, floor);
+      if (refusal !== null) throw new Fault('unsupported', refusal);
       const started = await engine.start(config, this.#life.signal);
+      const missing = missingFor(floor, started.isolation);
+      if (missing.length > 0) {
+        // the driver should have refused: whatever it started does not go on
+        await engine.destroy(config.id, { force: true }, this.#life.signal);
+        throw new Fault('unsupported', `isolation floor "${floor.min}" is not reached; missing: ${missing.join(', ')}`);
+      }
       this.send({ type: 'started', handle: started.state, isolation: started.isolation });
+      this.#saySoft(started.isolation);
     } catch (error) {
       if (this.#life.signal.aborted) return;
       this.#refused(error, driverFailure, false);
     }
+  }
+
+  /** What a namespace demands without enforcing it is said (`warn`) or only written down (`audit`). */
+  #saySoft(report: IsolationReport | undefined): void {
+    const soft = this.#options.softFloor();
+    const missing = soft === null ? [] : missingFor(soft.floor, report);
+    if (soft === null || missing.length === 0) return;
+    this.#options.log.warn('a task runs below what its namespace demands', {
+      alloc: this.#options.allocId,
+      task: this.name,
+      mode: soft.mode,
+      missing: missing.join(', '),
+    });
+    if (soft.mode === 'warn') this.send({ type: 'note', event: belowSoftFloor(soft.floor.min, missing) });
   }
 
   #refused(error: unknown, event: typeof driverFailure, otherwise: boolean): void {

@@ -1,6 +1,6 @@
 /** What drivers share whose commands run in the strictest isolation this host can give: their checks, their user, their wish. */
 import { isAbsolute } from 'node:path';
-import type { CommandSpec, DriverInfo, Fingerprint, IsolationRung, TaskConfig } from '../driver/contract.ts';
+import type { CommandSpec, DriverInfo, Fingerprint, IsolationRung, IsolationWish, TaskConfig } from '../driver/contract.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
 import { rankOf, rungs } from '../isolation/lines.ts';
 import { lookUpUser } from '../isolation/users.ts';
@@ -11,6 +11,7 @@ import { findInSandbox, findOnHost } from './find-program.ts';
 import type { IsolatedPluginOptions, IsolatedTaskOptions, Strictness } from './isolated-options.ts';
 import { userUnknown } from './nomad-texts.ts';
 import { taskCapabilities } from './task-capabilities.ts';
+import { triedIsolation } from './trial.ts';
 
 /** Whom a task runs as that names nobody. */
 const defaultUser = 'nobody';
@@ -24,11 +25,13 @@ export class IsolatedCommand {
   readonly #config: Strictness & Partial<IsolatedPluginOptions>;
   readonly #denied: DeniedUsers;
   readonly #prefer: IsolationRung;
+  readonly #deps: DriverDeps;
 
   /** A wrong option is `Fault('invalid')`. */
   constructor(name: string, config: Strictness & Partial<IsolatedPluginOptions>, deps: DriverDeps) {
     // a supervisor that starts plain processes only cannot give a sandbox
     this.host = deps.supervisor.kind === 'native' ? deps.isolation : { ...deps.isolation, best: 'none' };
+    this.#deps = deps;
     this.#name = name;
     this.#config = config;
     this.#denied = new DeniedUsers(config.denied_host_uids, config.denied_host_gids);
@@ -55,17 +58,16 @@ export class IsolatedCommand {
     };
   }
 
-  /** Of a driver that works here; `attributes` are its own. */
-  healthy(attributes: Readonly<Record<string, string>> = {}): Fingerprint {
-    const own = `driver.${this.#name}`;
+  /** Of a driver that works here; `attributes` are its own. What tasks get is found out with trial tasks. */
+  async healthy(attributes: Readonly<Record<string, string>> = {}): Promise<Fingerprint> {
+    const isolation = this.#wish({ pid_mode: '', ipc_mode: '', cap_add: [], cap_drop: [] });
     return {
       health: 'healthy',
       description: 'Healthy',
       attributes: {
-        [own]: '1',
+        [`driver.${this.#name}`]: '1',
         ...attributes,
-        [`${own}.isolation`]: this.best,
-        [`${own}.isolation.rank`]: String(rankOf(this.best)),
+        ...(await triedIsolation(this.#deps, this.#name, { defaultUser: this.#defaultUser, isolation })),
       },
     };
   }
@@ -81,19 +83,27 @@ export class IsolatedCommand {
     if (options.work_dir !== '' && !isAbsolute(options.work_dir)) {
       throw new Fault('invalid', `work_dir must be an absolute path, not ${JSON.stringify(options.work_dir)}`);
     }
-    const { allow_caps = [], capabilities = '' } = this.#config;
     return {
       workDir: options.work_dir || (this.sandboxed ? '/' : task.directories.task),
       env: await userVariables(task.user || defaultUser),
-      defaultUser: this.host.uid === 0 || this.sandboxed ? defaultUser : '',
-      isolation: {
-        prefer: this.#prefer,
-        pidMode: modeOf('pid_mode', options.pid_mode, this.#config.default_pid_mode),
-        ipcMode: modeOf('ipc_mode', options.ipc_mode, this.#config.default_ipc_mode),
-        capabilities: taskCapabilities({ allow_caps, capabilities }, options),
-        runtimes: this.#config.isolation?.runtimes ?? [],
-      },
+      defaultUser: this.#defaultUser,
+      isolation: this.#wish(options),
       pidsLimit: this.#config.pids_limit,
+    };
+  }
+
+  get #defaultUser(): string {
+    return this.host.uid === 0 || this.sandboxed ? defaultUser : '';
+  }
+
+  #wish(options: Pick<IsolatedTaskOptions, 'pid_mode' | 'ipc_mode' | 'cap_add' | 'cap_drop'>): IsolationWish {
+    const { allow_caps = [], capabilities = '' } = this.#config;
+    return {
+      prefer: this.#prefer,
+      pidMode: modeOf('pid_mode', options.pid_mode, this.#config.default_pid_mode),
+      ipcMode: modeOf('ipc_mode', options.ipc_mode, this.#config.default_ipc_mode),
+      capabilities: taskCapabilities({ allow_caps, capabilities }, options),
+      runtimes: this.#config.isolation?.runtimes ?? [],
     };
   }
 }

@@ -22,7 +22,8 @@ export async function openScratch(): Promise<Scratch> {
   };
 }
 
-async function scratchTask(root: string, config: unknown, more: Partial<TaskConfig>): Promise<TaskConfig> {
+/** Its directories are made below `root`, an absolute path that other users may pass. */
+export async function scratchTask(root: string, config: unknown, more: Partial<TaskConfig>): Promise<TaskConfig> {
   const allocId = more.allocId ?? randomUUID();
   const name = more.name ?? 'main';
   const directories = await makeDirectories(root, allocId, name);

@@ -42,6 +42,7 @@ export async function startCommand(
   const prepared = await prepareTask(deps.isolation, {
     wish: spec.isolation,
     floor: task.isolationFloor,
+    required: task.isolationRequire ?? [],
     cgroup,
     limits,
     nativeShim: deps.supervisor.kind === 'native',

@@ -7,7 +7,9 @@
  * A capability is a method: what is not there is not supported, and wire flags are derived from what is.
  */
 
-export type IsolationRung = 'none' | 'process' | 'sandbox' | 'container' | 'shielded' | 'vm';
+import type { IsolationRung } from '../model/isolation-ladder.ts';
+
+export type { IsolationRung } from '../model/isolation-ladder.ts';
 
 export type FilesystemIsolation = 'none' | 'chroot' | 'image' | 'unveil';
 
@@ -93,6 +95,8 @@ export interface TaskConfig {
   readonly log: TaskLog;
   /** The lowest rung this task may run at; a driver that cannot reach it refuses the start and names the missing line. */
   readonly isolationFloor: IsolationRung;
+  /** Lines that must be verified whatever the rung, e.g. `['seccomp']`; absent: none. */
+  readonly isolationRequire?: readonly string[];
 }
 
 /** Host paths of an allocation's directories. */
@@ -190,6 +194,8 @@ export interface IsolationReport {
   readonly rung: IsolationRung;
   readonly wanted: IsolationRung;
   readonly floor: IsolationRung;
+  /** Lines demanded besides the floor's own; absent: none. */
+  readonly required?: readonly string[];
   /** Which runtime isolates: `"bwrap 0.8.0"`, `"runc 1.1.5"`, `"none"`. */
   readonly runtime: string;
   readonly mechanisms: readonly {

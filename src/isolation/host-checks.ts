@@ -17,6 +17,8 @@ export interface CheckRequest {
   readonly capabilities: readonly string[];
   /** Mount points that may be writable. */
   readonly writable: readonly string[];
+  /** Lines the task itself gives up. */
+  readonly notAsked: ReadonlySet<string>;
   /** Uids that only tasks have; null: the agent cannot give any. */
   readonly taskUids: IdRange | null;
   /** What the verifier found inside, by name; empty where it took no part. */
@@ -110,7 +112,7 @@ type Line = (name: string, ok: boolean, evidence: string) => Mechanism;
 export async function checkFromHost(request: CheckRequest, held: HeldProcess): Promise<readonly Mechanism[]> {
   const line: Line = (name, ok, evidence) => ({
     name,
-    state: ok ? 'verified' : 'unavailable',
+    state: ok ? 'verified' : request.notAsked.has(name) ? 'not_asked' : 'unavailable',
     // a report is stored and shown: a clause, not a listing
     evidence: evidence.length > 160 ? `${evidence.slice(0, 159)}…` : evidence,
     checkedAt: request.now,

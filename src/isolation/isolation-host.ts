@@ -32,6 +32,8 @@ export interface IsolationHost {
   readonly seccomp: Uint8Array | null;
   /** The mount that the tasks' mounts hang below; null: there is none, they are anywhere. */
   readonly taskMounts: string | null;
+  /** Where allocations' directories are; empty where nothing is promised. */
+  readonly taskRoot: string;
 }
 
 export interface IsolationOptions {
@@ -62,6 +64,7 @@ export const noIsolation: IsolationHost = {
   uids: null,
   seccomp: null,
   taskMounts: null,
+  taskRoot: '',
 };
 
 /** Takes about 0.3 s. */
@@ -99,6 +102,7 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
         : null,
     seccomp: hostFilter(),
     taskMounts: options.taskMounts ?? null,
+    taskRoot: options.taskRoot,
   };
 }
 

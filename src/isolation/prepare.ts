@@ -27,6 +27,8 @@ import { inRanges } from './users.ts';
 export interface PrepareRequest {
   readonly wish: IsolationWish;
   readonly floor: IsolationRung;
+  /** Lines that must be there whatever the rung. */
+  readonly required?: readonly string[];
   readonly cgroup: TaskCgroup | null;
   readonly limits: CgroupLimits;
   /** False: a supervisor that can start plain processes only. */
@@ -44,6 +46,8 @@ export interface PreparedTask {
   /** What this host lacks for the rung that was wished for. */
   readonly lacking: readonly Obstacle[];
 }
+
+const required = (request: PrepareRequest): boolean => (request.required ?? []).length > 0;
 
 /** Chooses the launch; starts nothing. `Fault('unsupported')` names what is missing for the floor. */
 export async function prepareTask(host: IsolationHost, request: PrepareRequest): Promise<PreparedTask> {
@@ -75,7 +79,8 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
   );
   return {
     launch,
-    gate: strict,
+    // below rung process too: what is there is looked at, for the report and for what is required
+    gate: strict || (request.nativeShim && (wish.prefer !== 'none' || required(request))),
     request,
     lacking: wish.prefer === 'none' ? [] : obstacles(host, request),
   };
@@ -135,8 +140,7 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
       verifier,
       system: host.system,
       inside: { uid: named.uid, gid: named.gid },
-      // capabilities inside a user namespace mean nothing to the host's network
-      mapping: own && request.wish.capabilities.length === 0 ? { user: user.uid, root: rootUidOf(user.uid) } : null,
+      mapping: own && mayMap(request.wish) ? { user: user.uid, root: rootUidOf(user.uid) } : null,
       seccomp: host.seccomp,
       profile: hostProfile(),
       capabilities: capabilityBits(request.wish.capabilities),
@@ -149,6 +153,11 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
   await mkdir(made.bundle, { recursive: true, mode: 0o700 });
   await writeFile(join(made.bundle, 'config.json'), JSON.stringify(made.config), { mode: 0o600 });
   return made.launch;
+}
+
+/** Capabilities inside a user namespace mean nothing to the host's network; and the host's own /proc cannot be mounted from inside one. */
+function mayMap(wish: IsolationWish): boolean {
+  return wish.capabilities.length === 0 && wish.pidMode === 'private';
 }
 
 async function sandbox(host: IsolationHost, request: PrepareRequest): Promise<Launch> {
@@ -218,15 +227,22 @@ export async function checkTask(
   const { request, launch } = prepared;
   const { wish, floor } = request;
   const now = new Date().toISOString();
+  const required = request.required ?? [];
   const lacking = prepared.lacking.map(
     ({ probe, evidence }) => ({ name: probe, state: 'unavailable', evidence, checkedAt: now }) as const,
   );
   const mechanisms = [...lacking, ...(prepared.gate ? await seenFromHost(host, request, input, now) : [])];
   const rung = rungOf(mechanisms);
-  if (rankOf(rung) < rankOf(floor)) {
-    throw belowFloor(rung, floor, missingLine(mechanisms, floor) ?? 'nothing was checked');
-  }
-  return { rung, wanted: wish.prefer, floor, runtime: launch.runtime, mechanisms };
+  const missing = missingLine(mechanisms, floor, required);
+  if (missing !== null) throw belowFloor(rung, floor, missing);
+  return {
+    rung,
+    wanted: wish.prefer,
+    floor,
+    ...(required.length === 0 ? {} : { required }),
+    runtime: launch.runtime,
+    mechanisms,
+  };
 }
 
 async function seenFromHost(
@@ -243,11 +259,22 @@ async function seenFromHost(
     killUnit: input.killUnit,
     capabilities: request.wish.capabilities,
     writable: writablePaths(request.launch),
+    notAsked: notAsked(request),
     taskUids: host.uids?.range ?? null,
     findings: new Map((input.findings ?? []).map(({ name, found }) => [name, found])),
     now,
   };
   return checkFromHost(check, held);
+}
+
+/** Lines the job gave up by its own choices: their absence is no loss. */
+function notAsked({ launch, wish }: PrepareRequest): ReadonlySet<string> {
+  return new Set([
+    ...(launch.network === null ? ['network_namespace'] : []),
+    ...(wish.pidMode === 'host' ? ['pid_namespace'] : []),
+    ...(wish.ipcMode === 'host' ? ['ipc_namespace'] : []),
+    ...(wish.capabilities.length > 0 ? ['empty_capabilities'] : []),
+  ]);
 }
 
 /** Mount points a sandboxed task may write below; all others must be read-only. */

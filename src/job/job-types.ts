@@ -36,6 +36,7 @@ export interface JobBody {
   readonly migrate?: MigrateStrategyBody;
   readonly meta?: TextMap;
   readonly ui?: JobUIConfigBody;
+  readonly isolation?: IsolationBody;
   readonly vault?: VaultBody;
   readonly secret?: Labelled<SecretBody>;
   readonly task?: Labelled<TaskBody>;
@@ -96,6 +97,7 @@ export interface TaskGroupBody {
   readonly service?: Blocks<ServiceBody>;
   readonly scaling?: ScalingPolicyBody;
   readonly consul?: ConsulBody;
+  readonly isolation?: IsolationBody;
   readonly vault?: VaultBody;
   readonly secret?: Labelled<SecretBody>;
 }
@@ -131,6 +133,7 @@ export interface TaskBody {
   readonly identity?: Blocks<WorkloadIdentityBody>;
   readonly action?: Labelled<ActionBody>;
   readonly schedule?: TaskScheduleBody;
+  readonly isolation?: IsolationBody;
 }
 
 /** When a task runs beside the main tasks of its group. */
@@ -599,6 +602,12 @@ export interface TaskScheduleCronBody {
   readonly start?: Text | null;
   readonly end?: Text | null;
   readonly timezone?: Text | null;
+}
+
+export interface IsolationBody {
+  readonly min?: Text | null;
+  readonly require?: readonly Text[] | null;
+  readonly on_degrade?: Text | null;
 }
 
 /** Allocations are spread over the values of an attribute. */

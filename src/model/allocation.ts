@@ -1,10 +1,11 @@
 import { AllocatedResources } from './allocated-resources.ts';
 import { AllocationMetric } from './allocation-metric.ts';
+import { NamespaceIsolation } from './isolation.ts';
 import { Job } from './job.ts';
 import { AllocNetworkStatus } from './network.ts';
 import { RescheduleTracker } from './reschedule-tracker.ts';
 import { Resources } from './resources.ts';
-import { any, bool, type Infer, int, list, map, noun, nullable, object, string, time } from './schema.ts';
+import { any, bool, type Infer, int, list, map, noun, nullable, object, omitted, string, time } from './schema.ts';
 import { TaskState } from './task-state.ts';
 
 export const AllocDeploymentStatus = noun('AllocDeploymentStatus', {
@@ -63,5 +64,7 @@ export const Allocation = noun('Allocation', {
   ModifyTime: int(),
   AllocStates: nullable(list(any())),
   SharedResources: nullable(object(Resources)),
+  /** What its namespace demanded when it was placed. */
+  NamespaceIsolation: omitted(nullable(object(NamespaceIsolation))),
 });
 export type Allocation = Infer<typeof Allocation>;

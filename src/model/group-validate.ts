@@ -1,6 +1,7 @@
 import { minute, second } from '../lib/duration.ts';
 import { validateAffinities, validateConstraints, validateSpreads } from './constraint-validate.ts';
 import { nest, problems } from './error-list.ts';
+import { validateIsolation } from './isolation-floor.ts';
 import type { Job } from './job.ts';
 import type { ValidationContext } from './job-validate.ts';
 import type { NetworkResource, Port } from './network.ts';
@@ -20,6 +21,7 @@ export function validateGroup(group: TaskGroup, job: Job): readonly string[] {
       [group.Tasks.length === 0, 'Missing tasks for task group'],
       [(group.ShutdownDelay ?? 0) < 0, 'ShutdownDelay must be a positive value'],
     ),
+    ...validateIsolation(group),
     ...runDuration(group, job),
     ...validateConstraints(group.Constraints, 'job'),
     ...(job.Type === 'system' ? [] : [...validateAffinities(group.Affinities), ...validateSpreads(group.Spreads)]),

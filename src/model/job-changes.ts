@@ -69,6 +69,7 @@ const connectPart = ({ Name, PortLabel, Connect }: Service) => [Name, PortLabel,
 function taskPart(task: Task, group: TaskGroup, job: Job): unknown {
   const { IOPS: _, Networks, ...resources } = task.Resources;
   return [
+    [job.Isolation, group.Isolation, task.Isolation],
     task.Driver,
     task.User,
     task.Config,

@@ -2,6 +2,7 @@ import { validateAffinities, validateConstraints, validateSpreads } from './cons
 import { cronProblem } from './cron.ts';
 import { nest, problems } from './error-list.ts';
 import { groupWarnings, validateGroup } from './group-validate.ts';
+import { validateIsolation } from './isolation-floor.ts';
 import type { Job, ParameterizedJobConfig, PeriodicConfig } from './job.ts';
 import { maximumCount, priorityRange } from './job-defaults.ts';
 
@@ -39,6 +40,7 @@ export function validateJob(job: Job, context: ValidationContext = {}): Validati
       [(job.UI?.Description.length ?? 0) > 1000, 'UI description is longer than 1000 characters'],
     ),
     ...validateConstraints(job.Constraints, 'job'),
+    ...validateIsolation(job),
     ...placement(job),
     ...groups(job),
     ...launches(job),

@@ -1,4 +1,5 @@
 import { Affinity, Constraint, Spread } from './constraint.ts';
+import { Isolation } from './isolation.ts';
 import { jobDefaults } from './job-defaults.ts';
 import { MigrateStrategy } from './migrate-strategy.ts';
 import { ReschedulePolicy } from './reschedule-policy.ts';
@@ -19,6 +20,7 @@ import {
   noun,
   nullable,
   object,
+  omitted,
   string,
 } from './schema.ts';
 import { TaskGroup } from './task-group.ts';
@@ -106,6 +108,8 @@ export const Job = noun('Job', {
   Migrate: inputOnly(nullable(object(MigrateStrategy, { hcl: block('migrate') }))),
   Meta: nullable(map(string(), { hcl: mapping('meta') })),
   UI: nullable(object(JobUIConfig, { hcl: block('ui') })),
+  /** Unlike Nomad: what every task of the job may not fall below. */
+  Isolation: omitted(nullable(object(Isolation, { hcl: block('isolation') }))),
   Stop: bool({ optional: true }),
   ParentID: string({ optional: true }),
   Dispatched: bool(),

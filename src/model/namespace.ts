@@ -1,4 +1,5 @@
-import { bytes, type Infer, int, list, map, noun, nullable, object, string } from './schema.ts';
+import { NamespaceIsolation } from './isolation.ts';
+import { bytes, type Infer, int, list, map, noun, nullable, object, omitted, string } from './schema.ts';
 
 export const NamespaceCapabilities = noun('NamespaceCapabilities', {
   EnabledTaskDrivers: nullable(list(string())),
@@ -43,5 +44,7 @@ export const Namespace = noun('Namespace', {
   RequiredExtraClaims: nullable(map(string())),
   OptionalExtraClaims: nullable(map(string())),
   Hash: bytes(),
+  /** Unlike Nomad: what tasks of its jobs may not fall below. */
+  Isolation: omitted(nullable(object(NamespaceIsolation))),
 });
 export type Namespace = Infer<typeof Namespace>;

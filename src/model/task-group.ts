@@ -2,6 +2,7 @@ import { Affinity, Constraint, Spread } from './constraint.ts';
 import { Consul } from './consul.ts';
 import { DisconnectStrategy } from './disconnect-strategy.ts';
 import { EphemeralDisk } from './ephemeral-disk.ts';
+import { Isolation } from './isolation.ts';
 import { MigrateStrategy } from './migrate-strategy.ts';
 import { NetworkResource } from './network.ts';
 import { ReschedulePolicy } from './reschedule-policy.ts';
@@ -22,6 +23,7 @@ import {
   noun,
   nullable,
   object,
+  omitted,
   string,
 } from './schema.ts';
 import { Service } from './service.ts';
@@ -53,5 +55,6 @@ export const TaskGroup = noun('TaskGroup', {
   Scaling: nullable(object(ScalingPolicy, { hcl: block('scaling') })),
   Consul: nullable(object(Consul, { hcl: block('consul') })),
   PreventRescheduleOnLost: bool({ hcl: attr('prevent_reschedule_on_lost'), optional: true }),
+  Isolation: omitted(nullable(object(Isolation, { hcl: block('isolation') }))),
 });
 export type TaskGroup = Infer<typeof TaskGroup>;

@@ -2,6 +2,7 @@ import type { TaskArtifact } from './artifact.ts';
 import { validateAffinities, validateConstraints } from './constraint-validate.ts';
 import { nest, problems } from './error-list.ts';
 import type { WorkloadIdentity } from './identity.ts';
+import { validateIsolation } from './isolation-floor.ts';
 import type { Job } from './job.ts';
 import type { ValidationContext } from './job-validate.ts';
 import type { Resources } from './resources.ts';
@@ -34,6 +35,7 @@ export function validateTask(task: Task, group: TaskGroup, job: Job): readonly s
         "KillTimeout is longer than the group's ProgressDeadline",
       ],
     ),
+    ...validateIsolation(task),
     ...nest('', validateResources(task.Resources)),
     ...nest(
       '',

@@ -6,6 +6,7 @@ import { Consul } from './consul.ts';
 import { TaskCSIPluginConfig } from './csi-plugin.ts';
 import { DispatchPayloadConfig } from './dispatch-payload.ts';
 import { WorkloadIdentity } from './identity.ts';
+import { Isolation } from './isolation.ts';
 import { TaskLifecycle } from './lifecycle.ts';
 import { LogConfig } from './log-config.ts';
 import { Resources } from './resources.ts';
@@ -28,6 +29,7 @@ import {
   noun,
   nullable,
   object,
+  omitted,
   string,
 } from './schema.ts';
 import { Secret } from './secret.ts';
@@ -69,5 +71,6 @@ export const Task = noun('Task', {
   Identities: nullable(list(object(WorkloadIdentity), { hcl: blocks('identity') })),
   Actions: nullable(list(object(Action), { hcl: blocks('action') })),
   Schedule: nullable(object(TaskSchedule, { hcl: block('schedule') })),
+  Isolation: omitted(nullable(object(Isolation, { hcl: block('isolation') }))),
 });
 export type Task = Infer<typeof Task>;

@@ -33,7 +33,7 @@ export function explain(snapshot: ServerSnapshot, job: Job, group: TaskGroup): r
     const node = isTerminal(allocation) ? undefined : snapshot.get('nodes', allocation.NodeID);
     if (node !== undefined) presence.add(allocation, node);
   }
-  const requirements = groupRequirements(job, group);
+  const requirements = groupRequirements(job, group, snapshot.get('namespaces', job.Namespace));
   const distinct = distinctRules(job, group, presence);
   const rooms = new Rooms(snapshot);
   const ask = askOf(group, false);

@@ -3,6 +3,7 @@ import type { Allocation } from '../model/allocation.ts';
 import type { AllocationMetric } from '../model/allocation-metric.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import type { Job } from '../model/job.ts';
+import type { Namespace } from '../model/namespace.ts';
 import type { NetworkResource } from '../model/network.ts';
 import type { Node } from '../model/node.ts';
 import type { RescheduleTracker } from '../model/reschedule-tracker.ts';
@@ -13,6 +14,7 @@ export interface NewAllocation {
   readonly name: string;
   readonly group: string;
   readonly job: Job;
+  readonly namespace: Pick<Namespace, 'Isolation'> | undefined;
   readonly evaluation: Evaluation;
   readonly node: Node;
   readonly resources: AllocatedResources;
@@ -62,6 +64,7 @@ export function newAllocation(made: NewAllocation): Allocation {
     CreateTime: made.now,
     ModifyTime: made.now,
     AllocStates: null,
+    ...(made.namespace?.Isolation == null ? {} : { NamespaceIsolation: made.namespace.Isolation }),
   };
 }
 

@@ -69,6 +69,7 @@ export class PlanDraft {
     const placer = new Placer(
       {
         job: this.#job!,
+        namespace: snapshot.get('namespaces', this.#job!.Namespace),
         set: this.set,
         ring: this.#ring,
         rooms: this.#rooms,
@@ -113,6 +114,7 @@ export class PlanDraft {
       id: this.#context.newId(),
       group: group.Name,
       job: this.#job!,
+      namespace: this.#context.snapshot.get('namespaces', this.#job!.Namespace),
       evaluation: this.#evaluation,
       node,
       resources,

@@ -6,6 +6,7 @@ import type { Allocation } from '../model/allocation.ts';
 import type { Deployment } from '../model/deployment.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import type { Job } from '../model/job.ts';
+import type { Namespace } from '../model/namespace.ts';
 import type { Node } from '../model/node.ts';
 import type { NodePool } from '../model/node-pool.ts';
 import type { SchedulerConfiguration } from '../model/scheduler-configuration.ts';
@@ -18,6 +19,7 @@ interface Tables {
   readonly deployments: Deployment;
   readonly nodes: Node;
   readonly nodePools: NodePool;
+  readonly namespaces: Namespace;
   readonly schedulerConfiguration: SchedulerConfiguration;
 }
 

@@ -63,6 +63,7 @@ type Rows = {
   deployments: Map<string, Deployment>;
   nodes: Map<string, Node>;
   nodePools: Map<string, object>;
+  namespaces: Map<string, object>;
   schedulerConfiguration: Map<string, object>;
 };
 
@@ -81,6 +82,7 @@ export class TestCluster {
     deployments: new Map(),
     nodes: new Map(),
     nodePools: new Map(),
+    namespaces: new Map(),
     schedulerConfiguration: new Map(),
   };
   readonly #byNode = new Map<string, Set<string>>();

@@ -6,6 +6,9 @@ import { commandSuite } from '../../driver-kit/command-suite.ts';
 import { conformanceCases } from '../../driver-kit/conformance.ts';
 import { type DriverDeps, type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { predictIsolation } from '../../model/isolation-ability.ts';
+import { noFloor } from '../../model/isolation-floor.ts';
+import type { TaskGroup } from '../../model/task-group.ts';
 import { createSupervisor } from '../../supervise/supervisor.ts';
 import { exec } from './index.ts';
 
@@ -258,4 +261,50 @@ test('volumes are there, read-only where they are', async ({ skip }) => {
   const { stdout, stderr } = await run(await task(shell('cat /srv/code/code; touch /srv/code/x'), { mounts: [mount] }));
   expect(stdout).toBe('from the volume\n');
   expect(stderr).toMatch(/Read-only/);
+});
+
+test('a required line that is not there refuses the task before its first instruction, by name', async ({ skip }) => {
+  if (!sandbox()) skip('no sandbox on this host');
+  const of = await task(shell('echo ran > /local/ran'), { isolationRequire: ['seccomp', 'second_kernel'] });
+  await expect(engine.start(of, never)).rejects.toThrow(/isolation floor .* missing: second_kernel/);
+  expect(await stat(join(of.directories.local, 'ran')).catch(() => null)).toBeNull();
+  expect(
+    (await run(await task(shell('true'), { isolationRequire: ['seccomp', 'pids_limit'] }))).isolation,
+  ).toMatchObject({
+    required: ['seccomp', 'pids_limit'],
+  });
+});
+
+const configurations: readonly (readonly [string, Record<string, unknown>, Record<string, unknown>])[] = [
+  ['as it comes', {}, {}],
+  ['held at rung sandbox', { isolation: [{ prefer: 'sandbox' }] }, {}],
+  ['held at rung process', { isolation: [{ prefer: 'process' }] }, {}],
+  ['held at rung none', { isolation: [{ prefer: 'none' }] }, {}],
+  ['with bubblewrap alone', { isolation: [{ runtimes: ['bwrap'] }] }, {}],
+  ['with runc alone', { isolation: [{ runtimes: ['runc'] }] }, {}],
+  ["with Nomad's capabilities", { capabilities: 'nomad' }, {}],
+  ['with a capability of the job', {}, { cap_add: ['net_bind_service'] }],
+  ["in the host's pid namespace", {}, { pid_mode: 'host' }],
+];
+
+describe('what the node says a task would get is what the task gets:', () => {
+  test.each(configurations)('%s', async (_, plugin, options) => {
+    const opened = openDriver(exec, plugin, deps);
+    let attributes: Readonly<Record<string, string>> = {};
+    for await (const report of opened.engine.fingerprint(never)) {
+      ({ attributes } = report);
+      break;
+    }
+    for (const mode of ['none', 'host']) {
+      const group = { Networks: [{ Mode: mode }] } as unknown as TaskGroup;
+      const predicted = predictIsolation(attributes, group, { Driver: 'exec', Config: options }, noFloor);
+      const network = mode === 'none' ? ({ mode: 'none', path: '', labels: {} } as const) : null;
+      const of = await host.task(opened, shell('true', options), { network });
+      const started = await opened.engine.start(of, never);
+      await opened.engine.wait(of.id, never);
+      await opened.engine.destroy(of.id, { force: false }, never);
+      expect({ mode, rung: predicted?.rung }).toEqual({ mode, rung: started.isolation?.rung });
+    }
+    await opened.engine.close();
+  });
 });

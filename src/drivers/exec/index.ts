@@ -26,7 +26,7 @@ class Exec implements CommandDriver {
     return fingerprints(() => this.#look(), signal);
   }
 
-  #look(): Fingerprint {
+  async #look(): Promise<Fingerprint> {
     if (process.platform !== 'linux') return { health: 'undetected', description: 'exec needs Linux', attributes: {} };
     return this.#isolated.healthy();
   }

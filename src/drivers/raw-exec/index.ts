@@ -1,12 +1,14 @@
 /** `raw_exec`: runs a program as it is, as the agent's user unless the job names one. Contained, not isolated. */
 import { isAbsolute } from 'node:path';
-import type { CommandDriver, CommandSpec, Fingerprint, TaskConfig } from '../../driver/contract.ts';
+import type { CommandDriver, CommandSpec, Fingerprint, IsolationWish, TaskConfig } from '../../driver/contract.ts';
 import { commandEngine } from '../../driver-kit/command-engine.ts';
 import { DeniedUsers } from '../../driver-kit/denied-users.ts';
 import { type DriverDeps, definePlugin } from '../../driver-kit/driver-plugin.ts';
 import { findOnHost } from '../../driver-kit/find-program.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
+import { tryIsolation } from '../../driver-kit/trial.ts';
 import { Fault } from '../../lib/fault.ts';
+import { abilityAttributes } from '../../model/isolation-ability.ts';
 import { withoutDenied } from './denied-env.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 
@@ -20,6 +22,19 @@ export const rawExec = definePlugin({
 /** Rung `process` wants the number of processes bounded; without a floor it is not, as it never was. */
 const processesAtFloor = 4096;
 
+/** What it can give at most, where a floor asks for it. */
+const contained: IsolationWish = {
+  prefer: 'process',
+  pidMode: 'host',
+  ipcMode: 'host',
+  capabilities: [],
+  runtimes: [],
+};
+
+function demanded(task: TaskConfig): boolean {
+  return task.isolationFloor !== 'none' || (task.isolationRequire ?? []).length > 0;
+}
+
 class RawExec implements CommandDriver {
   readonly info = {
     name: 'raw_exec',
@@ -30,27 +45,27 @@ class RawExec implements CommandDriver {
   } as const;
   readonly #config: PluginOptions;
   readonly #denied: DeniedUsers;
-  readonly #contained: boolean;
+  readonly #deps: DriverDeps;
 
   constructor(config: PluginOptions, deps: DriverDeps) {
     this.#config = config;
     this.#denied = new DeniedUsers(config.denied_host_uids, config.denied_host_gids);
-    this.#contained = deps.isolation.cgroups.hierarchies.length > 0;
+    this.#deps = deps;
   }
 
   fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {
     return fingerprints(() => this.#look(), signal);
   }
 
-  #look(): Fingerprint {
+  async #look(): Promise<Fingerprint> {
     if (!this.#config.enabled) return { health: 'undetected', description: 'disabled', attributes: {} };
+    const lines = await tryIsolation(this.#deps, { defaultUser: '', isolation: contained });
     return {
       health: 'healthy',
       description: 'Healthy',
       attributes: {
         'driver.raw_exec': '1',
-        'driver.raw_exec.isolation': this.#contained ? 'process' : 'none',
-        'driver.raw_exec.isolation.rank': this.#contained ? '1' : '0',
+        ...abilityAttributes('raw_exec', { ...lines, unasked: 'none' }),
       },
     };
   }
@@ -72,14 +87,8 @@ class RawExec implements CommandDriver {
       withoutEnv: withoutDenied(task.env, [...this.#config.denied_envvars, ...options.denied_envvars]),
       defaultUser: '',
       // setuid programs must go on working, as they always did, unless a floor asks for more
-      isolation: {
-        prefer: task.isolationFloor === 'none' ? 'none' : 'process',
-        pidMode: 'host',
-        ipcMode: 'host',
-        capabilities: [],
-        runtimes: [],
-      },
-      ...(task.isolationFloor === 'none' ? {} : { pidsLimit: processesAtFloor }),
+      isolation: demanded(task) ? contained : { ...contained, prefer: 'none' },
+      ...(demanded(task) ? { pidsLimit: processesAtFloor } : {}),
       oomScoreAdj: options.oom_score_adj,
       ...cgroupOverride(options),
     };

@@ -1,14 +1,20 @@
 import type { Job } from '../../model/job.ts';
+import type { Namespace } from '../../model/namespace.ts';
 import type { TaskGroup } from '../../model/task-group.ts';
 import { constraintRequirement, constraintText } from './constraints.ts';
 import { devicesRequirement } from './devices.ts';
 import { driversRequirement } from './drivers.ts';
 import { hostVolumesRequirement, pluginVolumesRequirement } from './host-volumes.ts';
+import { isolationRequirement } from './isolation.ts';
 import { networkRequirement } from './network.ts';
 import type { Requirement } from './requirement.ts';
 
 /** Everything a group asks of a node, whatever else runs there; a constraint that is written twice is asked once. */
-export function groupRequirements(job: Job, group: TaskGroup): readonly Requirement[] {
+export function groupRequirements(
+  job: Job,
+  group: TaskGroup,
+  namespace?: Pick<Namespace, 'Isolation'>,
+): readonly Requirement[] {
   const constraints = [
     ...(job.Constraints ?? []),
     ...(group.Constraints ?? []),
@@ -22,5 +28,6 @@ export function groupRequirements(job: Job, group: TaskGroup): readonly Requirem
     pluginVolumesRequirement(group),
     devicesRequirement(group),
     networkRequirement(group),
+    isolationRequirement(job, group, namespace),
   ].filter((requirement) => requirement !== undefined);
 }

@@ -3,6 +3,7 @@ import type { AllocatedResources } from '../../model/allocated-resources.ts';
 import type { AllocationMetric, NodeScoreMeta } from '../../model/allocation-metric.ts';
 import type { Affinity } from '../../model/constraint.ts';
 import type { Job } from '../../model/job.ts';
+import type { Namespace } from '../../model/namespace.ts';
 import type { Node } from '../../model/node.ts';
 import type { TaskGroup } from '../../model/task-group.ts';
 import { type DistinctRule, distinctRules } from '../feasible/distinct.ts';
@@ -20,6 +21,7 @@ import { type SpreadRule, spreadRules, spreadScore, spreadsOf } from './spreads.
 
 export interface PlacerContext {
   readonly job: Job;
+  readonly namespace: Pick<Namespace, 'Isolation'> | undefined;
   readonly set: NodeSet;
   readonly ring: NodeRing;
   readonly rooms: Rooms;
@@ -86,7 +88,7 @@ export class Placer {
     this.#context = context;
     this.group = group;
     this.#ask = askOf(group, context.oversubscription);
-    this.feasibility = feasibility(set, groupRequirements(job, group));
+    this.feasibility = feasibility(set, groupRequirements(job, group, context.namespace));
     this.#distinct = distinctRules(job, group, presence);
     this.#affinities = affinitiesOf(job, group);
     this.#spreads = spreadRules(spreadsOf(job, group), group, (property) => presence.counts(group.Name, property));

@@ -1,0 +1,101 @@
+/**
+ * What tasks get here, found out by starting one: the same path as a job's task, with a command that does nothing. Once for each way of
+ * isolating; drivers that isolate alike share it.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CommandDriver, CommandSpec, IsolationReport, IsolationWish, TaskConfig } from '../driver/contract.ts';
+import type { IsolationHost } from '../isolation/isolation-host.ts';
+import { messageOf } from '../lib/fault.ts';
+import type { IsolationAbility } from '../model/isolation-ability.ts';
+import type { DriverDeps } from './driver-plugin.ts';
+import { scratchTask } from './scratch-task.ts';
+import { startCommand } from './start-command.ts';
+
+export interface TrialWish {
+  readonly isolation: IsolationWish;
+  readonly defaultUser: string;
+}
+
+/** The lines that tasks of this wish are verified to have. `unasked` is the caller's to know. */
+export async function tryIsolation(deps: DriverDeps, wish: TrialWish): Promise<Omit<IsolationAbility, 'unasked'>> {
+  const [ownNetwork, hostNetwork] = await Promise.all([trial(deps, wish, true), trial(deps, wish, false)]);
+  return { ownNetwork, hostNetwork };
+}
+
+/** Below the directory of allocations; what an agent that died left there goes at the next start. */
+const trialDirectory = '.trials';
+
+export function forgetTrials(taskRoot: string): Promise<void> {
+  return rm(join(taskRoot, trialDirectory), { recursive: true, force: true });
+}
+
+const known = new WeakMap<IsolationHost, Map<string, Promise<ReadonlySet<string>>>>();
+
+function trial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<ReadonlySet<string>> {
+  if (deps.isolation.taskRoot === '') return Promise.resolve(new Set());
+  const trials = known.get(deps.isolation) ?? new Map<string, Promise<ReadonlySet<string>>>();
+  known.set(deps.isolation, trials);
+  const key = JSON.stringify([wish, ownNetwork, deps.supervisor.kind]);
+  const found = trials.get(key) ?? verifiedLines(deps, wish, ownNetwork);
+  trials.set(key, found);
+  return found;
+}
+
+async function verifiedLines(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<ReadonlySet<string>> {
+  try {
+    const report = await reportOfTrial(deps, wish, ownNetwork);
+    return new Set(report.mechanisms.filter(({ state }) => state === 'verified').map(({ name }) => name));
+  } catch (error) {
+    // nothing was verified: that is what is told, and the reason stands in the log
+    deps.log.warn('a trial of isolation did not start', { own_network: ownNetwork, reason: messageOf(error) });
+    return new Set();
+  }
+}
+
+/** Starts, looks, ends and removes a task of nobody. Faults as any start does. */
+export async function reportOfTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<IsolationReport> {
+  const { signal } = new AbortController();
+  const root = join(deps.isolation.taskRoot, trialDirectory);
+  await mkdir(root, { recursive: true, mode: 0o711 });
+  const task = await trialTask(root, `trial-${randomUUID()}`, ownNetwork);
+  const directory = join(deps.stateDirectory, task.id.replaceAll('/', '.'));
+  try {
+    const started = await startCommand(trialDriver(wish), deps, task, directory, signal);
+    await started.stop(9, 0, signal);
+    await started.forget();
+    return started.state.isolation;
+  } finally {
+    await rm(task.directories.allocation, { recursive: true, force: true });
+  }
+}
+
+function trialDriver(wish: TrialWish): CommandDriver {
+  const spec: CommandSpec = {
+    command: '/bin/sh',
+    args: ['-c', 'sleep 60'],
+    workDir: '/',
+    defaultUser: wish.defaultUser,
+    isolation: wish.isolation,
+    pidsLimit: 64,
+  };
+  return {
+    info: { name: 'trial', version: '0.0.0', filesystem: 'none', networkModes: ['host'], mounts: false },
+    fingerprint: async function* () {},
+    plan: async () => spec,
+  };
+}
+
+function trialTask(root: string, allocId: string, ownNetwork: boolean): Promise<TaskConfig> {
+  return scratchTask(
+    root,
+    {},
+    {
+      allocId,
+      name: 'trial',
+      network: ownNetwork ? { mode: 'none', path: '', labels: {} } : null,
+      log: { disabled: true, maxFiles: 1, maxFileSizeMb: 1, fifos: null },
+    },
+  );
+}

@@ -1,0 +1,125 @@
+/**
+ * What a task can get on a node, from what the node's drivers proved with trial tasks. The scheduler filters by it, `explain` shows it,
+ * and the task's own report agrees with it. Node attributes, by driver:
+ *   driver.exec.isolation                     "container": the best rung, of tasks with a network of their own
+ *   driver.exec.isolation.rank                "3"
+ *   driver.exec.isolation.lacks               "second_kernel,…": the lines that no task can have here
+ *   driver.exec.isolation.host_network        "sandbox": the same for tasks that keep the host's network
+ *   driver.exec.isolation.host_network.lacks
+ *   driver.raw_exec.isolation.unasked         "none": what tasks get for which nobody demands anything
+ */
+import { type IsolationFloor, isFloor, linesWanted } from './isolation-floor.ts';
+import { allLines, type IsolationRung, linesOf, rankOf, rungNamed, rungs, rungWith } from './isolation-ladder.ts';
+import type { Node } from './node.ts';
+import type { Task } from './task.ts';
+import type { TaskGroup } from './task-group.ts';
+
+export interface IsolationAbility {
+  readonly ownNetwork: ReadonlySet<string>;
+  readonly hostNetwork: ReadonlySet<string>;
+  /** Null: the same as where something is demanded. */
+  readonly unasked: IsolationRung | null;
+}
+
+export function abilityAttributes(driver: string, ability: IsolationAbility): Readonly<Record<string, string>> {
+  const own = `driver.${driver}.isolation`;
+  const lacks = (lines: ReadonlySet<string>): string => allLines.filter((line) => !lines.has(line)).join(',');
+  const best = rungWith(ability.ownNetwork);
+  return {
+    [own]: best,
+    [`${own}.rank`]: String(rankOf(best)),
+    [`${own}.lacks`]: lacks(ability.ownNetwork),
+    [`${own}.host_network`]: rungWith(ability.hostNetwork),
+    [`${own}.host_network.lacks`]: lacks(ability.hostNetwork),
+    ...(ability.unasked === null ? {} : { [`${own}.unasked`]: ability.unasked }),
+  };
+}
+
+/** Null: the driver proved nothing here (it is not here, or it cannot). */
+export function abilityOf(attributes: Node['Attributes'], driver: string): IsolationAbility | null {
+  const text = (name: string): string | undefined => attributes?.[`driver.${driver}.isolation${name}`];
+  const best = rungNamed(text('') ?? '');
+  if (best === undefined) return null;
+  const lines = (lacks: string | undefined, rung: IsolationRung): ReadonlySet<string> =>
+    lacks === undefined
+      ? new Set(rungs.slice(0, rankOf(rung) + 1).flatMap((each) => linesOf[each]))
+      : new Set(allLines.filter((line) => !lacks.split(',').includes(line)));
+  const ownNetwork = lines(text('.lacks'), best);
+  const host = text('.host_network.lacks');
+  return {
+    ownNetwork,
+    hostNetwork: host === undefined ? withoutNetwork(ownNetwork) : lines(host, best),
+    unasked: rungNamed(text('.unasked') ?? '') ?? null,
+  };
+}
+
+function withoutNetwork(lines: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...lines].filter((line) => line !== 'network_namespace'));
+}
+
+/** A line that the task itself gives up, and what in its job does it. */
+export interface GivenUp {
+  readonly line: string;
+  readonly because: string;
+  readonly remedy: string;
+}
+
+export function hasOwnNetwork(group: Pick<TaskGroup, 'Networks'>): boolean {
+  const mode = group.Networks?.[0]?.Mode ?? '';
+  return mode !== '' && mode !== 'host';
+}
+
+/** What the job's own choices cost, whatever the node. */
+export function givenUp(group: Pick<TaskGroup, 'Networks'>, task: Pick<Task, 'Config'>): readonly GivenUp[] {
+  const config = task.Config ?? {};
+  const found: GivenUp[] = [];
+  if (!hasOwnNetwork(group)) {
+    found.push({
+      line: 'network_namespace',
+      because: "the group keeps the host's network",
+      remedy: 'network { mode = "none" } or { mode = "bridge" } in the group',
+    });
+  }
+  if (Array.isArray(config['cap_add']) && config['cap_add'].length > 0) {
+    found.push({ line: 'empty_capabilities', because: 'cap_add', remedy: 'leave cap_add out' });
+  }
+  for (const kind of ['pid', 'ipc'] as const) {
+    if (config[`${kind}_mode`] === 'host') {
+      found.push({
+        line: `${kind}_namespace`,
+        because: `${kind}_mode = "host"`,
+        remedy: `leave ${kind}_mode out`,
+      });
+    }
+  }
+  return found;
+}
+
+export interface Prediction {
+  readonly rung: IsolationRung;
+  readonly lines: ReadonlySet<string>;
+  /** Lines that the floor wants and the task would not get; empty: it may run. */
+  readonly missing: readonly string[];
+}
+
+/** What a task of this driver would be verified to have on this node. */
+export function predictIsolation(
+  attributes: Node['Attributes'],
+  group: Pick<TaskGroup, 'Networks'>,
+  task: Pick<Task, 'Driver' | 'Config'>,
+  floor: IsolationFloor,
+): Prediction | null {
+  const ability = abilityOf(attributes, task.Driver);
+  if (ability === null) return null;
+  const given = hasOwnNetwork(group) ? ability.ownNetwork : ability.hostNetwork;
+  const lost = new Set(givenUp(group, task).map(({ line }) => line));
+  const possible = new Set([...given].filter((line) => !lost.has(line)));
+  const asked = isFloor(floor);
+  const lines = asked || ability.unasked === null ? possible : withRung(possible, ability.unasked);
+  return { rung: rungWith(lines), lines, missing: linesWanted(floor).filter((line) => !lines.has(line)) };
+}
+
+function withRung(lines: ReadonlySet<string>, rung: IsolationRung): ReadonlySet<string> {
+  const upTo = new Set(rungs.slice(0, rankOf(rung) + 1).flatMap((each) => linesOf[each]));
+  return new Set([...lines].filter((line) => upTo.has(line)));
+}

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { canonicalJob } from './canonical.ts';
+import { enforcedFloor, floorOfTask, linesWanted, noFloor, validateIsolation } from './isolation-floor.ts';
+import type { Job } from './job.ts';
+import { tasksUpdated } from './job-changes.ts';
+import { diffJobs } from './job-diff-make.ts';
+import { validateJob } from './job-validate.ts';
+import type { Input } from './schema.ts';
+
+function jobWith(job: Input<Job>, group: object = {}, task: object = {}): Job {
+  const one = { Name: 't', Driver: 'exec', Config: { command: 'true' }, ...task };
+  return canonicalJob(
+    { ID: 'j', ...job, TaskGroups: [{ Name: 'g', Tasks: [one], ...group }] },
+    { namespace: 'default', region: 'global', nodePool: 'default' },
+  );
+}
+
+function floor(job: Job) {
+  return floorOfTask(job, job.TaskGroups[0]!, job.TaskGroups[0]!.Tasks[0]!);
+}
+
+describe('the isolation floor of a task', () => {
+  it('is none where nobody demands anything, and its job is plain Nomad then', () => {
+    const job = jobWith({});
+    expect(floor(job)).toEqual(noFloor);
+    expect('Isolation' in job || 'Isolation' in job.TaskGroups[0]!).toBe(false);
+  });
+
+  it('is the highest of job, group and task, with every required line', () => {
+    const job = jobWith(
+      { Isolation: { Min: 'process', Require: ['pids'], OnDegrade: 'restart' } },
+      { Isolation: { Min: 'container' } },
+      { Isolation: { Min: 'sandbox', Require: ['seccomp', 'pids_limit'] } },
+    );
+    expect(floor(job)).toEqual({ min: 'container', require: ['pids_limit', 'seccomp'], onDegrade: 'restart' });
+  });
+
+  it('can be said in meta, at any level', () => {
+    const job = jobWith(
+      { Meta: { drover_isolation_min: 'sandbox' } },
+      {},
+      { Meta: { drover_isolation_require: 'devices, network' } },
+    );
+    expect(floor(job)).toEqual({ min: 'sandbox', require: ['devices', 'network_namespace'], onDegrade: 'warn' });
+  });
+
+  it('takes from a namespace only what is enforced', () => {
+    const demand = { Mode: 'enforce', Min: 'sandbox', Require: null, OnDegrade: '' };
+    expect(enforcedFloor(demand).min).toBe('sandbox');
+    expect(enforcedFloor({ ...demand, Mode: 'warn' })).toEqual(noFloor);
+  });
+
+  it('wants every line of its rung and of those below', () => {
+    const wanted = linesWanted({ min: 'sandbox', require: ['devices'], onDegrade: 'warn' });
+    expect(wanted).toEqual(expect.arrayContaining(['session', 'seccomp', 'devices']));
+    expect(wanted).not.toContain('network_namespace');
+  });
+});
+
+describe('a demand that means nothing', () => {
+  it('is refused at submit, each word by name', () => {
+    const { errors } = validateJob(
+      jobWith({ Isolation: { Min: 'fortress' } }, {}, { Isolation: { Require: ['seccmop'], OnDegrade: 'panic' } }),
+    );
+    expect(errors.join('\n')).toMatch(/"fortress"[\s\S]*"panic"[\s\S]*"seccmop"/);
+  });
+
+  it('is refused in meta too', () => {
+    expect(validateIsolation({ Meta: { drover_isolation_min: 'sandbx' } })).toEqual([
+      expect.stringContaining('"sandbx"'),
+    ]);
+    expect(validateIsolation({ Meta: { isolation_min: 'anything' } })).toEqual([]);
+  });
+});
+
+describe('a change of the floor', () => {
+  it('is a difference of the job, and its tasks are started anew under it', () => {
+    const [before, after] = [jobWith({}), jobWith({ Isolation: { Min: 'sandbox' } })];
+    expect(tasksUpdated(before, after, 'g')).toBe(true);
+    const diff = diffJobs(before, after, false);
+    expect(diff.Objects).toMatchObject([{ Name: 'Isolation', Type: 'Added' }]);
+  });
+});

@@ -1,0 +1,112 @@
+/** What a task may not fall below: every demand on it put together; the highest wins. */
+import { problems } from './error-list.ts';
+import type { Isolation, NamespaceIsolation } from './isolation.ts';
+import {
+  allLines,
+  highestRung,
+  type IsolationRung,
+  lineNamed,
+  linesOf,
+  rankOf,
+  rungNamed,
+  rungs,
+} from './isolation-ladder.ts';
+import type { Job } from './job.ts';
+import type { Task } from './task.ts';
+import type { TaskGroup } from './task-group.ts';
+
+export const onDegradeChoices = ['warn', 'restart', 'stop'] as const;
+export type OnDegrade = (typeof onDegradeChoices)[number];
+export const isolationModes = ['enforce', 'warn', 'audit'] as const;
+export type IsolationMode = (typeof isolationModes)[number];
+
+export interface IsolationFloor {
+  readonly min: IsolationRung;
+  /** Lines, whatever the rung. */
+  readonly require: readonly string[];
+  readonly onDegrade: OnDegrade;
+}
+
+export const noFloor: IsolationFloor = { min: 'none', require: [], onDegrade: 'warn' };
+
+export function highestFloor(floors: readonly IsolationFloor[]): IsolationFloor {
+  const order = Math.max(0, ...floors.map((each) => onDegradeChoices.indexOf(each.onDegrade)));
+  return {
+    min: highestRung(floors.map((each) => each.min)),
+    require: [...new Set(floors.flatMap((each) => each.require))],
+    onDegrade: onDegradeChoices[order] ?? 'warn',
+  };
+}
+
+/** Of a checked demand: what it does not know it does not ask for. */
+export function floorOf(demand: Pick<Isolation, 'Min' | 'Require' | 'OnDegrade'> | null | undefined): IsolationFloor {
+  if (demand == null) return noFloor;
+  return {
+    min: rungNamed(demand.Min) ?? 'none',
+    require: (demand.Require ?? []).flatMap((name) => lineNamed(name) ?? []),
+    onDegrade: onDegradeChoices.find((each) => each === demand.OnDegrade) ?? 'warn',
+  };
+}
+
+type Level = { readonly Isolation?: Isolation | null; readonly Meta: { readonly [key: string]: string } | null };
+
+/** Jobs that must stay plain Nomad say it in `meta`: `drover_isolation_min = "sandbox"`, lists with commas. */
+const metaKeys = {
+  Min: 'drover_isolation_min',
+  Require: 'drover_isolation_require',
+  OnDegrade: 'drover_isolation_on_degrade',
+} as const;
+
+function fromMeta(meta: Level['Meta']): Pick<Isolation, 'Min' | 'Require' | 'OnDegrade'> {
+  const text = (key: string): string => (meta !== null && Object.hasOwn(meta, key) ? (meta[key] ?? '') : '');
+  const names = text(metaKeys.Require)
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
+  return { Min: text(metaKeys.Min), Require: names, OnDegrade: text(metaKeys.OnDegrade) };
+}
+
+/** What the job itself says about one of its tasks. */
+export function floorOfTask(job: Job, group: TaskGroup, task: Task): IsolationFloor {
+  const levels: readonly Level[] = [job, group, task];
+  return highestFloor(levels.flatMap((each) => [floorOf(each.Isolation), floorOf(fromMeta(each.Meta))]));
+}
+
+/** A namespace's demand as far as it refuses: none where it only warns. */
+export function enforcedFloor(demand: NamespaceIsolation | null | undefined): IsolationFloor {
+  return demand?.Mode === 'enforce' ? floorOf(demand) : noFloor;
+}
+
+export function isFloor(floor: IsolationFloor): boolean {
+  return floor.min !== 'none' || floor.require.length > 0;
+}
+
+/** The lines that must be there: those of the lowest rung and all below, and the required ones. */
+export function linesWanted(floor: IsolationFloor): readonly string[] {
+  const byRung = rungs.slice(0, rankOf(floor.min) + 1).flatMap((rung) => linesOf[rung]);
+  return [...new Set([...byRung, ...floor.require])];
+}
+
+/** Every problem of one level's demand, its meta included. */
+export function validateIsolation(level: Level): readonly string[] {
+  return [...demandProblems(level.Isolation ?? null), ...demandProblems(fromMeta(level.Meta))];
+}
+
+export function demandProblems(demand: Pick<Isolation, 'Min' | 'Require' | 'OnDegrade'> | null): readonly string[] {
+  if (demand === null) return [];
+  return [
+    ...problems(
+      [
+        demand.Min !== '' && rungNamed(demand.Min) === undefined,
+        `isolation min is one of ${rungs.join(', ')}; got ${JSON.stringify(demand.Min)}`,
+      ],
+      [
+        demand.OnDegrade !== '' && !(onDegradeChoices as readonly string[]).includes(demand.OnDegrade),
+        `isolation on_degrade is one of ${onDegradeChoices.join(', ')}; got ${JSON.stringify(demand.OnDegrade)}`,
+      ],
+    ),
+    ...(demand.Require ?? [])
+      .filter((name) => lineNamed(name) === undefined)
+      .map((name) => `isolation require knows no ${JSON.stringify(name)}; it is of ${allLines.join(', ')}`),
+  ];
+}

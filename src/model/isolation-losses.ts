@@ -1,0 +1,73 @@
+/** What a report says was lost of what its task could have had, and what would bring it back. */
+import { allLines, type IsolationRung, linesOf, rankOf, rungs } from './isolation-ladder.ts';
+
+interface Seen {
+  readonly name: string;
+  readonly state: string;
+  readonly evidence: string;
+}
+
+export interface IsolationLoss {
+  readonly name: string;
+  readonly evidence: string;
+  /** One line, for the operator of the node. */
+  readonly fix: string;
+}
+
+/**
+ * What the node lacks for it, then the lines up to `wanted` that are not there. A line the job itself gave up (`not_asked`) ends the climb:
+ * it is no loss.
+ */
+export function isolationLosses(wanted: IsolationRung, mechanisms: readonly Seen[]): readonly IsolationLoss[] {
+  const byName = new Map(mechanisms.map((each) => [each.name, each]));
+  const losses: IsolationLoss[] = mechanisms
+    .filter(({ name, state }) => state === 'unavailable' && !allLines.includes(name))
+    .map(({ name, evidence }) => ({ name, evidence, fix: fixOf(name) }));
+  for (const rung of rungs.slice(0, rankOf(wanted) + 1)) {
+    if (linesOf[rung].some((line) => byName.get(line)?.state === 'not_asked')) break;
+    for (const line of linesOf[rung]) {
+      const found = byName.get(line);
+      if (found?.state === 'verified') continue;
+      losses.push({ name: line, evidence: found?.evidence ?? 'not checked', fix: fixOf(line) });
+    }
+  }
+  return losses;
+}
+
+const fixes: { readonly [line: string]: string } = {
+  native_shim: 'build the native supervisor (npm run build with a C compiler)',
+  'runtime.bwrap': 'install bubblewrap, and allow user namespaces',
+  'runtime.runc': 'install runc, and run the agent as root',
+  capabilities: 'build the native verifier; an outer container must let capabilities be dropped',
+  reachable: 'let others pass the directories above data_dir (chmod o+x), or choose another data_dir',
+  session: 'build the native supervisor (npm run build with a C compiler)',
+  kill_unit: 'a writable cgroup (run as root, or with Delegate=yes), or user namespaces',
+  pids_limit: 'a writable pids controller (run as root, or with Delegate=yes)',
+  memory_limit: 'a writable memory controller (run as root, or with Delegate=yes)',
+  not_root: 'name another user, or run the agent as root so that each task gets its own uid',
+  own_uid: 'run the agent as root so that each task gets its own uid',
+  descriptors: 'build the native supervisor (npm run build with a C compiler)',
+  no_new_privs: 'build the native verifier (npm run build with a C compiler)',
+  mount_namespace: 'install bubblewrap, and allow user namespaces',
+  read_only_system: 'install bubblewrap, and allow user namespaces',
+  pid_namespace: 'install bubblewrap, and allow user namespaces',
+  ipc_namespace: 'install bubblewrap, and allow user namespaces',
+  uts_namespace: 'install bubblewrap, and allow user namespaces',
+  empty_capabilities: 'build the native verifier; an outer container must let capabilities be dropped',
+  seccomp: 'a kernel with CONFIG_SECCOMP_FILTER, the native verifier, and no outer filter that forbids one',
+  unique_uid: 'run the agent as root so that each task gets its own uid',
+  network_namespace: 'install runc, and network { mode = "none" } or "bridge" in the group',
+  cgroup_namespace: 'install runc, and run the agent as root',
+  cgroup_limits: 'writable memory and pids controllers (run as root, or with Delegate=yes)',
+  user_namespace: 'run the agent as root, so that tasks have ids of their own',
+  devices: 'install runc, and run the agent as root',
+  masked_proc: 'install runc, and run the agent as root',
+  root_file_system: 'install bubblewrap or runc',
+  second_kernel: 'a runtime with a kernel of its own (runsc, kata)',
+  hardware_virtualisation: 'a driver that runs virtual machines, on a host with /dev/kvm',
+};
+
+/** What brings a line back, in general; `drover doctor` on the node names the command. */
+export function fixOf(line: string): string {
+  return fixes[line] ?? 'see drover doctor on the node';
+}

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { fill } from '../../model/fill.ts';
+import { abilityAttributes, predictIsolation } from '../../model/isolation-ability.ts';
+import { allLines, linesOf } from '../../model/isolation-ladder.ts';
+import { Namespace } from '../../model/namespace.ts';
+import { TestCluster, testJob, testNode } from '../test-cluster.ts';
+
+const sandbox = new Set([...linesOf.process, ...linesOf.sandbox]);
+const container = new Set([...sandbox, ...linesOf.container]);
+const strict = abilityAttributes('mock_driver', { ownNetwork: container, hostNetwork: sandbox, unasked: null });
+const loose = abilityAttributes('mock_driver', {
+  ownNetwork: new Set([...sandbox].filter((line) => line !== 'seccomp')),
+  hostNetwork: new Set([...sandbox].filter((line) => line !== 'seccomp')),
+  unasked: null,
+});
+const base = testNode('x').Attributes!;
+
+function cluster() {
+  const made = new TestCluster();
+  made.putNode(testNode('strict', { Attributes: { ...base, ...strict } }));
+  made.putNode(testNode('loose', { Attributes: { ...base, ...loose } }));
+  made.putNode(testNode('silent'));
+  return made;
+}
+
+const filtered = (made: TestCluster, isolation: object, group: object = {}, job: object = {}) => {
+  const { plan, failures } = made.register(testJob('web', { Count: 1, Isolation: isolation, ...group }, job));
+  return { nodes: plan.placements.map(({ NodeID }) => NodeID), reasons: failures['g']?.ConstraintFiltered ?? {} };
+};
+
+describe('the scheduler', () => {
+  it('places a task only where its floor was proved', () => {
+    expect(filtered(cluster(), { Min: 'sandbox' }).nodes).toEqual(['strict']);
+  });
+
+  it('says of each other node what is missing', () => {
+    const { nodes, reasons } = filtered(cluster(), { Min: 'vm' });
+    expect(nodes).toEqual([]);
+    expect(Object.keys(reasons)).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/demands "vm", mock_driver gives "process" here; missing: seccomp/),
+        expect.stringMatching(/driver "mock_driver" proves none here/),
+      ]),
+    );
+  });
+
+  it('knows that a task which keeps the host’s network cannot reach rung container', () => {
+    expect(filtered(cluster(), { Min: 'container' }).nodes).toEqual([]);
+    expect(filtered(cluster(), { Min: 'container' }, { Networks: [{ Mode: 'none' }] }).nodes).toEqual(['strict']);
+  });
+
+  it('asks for single lines whatever the rung', () => {
+    expect(filtered(cluster(), { Require: ['pids'] }).nodes).toHaveLength(1);
+    expect(filtered(cluster(), { Require: ['devices'] }, { Networks: [{ Mode: 'none' }] }).nodes).toEqual(['strict']);
+  });
+
+  it('holds every job of a namespace to its floor where that is enforced, and hands it to the node', () => {
+    const made = cluster();
+    const demand = { Mode: 'enforce', Min: 'sandbox' };
+    made.rows.namespaces.set('default', fill(Namespace, { Name: 'default', Isolation: demand }));
+    const { plan } = made.register(testJob('web', { Count: 2 }));
+    expect(new Set(plan.placements.map(({ NodeID }) => NodeID))).toEqual(new Set(['strict']));
+    expect(plan.placements[0]!.NamespaceIsolation).toMatchObject(demand);
+  });
+
+  it('places anywhere where nothing is demanded, or only a warning is', () => {
+    const made = cluster();
+    made.rows.namespaces.set('default', fill(Namespace, { Name: 'default', Isolation: { Mode: 'warn', Min: 'vm' } }));
+    expect(made.register(testJob('web', { Count: 3 })).plan.placements).toHaveLength(3);
+  });
+});
+
+describe('what a task would get', () => {
+  const group = { Networks: [{ Mode: 'none' }] } as never;
+  const floor = { min: 'none', require: [], onDegrade: 'warn' } as const;
+
+  it('loses what its own options give up', () => {
+    const task = (Config: object) => ({ Driver: 'mock_driver', Config }) as never;
+    expect(predictIsolation(strict, group, task({}), floor)?.rung).toBe('container');
+    expect(predictIsolation(strict, group, task({ cap_add: ['net_raw'] }), floor)?.rung).toBe('process');
+    expect(predictIsolation(strict, group, task({ pid_mode: 'host' }), floor)?.rung).toBe('process');
+  });
+
+  it('is what the driver gives unasked where nothing is demanded', () => {
+    const attributes = abilityAttributes('raw', { ownNetwork: sandbox, hostNetwork: sandbox, unasked: 'none' });
+    const task = { Driver: 'raw', Config: {} } as never;
+    expect(predictIsolation(attributes, group, task, floor)?.rung).toBe('none');
+    expect(predictIsolation(attributes, group, task, { ...floor, min: 'process' })).toMatchObject({
+      rung: 'sandbox',
+      missing: [],
+    });
+  });
+
+  it('is read back from a node as it was written, to the line', () => {
+    const only = new Set(allLines.filter((_, at) => at % 3 !== 0));
+    const attributes = abilityAttributes('raw', { ownNetwork: only, hostNetwork: sandbox, unasked: null });
+    const found = predictIsolation(attributes, group, { Driver: 'raw', Config: {} } as never, floor);
+    expect(found?.lines).toEqual(only);
+  });
+});
