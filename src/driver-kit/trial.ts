@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { CommandDriver, CommandSpec, IsolationReport, IsolationWish, TaskConfig } from '../driver/contract.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
 import { messageOf } from '../lib/fault.ts';
-import type { IsolationAbility } from '../model/isolation-ability.ts';
+import { abilityAttributes, type IsolationAbility } from '../model/isolation-ability.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { scratchTask } from './scratch-task.ts';
 import { startCommand } from './start-command.ts';
@@ -18,10 +18,18 @@ export interface TrialWish {
   readonly defaultUser: string;
 }
 
-/** The lines that tasks of this wish are verified to have. `unasked` is the caller's to know. */
-export async function tryIsolation(deps: DriverDeps, wish: TrialWish): Promise<Omit<IsolationAbility, 'unasked'>> {
+/**
+ * The node attributes `driver.<name>.isolation…`: what tasks of this wish are verified to have. `unasked`: the rung of tasks for which nobody
+ * demands anything; null: the same.
+ */
+export async function triedIsolation(
+  deps: DriverDeps,
+  driver: string,
+  wish: TrialWish,
+  unasked: IsolationAbility['unasked'] = null,
+): Promise<Readonly<Record<string, string>>> {
   const [ownNetwork, hostNetwork] = await Promise.all([trial(deps, wish, true), trial(deps, wish, false)]);
-  return { ownNetwork, hostNetwork };
+  return abilityAttributes(driver, { ownNetwork, hostNetwork, unasked });
 }
 
 /** Below the directory of allocations; what an agent that died left there goes at the next start. */
@@ -55,7 +63,7 @@ async function verifiedLines(deps: DriverDeps, wish: TrialWish, ownNetwork: bool
 }
 
 /** Starts, looks, ends and removes a task of nobody. Faults as any start does. */
-export async function reportOfTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<IsolationReport> {
+async function reportOfTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<IsolationReport> {
   const { signal } = new AbortController();
   const root = join(deps.isolation.taskRoot, trialDirectory);
   await mkdir(root, { recursive: true, mode: 0o711 });

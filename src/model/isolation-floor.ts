@@ -17,8 +17,6 @@ import type { TaskGroup } from './task-group.ts';
 
 export const onDegradeChoices = ['warn', 'restart', 'stop'] as const;
 export type OnDegrade = (typeof onDegradeChoices)[number];
-export const isolationModes = ['enforce', 'warn', 'audit'] as const;
-export type IsolationMode = (typeof isolationModes)[number];
 
 export interface IsolationFloor {
   readonly min: IsolationRung;

@@ -6,9 +6,8 @@ import { DeniedUsers } from '../../driver-kit/denied-users.ts';
 import { type DriverDeps, definePlugin } from '../../driver-kit/driver-plugin.ts';
 import { findOnHost } from '../../driver-kit/find-program.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
-import { tryIsolation } from '../../driver-kit/trial.ts';
+import { triedIsolation } from '../../driver-kit/trial.ts';
 import { Fault } from '../../lib/fault.ts';
-import { abilityAttributes } from '../../model/isolation-ability.ts';
 import { withoutDenied } from './denied-env.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 
@@ -59,13 +58,13 @@ class RawExec implements CommandDriver {
 
   async #look(): Promise<Fingerprint> {
     if (!this.#config.enabled) return { health: 'undetected', description: 'disabled', attributes: {} };
-    const lines = await tryIsolation(this.#deps, { defaultUser: '', isolation: contained });
+    const isolation = await triedIsolation(this.#deps, 'raw_exec', { defaultUser: '', isolation: contained }, 'none');
     return {
       health: 'healthy',
       description: 'Healthy',
       attributes: {
         'driver.raw_exec': '1',
-        ...abilityAttributes('raw_exec', { ...lines, unasked: 'none' }),
+        ...isolation,
       },
     };
   }

@@ -44,10 +44,9 @@ export function bwrapLaunch(request: LaunchRequest, options: BwrapOptions): Laun
 
 function namespaceArgs(request: LaunchRequest, options: BwrapOptions): readonly string[] {
   return [
-    '--as-pid-1',
+    ...(request.pidMode === 'private' ? ['--as-pid-1', '--unshare-pid'] : []),
     ...['--info-fd', '4'],
     '--unshare-user',
-    ...(request.pidMode === 'private' ? ['--unshare-pid'] : []),
     ...(request.ipcMode === 'private' ? ['--unshare-ipc'] : []),
     '--unshare-uts',
     ...(options.cgroupNamespace ? ['--unshare-cgroup'] : []),
