@@ -1,4 +1,5 @@
 import type { Allocation } from '../model/allocation.ts';
+import type { IsolationReport } from '../model/isolation-report.ts';
 import type { AllocResourceUsage } from '../model/resource-usage.ts';
 import type { ApiClient, CallOptions, ReadResult } from './client.ts';
 import { path } from './path.ts';
@@ -72,7 +73,7 @@ export class AllocationsClient {
   }
 
   /** What isolates each task, with the evidence; null where the driver cannot tell. */
-  isolation(id: string, options?: CallOptions): Reading<{ readonly [task: string]: unknown }> {
+  isolation(id: string, options?: CallOptions): Reading<{ readonly [task: string]: IsolationReport | null }> {
     return this.#client.get(path`/v1/client/allocation/${id}/isolation`, options);
   }
 

@@ -1,4 +1,4 @@
-import type { DroverClient } from '../api-client/index.ts';
+import type { DroverClient, IsolationReport } from '../api-client/index.ts';
 import { formatDuration } from '../lib/duration.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { AllocResourceUsage, ResourceUsage } from '../model/resource-usage.ts';
@@ -8,6 +8,7 @@ import { asking, connectTo } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
 import { formatAgo, formatBytes, formatId, formatTime } from './formats.ts';
 import { formatFlags, printFormatted, wantsFormat } from './formatted.ts';
+import { taskIsolation } from './isolation-view.ts';
 import { resolveAllocation } from './resolve-id.ts';
 import { formatPairs, formatTable, heading, type Row } from './table.ts';
 
@@ -57,7 +58,10 @@ async function show(call: Call, client: DroverClient, allocation: Allocation): P
   const addresses = addressTable(allocation);
   if (addresses !== '') parts.push(`Allocation Addresses:\n${addresses}`);
   const usage = allocation.ClientStatus === 'running' ? await readUsage(client, allocation.ID) : null;
-  for (const task of tasksOf(allocation)) parts.push(taskSection(call, allocation, task, usage));
+  const isolation = await readIsolation(client, allocation.ID);
+  for (const task of tasksOf(allocation)) {
+    parts.push(taskSection(call, allocation, task, { usage, isolation: isolation[task.Name] ?? null }));
+  }
   if (verbose) parts.push(`${heading(terminal, 'Placement Metrics')}\n${scores(allocation)}`);
   return parts.join('\n\n');
 }
@@ -67,6 +71,18 @@ async function readUsage(client: DroverClient, id: string): Promise<AllocResourc
     return (await client.allocations.stats(id)).value;
   } catch {
     return null; // the node may be unreachable: everything else is still worth showing
+  }
+}
+
+/** The same: a node that does not answer leaves the rest to be shown. */
+async function readIsolation(
+  client: DroverClient,
+  id: string,
+): Promise<{ readonly [task: string]: IsolationReport | null }> {
+  try {
+    return (await client.allocations.isolation(id)).value;
+  } catch {
+    return {};
   }
 }
 
@@ -152,7 +168,12 @@ function taskTable(allocation: Allocation): string {
   return formatTable([['Name', 'State', 'Last Event', 'Time', 'Lifecycle'], ...rows]);
 }
 
-function taskSection(call: Call, allocation: Allocation, task: Task, usage: AllocResourceUsage | null): string {
+interface Asked {
+  readonly usage: AllocResourceUsage | null;
+  readonly isolation: IsolationReport | null;
+}
+
+function taskSection(call: Call, allocation: Allocation, task: Task, { usage, isolation }: Asked): string {
   const { flags, terminal } = call;
   const state = allocation.TaskStates?.[task.Name];
   const used = usage?.Tasks?.[task.Name]?.ResourceUsage ?? null;
@@ -161,6 +182,8 @@ function taskSection(call: Call, allocation: Allocation, task: Task, usage: Allo
     `${heading(terminal, `Task "${task.Name}"${kind} is "${state?.State ?? 'pending'}"`)}\n${resources(allocation, task, used)}`,
   ];
   if (flags.bool('stats') && used !== null) parts.push(detailedUsage(used));
+  const isolated = isolation === null ? '' : taskIsolation(terminal, isolation, flags.bool('verbose'));
+  if (isolated !== '') parts.push(isolated);
   if (state !== undefined) parts.push(history(state), `Recent Events:\n${events(state)}`);
   return parts.join('\n\n');
 }

@@ -7,6 +7,7 @@ import { asking, connectTo } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
 import { formatAgo, formatBytes, formatId, formatTime } from './formats.ts';
 import { formatFlags, printFormatted } from './formatted.ts';
+import { nodeIsolation } from './isolation-view.ts';
 import { resolveNode } from './resolve-id.ts';
 import { formatPairs, formatTable, heading } from './table.ts';
 
@@ -133,6 +134,7 @@ async function show({ flags, terminal }: Call, client: DroverClient, node: Node)
   const section = (title: string, body: string): number => parts.push(`${heading(terminal, title)}\n${body}`);
   if (!short) {
     if (verbose) section('Drivers', driverTable(node));
+    if (verbose) section('Isolation', nodeIsolation(terminal, node));
     section('Node Events', eventTable(node, verbose));
     section('Allocated Resources', allocatedTable(node, allocations));
     section('Allocation Resource Utilization', await utilization(client, node, allocations));

@@ -323,6 +323,7 @@ export class AllocationTable {
     return [...this.#runners.values()].map((runner) => ({
       ...runner.report(),
       AllocatedResources: runner.alloc.AllocatedResources,
+      isolation: runner.tasks.flatMap(({ run }) => (run.phase === 'running' && run.isolation ? [run.isolation] : [])),
     }));
   }
 

@@ -13,10 +13,18 @@ const node = fill(Node, {
   NodeResources: { Cpu: { CpuShares: 2000 }, Memory: { MemoryMB: 1000 }, Disk: { DiskMB: 5000 } },
   ReservedResources: { Cpu: { CpuShares: 100 }, Memory: { MemoryMB: 50 }, Disk: { DiskMB: 0 } },
 });
+const report = {
+  rung: 'process',
+  wanted: 'sandbox',
+  floor: 'none',
+  runtime: 'none',
+  mechanisms: [],
+};
 const allocation = (ClientStatus: string, State: string): KnownAllocation =>
   ({
     ID: ClientStatus,
     ClientStatus,
+    isolation: State === 'running' ? [report] : [],
     TaskStates: { t: { State } },
     AllocatedResources: {
       Shared: { DiskMB: 300 },
@@ -34,6 +42,9 @@ it('counts what runs and what room is left; what ended takes up none', () => {
   expect(figure('allocations.running')).toBe(1);
   expect(figure('allocations.terminal')).toBe(1);
   expect(figure('tasks.dead')).toBe(1);
+  expect(figure('isolation.degraded')).toBe(1);
+  const byRung = gauges.filter(({ name }) => name === 'nomad.client.isolation.tasks');
+  expect(byRung.filter(({ value }) => value > 0)).toMatchObject([{ value: 1, labels: { rung: 'process' } }]);
   expect(figure('host.memory.total')).toBe(9);
   expect(gauges.find((gauge) => gauge.labels['cpu'] === 'cpu0')?.labels).toMatchObject({
     node_id: 'n1',

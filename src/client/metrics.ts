@@ -1,12 +1,18 @@
 /** The figures of a node that dashboards read, under Nomad's names. Pure. */
 import type { Allocation } from '../model/allocation.ts';
 import type { HostStats } from '../model/host-stats.ts';
+import { rungs } from '../model/isolation-ladder.ts';
+import { isolationLosses } from '../model/isolation-losses.ts';
+import type { IsolationReport } from '../model/isolation-report.ts';
 import type { Node } from '../model/node.ts';
 import type { AllocationUpdate } from './server-connection.ts';
 
 /** An allocation this node knows, with what its tasks are doing. */
 export type KnownAllocation = Pick<Allocation, 'ID' | 'AllocatedResources'> &
-  Pick<AllocationUpdate, 'ClientStatus' | 'TaskStates'>;
+  Pick<AllocationUpdate, 'ClientStatus' | 'TaskStates'> & {
+    /** Of each task that runs and whose driver tells it. */
+    readonly isolation: readonly IsolationReport[];
+  };
 
 export interface Gauge {
   readonly name: string;
@@ -27,6 +33,8 @@ export function nodeGauges(node: Node, allocations: readonly KnownAllocation[], 
   return [
     ...gauges(roomFigures(node, allocations)),
     ...gauges(stateFigures(allocations)),
+    ...isolationFigures(allocations).flatMap(({ rung, tasks }) => gauges({ 'isolation.tasks': tasks }, { rung })),
+    ...gauges({ 'isolation.degraded': degraded(allocations) }),
     ...gauges(memoryFigures(host)),
     ...(host.CPU ?? []).flatMap((core) =>
       gauges(
@@ -109,6 +117,21 @@ function stateFigures(allocations: readonly KnownAllocation[]): Figures {
     'tasks.pending': inState('pending'),
     'tasks.running': inState('running'),
   };
+}
+
+/** Running tasks by the rung they were verified to have. */
+function isolationFigures(
+  allocations: readonly KnownAllocation[],
+): readonly { readonly rung: string; readonly tasks: number }[] {
+  const reports = allocations.flatMap(({ isolation }) => isolation);
+  return rungs.map((rung) => ({ rung, tasks: reports.filter((each) => each.rung === rung).length }));
+}
+
+/** Running tasks that miss a line they could have had by their own job. */
+function degraded(allocations: readonly KnownAllocation[]): number {
+  return allocations
+    .flatMap(({ isolation }) => isolation)
+    .filter(({ wanted, mechanisms }) => isolationLosses(wanted, mechanisms).length > 0).length;
 }
 
 function memoryFigures({ Memory: memory }: HostStats): Figures {

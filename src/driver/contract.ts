@@ -8,8 +8,10 @@
  */
 
 import type { IsolationRung } from '../model/isolation-ladder.ts';
+import type { IsolationReport } from '../model/isolation-report.ts';
 
 export type { IsolationRung } from '../model/isolation-ladder.ts';
+export type { IsolationReport } from '../model/isolation-report.ts';
 
 export type FilesystemIsolation = 'none' | 'chroot' | 'image' | 'unveil';
 
@@ -187,24 +189,6 @@ export interface DriverEvent {
   readonly taskId: string;
   readonly message: string;
   readonly annotations: Readonly<Record<string, string>>;
-}
-
-/** What was really given to a task (isolation.md): reported as verified, never as requested. */
-export interface IsolationReport {
-  readonly rung: IsolationRung;
-  readonly wanted: IsolationRung;
-  readonly floor: IsolationRung;
-  /** Lines demanded besides the floor's own; absent: none. */
-  readonly required?: readonly string[];
-  /** Which runtime isolates: `"bwrap 0.8.0"`, `"runc 1.1.5"`, `"none"`. */
-  readonly runtime: string;
-  readonly mechanisms: readonly {
-    readonly name: string;
-    readonly state: 'verified' | 'unavailable' | 'refused' | 'not_asked';
-    readonly evidence: string;
-    /** RFC 3339. */
-    readonly checkedAt: string;
-  }[];
 }
 
 export interface ExecRequest {
