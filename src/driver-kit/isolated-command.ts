@@ -1,6 +1,13 @@
 /** What drivers share whose commands run in the strictest isolation this host can give: their checks, their user, their wish. */
 import { isAbsolute } from 'node:path';
-import type { CommandSpec, DriverInfo, Fingerprint, IsolationRung, IsolationWish, TaskConfig } from '../driver/contract.ts';
+import type {
+  CommandSpec,
+  DriverInfo,
+  Fingerprint,
+  IsolationRung,
+  IsolationWish,
+  TaskConfig,
+} from '../driver/contract.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
 import { rankOf, rungs } from '../isolation/lines.ts';
 import { lookUpUser } from '../isolation/users.ts';
