@@ -71,11 +71,13 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
     config.server === null ? null : await openTables<ServerTables>(serverDirectory, serverTables, log, opened);
   const server = store === null ? null : await openServerHalf(config, store, sink.log, opened);
   const signingKey = store === null ? null : await loadSigningKey(serverDirectory);
+  let current = config;
   const half =
     config.client === null
       ? null
       : await openClientHalf({
           config,
+          current: () => (current = newest(options, current)),
           version,
           connection: server?.connection ?? null,
           address,
@@ -84,7 +86,9 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
         });
   const client = half?.client.api ?? null;
 
-  const reload = reloader(options, sink);
+  const reload = reloader(options, sink, async () => {
+    await client?.drivers.reload();
+  });
   const api = createApi({
     store,
     client,
@@ -140,8 +144,14 @@ async function holdDataDirectory(config: AgentConfig, opened: Opened): Promise<v
   opened.add(() => lock.release());
 }
 
-/** What SIGHUP and the reload route do: the files are read again, and the log level applied. */
-function reloader(options: AgentOptions, sink: LogSink): () => Promise<void> {
+/** As the files are now; as they were, where they cannot be used. */
+function newest({ reload }: AgentOptions, before: AgentConfig): AgentConfig {
+  const { config, problems } = reload();
+  return problems.length > 0 ? before : config;
+}
+
+/** What SIGHUP and the reload route do: the files are read again; the log level and what changed in plugins are applied. */
+function reloader(options: AgentOptions, sink: LogSink, apply: () => Promise<void>): () => Promise<void> {
   const log = sink.log.child('agent');
   return async () => {
     const { config: next, problems } = options.reload();
@@ -149,6 +159,7 @@ function reloader(options: AgentOptions, sink: LogSink): () => Promise<void> {
     if (problems.length > 0) return;
     sink.setLevel(next.logLevel.toLowerCase() as LogLevel);
     log.info('configuration reloaded', { log_level: next.logLevel });
+    await apply();
   };
 }
 

@@ -1,7 +1,9 @@
 /** The explicit list of drivers that are part of this program, and how they are opened with the operator's configuration. */
 import { join } from 'node:path';
 import type { ClientDriver } from '../client/client-driver.ts';
+import type { DriverProgram, DriverPrograms } from '../client/driver-programs.ts';
 import { type DriverPlugin, openDriver } from '../driver-kit/driver-plugin.ts';
+import type { PluginStatus } from '../driver-kit/remote/external-driver.ts';
 import { sweepStarts } from '../driver-kit/sweep.ts';
 import { forgetTrials } from '../driver-kit/trial.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
@@ -16,7 +18,7 @@ import type { Log } from '../lib/log.ts';
 import type { Supervisor } from '../supervise/contract.ts';
 import { createSupervisor } from '../supervise/supervisor.ts';
 import type { AgentConfig } from './config.ts';
-import { openPluginDrivers } from './plugin-drivers.ts';
+import { type DriverListener, openPluginDrivers } from './plugin-drivers.ts';
 
 export const builtInDrivers: readonly DriverPlugin[] = [
   exec,
@@ -27,6 +29,12 @@ export const builtInDrivers: readonly DriverPlugin[] = [
 
 export interface BuiltInDrivers {
   readonly drivers: ReadonlyMap<string, ClientDriver>;
+  /** Names of device plugins that were found and are not used. */
+  readonly devices: readonly string[];
+  /** Of the programs behind external drivers. `config`: the newest configuration. */
+  programs(config: () => AgentConfig): DriverPrograms;
+  /** Hears of drivers that come and go while the agent runs. */
+  follow(listener: DriverListener): void;
   readonly isolation: IsolationHost;
   readonly supervisor: Supervisor;
   /** Ends and removes what was started by an agent that died before it could store it. */
@@ -58,7 +66,7 @@ export async function openBuiltInDrivers(
   for (const plugin of builtInDrivers) {
     if (drivers.has(plugin.pluginName)) continue;
     try {
-      drivers.set(plugin.pluginName, openDriver(plugin, pluginConfig(config, plugin.pluginName), deps));
+      drivers.set(plugin.pluginName, openDriver(plugin, config.plugins[plugin.pluginName]?.config ?? {}, deps));
     } catch (error) {
       await external.close();
       throw new Fault('invalid', messageOf(error), { cause: error });
@@ -66,24 +74,61 @@ export async function openBuiltInDrivers(
   }
   return {
     drivers,
+    devices: external.devices,
+    programs: (current) => ({
+      list: () => programs(external.status(), drivers),
+      reload: async () =>
+        (await external.reload(current())).map(({ fileName, outcome, reason }) => ({
+          File: fileName,
+          Outcome: outcome,
+          Reason: reason,
+        })),
+    }),
+    follow: (listener) => external.follow(listener),
     isolation,
     supervisor,
     async sweep(known) {
       await sweepStarts(deps, known);
     },
     async close() {
-      await Promise.all([...drivers.values()].map(({ engine }) => engine.close()));
+      await Promise.all([external.close(), ...[...drivers.values()].map(({ engine }) => engine.close())]);
       await supervisor.close();
       await releaseTaskMounts(isolation.taskMounts);
     },
   };
 }
 
-/** `plugin "x" { config {} }`, or what the older client options say. */
-function pluginConfig(config: AgentConfig, name: string): unknown {
-  const options = config.client?.options ?? {};
-  const given = config.plugins[name]?.config ?? {};
-  const legacy = options[`driver.${name}.enable`];
-  if (legacy === undefined || Object.hasOwn(given as object, 'enabled')) return given;
-  return { ...(given as object), enabled: legacy === 'true' || legacy === '1' };
+/** Those of plugin_dir, then those of this program. */
+function programs(
+  external: readonly PluginStatus[],
+  drivers: ReadonlyMap<string, ClientDriver>,
+): readonly DriverProgram[] {
+  const names = new Set(external.map(({ driver }) => driver));
+  const own = [...drivers].filter(([name, { engine }]) => isBuiltIn(name) && !names.has(engine.info.name));
+  return [
+    ...external.map(({ fileName, driver, version, program, checksum, pid, problem, tasks }) => ({
+      File: fileName,
+      Driver: driver ?? '',
+      Version: version,
+      Command: program,
+      Checksum: checksum === '' ? '' : `sha256:${checksum}`,
+      Pid: pid,
+      Problem: problem ?? '',
+      Tasks: tasks,
+    })),
+    ...own.map(([name, { engine }]) => ({
+      File: '',
+      Driver: name,
+      Version: engine.info.version,
+      Command: '',
+      Checksum: '',
+      Pid: process.pid,
+      Problem: '',
+      Tasks: 0,
+    })),
+  ];
+}
+
+function isBuiltIn(name: string): boolean {
+  return builtInDrivers.some(({ pluginName }) => pluginName === name);
 }

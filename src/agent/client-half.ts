@@ -28,6 +28,8 @@ export interface ClientHalf {
 
 export interface ClientHalfOptions {
   readonly config: AgentConfig;
+  /** As last read from the files. */
+  readonly current: () => AgentConfig;
   readonly version: string;
   /** The server half of this agent; null: the servers are elsewhere. */
   readonly connection: ServerConnection | null;
@@ -50,8 +52,9 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
     config: clientConfigOf(config, {
       httpAddress: options.address,
       version: options.version,
-      attributes: isolationAttributes(drivers.isolation.probes),
+      attributes: { ...isolationAttributes(drivers.isolation.probes), ...deviceAttributes(drivers.devices) },
     }),
+    plugins: drivers.programs(options.current),
     store,
     drivers: drivers.drivers,
     server: options.connection ?? remote!,
@@ -60,6 +63,7 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
     random: Math.random,
     newId: randomUUID,
   });
+  drivers.follow({ added: client.addDriver, removed: client.removeDriver });
   opened.add(() => client.stop({ endTasks: config.dev }));
   return {
     client,
@@ -67,6 +71,11 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
     isolationSummary: () => isolationSummary(client),
     serverPeer: () => remote?.current() ?? null,
   };
+}
+
+/** `plugin.device.nvidia-gpu`: why a job that asks for a device is not placed here. */
+function deviceAttributes(devices: readonly string[]): Record<string, string> {
+  return Object.fromEntries(devices.map((name) => [`plugin.device.${name}`, 'not supported']));
 }
 
 /** What the client will look for again. An ended start that its driver was not yet told to free is none of them. */

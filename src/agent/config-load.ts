@@ -23,6 +23,8 @@ export interface LoadedConfig {
   readonly diagnostics: readonly Diagnostic[];
   /** Problems without a place; the configuration must not be used while there are any, or any error among the diagnostics. */
   readonly problems: readonly string[];
+  /** What works, but should be written otherwise. */
+  readonly warnings: readonly string[];
 }
 
 export function loadConfig(options: LoadOptions): LoadedConfig {
@@ -55,7 +57,12 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   };
   const resolved = resolveConfig(mergeValues(values, options.flags), context);
   // what a file that cannot be read would have set is not worth another complaint
-  return { config: resolved.config, diagnostics, problems: problems.length > 0 ? problems : resolved.problems };
+  return {
+    config: resolved.config,
+    diagnostics,
+    problems: problems.length > 0 ? problems : resolved.problems,
+    warnings: resolved.warnings,
+  };
 }
 
 /** A directory stands for its .hcl and .json files in the order of their names; what editors leave behind is passed over. */

@@ -2,6 +2,7 @@
 import { hour, minute, second } from '../lib/duration.ts';
 import { demandProblems } from '../model/isolation-floor.ts';
 import type { AgentConfig, ClientConfig, LogLevel, ServerConfig, TlsConfig, TlsVersion } from './config.ts';
+import { applyLegacyOptions, pluginDefaults } from './legacy-options.ts';
 import type { Values } from './settings-decode.ts';
 
 export interface ResolveContext {
@@ -29,7 +30,14 @@ const tlsVersions: readonly string[] = ['tls10', 'tls11', 'tls12', 'tls13'];
 const logLevels: readonly string[] = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR'];
 
 /** Problems are sentences: one per line, all at once. */
-export function resolveConfig(values: Values, context: ResolveContext): { config: AgentConfig; problems: string[] } {
+export function resolveConfig(
+  values: Values,
+  context: ResolveContext,
+): {
+  config: AgentConfig;
+  problems: string[];
+  warnings: readonly string[];
+} {
   const top = reader(values);
   const dataDir = top.string('data_dir', context.defaultDataDir);
   const server = top.block('server');
@@ -61,7 +69,15 @@ export function resolveConfig(values: Values, context: ResolveContext): { config
     leaveOnTerminate: top.bool('leave_on_terminate', false),
     files: context.files,
   };
-  return { config, problems: problemsOf(config) };
+  const legacy = applyLegacyOptions(config.client?.options ?? {}, config.plugins);
+  return {
+    config: { ...config, plugins: legacy.plugins },
+    problems: problemsOf(config),
+    // what -dev stands for is not the operator's spelling
+    warnings: context.dev
+      ? legacy.warnings.filter((each) => !each.includes('driver.raw_exec.enable'))
+      : legacy.warnings,
+  };
 }
 
 function problemsOf(config: AgentConfig): string[] {
@@ -204,8 +220,19 @@ function hostVolumes(volumes: Reader): ClientConfig['hostVolumes'] {
 function pluginConfigs(plugins: Values = {}): AgentConfig['plugins'] {
   return Object.fromEntries(
     Object.keys(plugins).map((name) => {
-      const plugin = plugins[name] as Values;
-      return [name, { args: (plugin['args'] as readonly string[] | undefined) ?? [], config: plugin['config'] ?? {} }];
+      const given = plugins[name] as Values;
+      const plugin = reader(given);
+      return [
+        name,
+        {
+          args: plugin.strings('args'),
+          config: given['config'] ?? {},
+          checksum: plugin.string('checksum', ''),
+          autoMtls: plugin.bool('auto_mtls', false),
+          callTimeout: plugin.number('call_timeout', pluginDefaults.callTimeout),
+          startTimeout: plugin.number('start_timeout', pluginDefaults.startTimeout),
+        },
+      ];
     }),
   );
 }

@@ -20,11 +20,24 @@ export interface AgentConfig {
   readonly api: ApiConfig;
   readonly server: ServerConfig | null;
   readonly client: ClientConfig | null;
-  readonly plugins: { readonly [name: string]: { readonly args: readonly string[]; readonly config: unknown } };
+  /** By the names of their blocks: file names in pluginDir, or drivers of this program. */
+  readonly plugins: { readonly [name: string]: PluginConfig };
   readonly leaveOnInterrupt: boolean;
   readonly leaveOnTerminate: boolean;
   /** The files it was read from, in order. */
   readonly files: readonly string[];
+}
+
+export interface PluginConfig {
+  readonly args: readonly string[];
+  readonly config: unknown;
+  /** `sha256:…` of its program; empty: any. */
+  readonly checksum: string;
+  readonly autoMtls: boolean;
+  /** For what a plugin answers out of its memory. */
+  readonly callTimeout: number;
+  /** For its own start, and for starts of tasks. */
+  readonly startTimeout: number;
 }
 
 export type LogLevel = 'TRACE' | 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';

@@ -3,19 +3,45 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientDriver } from '../client/client-driver.ts';
 import type { DriverDeps } from '../driver-kit/driver-plugin.ts';
-import { type ExternalDriver, externalDriver } from '../driver-kit/remote/external-driver.ts';
-import { findPlugins } from '../driver-kit/remote/plugin-directory.ts';
+import {
+  type ExternalDriver,
+  externalDriver,
+  type PluginProgram,
+  type PluginStatus,
+} from '../driver-kit/remote/external-driver.ts';
+import { type FoundPlugin, findPlugins } from '../driver-kit/remote/plugin-directory.ts';
+import { millisecond } from '../lib/duration.ts';
+import { messageOf } from '../lib/fault.ts';
 import { compareVersions, parseVersion } from '../lib/go-version.ts';
 import type { AgentConfig } from './config.ts';
 
 /** What plugins may need of the agent's environment; never all of it, for it may hold secrets. */
 const passedOn = ['PATH', 'HOME', 'LANG', 'TZ', 'USER', 'XDG_RUNTIME_DIR', 'DOCKER_HOST', 'CONTAINER_HOST'];
-/** The agent does not wait longer for slow plugins: they come later. */
+/** The agent does not wait longer for slow plugins: they come later, under the name they had when they were last up. */
 const openLimitMs = 20_000;
 
+/** What a reload did with one plugin. */
+export interface PluginReload {
+  readonly fileName: string;
+  readonly outcome: 'unchanged' | 'replaced' | 'started' | 'failed' | 'kept';
+  readonly reason: string;
+}
+
+/** Hears of drivers that come and go while the agent runs. */
+export interface DriverListener {
+  added(name: string, driver: ClientDriver): void;
+  removed(name: string): void;
+}
+
 export interface PluginDrivers {
-  /** By the name jobs use. */
+  /** By the name jobs use; as they are now. */
   readonly drivers: ReadonlyMap<string, ClientDriver>;
+  /** Names of device plugins that were found; nothing is done with them. */
+  readonly devices: readonly string[];
+  status(): readonly PluginStatus[];
+  follow(listener: DriverListener): void;
+  /** Looks into plugin_dir again, with the `plugin` blocks of this configuration. */
+  reload(config: AgentConfig): Promise<readonly PluginReload[]>;
   close(): Promise<void>;
 }
 
@@ -26,47 +52,155 @@ export async function openPluginDrivers(
   deps: DriverDeps,
   builtIn: ReadonlySet<string>,
 ): Promise<PluginDrivers> {
-  const log = deps.log.child('plugin');
-  const found = await findPlugins(config.pluginDir, new Set(Object.keys(config.plugins)), log);
-  const env = Object.fromEntries(
-    passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]] as const])),
-  );
-  const opened = found.map(({ name, path }) =>
-    externalDriver({
-      fileName: name,
-      command: [path, ...(config.plugins[name]?.args ?? [])],
-      config: config.plugins[name]?.config ?? {},
-      env,
-      directory: join(stateDirectory, 'plugins', name),
-      log: log.child(name),
-      deps,
-    }),
-  );
-  const limit = new AbortController();
-  await Promise.race([
-    Promise.all(opened.map((each) => each.open())),
-    sleep(openLimitMs, undefined, { signal: limit.signal }).catch(() => {}),
-  ]);
-  limit.abort();
-  const drivers = new Map<string, ClientDriver>();
-  for (const each of opened) {
-    const { name } = each.engine.info;
-    if (!replaces(each, drivers.get(name))) {
-      log.warn('a plugin is not used: there is a newer driver of its name', {
-        driver: name,
-        version: each.engine.info.version,
-      });
-      await each.close();
-      continue;
-    }
-    if (builtIn.has(name)) log.warn('a plugin takes the place of a built-in driver', { driver: name });
-    drivers.set(name, each);
+  const set = new PluginSet(stateDirectory, deps, builtIn);
+  await set.open(config);
+  return set;
+}
+
+class PluginSet implements PluginDrivers {
+  readonly drivers = new Map<string, ClientDriver>();
+  devices: readonly string[] = [];
+  readonly #plugins = new Map<string, ExternalDriver>();
+  #listener: DriverListener | null = null;
+  readonly #stateDirectory: string;
+  readonly #deps: DriverDeps;
+  readonly #builtIn: ReadonlySet<string>;
+
+  constructor(stateDirectory: string, deps: DriverDeps, builtIn: ReadonlySet<string>) {
+    this.#stateDirectory = stateDirectory;
+    this.#deps = { ...deps, log: deps.log.child('plugin') };
+    this.#builtIn = builtIn;
   }
+
+  async open(config: AgentConfig): Promise<void> {
+    for (const found of await this.#find(config)) this.#make(found, config);
+    const limit = new AbortController();
+    await Promise.race([
+      Promise.all([...this.#plugins.values()].map((each) => each.open())),
+      sleep(openLimitMs, undefined, { signal: limit.signal }).catch(() => {}),
+    ]);
+    limit.abort();
+    for (const each of this.#plugins.values()) await this.#enter(each);
+  }
+
+  #find(config: AgentConfig): Promise<FoundPlugin[]> {
+    return findPlugins(config.pluginDir, new Set(Object.keys(config.plugins)), this.#deps.log);
+  }
+
+  #make(found: FoundPlugin, config: AgentConfig): ExternalDriver {
+    const { name } = found;
+    const plugin = externalDriver({
+      ...programOf(found, config),
+      fileName: name,
+      directory: join(this.#stateDirectory, 'plugins', name),
+      log: this.#deps.log.child(name),
+      deps: this.#deps,
+      up: () => this.#named(plugin),
+    });
+    this.#plugins.set(name, plugin);
+    return plugin;
+  }
+
+  follow(listener: DriverListener): void {
+    this.#listener = listener;
+  }
+
+  /** One that came up late says only then what it is called: until now it stood under its file's name. */
+  #named(plugin: ExternalDriver): void {
+    const before = [...this.drivers].find(([, driver]) => driver === plugin)?.[0];
+    const { name } = plugin.engine.info;
+    if (before === undefined || before === name) return;
+    this.drivers.delete(before);
+    this.#listener?.removed(before);
+    if (this.drivers.has(name) || this.#builtIn.has(name)) {
+      this.#deps.log.warn('a plugin that came up late is not used: there is a driver of its name', { driver: name });
+      return;
+    }
+    this.drivers.set(name, plugin);
+    this.#listener?.added(name, plugin);
+  }
+
+  /** Under the name that jobs use; false: there is a newer one of that name, or it is no driver. */
+  async #enter(plugin: ExternalDriver): Promise<boolean> {
+    const { log } = this.#deps;
+    const { name, version } = plugin.engine.info;
+    if (plugin.device !== null) {
+      this.devices = [...this.devices, plugin.device].sort();
+      log.error('a device plugin is not used: devices are not supported by this version', { device: plugin.device });
+      await plugin.close();
+      return false;
+    }
+    if (!replaces(plugin, this.drivers.get(name))) {
+      log.warn('a plugin is not used: there is a newer driver of its name', { driver: name, version });
+      await plugin.close();
+      return false;
+    }
+    if (this.#builtIn.has(name)) log.warn('a plugin takes the place of a built-in driver', { driver: name });
+    this.drivers.set(name, plugin);
+    return true;
+  }
+
+  status(): readonly PluginStatus[] {
+    return [...this.#plugins.values()].map((each) => each.status());
+  }
+
+  async reload(config: AgentConfig): Promise<readonly PluginReload[]> {
+    const found = await this.#find(config);
+    const there = new Set(found.map(({ name }) => name));
+    const gone = [...this.#plugins.keys()].filter((name) => !there.has(name));
+    const rows = await Promise.all(found.map((each) => this.#reloadOne(each, config)));
+    return [
+      ...rows,
+      ...gone.map((fileName): PluginReload => {
+        return { fileName, outcome: 'kept', reason: 'its file or block is gone; it runs until the agent restarts' };
+      }),
+    ];
+  }
+
+  async #reloadOne(found: FoundPlugin, config: AgentConfig): Promise<PluginReload> {
+    const fileName = found.name;
+    try {
+      const known = this.#plugins.get(fileName);
+      if (known !== undefined) return { fileName, outcome: await known.reload(programOf(found, config)), reason: '' };
+      const plugin = this.#make(found, config);
+      await plugin.open();
+      const { name } = plugin.engine.info;
+      if (this.drivers.has(name) || this.#builtIn.has(name)) {
+        await plugin.close();
+        this.#plugins.delete(fileName);
+        const reason = `there is a driver ${name} already; it is replaced when the agent restarts`;
+        return { fileName, outcome: 'failed', reason };
+      }
+      if (!(await this.#enter(plugin))) return { fileName, outcome: 'failed', reason: plugin.problem ?? '' };
+      this.#listener?.added(name, plugin);
+      return plugin.problem === null
+        ? { fileName, outcome: 'started', reason: '' }
+        : { fileName, outcome: 'failed', reason: plugin.problem };
+    } catch (error) {
+      return { fileName, outcome: 'failed', reason: messageOf(error) };
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#plugins.values()].map((each) => each.close()));
+  }
+}
+
+function programOf({ name, path }: FoundPlugin, config: AgentConfig): PluginProgram {
+  const { args, config: options, checksum, autoMtls, callTimeout, startTimeout } = config.plugins[name]!;
   return {
-    drivers,
-    close: async () => {
-      await Promise.all(opened.map((each) => each.close()));
-    },
+    command: [path, ...args],
+    config: options,
+    env: Object.fromEntries(
+      passedOn.flatMap((variable) => {
+        const value = process.env[variable];
+        return value === undefined ? [] : [[variable, value] as const];
+      }),
+    ),
+    checksum,
+    tls: autoMtls,
+    limits: { questionMs: callTimeout / millisecond, startMs: startTimeout / millisecond },
+    handshakeMs: Math.min(60_000, startTimeout / millisecond),
   };
 }
 

@@ -151,7 +151,14 @@ export const agentSettings: Settings = {
   advertise: address,
   server: served(server),
   client: served(client),
-  plugin: labelled({ args: served('strings'), config: served('free') }),
+  plugin: labelled({
+    args: strings,
+    config: served('free'),
+    checksum: string,
+    auto_mtls: bool,
+    call_timeout: duration,
+    start_timeout: duration,
+  }),
   limits: served({
     http_max_conns_per_client: int,
     https_handshake_timeout: later('duration'),

@@ -20,7 +20,8 @@ export const command: Command = {
   drover agent -config=/etc/drover.d
 
 Settings come from defaults, then files in the order given (a directory stands for its .hcl and .json files), then flags.
-SIGINT and SIGTERM stop the agent and leave its tasks running (but for -dev); SIGHUP reads the files again and applies the log level.`,
+SIGINT and SIGTERM stop the agent and leave its tasks running (but for -dev); SIGHUP reads the files again and applies the log level and
+what changed in plugin_dir and plugin blocks.`,
   flags: {
     config: {
       kind: 'strings',
@@ -83,6 +84,7 @@ async function run(call: Call): Promise<number> {
     });
   const loaded = load();
   showDiagnostics(terminal, loaded.diagnostics);
+  for (const warning of loaded.warnings) terminal.error(`Warning: ${warning}`);
   const problems = [...loaded.problems, ...listenHosts(loaded.config).problems];
   for (const problem of problems) terminal.error(`Error: ${problem}`);
   if (hasErrors(loaded.diagnostics) || problems.length > 0) return 1;

@@ -17,6 +17,7 @@ export const command: Command = {
     // where the files leave the data directory open it may still come as a flag
     const loaded = loadConfig({ paths: args, dev: false, flags: {}, defaultDataDir: '/' });
     showDiagnostics(terminal, loaded.diagnostics);
+    for (const warning of loaded.warnings) terminal.error(`Warning: ${warning}`);
     if (loaded.problems.length > 0) {
       const list = loaded.problems.map((problem) => `\t* ${problem}\n`).join('');
       terminal.error(`${loaded.problems.length} error${loaded.problems.length === 1 ? '' : 's'} occurred:\n${list}\n`);

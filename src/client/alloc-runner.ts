@@ -367,6 +367,11 @@ export class AllocationRunner {
     return this.#group.Tasks!.find((task) => task.Name === name)!;
   }
 
+  /** The driver's name. */
+  driverOf(task: string): string {
+    return this.#taskOf(task).Driver;
+  }
+
   #driverOf(name: string): EngineDriver | null {
     return this.#options.drivers.get(this.#taskOf(name).Driver)?.engine ?? null;
   }

@@ -1,7 +1,7 @@
 /** Every allocation this node knows: taken up from the store, begun and ended as the servers say, collected, forgotten. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { IsolationReport } from '../driver/contract.ts';
+import type { DriverEvent, IsolationReport } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Allocation } from '../model/allocation.ts';
@@ -270,28 +270,26 @@ export class AllocationTable {
   }
 
   /** What drivers say about tasks becomes events of the tasks. */
-  async listenToDrivers(signal: AbortSignal): Promise<void> {
-    await Promise.all(
-      [...this.#options.drivers.values()].map(async ({ engine }) => {
-        while (engine.events !== undefined && !signal.aborted) {
-          try {
-            for await (const event of engine.events(signal)) {
-              const [allocId = '', task = ''] = event.taskId.split('/');
-              const runner = this.#runners.get(allocId)?.tasks.find((candidate) => candidate.name === task);
-              if (runner?.taskId === event.taskId)
-                runner.send({ type: 'note', event: driverMessage(event.message, event.annotations) });
-            }
-          } catch (error) {
-            if (!signal.aborted)
-              this.#options.log.warn("a driver's messages were interrupted", {
-                driver: engine.info.name,
-                error: messageOf(error),
-              });
-          }
-          await sleep(5_000, undefined, { signal, ref: false }).catch(() => undefined);
-        }
-      }),
-    );
+  async listenToDriver(name: string, signal: AbortSignal): Promise<void> {
+    const engine = this.#options.drivers.get(name)?.engine;
+    while (engine?.events !== undefined && this.#options.drivers.get(name)?.engine === engine && !signal.aborted) {
+      try {
+        for await (const event of engine.events(signal)) this.#driverSays(name, event);
+      } catch (error) {
+        if (!signal.aborted)
+          this.#options.log.warn("a driver's messages were interrupted", { driver: name, error: messageOf(error) });
+      }
+      await sleep(5_000, undefined, { signal, ref: false }).catch(() => undefined);
+    }
+  }
+
+  /** A driver speaks of its own tasks only. */
+  #driverSays(driver: string, { taskId, message, annotations }: DriverEvent): void {
+    const [allocId = '', task = ''] = taskId.split('/');
+    const alloc = this.#runners.get(allocId);
+    const runner = alloc?.tasks.find((candidate) => candidate.name === task);
+    if (runner?.taskId === taskId && alloc?.driverOf(task) === driver)
+      runner.send({ type: 'note', event: driverMessage(message, annotations) });
   }
 
   /** Known, though perhaps ended and collected. */

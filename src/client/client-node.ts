@@ -4,6 +4,7 @@ import type { FileInfo } from '../model/file-info.ts';
 import type { HostStats } from '../model/host-stats.ts';
 import type { Node } from '../model/node.ts';
 import type { AllocResourceUsage } from '../model/resource-usage.ts';
+import type { DriverPrograms } from './driver-programs.ts';
 import type { KnownAllocation } from './metrics.ts';
 
 /** A piece of a followed file, or a notice about it. */
@@ -27,6 +28,7 @@ export interface LogRequest {
 export interface ClientNode {
   /** The node as last fingerprinted. */
   node(): Node;
+  readonly drivers: DriverPrograms;
   hostStats(signal: AbortSignal): Promise<HostStats>;
   hasAllocation(allocId: string): boolean;
   /** What it runs, and what ended there and is not collected yet. */

@@ -12,11 +12,12 @@ import type { Log } from '../lib/log.ts';
 import type { Node, NodeEvent } from '../model/node.ts';
 import { syncAllocations } from './allocation-sync.ts';
 import { AllocationTable } from './allocation-table.ts';
-import type { ClientDrivers } from './client-driver.ts';
+import type { ClientDriver, ClientDrivers } from './client-driver.ts';
 import type { ClientNode } from './client-node.ts';
 import type { ClientStore, NodeIdentity } from './client-tables.ts';
 import type { ClientConfig } from './config.ts';
-import { allowedDrivers, DriverReports } from './fingerprint/drivers.ts';
+import type { DriverPrograms } from './driver-programs.ts';
+import { allowedDriver, DriverReports } from './fingerprint/drivers.ts';
 import { buildNode, hostFacts } from './fingerprint/node.ts';
 import { HostStatsSampler } from './host-stats.ts';
 import { nodeApi } from './node-api.ts';
@@ -41,13 +42,20 @@ export interface ClientOptions {
   newId(): string;
   /** The agent's environment; default: this process's. */
   readonly hostEnv?: Readonly<Record<string, string | undefined>>;
+  /** The programs behind some of the drivers; default: there are none. */
+  readonly plugins?: DriverPrograms;
 }
 
 export interface Client {
   readonly api: ClientNode;
+  /** A driver that came while the agent runs; one that the operator's lists leave out is not taken up. */
+  addDriver(name: string, driver: ClientDriver): void;
+  removeDriver(name: string): void;
   /** Ends every loop. `endTasks` (dev mode: always): tasks are stopped first and their ends reported. */
   stop(options?: { readonly endTasks?: boolean }): Promise<void>;
 }
+
+const noPlugins: DriverPrograms = { list: () => [], reload: async () => [] };
 
 /** Drivers that take longer to report are added to the node when they do. */
 const firstReportsMs = 5_000;
@@ -61,7 +69,8 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   const life = new AbortController();
   const { signal } = life;
   setMaxListeners(0, signal);
-  const drivers = allowedDrivers(options.drivers, config.options);
+  const allowed = allowedDriver(config.options);
+  const drivers = new Map([...options.drivers].filter(([name]) => allowed(name)));
   const identity = await ownIdentity(store, options.newId);
   const who = { nodeId: identity.ID, secretId: identity.SecretID };
   const facts = await hostFacts(config);
@@ -103,12 +112,22 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     sender.run(signal),
     syncAllocations({ server, who, known: () => table.known(), apply: (changes) => table.apply(changes), log }, signal),
     table.collectLoop(signal),
-    table.listenToDrivers(signal),
+    ...[...drivers.keys()].map((name) => table.listenToDriver(name, signal)),
     table.unreachedLoop(signal),
   ].map((loop) => loop.catch(logged('a loop of the client failed')));
   const stats = new HostStatsSampler(config.allocDir, facts.processor.totalCompute, options.now);
   return {
-    api: nodeApi({ config, table, stats, node: () => node }),
+    api: nodeApi({ config, table, stats, node: () => node, drivers: options.plugins ?? noPlugins }),
+    addDriver(name, driver) {
+      if (!allowed(name)) return;
+      drivers.set(name, driver);
+      reports.add(name, signal);
+      loops.push(table.listenToDriver(name, signal).catch(logged('a loop of the client failed')));
+    },
+    removeDriver(name) {
+      drivers.delete(name);
+      reports.remove(name);
+    },
     async stop({ endTasks = false } = {}) {
       if (endTasks || config.devMode) await table.endAll(config.maxKillTimeoutMs + 5_000);
       if (config.devMode) await table.collect(null).catch(logged('ended allocations could not be collected'));

@@ -7,6 +7,7 @@ import type { AllocationRunner } from './alloc-runner.ts';
 import type { AllocationTable } from './allocation-table.ts';
 import type { ClientNode } from './client-node.ts';
 import type { ClientConfig } from './config.ts';
+import type { DriverPrograms } from './driver-programs.ts';
 import { listFiles, readFilePart, statFile } from './files.ts';
 import { followFile } from './follow.ts';
 import type { HostStatsSampler } from './host-stats.ts';
@@ -18,10 +19,11 @@ export interface NodeApiParts {
   readonly config: ClientConfig;
   readonly table: AllocationTable;
   readonly stats: HostStatsSampler;
+  readonly drivers: DriverPrograms;
   node(): Node;
 }
 
-export function nodeApi({ config, table, stats, node }: NodeApiParts): ClientNode {
+export function nodeApi({ config, table, stats, node, drivers }: NodeApiParts): ClientNode {
   /** The allocation's directory, which need not be there any more. */
   const rootOf = (allocId: string): string => {
     table.runnerOrNull(allocId);
@@ -29,6 +31,7 @@ export function nodeApi({ config, table, stats, node }: NodeApiParts): ClientNod
   };
   return {
     node,
+    drivers,
     hostStats: () => stats.sample(),
     hasAllocation: (allocId) => table.has(allocId),
     allocations: () => table.allocations(),

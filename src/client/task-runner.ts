@@ -39,6 +39,7 @@ export interface TaskRunnerOptions {
 }
 
 const stopTries = 5;
+const longestRecoveryMs = 10_000;
 
 export class TaskRunner {
   readonly name: string;
@@ -219,17 +220,22 @@ export class TaskRunner {
     }
   }
 
-  /** Finds the task of a former life of the agent again; one that waits for the servers does not hold up the others. */
+  /** Finds the task of a former life of the agent again. Where that takes long (its driver is away) it goes on behind. */
   async recover(): Promise<void> {
+    const slow = new AbortController();
+    const limit = sleep(longestRecoveryMs, undefined, { signal: slow.signal, ref: false }).catch(() => undefined);
+    await Promise.race([this.#recover(), limit]);
+    slow.abort();
+  }
+
+  /** One that waits for the servers does not hold up the others. */
+  async #recover(): Promise<void> {
     const run = this.#run;
     if (run.phase === 'held') return void this.#askServers();
     if (run.phase !== 'recovering') return;
-    const engine = this.#options.engine();
     const { signal } = this.#life;
-    if (engine === null) {
-      // it may well run: neither started again nor called dead until somebody can tell
-      return this.#log('error', 'its driver is not on this node', 'a task is left alone until its driver is back');
-    }
+    const engine = await this.#awaitEngine(signal);
+    if (engine === null) return;
     if (run.handle === null) {
       await this.#destroy(run.generation);
       const started = run.state.State === 'running';
@@ -243,14 +249,30 @@ export class TaskRunner {
       } catch (error) {
         if (signal.aborted) return;
         this.#log('warn', error, `a task was not found again (attempt ${attempt})`);
-        if (attempt < 5 && !isFault(error, 'not_found') && !(error instanceof StartRefusal)) {
-          await sleep(Math.min(5_000, 250 * 2 ** (attempt - 1)), undefined, { signal }).catch(() => undefined);
+        // a driver that is not there cannot tell that the task is gone: it may well run
+        const away = isFault(error, 'unavailable');
+        if ((away || attempt < 5) && !isFault(error, 'not_found') && !(error instanceof StartRefusal)) {
+          await sleep(Math.min(5_000, 250 * 2 ** Math.min(5, attempt - 1)), undefined, { signal }).catch(
+            () => undefined,
+          );
+          if (signal.aborted) return;
           continue;
         }
         this.send({ type: 'not-recovered', reason: 'lost', started: true, hold: this.#options.holdWhenLost });
         return void this.#askServers();
       }
     }
+  }
+
+  /** The driver may come later (a slow plugin). Until then its task is neither started again nor called dead. */
+  async #awaitEngine(signal: AbortSignal): Promise<EngineDriver | null> {
+    for (let said = false; !signal.aborted; said = true) {
+      const engine = this.#options.engine();
+      if (engine !== null) return engine;
+      if (!said) this.#log('error', 'its driver is not on this node', 'a task is left alone until its driver is back');
+      await sleep(500, undefined, { signal, ref: false }).catch(() => undefined);
+    }
+    return null;
   }
 
   async #askServers(): Promise<void> {

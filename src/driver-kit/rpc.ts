@@ -17,8 +17,14 @@ import type {
 } from '@grpc/grpc-js';
 import { abortable } from './abortable.ts';
 
-/** Messages may be of any size: grpc-js would refuse more than 4 MB. */
+/** What a plugin serves: messages may be of any size; grpc-js would refuse more than 4 MB. */
 export const channelOptions = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 } as const;
+
+/** What a host takes from a plugin that it does not trust with all of its memory. */
+export const receivingOptions = {
+  'grpc.max_receive_message_length': 64 * 1024 * 1024,
+  'grpc.max_send_message_length': -1,
+} as const;
 
 function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;

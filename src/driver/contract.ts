@@ -65,6 +65,14 @@ export interface NetworkIsolation {
   /** A network namespace to join, e.g. `/var/run/netns/<alloc>`. */
   readonly path: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** What a task's /etc/hosts says of the group. */
+  readonly hosts?: { readonly hostname: string; readonly address: string };
+}
+
+/** `created` false: it was there already. */
+export interface CreatedNetwork {
+  readonly network: NetworkIsolation;
+  readonly created: boolean;
 }
 
 /** Everything a driver is told about the task it starts. */
@@ -228,6 +236,10 @@ export interface DriverInfo {
   readonly networkModes: readonly NetworkIsolationMode[];
   /** False: volumes and mounts are refused for tasks of this driver. */
   readonly mounts: boolean;
+  /** True: the driver keeps its tasks' output itself; nobody collects it. */
+  readonly ownLogs?: boolean;
+  /** True: a task without a user gets one of its own from the client's pool, `nomad-<uid>`. */
+  readonly dynamicUsers?: boolean;
 }
 
 /**
@@ -258,6 +270,13 @@ export interface EngineDriver {
   exec?(taskId: string, request: ExecRequest, signal: AbortSignal): Promise<ExecSession>;
   /** Messages about tasks, for as long as they are listened to. */
   events?(signal: AbortSignal): AsyncIterable<DriverEvent>;
+  /**
+   * Makes the network of a group whose mode is not the host's, in place of the client (an engine that owns the namespace). Idempotent:
+   * `created` false where it is there. `hostname`: `""`, or what the group asks for.
+   */
+  createNetwork?(allocId: string, hostname: string, signal: AbortSignal): Promise<CreatedNetwork>;
+  /** Of a network that is gone: no-op. */
+  destroyNetwork?(allocId: string, network: NetworkIsolation, signal: AbortSignal): Promise<void>;
   /** The isolation a running task was verified to have. */
   isolation?(taskId: string, signal: AbortSignal): Promise<IsolationReport>;
   close(): Promise<void>;

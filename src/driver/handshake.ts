@@ -36,6 +36,16 @@ export function parseHandshake(line: string): Handshake {
   return { network, address, certificate: certificate.length > 50 ? certificate : '' };
 }
 
-export function formatHandshake(socketPath: string, multiplexed: boolean): string {
-  return `${coreVersion}|${protocolVersion}|unix|${socketPath}|grpc|${multiplexed ? '|false' : ''}\n`;
+/** `certificate`: base64 without padding, `""`: no TLS. `multiplexed`: the host asked whether one connection can carry several. */
+export function formatHandshake(socketPath: string, certificate: string, multiplexed: boolean): string {
+  const fields = [
+    coreVersion,
+    protocolVersion,
+    'unix',
+    socketPath,
+    'grpc',
+    certificate,
+    ...(multiplexed ? ['false'] : []),
+  ];
+  return `${fields.join('|')}\n`;
 }

@@ -48,7 +48,10 @@ export function capabilitiesToWire(driver: EngineDriver): MessageInitShape<typeo
     exec: driver.exec !== undefined,
     fsIsolation: filesystems.find(([name]) => name === info.filesystem)?.[1] ?? Fs.NONE,
     networkIsolationModes: info.networkModes.map(networkModeToWire),
+    mustCreateNetwork: driver.createNetwork !== undefined,
     mountConfigs: info.mounts ? Mounts.ANY_MOUNTS : Mounts.NO_MOUNTS,
+    disableLogCollection: info.ownLogs ?? false,
+    dynamicWorkloadUsers: info.dynamicUsers ?? false,
   };
 }
 
@@ -62,6 +65,8 @@ export function infoFromWire(name: string, version: string, wire: DriverCapabili
     filesystem,
     networkModes: modes.length === 0 ? ['host'] : modes,
     mounts: wire?.mountConfigs !== Mounts.NO_MOUNTS,
+    ...(wire?.disableLogCollection === true ? { ownLogs: true } : {}),
+    ...(wire?.dynamicWorkloadUsers === true ? { dynamicUsers: true } : {}),
   };
 }
 
@@ -82,15 +87,35 @@ export function fingerprintToWire(report: Fingerprint): MessageInitShape<typeof 
   };
 }
 
-export function fingerprintFromWire(wire: FingerprintResponse): Fingerprint {
-  const health: Health = healths.find(([, value]) => value === wire.health)?.[0] ?? 'undetected';
-  if (wire.err !== '') return { health: 'unhealthy', description: wire.err, attributes: {} };
+const mostAttributes = 512;
+const longestText = 1024;
+
+/** `problem`: what of it cannot be used and is left out; null: all of it can. */
+export function fingerprintFromWire(wire: FingerprintResponse): {
+  readonly report: Fingerprint;
+  readonly problem: string | null;
+} {
+  const short = (text: string): string => text.slice(0, longestText);
+  if (wire.err !== '')
+    return { report: { health: 'unhealthy', description: short(wire.err), attributes: {} }, problem: null };
+  const known: Health | undefined = healths.find(([, value]) => value === wire.health)?.[0];
+  const texts = Object.entries(wire.attributes).map(([name, value]) => [name, attributeText(value)] as const);
+  const usable = texts
+    .filter(([name, text]) => /^[\x21-\x7e]{1,256}$/.test(name) && text.length <= longestText)
+    .slice(0, mostAttributes);
+  const left = texts.length - usable.length;
   return {
-    health,
-    description: wire.healthDescription || health,
-    attributes: Object.fromEntries(
-      Object.entries(wire.attributes).map(([name, value]) => [name, attributeText(value)]),
-    ),
+    report: {
+      health: known ?? 'unhealthy',
+      description: short(wire.healthDescription) || (known ?? `unknown state ${wire.health}`),
+      attributes: Object.fromEntries(usable),
+    },
+    problem:
+      known === undefined
+        ? `the state of health ${wire.health} is none`
+        : left === 0
+          ? null
+          : `${left} attributes are too many, too long or have no proper name`,
   };
 }
 
@@ -110,9 +135,10 @@ export function exitErrorText(exit: TaskExit): string {
 
 export function exitFromWire({ result, err }: Pick<WaitTaskResponse, 'result' | 'err'>): TaskExit {
   const unknown = /^unknown: (.+)$/.exec(err)?.[1];
+  const signal = result?.signal ?? 0;
   return {
     exitCode: result?.exitCode ?? 0,
-    signal: result?.signal ?? 0,
+    signal: signal >= 0 && signal < 128 ? signal : 0,
     oomKilled: result?.oomKilled ?? false,
     ...(unknown === undefined ? {} : { unknown }),
     ...(err === '' || unknown !== undefined ? {} : { message: err }),
@@ -170,7 +196,10 @@ export function overrideToWire(network: NetworkOverride): {
   return { portMap: { ...network.portMap }, addr: network.ip, autoAdvertise: network.autoAdvertise };
 }
 
-export function overrideFromWire(wire: WireOverride): NetworkOverride {
+/** Null: an address or a port in it is none. */
+export function overrideFromWire(wire: WireOverride): NetworkOverride | null {
+  const ports = Object.values(wire.portMap).every((port) => Number.isInteger(port) && port >= 0 && port <= 65_535);
+  if (!ports || !/^[0-9a-fA-F.:]{0,45}$/.test(wire.addr)) return null;
   return { ip: wire.addr, portMap: wire.portMap, autoAdvertise: wire.autoAdvertise };
 }
 
@@ -224,28 +253,34 @@ export function statsToWire(taskId: string, stats: TaskStats): MessageInitShape<
   };
 }
 
+/** A plugin may send anything: what is no amount counts as nothing. */
+const amount = (value: number | bigint | undefined): number => {
+  const number = Number(value ?? 0);
+  return Number.isFinite(number) && number > 0 ? number : 0;
+};
+
 export function statsFromWire(wire: WireStats): TaskStats {
   const cpu = wire.aggResourceUsage?.cpu;
   const memory = wire.aggResourceUsage?.memory;
   return {
     timestamp: timeFromWire(wire.timestamp),
     cpu: {
-      systemMode: cpu?.systemMode ?? 0,
-      userMode: cpu?.userMode ?? 0,
-      totalTicks: cpu?.totalTicks ?? 0,
-      throttledPeriods: Number(cpu?.throttledPeriods ?? 0n),
-      throttledTime: Number(cpu?.throttledTime ?? 0n),
-      percent: cpu?.percent ?? 0,
+      systemMode: amount(cpu?.systemMode),
+      userMode: amount(cpu?.userMode),
+      totalTicks: amount(cpu?.totalTicks),
+      throttledPeriods: amount(cpu?.throttledPeriods),
+      throttledTime: amount(cpu?.throttledTime),
+      percent: amount(cpu?.percent),
       measured: cpuFields.filter(([, value]) => cpu?.measuredFields.includes(value) === true).map(([name]) => name),
     },
     memory: {
-      rss: Number(memory?.rss ?? 0n),
-      cache: Number(memory?.cache ?? 0n),
-      swap: Number(memory?.swap ?? 0n),
-      usage: Number(memory?.usage ?? 0n),
-      maxUsage: Number(memory?.maxUsage ?? 0n),
-      kernelUsage: Number(memory?.kernelUsage ?? 0n),
-      kernelMaxUsage: Number(memory?.kernelMaxUsage ?? 0n),
+      rss: amount(memory?.rss),
+      cache: amount(memory?.cache),
+      swap: amount(memory?.swap),
+      usage: amount(memory?.usage),
+      maxUsage: amount(memory?.maxUsage),
+      kernelUsage: amount(memory?.kernelUsage),
+      kernelMaxUsage: amount(memory?.kernelMaxUsage),
       measured: memoryFields
         .filter(([, value]) => memory?.measuredFields.includes(value) === true)
         .map(([name]) => name),

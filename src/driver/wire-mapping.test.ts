@@ -164,8 +164,16 @@ test('a handshake is read, or refused with what is wrong', () => {
     address: '/run/plugin3141592',
     certificate: '',
   });
-  expect(parseHandshake(formatHandshake('/run/p', true))).toMatchObject({ address: '/run/p' });
-  expect(parseHandshake('1|2|tcp|127.0.0.1:10000|grpc')).toMatchObject({ network: 'tcp' });
+  const certificate = 'A'.repeat(800);
+  const wanted = { network: 'unix', address: '/run/p', certificate: '' };
+  expect(parseHandshake(formatHandshake('/run/p', '', true))).toEqual(wanted);
+  expect(parseHandshake(formatHandshake('/run/p', certificate, false))).toEqual({ ...wanted, certificate });
+  // five, six and seven fields; a certificate or none; both networks
+  expect(parseHandshake('1|2|tcp|127.0.0.1:10000|grpc')).toMatchObject({ network: 'tcp', address: '127.0.0.1:10000' });
+  expect(parseHandshake('1|2|unix|/run/p|grpc')).toEqual(wanted);
+  expect(parseHandshake('1|2|unix|/run/p|grpc|')).toEqual(wanted);
+  expect(parseHandshake('1|2|unix|/run/p|grpc||true')).toEqual(wanted);
+  expect(parseHandshake(`1|2|unix|/run/p|grpc|${certificate}|true`)).toEqual({ ...wanted, certificate });
   for (const [line, why] of [
     ['hello world', /too few fields/],
     ['2|2|unix|/p|grpc', /core protocol 2/],

@@ -1,8 +1,17 @@
 /** A task's configuration between the driver contract and the plugin protocol. Pure. */
-import { create } from '@bufbuild/protobuf';
-import type { NetworkIsolation, NetworkIsolationMode, TaskConfig, TaskDirectories, TaskMount } from './contract.ts';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import type {
+  CreatedNetwork,
+  NetworkIsolation,
+  NetworkIsolationMode,
+  TaskConfig,
+  TaskDirectories,
+  TaskMount,
+} from './contract.ts';
 import {
   NetworkIsolationSpec_NetworkIsolationMode as Mode,
+  type NetworkIsolationSpec,
+  type NetworkIsolationSpecSchema,
   TaskConfigSchema,
   type TaskConfig as WireTask,
 } from './gen/nomad/driver_pb.ts';
@@ -146,10 +155,26 @@ export function networkModeFromWire(mode: Mode): NetworkIsolationMode {
   return modes.find(([, value]) => value === mode)?.[0] ?? 'host';
 }
 
-function networkToWire(network: NetworkIsolation): { mode: Mode; path: string; labels: Record<string, string> } {
-  return { mode: networkModeToWire(network.mode), path: network.path, labels: { ...network.labels } };
+export function networkToWire(network: NetworkIsolation): MessageInitShape<typeof NetworkIsolationSpecSchema> {
+  const { mode, path, labels, hosts } = network;
+  return {
+    mode: networkModeToWire(mode),
+    path,
+    labels: { ...labels },
+    ...(hosts === undefined ? {} : { hostsConfig: { ...hosts } }),
+  };
 }
 
-function networkFromWire(spec: { mode: Mode; path: string; labels: Record<string, string> }): NetworkIsolation {
-  return { mode: networkModeFromWire(spec.mode), path: spec.path, labels: spec.labels };
+export function networkFromWire(spec: NetworkIsolationSpec): NetworkIsolation {
+  const { hostname = '', address = '' } = spec.hostsConfig ?? {};
+  return {
+    mode: networkModeFromWire(spec.mode),
+    path: spec.path,
+    labels: spec.labels,
+    ...(spec.hostsConfig === undefined ? {} : { hosts: { hostname, address } }),
+  };
+}
+
+export function createdNetworkFromWire(spec: NetworkIsolationSpec, created: boolean): CreatedNetwork {
+  return { network: networkFromWire(spec), created };
 }

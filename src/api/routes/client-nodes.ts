@@ -1,4 +1,4 @@
-import { type NodeRoute, type Route, readMethods } from '../route.ts';
+import { type NodeRoute, type Route, readMethods, writeMethods } from '../route.ts';
 
 const nodeRead = { capability: 'node:read', scope: 'none' } as const;
 const nodeWrite = { capability: 'node:write', scope: 'none' } as const;
@@ -37,4 +37,23 @@ const metadata: NodeRoute = {
   },
 };
 
-export const clientNodeRoutes: readonly Route[] = [stats, collectGarbage, metadata];
+/** Unlike Nomad: which drivers the node has, and the programs behind those of plugin_dir. */
+const drivers: NodeRoute = {
+  kind: 'ask',
+  methods: readMethods,
+  path: '/v1/client/drivers',
+  access: nodeRead,
+  target,
+  onNode: async (_request, client) => ({ value: client.drivers.list() }),
+};
+
+const reloadDrivers: NodeRoute = {
+  kind: 'ask',
+  methods: writeMethods,
+  path: '/v1/client/drivers/reload',
+  access: { capability: 'agent:write', scope: 'none' },
+  target,
+  onNode: async (_request, client) => ({ value: await client.drivers.reload() }),
+};
+
+export const clientNodeRoutes: readonly Route[] = [stats, collectGarbage, metadata, drivers, reloadDrivers];

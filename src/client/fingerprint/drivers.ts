@@ -11,6 +11,7 @@ import { rfc3339 } from '../task-decide.ts';
 
 export class DriverReports {
   readonly #drivers: ClientDrivers;
+  readonly #listening = new Map<string, AbortController>();
   readonly #log: Log;
   readonly #now: () => number;
   readonly #changed: (event: NodeEvent | null) => void;
@@ -27,6 +28,18 @@ export class DriverReports {
     return Object.fromEntries(this.#reports);
   }
 
+  /** Of a driver that came later. */
+  add(name: string, signal: AbortSignal): void {
+    void this.#listen(name, signal);
+  }
+
+  /** Its driver is gone: nothing is told of it any more. */
+  remove(name: string): void {
+    this.#listening.get(name)?.abort();
+    this.#listening.delete(name);
+    if (this.#reports.delete(name)) this.#changed(null);
+  }
+
   /** Resolves when each driver has reported once, or after the limit. */
   async first(limitMs: number, signal: AbortSignal): Promise<void> {
     const done = new AbortController();
@@ -38,8 +51,10 @@ export class DriverReports {
 
   /** Resolves at the first report; goes on listening until the signal fires. */
   #listen(name: string, signal: AbortSignal): Promise<void> {
+    const own = new AbortController();
+    this.#listening.set(name, own);
     return new Promise((resolve) => {
-      void this.#loop(name, signal, resolve).finally(resolve);
+      void this.#loop(name, AbortSignal.any([signal, own.signal]), resolve).finally(resolve);
     });
   }
 
@@ -48,6 +63,7 @@ export class DriverReports {
     for (let failures = 0; !signal.aborted; ) {
       try {
         for await (const report of engine.fingerprint(signal)) {
+          if (signal.aborted) return;
           failures = 0;
           this.#take(name, report);
           reported();
@@ -106,7 +122,7 @@ function driverEvent(name: string, report: DriverInfo): NodeEvent {
 }
 
 /** Nomad's client options `driver.allowlist` and `driver.denylist` (and their older names). */
-export function allowedDrivers(drivers: ClientDrivers, options: Readonly<Record<string, string>>): ClientDrivers {
+export function allowedDriver(options: Readonly<Record<string, string>>): (name: string) => boolean {
   const named = (...keys: string[]): ReadonlySet<string> =>
     new Set(
       keys
@@ -116,5 +132,5 @@ export function allowedDrivers(drivers: ClientDrivers, options: Readonly<Record<
     );
   const allow = named('driver.allowlist', 'driver.whitelist');
   const deny = named('driver.denylist', 'driver.blacklist');
-  return new Map([...drivers].filter(([name]) => (allow.size === 0 || allow.has(name)) && !deny.has(name)));
+  return (name) => (allow.size === 0 || allow.has(name)) && !deny.has(name);
 }

@@ -47,7 +47,8 @@ export function buildNode(
     Datacenter: config.datacenter,
     HTTPAddr: config.httpAddress,
     TLSEnabled: config.tlsEnabled,
-    Attributes: { ...hostAttributes(config, facts), ...config.attributes, ...driverAttributes(drivers) },
+    // a driver's plugin must not pass its host for another
+    Attributes: { ...driverAttributes(drivers), ...hostAttributes(config, facts), ...config.attributes },
     Resources: null,
     Reserved: null,
     NodeResources: nodeResources(config, facts),
@@ -120,7 +121,12 @@ function driverAttributes(drivers: Readonly<Record<string, DriverInfo>>): Record
   const attributes: Record<string, string> = {};
   for (const [name, driver] of Object.entries(drivers)) {
     if (!driver.Detected) continue;
-    for (const [key, value] of Object.entries(driver.Attributes ?? {})) if (value !== '') attributes[key] = value;
+    for (const [key, value] of Object.entries(driver.Attributes ?? {})) {
+      const another = /^driver\.([^.]+)/.exec(key)?.[1];
+      // a driver speaks for itself, not for another of this node
+      if (value === '' || (another !== undefined && another !== name && drivers[another] !== undefined)) continue;
+      attributes[key] = value;
+    }
     attributes[`driver.${name}`] = '1';
   }
   return attributes;

@@ -1,6 +1,6 @@
 /** The first conversation with a plugin's process: who it is, which options it takes, its configuration, what it can do. */
 import { create, type DescMessage, type DescMethodUnary, type MessageShape } from '@bufbuild/protobuf';
-import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client } from '@grpc/grpc-js';
 import { decodeThroughSpec } from '../../driver/config-chain.ts';
 import type { EngineDriver } from '../../driver/contract.ts';
 import * as base from '../../driver/gen/nomad/base_pb.ts';
@@ -10,32 +10,47 @@ import { apiVersion } from '../../driver/handshake.ts';
 import { readSpec, type SpecNode } from '../../driver/spec-tree.ts';
 import { infoFromWire } from '../../driver/wire-driver.ts';
 import { Fault, isFault } from '../../lib/fault.ts';
-import { channelOptions, unary } from '../rpc.ts';
-import { errorFromWire } from '../wire-faults.ts';
+import { hostChannelOptions } from '../plugin-tls.ts';
+import { receivingOptions } from '../rpc.ts';
+import { type CallLimits, PluginCalls } from './plugin-calls.ts';
+import type { PluginFaults } from './plugin-faults.ts';
 import { remoteDriver } from './remote-driver.ts';
 
 export interface OpenPlugin {
   readonly driver: EngineDriver;
   /** What a task's `config {}` is decoded by. */
   readonly taskSpec: SpecNode;
+  /** The same as the plugin sent it, for the servers. */
+  readonly taskSchema: Spec | undefined;
 }
 
 export interface OpenPluginOptions {
   readonly target: string;
+  readonly credentials: ChannelCredentials;
   /** The operator's options as they were written; checked here against the plugin's own specification. */
   readonly config: unknown;
   /** A plugin found again keeps the configuration it has. */
   readonly configured: boolean;
+  readonly limits: CallLimits;
+  readonly faults: PluginFaults;
+  /** Hears which call is waited for. */
+  readonly asking?: (method: string) => void;
 }
 
-const answerMs = 10_000;
-/** A driver may look at its engine first. */
+/** A driver may look at its engine first: no short limit. */
 const configureMs = 300_000;
 
 /** `Fault('unsupported')`: no driver, or of another protocol; `Fault('invalid')`: its specification or the operator's options are wrong. */
 export async function openPlugin(options: OpenPluginOptions, signal: AbortSignal): Promise<OpenPlugin> {
-  const client = new Client(options.target, credentials.createInsecure(), channelOptions);
-  const ask = asking(client, signal);
+  const { limits } = options;
+  const client = new Client(options.target, options.credentials, { ...receivingOptions, ...hostChannelOptions });
+  const calls = new PluginCalls(client, limits, options.faults);
+  const ask: Ask = (method, request, limitMs = limits.questionMs) => {
+    options.asking?.(method.name);
+    return calls.ask(method, request, signal, limitMs).catch((error: unknown) => {
+      throw isFault(error) ? new Fault(error.kind, `${method.name}: ${error.message}`, { cause: error }) : error;
+    });
+  };
   try {
     const info = await ask(base.BasePlugin.method.pluginInfo, create(base.PluginInfoRequestSchema));
     checkInfo(info);
@@ -46,7 +61,7 @@ export async function openPlugin(options: OpenPluginOptions, signal: AbortSignal
         pluginApiVersion: apiVersion,
         nomadConfig: { driver: { ClientMinPort: 14_000, ClientMaxPort: 14_512 } },
       });
-      await ask(base.BasePlugin.method.setConfig, request, configureMs);
+      await ask(base.BasePlugin.method.setConfig, request, Math.min(configureMs, limits.startMs));
     }
     await ask(wire.Driver.method.init, create(wire.InitRequestSchema)).catch((error: unknown) => {
       // plugins older than the call do not know it
@@ -55,8 +70,9 @@ export async function openPlugin(options: OpenPluginOptions, signal: AbortSignal
     const { spec } = await ask(wire.Driver.method.taskConfigSchema, create(wire.TaskConfigSchemaRequestSchema));
     const { capabilities } = await ask(wire.Driver.method.capabilities, create(wire.CapabilitiesRequestSchema));
     return {
-      driver: remoteDriver(client, infoFromWire(info.name, info.pluginVersion, capabilities), capabilities),
+      driver: remoteDriver(calls, infoFromWire(info.name, info.pluginVersion, capabilities), capabilities),
       taskSpec: specified(spec, `the options of tasks of ${info.name}`) ?? { kind: 'object', fields: new Map() },
+      taskSchema: spec,
     };
   } catch (error) {
     client.close();
@@ -70,26 +86,31 @@ type Ask = <I extends DescMessage, O extends DescMessage>(
   limitMs?: number,
 ) => Promise<MessageShape<O>>;
 
-function asking(client: Client, signal: AbortSignal): Ask {
-  return async (method, request, limitMs = answerMs) => {
-    try {
-      return await unary(client, method, request, signal, new Metadata(), new Date(Date.now() + limitMs));
-    } catch (error) {
-      throw errorFromWire(error);
-    }
-  };
+/** What jobs and attributes call a driver by. */
+const properName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
+
+const quoted = (text: string): string => JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text);
+
+/** Found in plugin_dir like a driver, but this version hands out no devices. */
+export class DevicePlugin extends Fault {
+  readonly device: string;
+
+  constructor(name: string) {
+    super('unsupported', `${JSON.stringify(name)} is a device plugin: devices are not supported by this version`);
+    this.device = name;
+  }
 }
 
 function checkInfo(info: base.PluginInfoResponse): void {
   const { type, pluginApiVersions: versions, name, pluginVersion } = info;
-  if (type === base.PluginType.DEVICE)
-    throw new Fault('unsupported', `${JSON.stringify(name)} is a device plugin; devices are not supported`);
+  if (type === base.PluginType.DEVICE) throw new DevicePlugin(name);
   if (type !== base.PluginType.DRIVER) throw new Fault('unsupported', `${JSON.stringify(name)} is no driver plugin`);
   if (name === '') throw new Fault('invalid', 'the plugin has no name');
-  if (!/^v?\d+(\.\d+)*/.test(pluginVersion))
-    throw new Fault('invalid', `the plugin's version ${JSON.stringify(pluginVersion)} is none`);
+  if (!properName.test(name)) throw new Fault('invalid', `the plugin's name ${quoted(name)} is none`);
+  if (!/^v?\d{1,9}(\.\d{1,9})*/.test(pluginVersion) || pluginVersion.length > 128)
+    throw new Fault('invalid', `the plugin's version ${quoted(pluginVersion)} is none`);
   if (!versions.some((version) => version.replace(/^v/, '') === apiVersion.replace(/^v/, ''))) {
-    const said = versions.length === 0 ? 'none' : versions.join(', ');
+    const said = versions.length === 0 ? 'none' : versions.join(', ').slice(0, 200);
     throw new Fault('unsupported', `the plugin speaks the interface versions ${said}, not ${apiVersion}`);
   }
 }

@@ -3,7 +3,7 @@
  * files and counts what it took, as for every other task.
  */
 import { basename, join } from 'node:path';
-import type { TaskConfig } from '../../driver/contract.ts';
+import type { DriverInfo, TaskConfig } from '../../driver/contract.ts';
 import { cgroupName } from '../../isolation/cgroup/task-cgroup.ts';
 import { removeStart } from '../command-task.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
@@ -11,9 +11,10 @@ import type { DriverDeps } from '../driver-plugin.ts';
 const megabyte = 1024 * 1024;
 
 /** Idempotent: one that is there already is kept. The task's configuration with the FIFOs in it. */
-export async function collectOutput(deps: DriverDeps, task: TaskConfig): Promise<TaskConfig> {
+export async function collectOutput(deps: DriverDeps, task: TaskConfig, info: DriverInfo): Promise<TaskConfig> {
   const { log, directories, name } = task;
-  if (log.disabled) return { ...task, log: { ...log, fifos: { stdout: '/dev/null', stderr: '/dev/null' } } };
+  if (log.disabled || info.ownLogs === true)
+    return { ...task, log: { ...log, fifos: { stdout: '/dev/null', stderr: '/dev/null' } } };
   const directory = directoryOf(deps, task.id);
   const fifos = { stdout: join(directory, 'stdout.fifo'), stderr: join(directory, 'stderr.fifo') };
   const found = await deps.supervisor.recover(directory);

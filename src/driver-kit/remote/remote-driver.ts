@@ -6,6 +6,7 @@ import type {
   DriverInfo,
   EngineDriver,
   ExecRequest,
+  NetworkIsolation,
   StartedTask,
   TaskConfig,
   TaskHandleState,
@@ -22,11 +23,13 @@ import {
   statsFromWire,
   statusFromWire,
 } from '../../driver/wire-driver.ts';
-import { taskToWire } from '../../driver/wire-task.ts';
-import { Fault } from '../../lib/fault.ts';
-import { channelOptions, serverStream, unary } from '../rpc.ts';
+import { createdNetworkFromWire, networkToWire, taskToWire } from '../../driver/wire-task.ts';
+import { Fault, isFault } from '../../lib/fault.ts';
+import { hostChannelOptions } from '../plugin-tls.ts';
+import { receivingOptions, unary } from '../rpc.ts';
 import { encodeValue } from '../wire-config.ts';
-import { errorFromWire } from '../wire-faults.ts';
+import { defaultLimits, engineMs, PluginCalls } from './plugin-calls.ts';
+import { PluginFaults } from './plugin-faults.ts';
 import { remoteExec } from './remote-exec.ts';
 
 export interface RemoteOptions {
@@ -38,41 +41,33 @@ export interface RemoteOptions {
 
 /** Connects, configures, asks what the driver can do. */
 export async function openRemoteDriver(options: RemoteOptions, signal: AbortSignal): Promise<EngineDriver> {
-  const client = new Client(options.target, credentials.createInsecure(), channelOptions);
-  const none = new Metadata();
+  const client = new Client(options.target, credentials.createInsecure(), receivingOptions);
+  const calls = new PluginCalls(client, defaultLimits, new PluginFaults());
   try {
-    const info = await unary(client, BasePlugin.method.pluginInfo, create(PluginInfoRequestSchema), signal, none);
+    const info = await calls.ask(BasePlugin.method.pluginInfo, create(PluginInfoRequestSchema), signal);
     const configure = create(SetConfigRequestSchema, {
       msgpackConfig: encodeValue(options.config),
       pluginApiVersion: apiVersion,
     });
-    await unary(client, BasePlugin.method.setConfig, configure, signal, none);
-    const { capabilities } = await unary(
-      client,
-      wire.Driver.method.capabilities,
-      create(wire.CapabilitiesRequestSchema),
-      signal,
-      none,
-    );
-    return remoteDriver(client, infoFromWire(info.name, info.pluginVersion, capabilities), capabilities);
+    await calls.ask(BasePlugin.method.setConfig, configure, signal, null);
+    const { capabilities } = await calls.ask(method.capabilities, create(wire.CapabilitiesRequestSchema), signal);
+    return remoteDriver(calls, infoFromWire(info.name, info.pluginVersion, capabilities), capabilities);
   } catch (error) {
     client.close();
-    throw errorFromWire(error);
+    throw error;
   }
 }
 
 /** Tells the plugin's process to end; its tasks stay. */
-export async function shutDownPlugin(target: string, signal: AbortSignal): Promise<void> {
-  const client = new Client(target, credentials.createInsecure());
+export async function shutDownPlugin(
+  target: string,
+  signal: AbortSignal,
+  channel = credentials.createInsecure(),
+): Promise<void> {
+  const client = new Client(target, channel, hostChannelOptions);
   try {
-    await unary(
-      client,
-      GRPCController.method.shutdown,
-      create(EmptySchema),
-      signal,
-      new Metadata(),
-      new Date(Date.now() + 2000),
-    );
+    const limit = new Date(Date.now() + 2000);
+    await unary(client, GRPCController.method.shutdown, create(EmptySchema), signal, new Metadata(), limit);
   } finally {
     client.close();
   }
@@ -80,118 +75,120 @@ export async function shutDownPlugin(target: string, signal: AbortSignal): Promi
 
 /** The hooks of a connected, configured plugin; closing it closes the connection. */
 export function remoteDriver(
-  client: Client,
+  calls: PluginCalls,
   info: DriverInfo,
   capabilities: wire.DriverCapabilities | undefined,
 ): EngineDriver {
   return {
     info,
-    ...lifecycle(client),
-    ...questions(client),
-    ...(capabilities?.sendSignals === true ? { signal: signalling(client) } : {}),
+    ...lifecycle(calls),
+    ...questions(calls),
+    ...(capabilities?.sendSignals === true ? { signal: signalling(calls) } : {}),
     ...(capabilities?.exec === true
       ? {
           exec: (taskId: string, request: ExecRequest, signal: AbortSignal) =>
-            remoteExec(client, taskId, request, signal),
+            remoteExec(calls, taskId, request, signal),
         }
       : {}),
-    close: async () => client.close(),
+    ...(capabilities?.mustCreateNetwork === true ? networks(calls) : {}),
+    close: async () => calls.client.close(),
   };
 }
 
 const { method } = wire.Driver;
-const none = new Metadata();
-
-/** For calls that have nothing to wait for. Starts, stops and ends take as long as the engine behind the driver does. */
-const soon = (): Date => new Date(Date.now() + 30_000);
-
-/** One unary call; a status is a fault again. */
-const call: typeof unary = async (...args) => {
-  try {
-    return await unary(...args);
-  } catch (error) {
-    throw errorFromWire(error);
-  }
-};
-
-/** A stream that ends quietly when its reader goes. */
-async function* stream<M, T>(
-  messages: AsyncIterable<M>,
-  each: (message: M) => T,
-  signal: AbortSignal,
-): AsyncGenerator<T> {
-  try {
-    for await (const message of messages) yield each(message);
-  } catch (error) {
-    if (!signal.aborted) throw errorFromWire(error);
-  }
-}
 
 type Lifecycle = Pick<EngineDriver, 'start' | 'recover' | 'wait' | 'stop' | 'destroy'>;
 
-function lifecycle(client: Client): Lifecycle {
+function lifecycle(calls: PluginCalls): Lifecycle {
   return {
-    start: (task, signal) => startRemote(client, task, signal),
+    start: (task, signal) => startRemote(calls, task, signal),
     recover: async (task, state, signal) => {
-      await call(
-        client,
-        method.recoverTask,
-        create(wire.RecoverTaskRequestSchema, recovery(task, state)),
-        signal,
-        none,
-      );
+      const request = create(wire.RecoverTaskRequestSchema, recovery(task, state));
+      await calls.ask(method.recoverTask, request, signal, engineMs(calls.limits));
       return { state };
     },
-    wait: async (taskId, signal) =>
-      exitFromWire(await call(client, method.waitTask, create(wire.WaitTaskRequestSchema, { taskId }), signal, none)),
+    wait: async (taskId, signal) => {
+      const answer = await calls.ask(method.waitTask, create(wire.WaitTaskRequestSchema, { taskId }), signal, null);
+      if (answer.result !== undefined || answer.err !== '') return exitFromWire(answer);
+      calls.fault('WaitTask: the answer has no result', true);
+      return { exitCode: 0, signal: 0, oomKilled: false, unknown: 'the plugin told no exit result' };
+    },
     stop: async (taskId, { timeoutMs, killSignal }, signal) => {
       const request = create(wire.StopTaskRequestSchema, { taskId, timeout: duration(timeoutMs), signal: killSignal });
-      await call(client, method.stopTask, request, signal, none);
+      await calls.ask(method.stopTask, request, signal, timeoutMs + engineMs(calls.limits));
     },
     destroy: async (taskId, { force }, signal) => {
-      await call(client, method.destroyTask, create(wire.DestroyTaskRequestSchema, { taskId, force }), signal, none);
+      const request = create(wire.DestroyTaskRequestSchema, { taskId, force });
+      await calls.ask(method.destroyTask, request, signal, engineMs(calls.limits));
     },
   };
 }
 
 type Questions = Pick<EngineDriver, 'fingerprint' | 'inspect'> & Required<Pick<EngineDriver, 'stats' | 'events'>>;
 
-function questions(client: Client): Questions {
+function questions(calls: PluginCalls): Questions {
+  const { questionMs } = calls.limits;
   return {
-    fingerprint: (signal) =>
-      stream(
-        serverStream(client, method.fingerprint, create(wire.FingerprintRequestSchema), signal),
-        fingerprintFromWire,
-        signal,
-      ),
-    inspect: async (taskId, signal) =>
-      statusFromWire(
-        await call(client, method.inspectTask, create(wire.InspectTaskRequestSchema, { taskId }), signal, none, soon()),
-      ),
+    async *fingerprint(signal) {
+      let reports = 0;
+      const request = create(wire.FingerprintRequestSchema);
+      for await (const message of calls.stream(method.fingerprint, request, signal, engineMs(calls.limits))) {
+        reports++;
+        const { report, problem } = fingerprintFromWire(message);
+        if (problem !== null) calls.fault(`Fingerprint: ${problem}`, true);
+        yield report;
+      }
+      if (signal.aborted) return;
+      if (reports === 0) throw calls.wrong('Fingerprint: the stream ended without a report');
+      calls.fault('Fingerprint: the stream ended', false);
+    },
+    inspect: async (taskId, signal) => {
+      const answer = await calls.ask(method.inspectTask, create(wire.InspectTaskRequestSchema, { taskId }), signal);
+      if (answer.task === undefined) calls.fault('InspectTask: the answer has no task', true);
+      return statusFromWire(answer);
+    },
     stats: async (taskId, signal) => {
       const request = create(wire.TaskStatsRequestSchema, { taskId, collectionInterval: duration(1000) });
-      for await (const sample of stream(
-        serverStream(client, method.taskStats, request, signal),
-        ({ stats }) => stats,
-        signal,
-      )) {
-        if (sample !== undefined) return statsFromWire(sample);
+      for await (const { stats } of calls.stream(method.taskStats, request, signal, questionMs)) {
+        if (stats !== undefined) return statsFromWire(stats);
       }
-      throw new Fault('unavailable', 'the plugin gave no sample');
+      signal.throwIfAborted();
+      throw calls.wrong('TaskStats: the stream ended without a sample');
     },
-    events: (signal) =>
-      stream(
-        serverStream(client, method.taskEvents, create(wire.TaskEventsRequestSchema), signal),
-        ({ taskId, message, annotations }) => ({ taskId, message, annotations }),
-        signal,
-      ),
+    async *events(signal) {
+      for await (const event of calls.stream(method.taskEvents, create(wire.TaskEventsRequestSchema), signal, null)) {
+        const { taskId, message, annotations } = event;
+        yield { taskId, message: message.slice(0, longestEvent), annotations };
+      }
+    },
   };
 }
 
-function signalling(client: Client): NonNullable<EngineDriver['signal']> {
+const longestEvent = 4096;
+
+function signalling(calls: PluginCalls): NonNullable<EngineDriver['signal']> {
   return async (taskId, name, signal) => {
-    const request = create(wire.SignalTaskRequestSchema, { taskId, signal: name });
-    await call(client, method.signalTask, request, signal, none, soon());
+    await calls.ask(method.signalTask, create(wire.SignalTaskRequestSchema, { taskId, signal: name }), signal);
+  };
+}
+
+function networks(calls: PluginCalls): Required<Pick<EngineDriver, 'createNetwork' | 'destroyNetwork'>> {
+  return {
+    createNetwork: async (allocId, hostname, signal) => {
+      const request = create(wire.CreateNetworkRequestSchema, { allocId, hostname });
+      const { isolationSpec, created } = await calls.ask(
+        method.createNetwork,
+        request,
+        signal,
+        10 * calls.limits.questionMs,
+      );
+      if (isolationSpec === undefined) throw calls.wrong('CreateNetwork: the answer has no network');
+      return createdNetworkFromWire(isolationSpec, created);
+    },
+    destroyNetwork: async (allocId, network: NetworkIsolation, signal) => {
+      const request = create(wire.DestroyNetworkRequestSchema, { allocId, isolationSpec: networkToWire(network) });
+      await calls.ask(method.destroyNetwork, request, signal, engineMs(calls.limits));
+    },
   };
 }
 
@@ -204,23 +201,49 @@ function configBytes(config: unknown): Uint8Array {
   return config instanceof Uint8Array ? config : encodeValue(config);
 }
 
-async function startRemote(client: Client, task: TaskConfig, signal: AbortSignal): Promise<StartedTask> {
+/** It is stored with every step of the task. */
+const largestState = 1024 * 1024;
+
+async function startRemote(calls: PluginCalls, task: TaskConfig, signal: AbortSignal): Promise<StartedTask> {
   const request = create(wire.StartTaskRequestSchema, { task: taskToWire(task, configBytes(task.config)) });
+  const limit = Date.now() + calls.limits.startMs;
+  let answered = false;
   try {
-    const { handle, networkOverride } = await unary(
-      client,
-      wire.Driver.method.startTask,
-      request,
-      signal,
-      new Metadata(),
-    );
-    if (handle === undefined) throw new Fault('unavailable', 'the plugin answered the start without a task handle');
-    return {
-      state: { version: handle.version, driverState: Buffer.from(handle.driverState).toString('base64') },
-      ...(networkOverride === undefined ? {} : { network: overrideFromWire(networkOverride) }),
-    };
+    const answer = await calls.ask(method.startTask, request, signal, calls.limits.startMs);
+    answered = answer.result === wire.StartTaskResponse_Result.SUCCESS;
+    return startedFromWire(calls, answer);
   } catch (error) {
-    throw errorFromWire(error);
+    // whatever it started cannot be followed: it must not run on
+    if ((answered || Date.now() >= limit) && !signal.aborted) await endUnfollowed(calls, task.id, signal);
+    throw error;
+  }
+}
+
+function startedFromWire(calls: PluginCalls, answer: wire.StartTaskResponse): StartedTask {
+  const { handle, networkOverride, result, driverErrorMsg } = answer;
+  if (result !== wire.StartTaskResponse_Result.SUCCESS)
+    throw new Fault('unavailable', driverErrorMsg || 'the driver could not start the task', {
+      recoverable: result === wire.StartTaskResponse_Result.RETRY,
+    });
+  if (handle === undefined) throw calls.wrong('StartTask: the answer has no task handle');
+  const { length } = handle.driverState;
+  if (length > largestState)
+    throw calls.wrong(`StartTask: the state of the task has ${length} bytes, more than ${largestState}`);
+  const network = networkOverride === undefined ? undefined : overrideFromWire(networkOverride);
+  if (network === null) throw calls.wrong('StartTask: the network has a port or an address that is none');
+  return {
+    state: { version: handle.version, driverState: Buffer.from(handle.driverState).toString('base64') },
+    ...(network === undefined ? {} : { network }),
+  };
+}
+
+async function endUnfollowed(calls: PluginCalls, taskId: string, signal: AbortSignal): Promise<void> {
+  try {
+    const request = create(wire.DestroyTaskRequestSchema, { taskId, force: true });
+    await calls.ask(method.destroyTask, request, signal, engineMs(calls.limits));
+  } catch (error) {
+    if (!isFault(error, 'not_found'))
+      calls.fault('DestroyTask: a task that has no handle could not be ended and may run on', true);
   }
 }
 

@@ -2,6 +2,7 @@
  * Lines of a file as another process appends them. A plugin writes to files, not pipes, so that an agent's death never takes its
  * output away (a broken pipe ends most programs). What was read is cut off from time to time; the writers append.
  */
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 
 const everyMs = 100;
@@ -13,10 +14,10 @@ export interface Tail {
   close(): Promise<void>;
 }
 
-/** `from`: the byte to begin at; the file must be there. */
-export async function tailFile(path: string, from: number, line: (text: string) => void): Promise<Tail> {
-  const file = await open(path, 'r+');
-  let at = from;
+/** From its beginning; made where it is not there. */
+export async function tailFile(path: string, line: (text: string) => void): Promise<Tail> {
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  let at = 0;
   let rest = '';
   let closed = false;
   const buffer = Buffer.alloc(64 * 1024);

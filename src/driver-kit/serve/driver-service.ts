@@ -14,7 +14,7 @@ import {
   statusToWire,
   timeToWire,
 } from '../../driver/wire-driver.ts';
-import { taskFromWire } from '../../driver/wire-task.ts';
+import { networkFromWire, networkToWire, taskFromWire } from '../../driver/wire-task.ts';
 import { Fault } from '../../lib/fault.ts';
 import type { DriverPlugin } from '../driver-plugin.ts';
 import { decodeValue } from '../wire-config.ts';
@@ -80,10 +80,17 @@ function descriptions({ plugin, driver }: Served) {
     capabilities: unaryHandler(async () =>
       create(wire.CapabilitiesResponseSchema, { capabilities: capabilitiesToWire(driver()) }),
     ),
-    createNetwork: unaryHandler(async () => {
-      throw new Fault('unsupported', 'this driver makes no networks');
+    createNetwork: unaryHandler(async ({ allocId, hostname }: wire.CreateNetworkRequest, signal) => {
+      const made = await driver().createNetwork?.(allocId, hostname, signal);
+      if (made === undefined) throw new Fault('unsupported', 'this driver makes no networks');
+      const isolationSpec = networkToWire(made.network);
+      return create(wire.CreateNetworkResponseSchema, { isolationSpec, created: made.created });
     }),
-    destroyNetwork: unaryHandler(async () => create(wire.DestroyNetworkResponseSchema)),
+    destroyNetwork: unaryHandler(async ({ allocId, isolationSpec }: wire.DestroyNetworkRequest, signal) => {
+      // hosts in Go do not tell it without a network
+      if (isolationSpec !== undefined) await driver().destroyNetwork?.(allocId, networkFromWire(isolationSpec), signal);
+      return create(wire.DestroyNetworkResponseSchema);
+    }),
   };
 }
 

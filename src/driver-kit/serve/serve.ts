@@ -15,6 +15,7 @@ import { GRPCBroker, GRPCController, GRPCStdio } from '../../driver/gen/plugin/p
 import { cookie, formatHandshake } from '../../driver/handshake.ts';
 import { Fault } from '../../lib/fault.ts';
 import type { DriverDeps, DriverPlugin } from '../driver-plugin.ts';
+import { connectionCertificate, hostCertificateVariable, pluginCredentials } from '../plugin-tls.ts';
 import { channelOptions, serviceDefinition } from '../rpc.ts';
 import { decodeValue } from '../wire-config.ts';
 import { baseService, controllerService, healthService, openStreams } from './base-service.ts';
@@ -22,6 +23,8 @@ import { driverService } from './driver-service.ts';
 
 export interface Serving {
   readonly socketPath: string;
+  /** For the handshake: base64 of our certificate; empty: the host asked for none. */
+  readonly certificate: string;
   /** Resolves when the host asked for the end. */
   readonly ended: Promise<void>;
   close(): Promise<void>;
@@ -69,19 +72,30 @@ export async function serveOnSocket(
       },
     }),
   );
+  const { certificate, credentials } = asked();
   await new Promise<void>((resolve, reject) => {
-    server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
-      error === null ? resolve() : reject(error),
-    );
+    server.bindAsync(`unix:${socketPath}`, credentials, (error) => (error === null ? resolve() : reject(error)));
   });
   return {
     socketPath,
+    certificate,
     ended,
     close: async () => {
       server.forceShutdown();
       await driver?.close();
       await rm(directory, { recursive: true, force: true });
     },
+  };
+}
+
+/** TLS where the host asks for it, by giving its certificate. */
+function asked(): { readonly certificate: string; readonly credentials: ServerCredentials } {
+  const hostCertificate = process.env[hostCertificateVariable] ?? '';
+  if (hostCertificate === '') return { certificate: '', credentials: ServerCredentials.createInsecure() };
+  const own = connectionCertificate(Date.now());
+  return {
+    certificate: own.der.toString('base64').replace(/=+$/, ''),
+    credentials: pluginCredentials(own, hostCertificate),
   };
 }
 
@@ -99,7 +113,9 @@ export async function servePlugin(plugin: DriverPlugin, deps: DriverDeps | (() =
   process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});
   const serving = await serveOnSocket(plugin, deps);
-  process.stdout.write(formatHandshake(serving.socketPath, (process.env['PLUGIN_MULTIPLEX_GRPC'] ?? '') !== ''));
+  const { socketPath, certificate } = serving;
+  const multiplexed = (process.env['PLUGIN_MULTIPLEX_GRPC'] ?? '') !== '';
+  process.stdout.write(formatHandshake(socketPath, certificate, multiplexed));
   await serving.ended;
   await serving.close();
 }

@@ -17,13 +17,13 @@ beforeAll(async () => {
 
 afterAll(() => host.close());
 
-const launch = (script: string, startTimeoutMs = 5000) =>
+const launch = (script: string, handshakeMs = 5000) =>
   launchPlugin(
     {
       command: ['/bin/sh', '-c', script],
       env: { PATH: '/usr/bin:/bin' },
       directory: join(host.scratch.root, 'plugin'),
-      startTimeoutMs,
+      handshakeMs,
       log: silentLog,
     },
     never,

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { applyLegacyOptions, pluginDefaults } from './legacy-options.ts';
+
+const configs = (options: Record<string, string>, plugins: Record<string, unknown> = {}) => {
+  const blocks = Object.fromEntries(
+    Object.entries(plugins).map(([name, config]) => [name, { ...pluginDefaults, config }]),
+  );
+  const { plugins: result, warnings } = applyLegacyOptions(options, blocks);
+  return { config: Object.fromEntries(Object.entries(result).map(([name, { config }]) => [name, config])), warnings };
+};
+
+describe('driver settings in client options', () => {
+  it.each([
+    ['driver.raw_exec.enable', '1', { raw_exec: { enabled: true } }, 'plugin "raw_exec" { config { enabled = true } }'],
+    ['driver.raw_exec.enable', 'false', { raw_exec: { enabled: false } }, 'enabled = false'],
+    ['docker.endpoint', 'unix:///d.sock', { docker: { endpoint: 'unix:///d.sock' } }, 'endpoint = "unix:///d.sock"'],
+    ['docker.auth.config', '/a', { docker: { auth: { config: '/a' } } }, 'config { auth { config = "/a" } }'],
+    ['docker.auth.helper', 'h', { docker: { auth: { helper: 'h' } } }, 'helper = "h"'],
+    ['docker.tls.cert', '/c', { docker: { tls: { cert: '/c' } } }, 'tls { cert = "/c" }'],
+    ['docker.tls.key', '/k', { docker: { tls: { key: '/k' } } }, 'tls { key = "/k" }'],
+    ['docker.tls.ca', '/ca', { docker: { tls: { ca: '/ca' } } }, 'tls { ca = "/ca" }'],
+    ['docker.cleanup.image', 'false', { docker: { gc: { image: false } } }, 'gc { image = false }'],
+    ['docker.cleanup.image.delay', '5m', { docker: { gc: { image_delay: '5m' } } }, 'image_delay = "5m"'],
+    ['docker.cleanup.container', 'true', { docker: { gc: { container: true } } }, 'container = true'],
+    ['docker.volumes.enabled', 'true', { docker: { volumes: { enabled: true } } }, 'volumes { enabled = true }'],
+    ['docker.volumes.selinuxlabel', 'z', { docker: { volumes: { selinuxlabel: 'z' } } }, 'selinuxlabel = "z"'],
+    ['docker.caps.allowlist', 'chown, kill', { docker: { allow_caps: ['chown', 'kill'] } }, 'allow_caps = ["chown"'],
+    ['docker.caps.whitelist', 'ALL', { docker: { allow_caps: ['ALL'] } }, 'allow_caps = ["ALL"]'],
+    ['docker.privileged.enabled', '1', { docker: { allow_privileged: true } }, 'allow_privileged = true'],
+    ['docker.nvidia_runtime', 'nv', { docker: { nvidia_runtime: 'nv' } }, 'nvidia_runtime = "nv"'],
+  ])('%s is a plugin block, and the warning prints it', (name, value, config, warning) => {
+    const result = configs({ [name]: value });
+    expect(result.config).toEqual(config);
+    expect(result.warnings).toEqual([expect.stringContaining(warning)]);
+  });
+
+  it.each([
+    ['driver.raw_exec.no_cgroups', 'true', 'does not read it'],
+    ['driver.rkt.volumes.enabled', 'true', 'does not read it'],
+    ['driver.lxc.enable', 'true', 'Put its program nomad-driver-lxc into plugin_dir'],
+    ['driver.whitelist', 'exec', 'use "driver.allowlist" = "exec"'],
+    ['driver.blacklist', 'exec', 'use "driver.denylist" = "exec"'],
+    ['docker.no.such', 'x', 'is not known'],
+  ])('%s only warns', (name, value, warning) => {
+    const result = configs({ [name]: value });
+    expect(result.config).toEqual({});
+    expect(result.warnings).toEqual([expect.stringContaining(warning)]);
+  });
+
+  it('yield to what the plugin block says, and add to it', () => {
+    const options = { 'docker.cleanup.image': 'false', 'docker.cleanup.container': 'false', 'docker.endpoint': 'old' };
+    const { config } = configs(options, { docker: { gc: [{ image: true }], endpoint: 'new' }, exec: {} });
+    expect(config).toEqual({ docker: { gc: { image: true, container: false }, endpoint: 'new' }, exec: {} });
+  });
+
+  it('leave lists of drivers and everything else alone', () => {
+    const options = {
+      'driver.allowlist': 'exec',
+      'driver.denylist': 'docker',
+      'env.denylist': 'A',
+      'user.denylist': 'b',
+    };
+    expect(configs(options)).toEqual({ config: {}, warnings: [] });
+  });
+});

@@ -1,0 +1,132 @@
+/**
+ * Driver settings in the older spelling, `client { options { "driver.raw_exec.enable" = "1" } }`: what they mean as `plugin` blocks, and
+ * a warning each that prints the block. A `plugin` block that says something itself wins. Pure.
+ */
+import type { AgentConfig } from './config.ts';
+
+type Plugins = AgentConfig['plugins'];
+type Value = string | boolean | number | readonly string[] | { readonly [key: string]: Value };
+
+interface Legacy {
+  readonly plugin: string;
+  /** Where in the block's `config`: `['gc', 'image']`. */
+  readonly path: readonly string[];
+  readonly read: (text: string) => Value;
+}
+
+const text = (value: string): Value => value;
+const bool = (value: string): Value => /^(1|t|true)$/i.test(value);
+const list = (value: string): Value =>
+  value
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
+
+const docker = (path: string, read = text): Legacy => ({ plugin: 'docker', path: path.split('.'), read });
+
+/** Source: the driver settings that Nomad 0.9 and later still read from client options. */
+const legacyOptions: Readonly<Record<string, Legacy>> = {
+  'docker.endpoint': docker('endpoint'),
+  'docker.auth.config': docker('auth.config'),
+  'docker.auth.helper': docker('auth.helper'),
+  'docker.tls.cert': docker('tls.cert'),
+  'docker.tls.key': docker('tls.key'),
+  'docker.tls.ca': docker('tls.ca'),
+  'docker.cleanup.image': docker('gc.image', bool),
+  'docker.cleanup.image.delay': docker('gc.image_delay'),
+  'docker.cleanup.container': docker('gc.container', bool),
+  'docker.volumes.enabled': docker('volumes.enabled', bool),
+  'docker.volumes.selinuxlabel': docker('volumes.selinuxlabel'),
+  'docker.caps.allowlist': docker('allow_caps', list),
+  'docker.caps.whitelist': docker('allow_caps', list),
+  'docker.privileged.enabled': docker('allow_privileged', bool),
+  'docker.nvidia_runtime': docker('nvidia_runtime'),
+  'driver.raw_exec.enable': { plugin: 'raw_exec', path: ['enabled'], read: bool },
+  'driver.raw_exec.no_cgroups': { plugin: 'raw_exec', path: ['no_cgroups'], read: bool },
+  'driver.rkt.volumes.enabled': { plugin: 'rkt', path: ['volumes_enabled'], read: bool },
+};
+
+/** Older names of options that live on. */
+const renamed: Readonly<Record<string, string>> = {
+  'driver.whitelist': 'driver.allowlist',
+  'driver.blacklist': 'driver.denylist',
+};
+
+export interface LegacyOptions {
+  /** The `plugin` blocks with what the options add. */
+  readonly plugins: Plugins;
+  readonly warnings: readonly string[];
+}
+
+export function applyLegacyOptions(options: Readonly<Record<string, string>>, plugins: Plugins): LegacyOptions {
+  const warnings: string[] = [];
+  const result: Record<string, Plugins[string]> = { ...plugins };
+  for (const [name, value] of Object.entries(options)) {
+    const instead = renamed[name];
+    const legacy = legacyOptions[name];
+    if (instead !== undefined) warnings.push(`client option "${name}" is an older name: use "${instead}" = "${value}"`);
+    else if (name.startsWith('driver.lxc.')) warnings.push(lxc(name));
+    else if (legacy !== undefined) {
+      const { plugin, path, read } = legacy;
+      const meant = nest(path, read(value));
+      const unread = unreadOptions.has(name) ? '; this version does not read it' : '';
+      warnings.push(
+        `client option "${name}" is read as plugin "${plugin}" { config ${hcl(meant)} }: write that${unread}`,
+      );
+      if (unread !== '') continue;
+      const given = result[plugin];
+      result[plugin] = { ...pluginDefaults, ...given, config: under(given?.config, meant) };
+    } else if (/^(docker|driver)\./.test(name) && !kept.has(name))
+      warnings.push(`client option "${name}" is not known: write what it means in a plugin block`);
+  }
+  return { plugins: result, warnings };
+}
+
+/** Gone from the drivers themselves. */
+const unreadOptions: ReadonlySet<string> = new Set(['driver.raw_exec.no_cgroups', 'driver.rkt.volumes.enabled']);
+const kept: ReadonlySet<string> = new Set(['driver.allowlist', 'driver.denylist']);
+
+/** Settings of a plugin block that names only its options. */
+export const pluginDefaults: Omit<Plugins[string], 'config'> = {
+  args: [],
+  checksum: '',
+  autoMtls: false,
+  callTimeout: 30e9,
+  startTimeout: 3_600e9,
+};
+
+function lxc(name: string): string {
+  return (
+    `client option "${name}" is not read: lxc is an external driver. Put its program nomad-driver-lxc into plugin_dir and configure it ` +
+    `with plugin "nomad-driver-lxc" { config { enabled = true } }`
+  );
+}
+
+function nest(path: readonly string[], value: Value): { readonly [key: string]: Value } {
+  const [first = '', ...rest] = path;
+  return { [first]: rest.length === 0 ? value : nest(rest, value) };
+}
+
+/** What the block itself says wins; blocks of one name, which parse as lists, are met as they are. */
+function under(given: unknown, meant: { readonly [key: string]: Value }): unknown {
+  const own = (given ?? {}) as { readonly [key: string]: unknown };
+  const added = Object.entries(meant).map(([key, value]) => {
+    const there = Array.isArray(own[key]) && own[key].length === 1 ? own[key][0] : own[key];
+    if (there === undefined) return [key, value] as const;
+    const both = isTree(there) && isTree(value);
+    return [key, both ? under(there, value as { readonly [key: string]: Value }) : own[key]] as const;
+  });
+  return { ...own, ...Object.fromEntries(added) };
+}
+
+function isTree(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `{ gc { image = true } }` */
+function hcl(value: { readonly [key: string]: Value }): string {
+  const entries = Object.entries(value).map(([key, each]) =>
+    isTree(each) ? `${key} ${hcl(each as { readonly [key: string]: Value })}` : `${key} = ${JSON.stringify(each)}`,
+  );
+  return `{ ${entries.join(' ')} }`;
+}

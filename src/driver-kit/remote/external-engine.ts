@@ -1,0 +1,180 @@
+/** The hooks of an external driver: every one asks for the plugin that runs now; which optional ones there are is what it last said. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DriverEvent, DriverInfo, EngineDriver, Fingerprint } from '../../driver/contract.ts';
+import { isFault } from '../../lib/fault.ts';
+import { AsyncQueue } from '../async-queue.ts';
+import type { External } from './external-driver.ts';
+import { collectOutput, endCollection } from './output-collector.ts';
+
+type Optional = 'signal' | 'exec' | 'createNetwork' | 'destroyNetwork';
+
+export function engineOf(external: External): EngineDriver {
+  const { fileName } = external.options;
+  const unknown: DriverInfo = { name: fileName, version: '0.0.0', filesystem: 'none', networkModes: [], mounts: false };
+  const info = (): DriverInfo => external.last?.driver.info ?? unknown;
+  const hooks = {
+    get info() {
+      return info();
+    },
+    fingerprint: (signal: AbortSignal) => fingerprints(external, signal),
+    ...lifecycle(external, info),
+    inspect: (...given: Parameters<EngineDriver['inspect']>) => asked(external, (now) => now.inspect(...given)),
+    stats: (...given: Parameters<NonNullable<EngineDriver['stats']>>) => asked(external, (now) => now.stats!(...given)),
+    events: (signal: AbortSignal) => events(external, signal),
+    get signal() {
+      return optional(external, 'signal');
+    },
+    get exec() {
+      return optional(external, 'exec');
+    },
+    get createNetwork() {
+      return optional(external, 'createNetwork');
+    },
+    get destroyNetwork() {
+      // one call without the other is no capability
+      return external.last?.driver.createNetwork ? optional(external, 'destroyNetwork', true) : undefined;
+    },
+    close: () => external.close(),
+  };
+  return hooks as EngineDriver;
+}
+
+/** A call of the plugin that runs now; one that is not there any more is found out. */
+async function asked<T>(external: External, call: (driver: EngineDriver) => Promise<T>): Promise<T> {
+  const driver = await external.current();
+  try {
+    return await call(driver);
+  } catch (error) {
+    if (isFault(error, 'unavailable')) external.silent(driver);
+    throw error;
+  }
+}
+
+function optional<N extends Optional>(external: External, name: N, always = false): EngineDriver[N] {
+  const { last } = external;
+  if (!always && (last === null || !last.driver[name as 'signal'])) return undefined;
+  return ((...given: readonly unknown[]) =>
+    asked(external, (now) =>
+      (now[name] as (...args: readonly unknown[]) => Promise<unknown>)(...given),
+    )) as EngineDriver[N];
+}
+
+function lifecycle(
+  external: External,
+  info: () => DriverInfo,
+): Pick<EngineDriver, 'start' | 'recover' | 'wait' | 'stop' | 'destroy'> {
+  const { deps, tasks, starting } = external;
+  return {
+    start: async (task, signal) => {
+      const driver = await external.current();
+      const collected = await collectOutput(deps, task, info());
+      const work = driver.start(collected, signal);
+      starting.add(work);
+      try {
+        const started = await work;
+        tasks.set(task.id, { task: collected, state: started.state });
+        return started;
+      } catch (error) {
+        if (isFault(error, 'unavailable')) external.silent(driver);
+        throw error;
+      } finally {
+        starting.delete(work);
+      }
+    },
+    recover: async (task, state, signal) => {
+      const collected = await collectOutput(deps, task, info());
+      const found = await asked(external, (now) => now.recover(collected, state, signal));
+      tasks.set(task.id, { task: collected, state });
+      return found;
+    },
+    wait: async (...given) => {
+      const exit = await asked(external, (now) => now.wait(...given));
+      // the next plugin need not know of what has ended
+      tasks.delete(given[0]);
+      return exit;
+    },
+    stop: (...given) => asked(external, (now) => now.stop(...given)),
+    destroy: async (...given) => {
+      tasks.delete(given[0]);
+      try {
+        await asked(external, (now) => now.destroy(...given));
+      } finally {
+        await endCollection(deps, given[0]);
+      }
+    },
+  };
+}
+
+/** Goes on over the plugin's deaths, and names what it does wrong: between them the driver is unhealthy, with the reason. */
+async function* fingerprints(external: External, signal: AbortSignal): AsyncGenerator<Fingerprint> {
+  const reports = new AsyncQueue<Fingerprint>();
+  let last: Fingerprint | null = null;
+  const tell = (): void => {
+    if (last !== null) reports.push(external.faults.named(last));
+  };
+  const done = new AbortController();
+  const all = AbortSignal.any([signal, done.signal]);
+  all.addEventListener('abort', () => reports.end(), { once: true });
+  const silence = external.faults.listen(tell);
+  // a fault is forgiven in time
+  const forgiven = setInterval(tell, 30_000);
+  forgiven.unref();
+  void follow(external, all, (report) => {
+    last = report;
+    tell();
+  });
+  try {
+    yield* reports;
+  } finally {
+    done.abort();
+    clearInterval(forgiven);
+    silence();
+  }
+}
+
+/** A plugin that is not up by then is said to be starting. */
+const slowMs = 1_500;
+
+async function follow(external: External, signal: AbortSignal, report: (report: Fingerprint) => void): Promise<void> {
+  const down = (): void =>
+    report({ health: 'unhealthy', description: external.problem ?? 'the plugin does not answer', attributes: {} });
+  for (let quick = 0; !signal.aborted; quick = Math.min(6, quick + 1)) {
+    const began = Date.now();
+    let failed = false;
+    try {
+      const slow = setTimeout(down, slowMs);
+      const driver = await external.current().finally(() => clearTimeout(slow));
+      for await (const each of driver.fingerprint(signal)) report(each);
+    } catch (error) {
+      failed = true;
+      const driver = await external.current().catch(() => null);
+      if (driver !== null && isFault(error, 'unavailable')) external.silent(driver);
+    }
+    if (signal.aborted) return;
+    if (failed || external.problem !== null) down();
+    if (Date.now() - began > 60_000) quick = 0;
+    // a stream that ends at once is not opened again at once for ever
+    await sleep(1_000 * 2 ** quick, undefined, { signal, ref: false }).catch(() => {});
+  }
+}
+
+const mostEvents = 100;
+const perMs = 10_000;
+
+/** Over the plugin's deaths; more than a hundred in ten seconds are left out. */
+async function* events(external: External, signal: AbortSignal): AsyncGenerator<DriverEvent> {
+  let [since, count] = [0, 0];
+  while (!signal.aborted) {
+    try {
+      for await (const event of (await external.current()).events?.(signal) ?? []) {
+        if (Date.now() - since > perMs) [since, count] = [Date.now(), 0];
+        if (++count <= mostEvents) yield event;
+        else if (count === mostEvents + 1)
+          external.faults.add(`TaskEvents: more than ${mostEvents} in ${perMs / 1000} s; the rest are left out`, false);
+      }
+    } catch {
+      // the fingerprint says what is wrong
+    }
+    await sleep(2_000, undefined, { signal, ref: false }).catch(() => {});
+  }
+}

@@ -1,0 +1,3 @@
+module drover.test/go-drivers
+
+go 1.26
