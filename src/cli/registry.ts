@@ -7,7 +7,9 @@ export interface Entry {
   readonly load: () => Promise<{ readonly command: Command }>;
 }
 
-const entry = (summary: string, load: Entry['load']): Entry => ({ summary, load });
+function entry(summary: string, load: Entry['load']): Entry {
+  return { summary, load };
+}
 
 export const commands: { readonly [words: string]: Entry } = {
   agent: entry('Run an agent: a server, a client, or both', () => import('./agent.ts')),

@@ -90,14 +90,13 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     random: options.random,
   });
   const sender = new UpdateSender(server, who, log);
-  const deniedEnv = new Set(config.options['env.denylist']?.split(',').map((name) => name.trim()) ?? defaultDeniedEnv);
   const table = new AllocationTable({
     config,
     store,
     drivers,
     sender,
     hostEnv: options.hostEnv ?? process.env,
-    deniedEnv,
+    deniedEnv: deniedEnvOf(config),
     node: () => node,
     now: options.now,
     random: options.random,
@@ -115,25 +114,46 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     ...[...drivers.keys()].map((name) => table.listenToDriver(name, signal)),
     table.unreachedLoop(signal),
   ].map((loop) => loop.catch(logged('a loop of the client failed')));
+  const listen = (name: string): void => {
+    loops.push(table.listenToDriver(name, signal).catch(logged('a loop of the client failed')));
+  };
   const stats = new HostStatsSampler(config.allocDir, facts.processor.totalCompute, options.now);
   return {
     api: nodeApi({ config, table, stats, node: () => node, drivers: options.plugins ?? noPlugins }),
-    addDriver(name, driver) {
-      if (!allowed(name)) return;
-      drivers.set(name, driver);
-      reports.add(name, signal);
-      loops.push(table.listenToDriver(name, signal).catch(logged('a loop of the client failed')));
-    },
-    removeDriver(name) {
-      drivers.delete(name);
-      reports.remove(name);
-    },
+    ...comingAndGoing(options, drivers, reports, listen, signal),
     async stop({ endTasks = false } = {}) {
       if (endTasks || config.devMode) await table.endAll(config.maxKillTimeoutMs + 5_000);
       if (config.devMode) await table.collect(null).catch(logged('ended allocations could not be collected'));
       await table.detach();
       life.abort();
       await Promise.all(loops);
+    },
+  };
+}
+
+function deniedEnvOf({ options }: ClientConfig): ReadonlySet<string> {
+  return new Set(options['env.denylist']?.split(',').map((name) => name.trim()) ?? defaultDeniedEnv);
+}
+
+/** `listen`: what else has to hear of a driver that came. */
+function comingAndGoing(
+  { config }: ClientOptions,
+  drivers: Map<string, ClientDriver>,
+  reports: DriverReports,
+  listen: (name: string) => void,
+  signal: AbortSignal,
+): Pick<Client, 'addDriver' | 'removeDriver'> {
+  const allowed = allowedDriver(config.options);
+  return {
+    addDriver(name, driver) {
+      if (!allowed(name)) return;
+      drivers.set(name, driver);
+      reports.add(name, signal);
+      listen(name);
+    },
+    removeDriver(name) {
+      drivers.delete(name);
+      reports.remove(name);
     },
   };
 }

@@ -16,7 +16,9 @@ export interface CallLimits {
 export const defaultLimits: CallLimits = { questionMs: 30_000, startMs: 3_600_000 };
 
 /** What has to do with an engine, but not with downloads: recovering, ending, freeing. */
-export const engineMs = ({ questionMs }: CallLimits): number => 4 * questionMs;
+export function engineMs({ questionMs }: CallLimits): number {
+  return 4 * questionMs;
+}
 
 export class PluginCalls {
   readonly client: Client;

@@ -61,14 +61,8 @@ export async function remoteExec(
     });
   }).finally(() => signal.removeEventListener('abort', abort));
   exit.catch(() => {});
-  await send({
-    setup: create(wire.ExecTaskStreamingRequest_SetupSchema, {
-      taskId,
-      command: [...request.command],
-      tty: request.tty,
-    }),
-  });
-  const size = request.size;
+  const { command, tty, size } = request;
+  await send({ setup: create(wire.ExecTaskStreamingRequest_SetupSchema, { taskId, command: [...command], tty }) });
   if (size !== undefined) await send({ ttySize: create(wire.ExecTaskStreamingRequest_TerminalSizeSchema, size) });
   const taken = new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, refusalMs);
