@@ -33,8 +33,9 @@ Exit codes: 0; 1 a file could not be read or parsed, or with -check is not laid 
 };
 
 function formatStdin({ flags, terminal }: Call): number {
-  const source = readFileSync(0, 'utf8');
-  const text = laidOut('<stdin>', source);
+  const bytes = readFileSync(0);
+  const source = bytes.toString('utf8');
+  const text = laidOut('<stdin>', bytes);
   if (!flags.bool('check')) process.stdout.write(text);
   else if (text !== source) terminal.out('<stdin>');
   return flags.bool('check') && text !== source ? 1 : 0;
@@ -45,8 +46,9 @@ function formatFile({ flags, terminal }: Call, path: string): boolean {
   let source: string;
   let text: string;
   try {
-    source = readFileSync(path, 'utf8');
-    text = laidOut(path, source);
+    const bytes = readFileSync(path);
+    source = bytes.toString('utf8');
+    text = laidOut(path, bytes);
   } catch (error) {
     terminal.error(error instanceof CommandError ? error.message : `${path}: ${messageOf(error)}`);
     return false;
@@ -61,11 +63,11 @@ function formatFile({ flags, terminal }: Call, path: string): boolean {
 }
 
 /** A text that is no HCL stays as it is: laying it out would hide the mistake. */
-function laidOut(name: string, source: string): string {
+function laidOut(name: string, source: Uint8Array): string {
   const { diagnostics } = parseNative(source, name);
   const errors = diagnostics.filter((item) => item.severity === 'error');
   if (errors.length > 0) throw new CommandError(errors.map(formatDiagnostic).join('\n'));
-  return format(source);
+  return format(Buffer.from(source).toString('utf8'));
 }
 
 function filesBelow(path: string, recursive: boolean): string[] {

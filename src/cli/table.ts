@@ -1,3 +1,5 @@
+import { displayWidth } from '../lib/display-width.ts';
+
 /** Tables and key/value lists in the layout that scripts of Nomad's users parse: two blanks between columns, `<none>` for a blank cell. */
 import type { Terminal } from './terminal.ts';
 
@@ -38,18 +40,4 @@ function align(rows: readonly (readonly string[])[], gap: string): string {
         .join(gap),
     )
     .join('\n');
-}
-
-/** Colour codes take no room; wide characters two columns. */
-function displayWidth(text: string): number {
-  const plain = text.replace(/\u001b\[[0-9;]*m/g, '');
-  let width = 0;
-  for (const char of plain)
-    width +=
-      /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Extended_Pictographic}/u.test(
-        char,
-      )
-        ? 2
-        : 1;
-  return width;
 }

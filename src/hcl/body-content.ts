@@ -2,7 +2,7 @@ import { type Diagnostic, errorAt } from './diagnostic.ts';
 import { jsonAttributes, jsonContent } from './json-body.ts';
 import type { BodyContent, BodySchema } from './schema.ts';
 import type { SourceRange } from './source.ts';
-import { nearestName } from './suggest.ts';
+import { suggestion } from './suggest.ts';
 import type { Attribute, Block, Body } from './syntax.ts';
 
 /**
@@ -85,12 +85,13 @@ function nativeContent(body: Body, schema: BodySchema): BodyContent {
     const wanted = blockTypes.get(block.type);
     const problem =
       wanted === undefined
-        ? unknownBlock(block, attributeNames, blockTypes.keys())
+        ? unknownBlock(block, attributeNames, blockTypes.keys(), schema)
         : checkLabels(block, wanted.labelNames ?? []);
     if (problem !== undefined) diagnostics.push(problem);
   }
   for (const attribute of body.attributes.values()) {
-    if (!attributeNames.has(attribute.name)) diagnostics.push(unknownAttribute(attribute, attributeNames, blockTypes));
+    if (!attributeNames.has(attribute.name))
+      diagnostics.push(unknownAttribute(attribute, attributeNames, blockTypes, schema));
   }
   // Nearly always all is as the schema wants it, and nothing has to be copied.
   if (diagnostics.length === before) return new WholeContent(body, diagnostics);
@@ -105,10 +106,19 @@ function nativeContent(body: Body, schema: BodySchema): BodyContent {
   };
 }
 
-function unknownBlock(block: Block, attributes: ReadonlySet<string>, types: Iterable<string>): Diagnostic {
-  const known = [...types];
-  const near = nearestName(block.type, known);
-  let hint = near === undefined ? '' : ` Did you mean "${near}"?`;
+/** A name that exactly fits another place is more likely meant than one that nearly fits this. */
+function hintFor(name: string, known: Iterable<string>, schema: BodySchema): string {
+  const elsewhere = schema.elsewhere?.(name);
+  return elsewhere === undefined ? suggestion(name, known) : ` ${elsewhere}`;
+}
+
+function unknownBlock(
+  block: Block,
+  attributes: ReadonlySet<string>,
+  types: Iterable<string>,
+  schema: BodySchema,
+): Diagnostic {
+  let hint = hintFor(block.type, types, schema);
   if (attributes.has(block.type)) hint = ` To set the argument "${block.type}" write "=" before its value.`;
   return errorAt(
     block.typeRange,
@@ -121,9 +131,9 @@ function unknownAttribute(
   attribute: Attribute,
   names: Iterable<string>,
   types: ReadonlyMap<string, unknown>,
+  schema: BodySchema,
 ): Diagnostic {
-  const near = nearestName(attribute.name, names);
-  let hint = near === undefined ? '' : ` Did you mean "${near}"?`;
+  let hint = hintFor(attribute.name, names, schema);
   if (types.has(attribute.name)) hint = ` Did you mean a block? Then leave the "=" away.`;
   return errorAt(
     attribute.nameRange,
@@ -137,7 +147,11 @@ export function checkLabels(block: Block, labelNames: readonly string[]): Diagno
   if (block.labels.length > labelNames.length) {
     const extra = block.labelRanges[labelNames.length] ?? block.headerRange;
     const names =
-      labelNames.length === 0 ? 'no labels' : `only ${labelNames.length} label(s): ${labelNames.join(', ')}`;
+      labelNames.length === 0
+        ? 'no labels'
+        : labelNames.length === 1
+          ? `only one label, the ${labelNames[0]}`
+          : `only ${labelNames.length} labels: ${labelNames.join(', ')}`;
     return errorAt(extra, `Extraneous label for ${block.type}`, `blocks of type "${block.type}" have ${names}`);
   }
   if (block.labels.length === labelNames.length) return undefined;
@@ -145,6 +159,8 @@ export function checkLabels(block: Block, labelNames: readonly string[]): Diagno
   return errorAt(
     block.openBraceRange,
     `Missing ${missing} for ${block.type}`,
-    `blocks of type "${block.type}" need ${labelNames.length} label(s): ${labelNames.join(', ')}`,
+    labelNames.length === 1
+      ? `a block of type "${block.type}" has a ${missing} in quotes before its brace: ${block.type} "${missing}" {`
+      : `blocks of type "${block.type}" need ${labelNames.length} labels: ${labelNames.join(', ')}`,
   );
 }

@@ -25,12 +25,20 @@ export interface SpecialFunction {
 
 export type FunctionTable = ReadonlyMap<string, HclFunction | SpecialFunction>;
 
+export interface MissingAttribute {
+  readonly detail: string;
+  /** Its value failed, and that was reported. */
+  readonly echo?: boolean;
+}
+
 /** Names and functions that an expression may use; a name is looked up here first, then in `parent`. */
 export interface EvalContext {
   readonly variables?: ReadonlyMap<string, Value> | undefined;
   readonly functions?: FunctionTable | undefined;
   /** Gives the value of a name that is nowhere in scope. Without it that is an error. */
   readonly undefinedVariable?: ((variable: VariableExpression) => Evaluation) | undefined;
+  /** What to say of an attribute that a name in scope lacks, when something better is known than that it lacks it. */
+  readonly missing?: ((name: string, attribute: string) => MissingAttribute | undefined) | undefined;
   readonly parent?: EvalContext | undefined;
   /** What all evaluations in this context together may cost; by default each has its own. */
   readonly budget?: Budget | undefined;

@@ -93,7 +93,9 @@ export function mismatch(from: Type, to: Type): string {
     const fits = to.kind === 'map' ? from.kind === 'object' : from.kind === 'tuple';
     if (fits) return 'all elements must have one type';
   }
-  return `a ${typeName(to)} is required, and this is a ${typeName(from)}`;
+  const bracketed = (to.kind === 'list' || to.kind === 'set') && canConvert(from, to.element, true);
+  const hint = bracketed ? '; write it in brackets: [ ]' : '';
+  return `a ${typeName(to)} is required, and this is a ${typeName(from)}${hint}`;
 }
 
 /** How good a common type is: the one that all the others can become comes first. */

@@ -1,4 +1,5 @@
-import { countGraphemes } from './graphemes.ts';
+import { displayWidth } from '../lib/display-width.ts';
+import { splitGraphemes } from './graphemes.ts';
 import type { SourceRange } from './source.ts';
 
 /** One problem of a text: `summary` names it, `detail` says what was expected or what to do. */
@@ -8,10 +9,31 @@ export interface Diagnostic {
   readonly detail: string;
   /** Absent when the problem has no place in a file. */
   readonly subject?: SourceRange | undefined;
+  /** Where to look when there is no subject, for people: the declaration of what has no value. */
+  readonly about?: SourceRange | undefined;
+  /** Only follows from another problem: counted where the reference counts it, left out where people read. */
+  readonly echo?: true;
 }
 
 export function errorAt(subject: SourceRange | undefined, summary: string, detail: string): Diagnostic {
   return { severity: 'error', summary, detail, subject };
+}
+
+export const echoAt = (subject: SourceRange | undefined, summary: string, detail: string): Diagnostic => ({
+  ...errorAt(subject, summary, detail),
+  echo: true,
+});
+
+/** Those that say something new: no echoes, and of several at one place the first. */
+export function tellingDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const places = new Set<string>();
+  const telling = diagnostics.filter((item) => {
+    if (item.echo === true) return false;
+    if (item.subject === undefined) return true;
+    const place = `${item.severity} ${item.subject.filename}:${item.subject.startByte}`;
+    return !places.has(place) && places.add(place);
+  });
+  return telling.length > 0 ? telling : [...diagnostics];
 }
 
 export const hasErrors = (diagnostics: readonly Diagnostic[]): boolean =>
@@ -25,21 +47,32 @@ export function formatDiagnostic(diagnostic: Diagnostic): string {
 
 const maxShown = 160;
 
+/** Control characters as pictures: they move no cursor and colour nothing. */
+const visible = (text: string): string =>
+  text.replace(/[\0-\x08\x0a-\x1f\x7f-\x9f]/g, (char) => {
+    const code = char.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? '\u2421' : '\ufffd';
+  });
+
 /** The problem with its source line and a caret under the place; several lines, no line end at the last. */
 export function renderDiagnostic(diagnostic: Diagnostic): string {
-  const head = `${diagnostic.severity === 'error' ? 'Error' : 'Warning'}: ${diagnostic.summary}`;
-  const range = diagnostic.subject;
-  if (range === undefined) return `${head}\n  ${diagnostic.detail}`;
-  const lines = [head, `  on ${range.filename} line ${range.startLine}, column ${range.startColumn}:`];
+  const head = `${diagnostic.severity === 'error' ? 'Error' : 'Warning'}: ${visible(diagnostic.summary)}`;
+  const range = diagnostic.subject ?? diagnostic.about;
+  const detail = `  ${diagnostic.detail.split('\n').map(visible).join('\n  ')}`;
+  if (range === undefined) return `${head}\n${detail}`;
+  const lines = [head, `  on ${visible(range.filename)} line ${range.startLine}, column ${range.startColumn}:`];
   const source = range.file.line(range.startLine);
   if (source.length <= maxShown) {
-    const width = range.endLine === range.startLine ? range.endColumn - range.startColumn : 1;
-    const room = Math.max(1, countGraphemes(source) - range.startColumn + 1);
+    const characters = splitGraphemes(source).map(visible);
+    const end = range.endLine === range.startLine ? range.endColumn : range.startColumn + 1;
+    const marked = characters.slice(range.startColumn - 1, Math.max(end, range.startColumn + 1) - 1).join('');
+    const before = characters
+      .slice(0, range.startColumn - 1)
+      .map((char) => (char === '\t' ? char : ' '.repeat(displayWidth(char))));
     const number = `${range.startLine}`;
-    const indent = source.slice(0, range.startColumn - 1).replace(/[^\t]/g, ' ');
-    lines.push(`  ${number} | ${source}`);
-    lines.push(`  ${' '.repeat(number.length)} | ${indent}${'^'.repeat(Math.min(Math.max(width, 1), room))}`);
+    lines.push(`  ${number} | ${characters.join('')}`);
+    lines.push(`  ${' '.repeat(number.length)} | ${before.join('')}${'^'.repeat(Math.max(1, displayWidth(marked)))}`);
   }
-  lines.push(`  ${diagnostic.detail}`);
+  lines.push(detail);
   return lines.join('\n');
 }

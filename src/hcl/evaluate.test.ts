@@ -37,6 +37,18 @@ describe('evaluate', () => {
     ]);
   });
 
+  it('knows what both arms have in common when the condition failed', () => {
+    const summaries = (text: string): string[] => run(text).problems.map((item) => item.replace(/^\S+ /, ''));
+    expect(summaries('[for x in (nope ? null : null) : x]')).toEqual([
+      'Variables not allowed',
+      'Iteration over null value',
+    ]);
+    expect(summaries('"x${nope ? convert(["a"], list(string)) : convert(["b"], list(string))}"')).toEqual([
+      'Variables not allowed',
+      'Invalid template interpolation value',
+    ]);
+  });
+
   it.each([
     ['concat(distinct([null]), convert([{ a = 1 }], list(object({ a = number }))))', '[null,{"a":1}]'],
     ['merge(null, [])', '{}'],

@@ -24,8 +24,22 @@ import type {
   VariableExpression,
 } from './syntax.ts';
 import { indexOf, step } from './traverse.ts';
-import { boolType, dynamicType, stringType, type Type, typeName } from './type.ts';
-import { asString, dynamicUnknown, objectValue, stringValue, tupleValue, unknownValue, type Value } from './value.ts';
+import { boolType, dynamicType, stringType, type Type, typeName, typesEqual } from './type.ts';
+import {
+  asEntries,
+  asItems,
+  asString,
+  dynamicUnknown,
+  listValue,
+  nullValue,
+  objectValue,
+  setValue,
+  stringValue,
+  tupleValue,
+  unknownValue,
+  type Value,
+  valuesEqual,
+} from './value.ts';
 
 const noProblems: readonly Diagnostic[] = [];
 
@@ -140,7 +154,10 @@ class TreeEvaluator implements Evaluator {
       if (at.variables === undefined) continue;
       names = true;
       const value = at.variables.get(expr.name);
-      if (value !== undefined) return this.#steps(value, expr.steps);
+      if (value === undefined) continue;
+      const [first] = expr.steps;
+      if (first?.kind === 'attribute' && lacks(value, first.name)) return this.#lacking(expr, first, context, value);
+      return this.#steps(value, expr.steps);
     }
     if (handler !== undefined) {
       const { value, diagnostics } = handler(expr);
@@ -153,6 +170,23 @@ class TreeEvaluator implements Evaluator {
       this.problem(expr.nameRange, 'Unknown variable', `there is no variable ${JSON.stringify(expr.name)}.${hint}`);
     }
     return dynamicUnknown;
+  }
+
+  /** A variable or local that is not there: said with what the owner of the names knows. */
+  #lacking(
+    expr: VariableExpression,
+    first: TraversalStep & { kind: 'attribute' },
+    context: EvalContext,
+    value: Value,
+  ): Value {
+    for (let at: EvalContext | undefined = context; at !== undefined; at = at.parent) {
+      const known = at.missing?.(expr.name, first.name);
+      if (known === undefined) continue;
+      const problem = errorAt(first.range, 'Unsupported attribute', known.detail);
+      this.diagnostics.push(known.echo === true ? { ...problem, echo: true } : problem);
+      return dynamicUnknown;
+    }
+    return this.#steps(value, expr.steps);
   }
 
   /** Long sums are deep to the left: their operands are taken one after the other, without recursion. */
@@ -234,7 +268,7 @@ class TreeEvaluator implements Evaluator {
       this.problem(expr.condition.range, 'Null condition', 'the condition is null, and must be true or false');
       return unknownValue(type);
     }
-    if (condition.state === 'unknown') return unknownValue(type);
+    if (condition.state === 'unknown') return undecided(whenTrue.value, whenFalse.value, type);
     const decided = convert(condition, boolType);
     if (decided.error !== undefined) {
       this.problem(expr.condition.range, 'Incorrect condition type', 'the condition must be true or false');
@@ -301,12 +335,29 @@ function* namesInScope(context: EvalContext): Iterable<string> {
   for (let at: EvalContext | undefined = context; at !== undefined; at = at.parent) yield* at.variables?.keys() ?? [];
 }
 
+const lacks = (value: Value, name: string): boolean =>
+  value.state === 'known' && value.type.kind === 'object' && !value.type.attributes.has(name);
+
 /** The type of a conditional; nothing when its arms have none in common. */
 function commonType(whenTrue: Value, whenFalse: Value): Type | undefined {
   if (isBareNull(whenTrue)) return whenFalse.type;
   if (isBareNull(whenFalse)) return whenTrue.type;
   if (whenTrue.type.kind === 'dynamic' || whenFalse.type.kind === 'dynamic') return dynamicType;
   return unifyTypes([whenTrue.type, whenFalse.type]);
+}
+
+/** What is known of a conditional whose condition is not: both arms are null, one number, or lists of one length. */
+function undecided(a: Value, b: Value, type: Type): Value {
+  if (a.state === 'null' && b.state === 'null') return nullValue(type);
+  if (a.state !== 'known' || b.state !== 'known' || !typesEqual(a.type, b.type)) return unknownValue(type);
+  if (type.kind === 'number') return valuesEqual(a, b) ? a : unknownValue(type);
+  if (type.kind !== 'list' && type.kind !== 'set' && type.kind !== 'map') return unknownValue(type);
+  const length = type.kind === 'map' ? asEntries(a).size : asItems(a).length;
+  if (length !== (type.kind === 'map' ? asEntries(b).size : asItems(b).length)) return unknownValue(type);
+  if (length === 0) return a;
+  const items = Array.from({ length }, () => unknownValue(type.element));
+  if (type.kind === 'list') return listValue(items, type.element);
+  return type.kind === 'set' && length === 1 ? setValue(items, type.element) : unknownValue(type);
 }
 
 const isBareNull = (value: Value): boolean => value.state === 'null' && value.type.kind === 'dynamic';

@@ -5,11 +5,20 @@ export {
   type EvalContext,
   type Evaluation,
   type FunctionTable,
+  type MissingAttribute,
   type SpecialFunction,
 } from './context.ts';
 export { canConvert, unifyTypes } from './conversion-rules.ts';
 export { type Conversion, convert } from './convert.ts';
-export { type Diagnostic, errorAt, formatDiagnostic, hasErrors, renderDiagnostic } from './diagnostic.ts';
+export {
+  type Diagnostic,
+  echoAt,
+  errorAt,
+  formatDiagnostic,
+  hasErrors,
+  renderDiagnostic,
+  tellingDiagnostics,
+} from './diagnostic.ts';
 export { type DynamicOptions, expandDynamic, expandedContent, scopeBody } from './dynamic.ts';
 export { evaluate } from './evaluate.ts';
 export { format } from './format.ts';

@@ -1,4 +1,4 @@
-import { type Diagnostic, errorAt } from './diagnostic.ts';
+import { type Diagnostic, echoAt, errorAt } from './diagnostic.ts';
 import { Tok, type TokenList } from './tokens.ts';
 
 const bitwiseHint = new Map<number, string>([
@@ -22,8 +22,10 @@ const maxFound = 1000;
 export function checkTokens(tokens: TokenList): Diagnostic[] {
   const found: Diagnostic[] = [];
   const seen = new Map<number, number>();
+  let runsOn = false;
   for (let i = 0; i < tokens.count; i++) {
     const kind = tokens.kinds[i]!;
+    if (kind === Tok.OpenQuote) runsOn = false;
     if (kind < Tok.BitwiseAnd) continue;
     const group = bitwiseHint.has(kind) ? Tok.BitwiseAnd : kind;
     const before = seen.get(group) ?? 0;
@@ -32,7 +34,11 @@ export function checkTokens(tokens: TokenList): Diagnostic[] {
     if (before >= (atMost.get(group) ?? Number.POSITIVE_INFINITY)) continue;
     // Quotes come in pairs: of a pair only the opening one is reported.
     if ((kind === Tok.Backtick || kind === Tok.Apostrophe) && (before % 2 !== 0 || before > 2)) continue;
-    found.push(describe(tokens, i, kind));
+    const problem = describe(tokens, i, kind);
+    // A quote that is not closed swallows line after line: the first says it all.
+    const again = kind === Tok.QuotedNewline && runsOn;
+    found.push(again ? echoAt(problem.subject, problem.summary, problem.detail) : problem);
+    runsOn = kind === Tok.QuotedNewline || runsOn;
   }
   return found;
 }
@@ -67,12 +73,28 @@ function describe(tokens: TokenList, i: number, kind: number): Diagnostic {
         'a quoted string ends on its line; write \\n for a line end, or use a heredoc: <<EOT',
       );
     default: {
-      const text = tokens.text(i);
-      const curly = text === '“' || text === '”';
-      const detail = curly
-        ? 'curly quotes enclose nothing; use straight double quotes'
-        : 'this character has no meaning in the language';
-      return errorAt(range, 'Invalid character', detail);
+      return errorAt(range, 'Invalid character', meaningless(tokens, i));
     }
   }
+}
+
+const named = new Map([
+  ['\u00a0', 'this is a no-break space, which separates nothing; write a plain space'],
+  ['\u200b', 'here is a zero-width space, which is not seen but counts; take it out'],
+  ['\ufeff', 'here is a byte order mark, which may only stand at the start of the file; take it out'],
+  ['\r', 'a carriage return alone ends no line; save the file with line feeds'],
+  ['\0', 'here is a NUL byte: this is no text in UTF-8'],
+  ['“', 'curly quotes enclose nothing; use straight double quotes'],
+  ['”', 'curly quotes enclose nothing; use straight double quotes'],
+]);
+
+function meaningless(tokens: TokenList, i: number): string {
+  const text = tokens.text(i);
+  const next = tokens.buffer.bytes[tokens.ends[i]!];
+  if (text === '$' && next === 0x7b) return 'an interpolation stands inside of quotes: "${…}"';
+  const known = named.get(text) ?? named.get(text[0]!);
+  if (known !== undefined) return known;
+  const code = text.codePointAt(0)!;
+  const shown = code < 0x21 || code === 0x7f ? '' : ` "${String.fromCodePoint(code)}"`;
+  return `the character${shown} (U+${code.toString(16).toUpperCase().padStart(4, '0')}) has no meaning in the language`;
 }

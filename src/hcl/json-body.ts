@@ -77,7 +77,9 @@ export function jsonContent(body: Body, schema: BodySchema): BodyContent {
     } else if (labelNames !== undefined) {
       new BlockReader(property, body.scope, blocks, diagnostics).read(property.value, labelNames, [], []);
     } else if (name !== '//') {
-      const hint = suggestion(name, [...attributeNames, ...blockTypes.keys()]);
+      const elsewhere = schema.elsewhere?.(name);
+      const hint =
+        elsewhere === undefined ? suggestion(name, [...attributeNames, ...blockTypes.keys()]) : ` ${elsewhere}`;
       diagnostics.push(
         errorAt(
           property.nameRange,

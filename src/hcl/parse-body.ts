@@ -54,8 +54,27 @@ function refuseItem(core: ParserCore, token: number, kind: number, start: Source
   if (kind === Tok.OpenQuote)
     core.problem(core.range(token), 'Invalid argument name', 'the name of an argument has no quotes');
   else if (kind === Tok.End) {
-    core.problem(start, 'Unclosed configuration block', unclosed);
-  } else core.problem(core.range(token), itemSummary, 'the name of an argument or a block must start here');
+    core.problem(start, 'Unclosed configuration block', unclosed + misplaced(core));
+  } else if (kind === Tok.CloseBrace)
+    core.problem(core.range(token), itemSummary, `this "}" closes nothing.${misplaced(core)}`);
+  else core.problem(core.range(token), itemSummary, 'the name of an argument or a block must start here');
+}
+
+/** Remembers the first brace that closes, by its indentation, another block than it does. */
+function noteBrace(core: ParserCore, name: number, close: number): void {
+  const { lines, columns, kinds } = core.tokens;
+  if (core.misplacedBrace !== undefined || kinds[close] !== Tok.CloseBrace || lines[name] === lines[close]) return;
+  // Only a brace that stands first on its line, and a block that does, say something by where they stand.
+  const first = (token: number): boolean => token === 0 || lines[token - 1]! < lines[token]!;
+  if (columns[name] !== columns[close] && first(close) && (first(name) || kinds[name - 1] === Tok.Newline))
+    core.misplacedBrace = { block: name, brace: close };
+}
+
+function misplaced(core: ParserCore): string {
+  const found = core.misplacedBrace;
+  if (found === undefined) return '';
+  const [block, brace] = [core.range(found.block), core.range(found.brace)];
+  return ` The "}" on line ${brace.startLine} closes "${core.tokens.text(found.block)}" of line ${block.startLine}, but does not stand below it: look there first.`;
 }
 
 function parseItem(core: ParserCore): Attribute | Block | undefined {
@@ -68,10 +87,18 @@ function parseItem(core: ParserCore): Attribute | Block | undefined {
     case Tok.Identifier:
       return parseBlock(core, name);
     default:
-      core.recoverAfterItem();
-      core.problem(core.range(name), itemSummary, 'after a name "=" and a value must follow, or a block in braces');
-      return undefined;
+      return refuseName(core, name);
   }
+}
+
+function refuseName(core: ParserCore, name: number): undefined {
+  const colon = core.peekKind() === Tok.Colon;
+  core.recoverAfterItem();
+  const detail = colon
+    ? `write "=" instead of ":" between the name and its value`
+    : 'after a name "=" and a value must follow, or a block in braces';
+  core.problem(core.range(name), itemSummary, detail);
+  return undefined;
 }
 
 function parseAttribute(core: ParserCore, name: number, singleLine: boolean): AttributeNode {
@@ -151,6 +178,7 @@ function parseBlockBody(core: ParserCore, name: number, labels: readonly string[
   const plain = first === Tok.Newline || first === Tok.End || first === Tok.CloseBrace;
   const body = plain ? parseBody(core, Tok.CloseBrace) : parseOneLine(core, open);
   const close = core.previous();
+  noteBrace(core, name, close);
   core.leave();
   const next = core.peek();
   const kind = core.kind(next);

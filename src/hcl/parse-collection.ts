@@ -204,7 +204,11 @@ function parseForInside(core: ParserCore, open: number, closer: number, makesObj
   let close = core.peek();
   if (core.kind(close) === closer) core.read();
   else {
-    core.problemUnlessRecovering(core.range(close), forSummary, 'nothing may follow the end of the "for" expression');
+    core.problemUnlessRecovering(
+      core.range(close),
+      forSummary,
+      `a "${makesObject ? '}' : ']'}" must end the "for" expression here`,
+    );
     close = core.recover(closer);
   }
   checkForShape(core, makesObject, key, value, ellipsis);

@@ -145,13 +145,13 @@ function parseDot(core: ParserCore, expr: Expression, from: Expression): Express
 }
 
 /** `.0` for `[0]`. `.0.1` is one number token and would be ambiguous. */
-function legacyIndex(core: ParserCore, dot: number, number: number): TraversalStep {
+function legacyIndex(core: ParserCore, dot: number, number: number, place = number): TraversalStep {
   const text = core.tokens.text(number);
   const range = core.tokens.between(dot, number);
   if (text.includes('.')) {
     const [first, second] = text.split('.');
     core.problem(
-      core.range(number),
+      core.range(place),
       'Invalid legacy index syntax',
       `two dotted indexes in a row; write [${first}][${second}]`,
     );
@@ -188,7 +188,7 @@ function parseAttributeSplat(
       return expr;
     }
     core.read();
-    if (kind === Tok.Number) steps.push(legacyIndex(core, nextDot, name));
+    if (kind === Tok.Number) steps.push(legacyIndex(core, nextDot, name, star));
     else steps.push({ kind: 'attribute', name: core.tokens.text(name), range: core.tokens.between(nextDot, name) });
     last = name;
   }

@@ -52,6 +52,7 @@ function parseTemplateParts(
   end: number,
   flush: boolean,
 ): { parts: TemplatePart[]; range: SourceRange } {
+  const opening = core.previous();
   const start = core.range(core.peek());
   const state: TemplateState = { parts: [], start, end, trimNext: false, canTrim: false };
   let endRange: SourceRange;
@@ -77,11 +78,7 @@ function parseTemplateParts(
       else parseDirective(core, state, token);
       core.popNewlines();
     } else {
-      core.problemUnlessRecovering(
-        core.range(token),
-        'Unterminated template string',
-        'the closing mark of this string is missing',
-      );
+      core.problemUnlessRecovering(core.range(token), 'Unterminated template string', unended(core, opening, end));
       endRange = core.range(core.recover(end));
       break;
     }
@@ -91,6 +88,12 @@ function parseTemplateParts(
   parts.push({ kind: 'end', range: endRange });
   if (flush) flushHeredoc(parts);
   return { parts: meldLiterals(parts), range: start.to(endRange) };
+}
+
+function unended(core: ParserCore, opening: number, end: number): string {
+  if (end !== Tok.CloseHeredoc) return 'the closing mark of this string is missing';
+  const marker = core.tokens.text(opening).trim().replace(/^<<-?/, '');
+  return `the heredoc that starts on line ${core.range(opening).startLine} is not ended: "${marker}" must stand alone on a line`;
 }
 
 function trimLast(parts: TemplatePart[]): void {

@@ -33,6 +33,8 @@ export class ParserCore {
   recovering = false;
   /** Problems so far: a part has some when this has grown. */
   problems = 0;
+  /** The first closing brace that stands under another line than the one its block begins on: where nesting went wrong. */
+  misplacedBrace: { readonly block: number; readonly brace: number } | undefined;
   /** Reads one expression. Bound by parse-expression.ts, for the parts of an expression that hold others. */
   expression: () => Expression;
   #next = 0;

@@ -6,6 +6,8 @@ import type { Attribute, Block } from './syntax.ts';
 export interface BodySchema {
   readonly attributes: readonly { readonly name: string; readonly required?: boolean }[];
   readonly blocks: readonly { readonly type: string; readonly labelNames?: readonly string[] }[];
+  /** What to say of a name that is not expected here but is known: where it belongs. */
+  readonly elsewhere?: (name: string) => string | undefined;
 }
 
 /** What of a body fits a schema. */

@@ -22,7 +22,9 @@ export function nearestName(given: string, known: Iterable<string>): string | un
   let best: string | undefined;
   let bestDistance = given.length < 4 ? 2 : 3;
   for (const name of known) {
-    const far = distance(given, name, bestDistance - 1);
+    // A beginning of a name is as near as one letter off.
+    const begins = given.length > 2 && given.length < name.length && name.startsWith(given);
+    const far = begins ? 1 : distance(given, name, bestDistance - 1);
     if (far < bestDistance) {
       best = name;
       bestDistance = far;

@@ -108,7 +108,9 @@ function durationValue(value: Value): FieldValue {
     if (whole !== undefined && whole >= -(2n ** 63n) && whole < 2n ** 63n) return { json: Number(whole) };
     return { reason: 'a duration is a text like "1h30m" or a whole number of nanoseconds' };
   }
-  const ns = value.type.kind === 'string' ? parseDuration(asString(value)) : undefined;
+  const text = value.type.kind === 'string' ? asString(value) : '';
+  const ns = parseDuration(text);
   if (ns !== undefined) return { json: ns };
+  if (/^[0-9]+$/.test(text)) return { reason: `a duration needs a unit (ns, us, ms, s, m, h): "${text}s"` };
   return { reason: 'a duration is a text like "1h30m" (ns, us, ms, s, m, h) or a whole number of nanoseconds' };
 }

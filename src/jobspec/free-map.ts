@@ -8,7 +8,7 @@ import {
   type Body,
   type EvalContext,
   type Expression,
-  errorAt,
+  echoAt,
   evaluate,
   isInteger,
   isMapping,
@@ -75,7 +75,7 @@ function attributeValue(attribute: Attribute, context: EvalContext, diagnostics:
   if (!isWhollyKnown(value)) {
     if (found.length === 0) return undefined;
     diagnostics.push(
-      errorAt(startRange(attribute.expr), 'Unsuitable value type', 'Unsuitable value: value must be known'),
+      echoAt(startRange(attribute.expr), 'Unsuitable value type', 'Unsuitable value: value must be known'),
     );
     return undefined;
   }

@@ -19,8 +19,9 @@ import { ScalingPolicy } from '../model/scaling-policy.ts';
 import { bool, type Field, float, type Noun, string, zeroOf } from '../model/schema.ts';
 import { fieldValue } from './attribute-value.ts';
 import { blockAttributes } from './block-attributes.ts';
-import { bodySchema, writtenRows } from './body-schema.ts';
+import { writtenRows } from './body-schema.ts';
 import { constraintRow, isConstraintLike } from './constraint-rows.ts';
+import { hintingSchema } from './elsewhere.ts';
 import { freeMap } from './free-map.ts';
 
 /** What a block gave: the noun's fields under their JSON names, those of extra rows among them. */
@@ -43,7 +44,7 @@ export class JobDecoder {
 
   /** The fields of a noun from the body of its block; labels become the field that holds them. */
   noun(noun: Noun, body: Body, labels: readonly string[] = []): Row {
-    const content = expandedContent(body, bodySchema(noun), this.#context);
+    const content = expandedContent(body, hintingSchema(noun), this.#context);
     this.diagnostics.push(...content.diagnostics);
     if (isConstraintLike(noun)) {
       return constraintRow(noun, content.attributes, (attribute, kind) => this.#scalar(attribute, kind));
@@ -138,9 +139,8 @@ export class JobDecoder {
     if (diagnostics.length === 0 && !isWhollyKnown(value)) return undefined;
     const result = fieldValue(field, value);
     if (result.reason === undefined) return result.json;
-    this.diagnostics.push(
-      errorAt(place(attribute.expr), 'Unsuitable value type', `Unsuitable value: ${result.reason}`),
-    );
+    const problem = errorAt(place(attribute.expr), 'Unsuitable value type', `Unsuitable value: ${result.reason}`);
+    this.diagnostics.push(isWhollyKnown(value) ? problem : { ...problem, echo: true });
     return undefined;
   }
 

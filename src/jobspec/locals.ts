@@ -9,18 +9,21 @@ import {
   maxValueSize,
   objectValue,
   referencedVariables,
+  suggestion,
   type Value,
 } from '../hcl/index.ts';
+
+/** The values by name, and what to say of a name that has none. */
+export interface Locals {
+  readonly values: ReadonlyMap<string, Value>;
+  readonly missing: NonNullable<EvalContext['missing']>;
+}
 
 /**
  * The values of all `locals` blocks. They may refer to each other in any order; of a name that is written twice the last
  * counts. Those that go in a circle, or fail, are left out and reported.
  */
-export function evaluateLocals(
-  blocks: readonly Block[],
-  context: EvalContext,
-  diagnostics: Diagnostic[],
-): ReadonlyMap<string, Value> {
+export function evaluateLocals(blocks: readonly Block[], context: EvalContext, diagnostics: Diagnostic[]): Locals {
   const pending = new Map<string, Attribute>();
   for (const block of blocks) {
     const { attributes, diagnostics: found } = justAttributes(block.body);
@@ -29,11 +32,22 @@ export function evaluateLocals(
   }
   const needs = new Map([...pending].map(([name, attribute]) => [name, localsIn(attribute)]));
   const values = new Map<string, Value>();
+  const circle = new Set<string>();
+  const missing: Locals['missing'] = (name, attribute) => {
+    if (name !== 'local') return undefined;
+    if (circle.has(attribute)) {
+      const names = [...circle].map((one) => `local.${one}`).join(', ');
+      return { detail: `these locals need each other in a circle: ${names}` };
+    }
+    if (needs.has(attribute)) return { detail: `the value of local.${attribute} has a problem of its own`, echo: true };
+    return { detail: `there is no local "${attribute}".${suggestion(attribute, needs.keys())}` };
+  };
   let [size, full] = [1, false];
   while (pending.size > 0) {
     const free = [...pending.values()].filter(({ name }) => !needs.get(name)!.some((other) => pending.has(other)));
     const ready = free.length > 0 ? free : [...pending.values()];
-    const scope: EvalContext = { parent: context, variables: new Map([['local', objectValue(values)]]) };
+    if (free.length === 0 && pending.size < 1000) for (const name of inCircle(pending.keys(), needs)) circle.add(name);
+    const scope: EvalContext = { parent: context, variables: new Map([['local', objectValue(values)]]), missing };
     for (const attribute of ready) {
       pending.delete(attribute.name);
       const result = evaluate(attribute.expr, scope);
@@ -49,7 +63,23 @@ export function evaluateLocals(
       }
     }
   }
-  return values;
+  circle.clear();
+  return { values, missing };
+}
+
+/** Of names that wait for each other those that need themselves, straight or by way of others. */
+function inCircle(waiting: Iterable<string>, needs: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  return [...waiting].filter((name) => {
+    const seen = new Set<string>();
+    const open = [...(needs.get(name) ?? [])];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      if (at === name) return true;
+      if (seen.has(at)) continue;
+      seen.add(at);
+      open.push(...(needs.get(at) ?? []));
+    }
+    return false;
+  });
 }
 
 /** Names of the locals that an expression needs. */

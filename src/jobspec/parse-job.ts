@@ -1,6 +1,7 @@
 import {
   type Block,
   type Body,
+  type BodySchema,
   Budget,
   bodyContent,
   type Diagnostic,
@@ -9,14 +10,17 @@ import {
   type FunctionHost,
   hasErrors,
   LimitError,
+  type MissingAttribute,
   objectValue,
   parse,
   runtimeInterpolation,
   standardFunctions,
+  suggestion,
 } from '../hcl/index.ts';
 import { Job } from '../model/job.ts';
 import type { Input } from '../model/schema.ts';
 import { TaskGroup } from '../model/task-group.ts';
+import { whereInFile } from './elsewhere.ts';
 import { emptyRow, JobDecoder } from './job-decoder.ts';
 import { evaluateLocals } from './locals.ts';
 import { normalizeJob } from './normalize.ts';
@@ -44,7 +48,12 @@ export interface ParsedJob {
   readonly submission: Submission | null;
 }
 
-const fileSchema = {
+function undeclared(name: string, declared: Iterable<string>): MissingAttribute {
+  const near = suggestion(name, declared);
+  return { detail: `no variable "${name}" is declared.${near === '' ? ` Declare it: variable "${name}" {}` : near}` };
+}
+
+const fileSchema: BodySchema = {
   attributes: [],
   blocks: [
     { type: 'variables' },
@@ -52,6 +61,10 @@ const fileSchema = {
     { type: 'locals' },
     { type: 'job', labelNames: ['name'] },
   ],
+  elsewhere: (name) =>
+    name === 'Job' || name === 'TaskGroups'
+      ? "This is a job in the API's JSON form: the commands take it with -json."
+      : whereInFile(name),
 };
 
 /** A job file in HCL or in HCL's JSON syntax → the job as the API takes it. Never throws on any input. */
@@ -95,9 +108,17 @@ function readFile(
   const variables = declaredVariables(content.blocks, diagnostics);
   const values = new VariableValues(variables, file.strict ?? true, diagnostics);
   if (!values.collect(file.variables ?? {})) return null;
-  const withVariables: EvalContext = { parent: base, variables: new Map([['var', objectValue(values.values(base))]]) };
+  const withVariables: EvalContext = {
+    parent: base,
+    variables: new Map([['var', objectValue(values.values(base))]]),
+    missing: (name, attribute) => (name === 'var' ? undeclared(attribute, variables.keys()) : undefined),
+  };
   const locals = evaluateLocals(of('locals'), withVariables, diagnostics);
-  const context: EvalContext = { parent: withVariables, variables: new Map([['local', objectValue(locals)]]) };
+  const context: EvalContext = {
+    parent: withVariables,
+    variables: new Map([['local', objectValue(locals.values)]]),
+    missing: locals.missing,
+  };
   const block = onlyJob(of('job'), diagnostics);
   if (block === undefined) return null;
   const decoder = new JobDecoder(context);

@@ -157,7 +157,8 @@ export class VariableValues {
       const given = this.#given.get(variable.name);
       const value = given?.value ?? variable.fallback;
       if (value === undefined) {
-        this.#problem(`Unset variable "${variable.name}"`, unsetDetail);
+        const problem = errorAt(undefined, `Unset variable "${variable.name}"`, unsetDetail);
+        this.#diagnostics.push({ ...problem, about: variable.range });
         result.set(variable.name, dynamicUnknown);
       } else {
         result.set(variable.name, value);

@@ -12,11 +12,13 @@ import (
 	"math/rand"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"sort"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -347,4 +349,34 @@ func TestFilesHaveTheSameProblems(t *testing.T) {
 func TestFilesAreLaidOutAlike(t *testing.T) {
 	g := seeded(t)
 	batches(t, amount(1_000, 30_000), func() program { return program{"format", g.file(2)} })
+}
+
+// TestRealFilesAreReadAndLaidOutAlike takes the examples, and the recorded job files where they are.
+func TestRealFilesAreReadAndLaidOutAlike(t *testing.T) {
+	goldens := os.Getenv("DROVER_GOLDENS")
+	if goldens == "" {
+		goldens = "../../../../shared/goldens"
+	}
+	programs := []program{}
+	for _, folder := range []string{"../../../examples", goldens + "/jobs", goldens + "/jobs-invalid"} {
+		paths, _ := filepath.Glob(folder + "/*.hcl")
+		if len(paths) == 0 {
+			t.Logf("skipped, not there: %s", folder)
+		}
+		for _, path := range paths {
+			source, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := string(source)
+			if !utf8.ValidString(text) { // cannot be handed over as JSON
+				continue
+			}
+			programs = append(programs, program{"file", text})
+			if _, diags := hclsyntax.ParseConfig(source, "f", hcl.InitialPos); !diags.HasErrors() {
+				programs = append(programs, program{"format", text})
+			}
+		}
+	}
+	compare(t, programs)
 }
