@@ -31,7 +31,7 @@ function* placesBelow(start: Place): Iterable<Place> {
 const top: Place = { noun: Job, block: 'job', around: [] };
 
 /** Where an attribute or block of this name belongs, seen from the block of `noun`: in one below it, or one around it. */
-export function whereElse(noun: Noun, name: string): string | undefined {
+function whereElse(noun: Noun, name: string): string | undefined {
   for (const place of placesBelow({ noun, block: '', around: [] })) {
     if (place.around.length > 2) break;
     if (place.around.length > 0 && has(place.noun, name)) return `"${name}" belongs in the block "${place.block}".`;
