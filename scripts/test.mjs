@@ -35,6 +35,7 @@ const packages = [
   { program: 'aarch64-linux-gnu-gcc', package: 'libc6-dev-arm64-cross', why: 'the package is not packed and tried' },
   { program: 'java', package: 'default-jre-headless', why: 'the java driver is skipped' },
   { program: 'ecj', package: 'ecj', why: 'the java driver is skipped' },
+  { program: 'setcap', package: 'libcap2-bin', why: 'the attacks are skipped' },
   { program: 'strace', package: 'strace', why: 'faults at exact system calls are skipped' },
 ];
 

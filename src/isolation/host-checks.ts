@@ -1,10 +1,10 @@
 /** What can be seen of a held task from outside, before its first instruction: the evidence of its report. */
-import { existsSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import { readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import { limitChecks } from './limit-checks.ts';
 import type { Mechanism } from './lines.ts';
+import { maskedProc } from './masked-proc.ts';
 import { type IdRange, inRanges } from './users.ts';
 
 export interface CheckRequest {
@@ -220,9 +220,7 @@ function readOnlyLine(request: CheckRequest, held: HeldProcess, line: Line): Mec
 function fileLines(request: CheckRequest, held: HeldProcess, line: Line): readonly Mechanism[] {
   const readOnly = readOnlyLine(request, held, line);
   const points = held.mounts.split('\n').map((row) => row.split(' ')[4] ?? '');
-  const bare = ['/proc/kcore', '/proc/keys', '/proc/timer_list', '/proc/sys'].filter(
-    (path) => existsSync(path) && !points.includes(path),
-  );
+  const bare = [...maskedProc, '/proc/sys'].filter((path) => !points.includes(path));
   return [
     readOnly,
     line(

@@ -17,6 +17,7 @@ import type { Launch, LaunchRequest, LaunchUser } from './launch/launch.ts';
 import { ociLaunch } from './launch/oci.ts';
 import { plainLaunch } from './launch/plain.ts';
 import { type Mechanism, missingLine, rankOf, rungOf } from './lines.ts';
+import { maskedProc } from './masked-proc.ts';
 import { type OciRuntime, ociRuntimes } from './mechanisms/oci.ts';
 import { resourceLimits } from './rlimits.ts';
 import { type Obstacle, obstaclesTo } from './rungs.ts';
@@ -177,6 +178,7 @@ async function sandbox(host: IsolationHost, request: PrepareRequest): Promise<La
       capabilities: capabilityBits(request.wish.capabilities),
       added: request.wish.capabilities,
       cgroupNamespace: host.probes.get('namespace.cgroup')?.ok === true,
+      maskedProc,
       rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),
     },
   );

@@ -18,6 +18,8 @@ export interface BwrapOptions extends TaskPrivileges {
   /** Names of the capabilities. */
   readonly added?: readonly string[];
   readonly cgroupNamespace: boolean;
+  /** Files of /proc that tell of the host: those of `masked-proc.ts` that this kernel has. */
+  readonly maskedProc: readonly string[];
 }
 
 export function bwrapLaunch(request: LaunchRequest, options: BwrapOptions): Launch {
@@ -70,6 +72,7 @@ function viewArgs(request: LaunchRequest, options: BwrapOptions): readonly strin
     ...['--tmpfs', '/run', '--tmpfs', '/private'],
     ...options.system.flatMap((each) => bind('--ro-bind', each.from, each.to)),
     ...['--proc', '/proc', '--dev', '/dev', '--mqueue', '/dev/mqueue'],
+    ...options.maskedProc.flatMap((path) => bind('--ro-bind', '/dev/null', path)),
     ...bind('--bind', directories.shared, '/alloc'),
     // a task must not rewrite what the agent keeps of it
     ...bind('--ro-bind', directories.logs, '/alloc/logs'),
