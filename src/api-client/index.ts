@@ -47,6 +47,7 @@ export function connect(options: ApiClientOptions): DroverClient {
 
 export type { FileInfo as AllocationFile } from '../model/file-info.ts';
 export type { IsolationReport } from '../model/isolation-report.ts';
+export type { JobExplanation } from '../model/job-explanation.ts';
 export type { AgentHealth, AgentMember, AgentMembers, AgentSelf, SearchAnswer } from './agent.ts';
 export type { AllocationStub } from './allocations.ts';
 export { collectText, jsonObjects } from './byte-stream.ts';

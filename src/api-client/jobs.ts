@@ -3,6 +3,7 @@ import type { Deployment } from '../model/deployment.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import type { Job } from '../model/job.ts';
 import type { JobDiff } from '../model/job-diff.ts';
+import type { JobExplanation } from '../model/job-explanation.ts';
 import type { JobSubmission } from '../model/job-submission.ts';
 import type { JobSummary } from '../model/job-summary.ts';
 import type { PlanAnnotations } from '../model/plan-annotations.ts';
@@ -106,6 +107,16 @@ export class JobsClient {
       EvalPriority: evalPriority,
     };
     return this.#client.put('/v1/jobs', body, options);
+  }
+
+  /** Every node, every reason, and how each task would be isolated there. */
+  explain(id: string, options?: CallOptions): Reading<JobExplanation> {
+    return this.#client.get(path`/v1/job/${id}/explain`, options);
+  }
+
+  /** The same of a job that is not submitted. */
+  explainFile(job: Input<Job>, options?: CallOptions): Reading<JobExplanation> {
+    return this.#client.put(path`/v1/job/${job.ID ?? ''}/explain`, { Job: job }, options);
   }
 
   plan(job: Input<Job>, plan: { readonly diff?: boolean } = {}, options?: CallOptions): Reading<JobPlanAnswer> {

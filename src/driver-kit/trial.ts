@@ -28,8 +28,32 @@ export async function triedIsolation(
   wish: TrialWish,
   unasked: IsolationAbility['unasked'] = null,
 ): Promise<Readonly<Record<string, string>>> {
-  const [ownNetwork, hostNetwork] = await Promise.all([trial(deps, wish, true), trial(deps, wish, false)]);
+  const { ownNetwork, hostNetwork } = await triedLines(deps, wish);
   return abilityAttributes(driver, { ownNetwork, hostNetwork, unasked });
+}
+
+async function triedLines(deps: DriverDeps, wish: TrialWish): Promise<Omit<IsolationAbility, 'unasked'>> {
+  const [ownNetwork, hostNetwork] = await Promise.all([trial(deps, wish, true), trial(deps, wish, false)]);
+  return { ownNetwork, hostNetwork };
+}
+
+/** The reports of both trials, of the strictest wish. Faults where not even a task without isolation starts. */
+export async function isolationTrials(
+  deps: DriverDeps,
+): Promise<{ readonly ownNetwork: IsolationReport; readonly hostNetwork: IsolationReport }> {
+  const isolation = {
+    prefer: 'container',
+    pidMode: 'private',
+    ipcMode: 'private',
+    capabilities: [],
+    runtimes: [],
+  } as const;
+  const wish = { defaultUser: deps.isolation.uid === 0 ? 'nobody' : '', isolation };
+  const [ownNetwork, hostNetwork] = await Promise.all([
+    reportOfTrial(deps, wish, true),
+    reportOfTrial(deps, wish, false),
+  ]);
+  return { ownNetwork, hostNetwork };
 }
 
 /** Below the directory of allocations; what an agent that died left there goes at the next start. */

@@ -82,7 +82,9 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
   const results = await Promise.all([
     ...namespaceProbes(as),
     bwrapProbe(bwrap, as),
-    ...ociRuntimes.map((runtime) => ociProbe(runtime, options.cgroupParent)),
+    ...ociRuntimes.map((runtime) =>
+      ociProbe(runtime, { cgroupParent: options.cgroupParent, taskRoot: options.taskRoot, uid: range.last }),
+    ),
     probe('reachable', () => reachable(options.taskRoot, uid)),
     cgroupProbes(cgroups),
     verifierProbes(options.verifier, as),

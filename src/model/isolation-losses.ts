@@ -71,3 +71,27 @@ const fixes: { readonly [line: string]: string } = {
 export function fixOf(line: string): string {
   return fixes[line] ?? 'see drover doctor on the node';
 }
+
+const mechanisms: { readonly [line: string]: readonly string[] } = {
+  kill_unit: ['cgroup.kill', 'namespace.pid'],
+  pids_limit: ['cgroup.pids'],
+  memory_limit: ['cgroup.memory'],
+  mount_namespace: ['reachable', 'runtime.bwrap', 'namespace.mnt'],
+  read_only_system: ['reachable', 'runtime.bwrap', 'namespace.mnt'],
+  pid_namespace: ['reachable', 'runtime.bwrap', 'namespace.pid'],
+  ipc_namespace: ['reachable', 'runtime.bwrap', 'namespace.ipc'],
+  uts_namespace: ['reachable', 'runtime.bwrap', 'namespace.uts'],
+  empty_capabilities: ['capabilities'],
+  network_namespace: ['runtime.runc', 'namespace.net'],
+  cgroup_namespace: ['runtime.runc', 'namespace.cgroup'],
+  cgroup_limits: ['cgroup.memory', 'cgroup.pids'],
+  user_namespace: ['namespace.user', 'runtime.runc'],
+  devices: ['runtime.runc'],
+  masked_proc: ['runtime.runc'],
+  root_file_system: ['reachable', 'runtime.bwrap'],
+};
+
+/** Node attributes `isolation.<mechanism>` that a line stands on, the most telling first. */
+export function mechanismsOf(line: string): readonly string[] {
+  return mechanisms[line] ?? [line];
+}

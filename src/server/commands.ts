@@ -8,6 +8,7 @@ import type { DrainSpec } from '../model/drain.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import type { Job } from '../model/job.ts';
 import type { JobDiff } from '../model/job-diff.ts';
+import type { JobExplanation } from '../model/job-explanation.ts';
 import type { JobSubmission } from '../model/job-submission.ts';
 import type { PlanAnnotations } from '../model/plan-annotations.ts';
 import type { Input } from '../model/schema.ts';
@@ -38,6 +39,8 @@ export interface ServerCommands {
   ): Promise<{ evalId: string; evalCreateIndex: number; jobModifyIndex: number; index: number; warnings: string }>;
   /** Canonical form and every problem at once; never writes. */
   validateJob(job: Input<Job>): Promise<{ errors: readonly string[]; warnings: string }>;
+  /** Why each group of a job that is not (yet) submitted would be placed where, and how it would be isolated; never writes. */
+  explainJob(job: Input<Job>): Promise<JobExplanation>;
   planJob(request: { job: Input<Job>; diff: boolean }): Promise<JobPlan & { index: number }>;
   deregisterJob(request: {
     namespace: string;

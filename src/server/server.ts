@@ -17,7 +17,7 @@ import { type HeartbeatOptions, Heartbeats } from './heartbeats.ts';
 import { putInitialRows } from './initial-rows.ts';
 import { evaluateJob, revertJob, setJobStability, stopAllocation } from './job-commands.ts';
 import { deregisterJob } from './job-deregister.ts';
-import { planJob } from './job-plan.ts';
+import { explainSubmission, planJob } from './job-plan.ts';
 import { checkJob, registerJob } from './job-register.ts';
 import { scaleGroup } from './job-scaling.ts';
 import { recountSummary } from './job-status.ts';
@@ -100,6 +100,7 @@ export function createServer(options: ServerOptions): Server {
       const { errors, warnings } = checkJob(options.store.snapshot(), options.region, job);
       return { errors, warnings: formatWarnings(warnings) };
     },
+    explainJob: async (job) => explainSubmission(context, job),
     planJob: async (request) => planJob(context, options.schedule, request),
     deregisterJob: (request) => deregisterJob(context, request),
     evaluateJob: (request) => evaluateJob(context, request),

@@ -46,6 +46,13 @@ async function plan(request: ApiRequest, { commands, agent }: Services): Promise
   return { index: done.jobModifyIndex, value };
 }
 
+/** Like a plan: nothing is changed, but the job comes in the body. */
+async function explain(request: ApiRequest, { commands, agent }: Services): Promise<Answer> {
+  const job = requestedJob(request, decodeBody(request, JobRegisterRequest), agent.region);
+  idOf(request, job.ID);
+  return { value: await commands.explainJob(job) };
+}
+
 async function deregister(request: ApiRequest, { commands }: Services): Promise<Answer> {
   const { query, namespace, params } = request;
   const evalPriority = query.integer('eval_priority', 0, 'Eval priority must be between 1 and 100 inclusively');
@@ -133,6 +140,13 @@ export const jobWriteRoutes: readonly Route[] = [
     path: '/v1/job/{id}/plan',
     access: { capability: 'submit-job', scope: 'body', namespaceOf: bodyNamespace },
     run: plan,
+  },
+  {
+    kind: 'write',
+    methods: writeMethods,
+    path: '/v1/job/{id}/explain',
+    access: { capability: 'submit-job', scope: 'body', namespaceOf: bodyNamespace },
+    run: explain,
   },
   { kind: 'write', methods: writeMethods, path: '/v1/job/{id}/evaluate', access: submitJob, run: evaluate },
   { kind: 'write', methods: writeMethods, path: '/v1/job/{id}/revert', access: submitJob, run: revert },

@@ -73,26 +73,42 @@ export async function openCgroups(parentName: string): Promise<CgroupHost> {
   const own = parseOwnCgroups(await readFile('/proc/self/cgroup', 'utf8').catch(() => ''));
   const root = process.geteuid?.() === 0;
   const hierarchies: Hierarchy[] = [];
-  const refused: string[] = [];
+  const refused: Refusal[] = [];
   for (const each of mounted) {
     try {
       hierarchies.push(
         await openHierarchy(each, parentName, root ? '/' : (own.get(each.controllers.join(',')) ?? '/')),
       );
     } catch (error) {
-      refused.push(`${each.mount}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+      refused.push({ mount: each.mount, why: (error as NodeJS.ErrnoException).code ?? String(error) });
     }
   }
   const useful = hierarchies.some((each) => each.controllers.length > 0);
   const versions = new Set(hierarchies.map((each) => each.version));
   const mode = hierarchies.length === 0 ? 'none' : versions.size === 2 ? 'hybrid' : versions.has(2) ? 'v2' : 'v1';
-  const reason = refused.join('; ') || (mounted.length === 0 ? 'no cgroup file system is mounted' : '');
+  const reason = refusedText(refused) || (mounted.length === 0 ? 'no cgroup file system is mounted' : '');
   return {
     mode,
     hierarchies,
     parentName,
     reason: useful || hierarchies.length === 0 ? reason : `no controller can be used; ${reason}`,
   };
+}
+
+interface Refusal {
+  readonly mount: string;
+  readonly why: string;
+}
+
+/** `"EACCES: /sys/fs/cgroup/cpu and 7 more"` */
+function refusedText(refused: readonly Refusal[]): string {
+  const reasons = [...new Set(refused.map(({ why }) => why))];
+  return reasons
+    .map((why) => {
+      const [first, ...others] = refused.filter((each) => each.why === why).map(({ mount }) => mount);
+      return `${why}: ${first}${others.length === 0 ? '' : ` and ${others.length} more`}`;
+    })
+    .join('; ');
 }
 
 async function openHierarchy(mounted: Mounted, parentName: string, own: string): Promise<Hierarchy> {

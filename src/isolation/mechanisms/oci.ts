@@ -1,28 +1,41 @@
-/** An OCI runtime, run for real: a bundle of a directory, one process, removed again. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+/** An OCI runtime, run for real: a container where tasks live, with the ids tasks get, one process in it, removed again. */
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ProbeResult, probe, runChild } from './probe.ts';
 
 export const ociRuntimes = ['crun', 'runc'] as const;
 export type OciRuntime = (typeof ociRuntimes)[number];
 
-/** `cgroupParent`: under it the runtime makes, and removes, its group. */
-export function ociProbe(runtime: OciRuntime, cgroupParent: string): Promise<ProbeResult> {
+export interface OciProbeOptions {
+  /** Under it the runtime makes, and removes, its group. */
+  readonly cgroupParent: string;
+  /** Where allocations' directories are. */
+  readonly taskRoot: string;
+  /** The probe's own uid. */
+  readonly uid: number;
+}
+
+export function ociProbe(runtime: OciRuntime, options: OciProbeOptions): Promise<ProbeResult> {
   return probe(`runtime.${runtime}`, async () => {
-    if (process.geteuid?.() !== 0) return { ok: false, evidence: 'needs root here' };
     const found = await runChild([runtime, '--version']);
     if (found.code !== 0) return { ok: false, evidence: `${runtime} is not installed` };
-    const bundle = await mkdtemp(join(tmpdir(), 'drover-probe-'));
+    if (process.geteuid?.() !== 0) return { ok: false, evidence: 'needs root here' };
+    await mkdir(options.taskRoot, { recursive: true, mode: 0o711 });
+    const bundle = await mkdtemp(join(options.taskRoot, '.probe-'));
+    await chmod(bundle, 0o711);
     const id = `drover-probe-${process.pid}-${runtime}`;
     const tool = [runtime, '--root', join(bundle, 'state')];
     try {
       await mkdir(join(bundle, 'rootfs'));
-      await writeFile(join(bundle, 'config.json'), JSON.stringify(probeConfig(`/${cgroupParent}/${id}`)));
+      await chown(join(bundle, 'rootfs'), options.uid, options.uid);
+      await writeFile(
+        join(bundle, 'config.json'),
+        JSON.stringify(probeConfig(`/${options.cgroupParent}/${id}`, options.uid)),
+      );
       const done = await runChild([...tool, 'run', '--bundle', bundle, id], { timeoutMs: 10_000 });
       const [version = ''] = found.stdout.split('\n');
       const ran = done.code === 0 && done.stdout.includes('inside 1');
-      return { ok: ran, evidence: ran ? version : done.stderr || `exit code ${done.code}` };
+      return { ok: ran, evidence: ran ? version : lastLine(done.stderr) || `exit code ${done.code}` };
     } finally {
       await runChild([...tool, 'delete', '--force', id]);
       await rm(bundle, { recursive: true, force: true });
@@ -30,14 +43,21 @@ export function ociProbe(runtime: OciRuntime, cgroupParent: string): Promise<Pro
   });
 }
 
-function probeConfig(cgroupsPath: string): unknown {
+/** Runtimes log a line for each layer that failed; the last has the whole chain, some as `msg="…"`. */
+function lastLine(text: string): string {
+  const last = text.trim().split('\n').at(-1) ?? '';
+  return /msg="(.*)"$/.exec(last)?.[1] ?? last;
+}
+
+function probeConfig(cgroupsPath: string, uid: number): unknown {
   const bind = (path: string): unknown => ({ source: path, destination: path, type: 'bind', options: ['rbind', 'ro'] });
   const empty = { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] };
+  const mapping = [{ containerID: 0, hostID: uid, size: 1 }];
   return {
     ociVersion: '1.0.2',
     process: {
       terminal: false,
-      user: { uid: 65_534, gid: 65_534 },
+      user: { uid: 0, gid: 0 },
       args: ['/bin/sh', '-c', 'echo inside $$'],
       env: ['PATH=/usr/bin:/bin'],
       cwd: '/',
@@ -46,6 +66,11 @@ function probeConfig(cgroupsPath: string): unknown {
     },
     root: { path: 'rootfs', readonly: false },
     mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }, ...['/usr', '/bin', '/lib', '/lib64'].map(bind)],
-    linux: { namespaces: ['pid', 'ipc', 'uts', 'mount', 'network', 'cgroup'].map((type) => ({ type })), cgroupsPath },
+    linux: {
+      namespaces: ['pid', 'ipc', 'uts', 'mount', 'network', 'cgroup', 'user'].map((type) => ({ type })),
+      uidMappings: mapping,
+      gidMappings: mapping,
+      cgroupsPath,
+    },
   };
 }

@@ -7,7 +7,7 @@ import type { TaskGroup } from '../../model/task-group.ts';
 import type { Requirement } from './requirement.ts';
 
 /** What a task may not fall below, its namespace's own demand included where that is enforced. */
-function demandedFloor(
+export function demandedFloor(
   job: Job,
   group: TaskGroup,
   task: Task,

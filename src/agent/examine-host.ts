@@ -1,0 +1,119 @@
+/** What this host can enforce, found out without an agent: every probe, and trial tasks started as `exec` would. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isolationTrials } from '../driver-kit/trial.ts';
+import { locateVerifier } from '../driver-kit/verifier-program.ts';
+import { openIsolation } from '../isolation/isolation-host.ts';
+import { runChild } from '../isolation/mechanisms/probe.ts';
+import { climbsFrom, type HostFacts, namespaceSwitches } from '../isolation/remedies.ts';
+import { silentLog } from '../lib/log.ts';
+import { highestRung, type IsolationRung, linesOf, rungs } from '../model/isolation-ladder.ts';
+import type { IsolationReport } from '../model/isolation-report.ts';
+import { createSupervisor } from '../supervise/supervisor.ts';
+
+/** In the answer of `drover doctor -json`. */
+export interface HostExamination {
+  readonly User: string;
+  readonly Cgroups: string;
+  /** Of tasks with a network of their own, and of tasks that keep the host's. */
+  readonly OwnNetwork: TrialResult;
+  readonly HostNetwork: TrialResult;
+  readonly Mechanisms: readonly {
+    readonly Name: string;
+    readonly Ok: boolean;
+    readonly Errno: string;
+    readonly DurationMs: number;
+    readonly Evidence: string;
+  }[];
+  readonly Climbs: readonly {
+    readonly Rung: IsolationRung;
+    readonly Remedies: readonly { readonly Command: string; readonly Because: string; readonly Mechanism: string }[];
+  }[];
+}
+
+export interface TrialResult {
+  readonly Rung: IsolationRung;
+  readonly Runtime: string;
+  /** Rung → its lines that were not verified. */
+  readonly Lacks: { readonly [rung: string]: readonly string[] };
+}
+
+export interface ExamineOptions {
+  /** A directory of this examination's own. */
+  readonly stateDirectory: string;
+  /** The agent's data_dir, or another directory: trial tasks live in `alloc` below it. */
+  readonly dataDirectory: string;
+  readonly cgroupParent: string;
+}
+
+/** Takes a second or two; leaves nothing behind. */
+export async function examineHost(options: ExamineOptions): Promise<HostExamination> {
+  const supervisor = createSupervisor();
+  const taskRoot = join(options.dataDirectory, 'alloc');
+  const isolation = await openIsolation({
+    cgroupParent: options.cgroupParent,
+    verifier: locateVerifier(),
+    stateDirectory: options.stateDirectory,
+    taskRoot,
+  });
+  try {
+    const deps = { supervisor, isolation, stateDirectory: join(options.stateDirectory, 'tasks'), log: silentLog };
+    const trials = await isolationTrials(deps);
+    const reached = highestRung([trials.ownNetwork.rung, trials.hostNetwork.rung]);
+    return {
+      User: isolation.uid === 0 ? 'root' : `uid ${isolation.uid}`,
+      Cgroups: [isolation.cgroups.mode, isolation.cgroups.reason].filter((each) => each !== '').join('; '),
+      OwnNetwork: resultOf(trials.ownNetwork),
+      HostNetwork: resultOf(trials.hostNetwork),
+      Mechanisms: [...isolation.probes.values()].map((each) => ({
+        Name: each.name,
+        Ok: each.ok,
+        Errno: each.errno,
+        DurationMs: each.durationMs,
+        Evidence: each.evidence,
+      })),
+      Climbs: climbsFrom(reached, isolation.probes, await hostFacts(isolation.uid)).map(({ rung, remedies }) => ({
+        Rung: rung,
+        Remedies: remedies.map(({ command, because, probe }) => ({
+          Command: command,
+          Because: because,
+          Mechanism: probe,
+        })),
+      })),
+    };
+  } finally {
+    await supervisor.close();
+  }
+}
+
+function resultOf(report: IsolationReport): TrialResult {
+  const verified = new Set(report.mechanisms.filter(({ state }) => state === 'verified').map(({ name }) => name));
+  const lacks = rungs.map((rung) => [rung, linesOf[rung].filter((line) => !verified.has(line))] as const);
+  return { Rung: report.rung, Runtime: report.runtime, Lacks: Object.fromEntries(lacks) };
+}
+
+const installers: readonly (readonly [RegExp, string])[] = [
+  [/debian|ubuntu/, 'apt-get install -y'],
+  [/fedora|rhel|centos/, 'dnf install -y'],
+  [/alpine/, 'apk add'],
+  [/arch/, 'pacman -S'],
+  [/suse/, 'zypper install -y'],
+];
+
+async function hostFacts(uid: number): Promise<HostFacts> {
+  const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
+  const values = await Promise.all(
+    namespaceSwitches.map(
+      async ([name]) => [name, (await read(`/proc/sys/${name.replaceAll('.', '/')}`)).trim()] as const,
+    ),
+  );
+  const release = await read('/etc/os-release');
+  const ids = [...release.matchAll(/^ID(?:_LIKE)?=(.*)$/gm)].map(([, value = '']) => value).join(' ');
+  const compiler = await runChild(['sh', '-c', 'command -v cc || command -v gcc || command -v clang']);
+  return {
+    uid,
+    installer: installers.find(([pattern]) => pattern.test(ids))?.[1] ?? '',
+    sysctls: new Map(values.filter(([, value]) => value !== '')),
+    hasCompiler: compiler.code === 0,
+  };
+}

@@ -1,0 +1,141 @@
+/**
+ * How a host is raised a rung: for each rung above the one it reaches the shortest way there, each step one command. Pure; what is said
+ * of a host here must come true when it is done.
+ */
+import type { IsolationRung } from '../driver/contract.ts';
+import { rankOf } from './lines.ts';
+import type { ProbeResult } from './mechanisms/probe.ts';
+
+type Probes = ReadonlyMap<string, Pick<ProbeResult, 'ok' | 'errno' | 'evidence'>>;
+
+export interface HostFacts {
+  readonly uid: number;
+  /** `"apt-get install -y"`; empty: nobody knows how programs are installed here. */
+  readonly installer: string;
+  /** `user.max_user_namespaces` → `"0"`; those that are not there are absent. */
+  readonly sysctls: ReadonlyMap<string, string>;
+  readonly hasCompiler: boolean;
+}
+
+export interface Remedy {
+  readonly probe: string;
+  readonly because: string;
+  /** A command line, or one sentence where no command does it. */
+  readonly command: string;
+}
+
+/** All of them together raise the host to the rung. */
+export interface Climb {
+  readonly rung: IsolationRung;
+  readonly remedies: readonly Remedy[];
+}
+
+/** Probes that must have worked; of several ways one is enough. Each rung wants those below too. */
+const ways: readonly { readonly rung: IsolationRung; readonly oneOf: readonly (readonly string[])[] }[] = [
+  {
+    rung: 'process',
+    oneOf: [
+      ['no_new_privs', 'capabilities', 'cgroup.kill'],
+      ['no_new_privs', 'capabilities', 'namespace.pid'],
+    ],
+  },
+  {
+    rung: 'sandbox',
+    oneOf: [
+      ['seccomp', 'runtime.bwrap', 'reachable'],
+      ['seccomp', 'runtime.unshare', 'reachable'],
+      ['seccomp', 'runtime.runc'],
+      ['seccomp', 'runtime.crun'],
+    ],
+  },
+  {
+    rung: 'container',
+    oneOf: [
+      ['cgroup.memory', 'cgroup.pids', 'runtime.runc'],
+      ['cgroup.memory', 'cgroup.pids', 'runtime.crun'],
+    ],
+  },
+];
+
+/** `reached`: what a trial task really got. */
+export function climbsFrom(reached: IsolationRung, probes: Probes, facts: HostFacts): readonly Climb[] {
+  const climbs: Climb[] = [];
+  const needed = new Map<string, Remedy>();
+  for (const { rung, oneOf } of ways) {
+    if (rankOf(rung) <= rankOf(reached)) continue;
+    const [shortest = []] = oneOf
+      .map((way) => way.filter((probe) => probes.get(probe)?.ok !== true))
+      .map((lacking) => distinct(lacking.map((probe) => remedyOf(probe, probes, facts))))
+      .sort((a, b) => a.length - b.length);
+    for (const remedy of shortest) needed.set(remedy.command, remedy);
+    if (needed.size > 0) climbs.push({ rung, remedies: [...needed.values()] });
+  }
+  return climbs;
+}
+
+function distinct(remedies: readonly Remedy[]): readonly Remedy[] {
+  return [...new Map(remedies.map((each) => [each.command, each])).values()];
+}
+
+const packages: { readonly [probe: string]: string } = {
+  'runtime.bwrap': 'bubblewrap',
+  'runtime.runc': 'runc',
+  'runtime.crun': 'crun',
+  'runtime.unshare': 'util-linux',
+};
+
+function remedyOf(probe: string, probes: Probes, facts: HostFacts): Remedy {
+  const result = probes.get(probe);
+  const because = result?.evidence || 'not probed';
+  return { probe, because, command: commandFor(probe, because, probes, facts) };
+}
+
+const asRoot = 'run the agent as root';
+
+function commandFor(probe: string, because: string, probes: Probes, facts: HostFacts): string {
+  const name = packages[probe];
+  if (name !== undefined && because.includes('not installed')) return install(facts, name);
+  if (because.includes('not built')) {
+    return facts.hasCompiler ? 'npm run build' : `${install(facts, 'gcc libc6-dev')} && npm run build`;
+  }
+  if (probe === 'reachable') return /chmod o\+x \S+/.exec(because)?.[0].replace(/,$/, '') ?? 'another data_dir';
+  if (because.includes('needs root')) return asRoot;
+  if (name !== undefined && probes.get('reachable')?.ok === false) {
+    return commandFor('reachable', probes.get('reachable')?.evidence ?? '', probes, facts);
+  }
+  if (probe.startsWith('cgroup.')) return cgroupCommand(because, facts);
+  if (probe === 'seccomp' || probe === 'capabilities' || probe === 'no_new_privs') {
+    return 'run the agent where nothing around it (an outer container, a unit with a filter) forbids seccomp filters';
+  }
+  const blocked = [...probes].find(([each, { ok }]) => each.startsWith('namespace.') && !ok);
+  if (blocked !== undefined) return namespaceCommand(blocked[1].evidence, facts);
+  return `make it work: ${because}`;
+}
+
+function install({ installer, uid }: HostFacts, what: string): string {
+  if (installer === '') return `install ${what}`;
+  return `${uid === 0 ? '' : 'sudo '}${installer} ${what}`;
+}
+
+function cgroupCommand(because: string, { uid }: HostFacts): string {
+  if (/EROFS|read-only/i.test(because)) return 'mount -o remount,rw /sys/fs/cgroup';
+  if (uid !== 0) return asRoot;
+  if (because.includes('no cgroup file system')) return 'mount -t cgroup2 none /sys/fs/cgroup';
+  return 'enable the controller: cgroup_enable=memory on the kernel command line, +memory +pids in cgroup.subtree_control';
+}
+
+/** Settings that close a kind of namespace to everybody, or to programs that are not root. */
+export const namespaceSwitches: readonly (readonly [name: string, blocking: string, open: string])[] = [
+  ...['user', 'pid', 'mnt', 'ipc', 'uts', 'net', 'cgroup'].map(
+    (kind) => [`user.max_${kind}_namespaces`, '0', '31138'] as const,
+  ),
+  ['kernel.unprivileged_userns_clone', '0', '1'],
+  ['kernel.apparmor_restrict_unprivileged_userns', '1', '0'],
+];
+
+function namespaceCommand(because: string, facts: HostFacts): string {
+  const closed = namespaceSwitches.filter(([name, blocking]) => facts.sysctls.get(name) === blocking);
+  if (closed.length > 0) return `sysctl -w ${closed.map(([name, , open]) => `${name}=${open}`).join(' ')}`;
+  if (/ENOENT/.test(because)) return install(facts, 'util-linux');
+  return 'run the agent where nothing around it (an outer container, a unit with a filter) forbids user namespaces';
+}

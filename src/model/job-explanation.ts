@@ -1,0 +1,39 @@
+/** Why the groups of a job are, or are not, placed on each node, and what would isolate their tasks there. Answers of the API and `drover explain`. */
+import type { IsolationRung } from './isolation-ladder.ts';
+
+export interface JobExplanation {
+  readonly JobID: string;
+  readonly Namespace: string;
+  readonly Groups: readonly GroupExplanation[];
+}
+
+export interface GroupExplanation {
+  readonly Name: string;
+  readonly Nodes: readonly NodePlacement[];
+}
+
+export interface NodePlacement {
+  readonly NodeID: string;
+  readonly NodeName: string;
+  /** Empty: one more allocation of the group could be placed here now. */
+  readonly Reasons: readonly { readonly Kind: string; readonly Text: string }[];
+  readonly Tasks: readonly TaskPrediction[];
+}
+
+export interface TaskPrediction {
+  readonly Name: string;
+  readonly Driver: string;
+  /** Empty: the driver does not tell how it isolates. */
+  readonly Rung: IsolationRung | '';
+  readonly Floor: IsolationRung;
+  /** Lines the floor wants that the task would not get; then it is refused. */
+  readonly Missing: readonly string[];
+  /** The next rung and everything between it and the task; null: there is none. */
+  readonly Next: { readonly Rung: IsolationRung; readonly Lines: readonly MissingLine[] } | null;
+}
+
+export interface MissingLine {
+  readonly Name: string;
+  readonly Reason: string;
+  readonly Fix: string;
+}
