@@ -7,6 +7,7 @@ import type { PluginStatus } from '../driver-kit/remote/external-driver.ts';
 import { sweepStarts } from '../driver-kit/sweep.ts';
 import { forgetTrials } from '../driver-kit/trial.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
+import { docker } from '../drivers/docker/index.ts';
 import { exec } from '../drivers/exec/index.ts';
 import { java } from '../drivers/java/index.ts';
 import { mockDriver } from '../drivers/mock/index.ts';
@@ -21,6 +22,7 @@ import type { AgentConfig } from './config.ts';
 import { type DriverListener, openPluginDrivers } from './plugin-drivers.ts';
 
 export const builtInDrivers: readonly DriverPlugin[] = [
+  docker,
   exec,
   java,
   mockDriver,

@@ -416,8 +416,10 @@ export class AllocationRunner {
     const { config, log } = this.#options;
     const driver = this.#options.drivers.get(task.Driver);
     if (driver === undefined) return;
-    const own = driver.engine.info.filesystem === 'none';
-    const owner = task.User === '' ? (own ? agentUser : null) : await lookUpUser(task.User);
+    const { filesystem } = driver.engine.info;
+    // users of an image are the image's: the host may not know them
+    const known = task.User !== '' && filesystem !== 'image';
+    const owner = known ? await lookUpUser(task.User) : filesystem === 'none' ? agentUser : null;
     const directories = taskDirectories(config.allocDir, this.id, task.Name);
     const built = await buildTaskDirectory(directories, owner, task.Resources?.SecretsMB ?? 0);
     if (built.secretsOnDisk !== null) {

@@ -38,7 +38,7 @@ export async function startCommand(
   const spec = await driver.plan(task, signal);
   const user = await userOf(task, spec);
   const cgroup = cgroupOf(deps, task, spec);
-  const limits = limitsOf(task.resources, spec.pidsLimit ?? null);
+  const limits = limitsOf(withOverhead(task, spec), spec.pidsLimit ?? null);
   const prepared = await prepareTask(deps.isolation, {
     wish: spec.isolation,
     floor: task.isolationFloor,
@@ -145,6 +145,12 @@ function cgroupOf(deps: DriverDeps, task: TaskConfig, spec: CommandSpec): TaskCg
   return group.directories.length === 0 ? null : group;
 }
 
+function withOverhead({ resources }: TaskConfig, spec: CommandSpec): TaskConfig['resources'] {
+  const more = spec.memoryOverheadMb ?? 0;
+  const { memoryMb, memoryMaxMb } = resources;
+  return { ...resources, memoryMb: memoryMb + more, memoryMaxMb: memoryMaxMb > 0 ? memoryMaxMb + more : memoryMaxMb };
+}
+
 function environmentOf(task: TaskConfig, spec: CommandSpec): Readonly<Record<string, string>> {
   const env = { ...task.env, ...spec.env };
   for (const name of spec.withoutEnv ?? []) delete env[name];
@@ -161,8 +167,8 @@ function launchRequest(task: TaskConfig, spec: CommandSpec, user: HostUser | nul
     workDir: spec.workDir,
     user: user === null ? null : { uid: user.uid, gid: user.gid, groups: user.groups },
     directories: task.directories,
-    mounts: task.mounts,
-    devices: task.devices,
+    mounts: [...task.mounts, ...(spec.mounts ?? [])],
+    devices: [...task.devices, ...(spec.devices ?? [])],
     network: network === null || network.mode === 'host' ? null : network.path === '' ? 'none' : { path: network.path },
     dns: task.dns,
     capabilities: spec.isolation.capabilities,

@@ -296,6 +296,11 @@ export interface CommandSpec {
   readonly defaultUser: string;
   readonly isolation: IsolationWish;
   readonly oomScoreAdj?: number;
+  /** What the driver itself needs the task to see, beside its volumes. */
+  readonly mounts?: readonly TaskMount[];
+  readonly devices?: readonly TaskDevice[];
+  /** What runs the task takes so much beside what the job asked for. */
+  readonly memoryOverheadMb?: number;
   /** At most so many processes and threads; absent: no limit of the driver's own. */
   readonly pidsLimit?: number;
   /** Existing cgroups of the operator's, joined in place of ours in the same hierarchy; the kit neither limits, kills by nor removes them. */

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { lackingForDaemon, ScratchDaemon, scratchImage } from '../../src/driver-kit/container-engine/scratch-daemon.ts';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { runCli } from './cli.ts';
 
@@ -17,6 +18,7 @@ const shows: { readonly [name: string]: { readonly task: string; readonly text: 
   'sysbatch.nomad.hcl': { task: 'inventory', text: 'Linux ' },
   'restart.nomad.hcl': { task: 'try', text: 'try 1\ntry 2\ntry 3\n' },
   'raw-exec.nomad.hcl': { task: 'show', text: 'running as ' },
+  'docker.nomad.hcl': { task: 'greet', text: 'Hello from a-container, as nobody\n/alloc\n/local\n/secrets\n' },
   'java.nomad.hcl': { task: 'properties', text: 'TLS' },
   'mock.nomad.hcl': { task: 'nothing', text: 'pretending\n' },
   'host-volume.nomad.hcl': { task: 'list', text: 'main.c\nread-only\n' },
@@ -24,18 +26,27 @@ const shows: { readonly [name: string]: { readonly task: string; readonly text: 
 
 describe('every example', () => {
   let agent: AgentProcess;
+  let daemon: ScratchDaemon | null = null;
   const code = mkdtempSync(join(tmpdir(), 'drover-code-'));
 
   beforeAll(async () => {
     writeFileSync(join(code, 'main.c'), '');
     process.getBuiltinModule('node:fs').chmodSync(code, 0o755);
+    if (lackingForDaemon.length === 0) {
+      daemon = await ScratchDaemon.open();
+      await daemon.tag(scratchImage, 'busybox', '1');
+    }
     agent = await startAgent({
       args: ['-dev'],
-      config: { client: { enabled: true, host_volume: { code: { path: code, read_only: true } } } },
+      config: {
+        client: { enabled: true, host_volume: { code: { path: code, read_only: true } } },
+        ...(daemon === null ? {} : { plugin: { raw_exec: { config: { enabled: true } }, docker: { config: { endpoint: daemon.endpoint } } } }),
+      },
     });
   });
   afterAll(async () => {
     await agent.dispose();
+    await daemon?.close();
     rmSync(code, { recursive: true, force: true });
   });
 
@@ -44,6 +55,8 @@ describe('every example', () => {
   });
 
   it.each(names)('%s runs and shows what it is about', async (name) => {
+    // named where it cannot be tried
+    if (name === 'docker.nomad.hcl' && daemon === null) return;
     const { task, text, lives } = shows[name]!;
     const ran = await runCli(agent, ['job', 'run', join(folder, name)]);
     expect(ran).toMatchObject({ code: 0, stderr: '' });

@@ -1,4 +1,14 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Rotation } from '../contract.ts';
 
@@ -10,6 +20,38 @@ export interface Sink {
   write(data: Uint8Array): boolean;
   onReady(listener: () => void): void;
   close(): void;
+}
+
+export interface LogPosition {
+  readonly index: number;
+  /** Bytes in the file of that index. */
+  readonly size: number;
+}
+
+/** Takes back what was written beyond a position: it was not yet written down as stored, and will come again. */
+export function rewindLog(rotation: Rotation, name: string, to: LogPosition): void {
+  const directory = openSync(rotation.directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    const at = `/proc/self/fd/${directory}`;
+    for (const file of readdirSync(at).filter((each) => each.startsWith(`${name}.`))) {
+      const rest = file.slice(name.length + 1);
+      if (!/^[0-9]{1,9}$/.test(rest) || Number(rest) < to.index) continue;
+      if (Number(rest) > to.index) rmSync(join(at, file), { force: true });
+      else cut(join(at, file), to.size);
+    }
+  } finally {
+    closeSync(directory);
+  }
+}
+
+function cut(path: string, size: number): void {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stat = fstatSync(fd);
+    if (stat.isFile() && stat.nlink <= 1 && stat.size > size) ftruncateSync(fd, size);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 export class LogFile implements Sink {
@@ -31,6 +73,11 @@ export class LogFile implements Sink {
       this.#directory = openSync(rotation.directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
     this.#index = this.#indices().reduce((highest, each) => Math.max(highest, each), 0);
     this.#next();
+  }
+
+  /** Where the next byte goes. */
+  get position(): LogPosition {
+    return { index: this.#index, size: this.#size };
   }
 
   write(data: Uint8Array): boolean {

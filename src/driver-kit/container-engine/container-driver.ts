@@ -1,0 +1,48 @@
+/** What a driver over a container engine says; everything else (watching, ends, logs, images, exec, recovery) is the kit's. */
+import type { DriverInfo, NetworkOverride, TaskConfig } from '../../driver/contract.ts';
+import type { CgroupLimits } from '../../isolation/cgroup/limits.ts';
+import type { ContainerState } from './engine-answers.ts';
+import type { EngineFacts } from './engine-facts.ts';
+import type { ImageDetails, ImageWish } from './images.ts';
+
+export interface ContainerPlan {
+  /** Of the container: `"web-<allocation>"`. */
+  readonly name: string;
+  readonly image: ImageWish;
+  /** With a terminal: one stream of output. */
+  readonly tty: boolean;
+  readonly limits: CgroupLimits;
+  /** Places inside that are the task's to write. */
+  readonly writable: readonly string[];
+  /** The body of the call that makes the container; labels of the kit are added. */
+  create(image: ImageDetails): Readonly<Record<string, unknown>>;
+  /** Where the container is reached. */
+  network(state: ContainerState): NetworkOverride | null;
+}
+
+export interface ContainerDriver {
+  readonly info: DriverInfo;
+  /** Attributes of the node beyond version and isolation. */
+  attributes(facts: EngineFacts): Readonly<Record<string, string>>;
+  /** Refuses what the operator forbids: `Fault('denied')`, and what is wrong: `Fault('invalid')`. */
+  plan(task: TaskConfig, facts: EngineFacts, signal: AbortSignal): Promise<ContainerPlan>;
+}
+
+export interface ContainerRules {
+  /** Of `"docker"` or `"podman"`, for messages and attributes. */
+  readonly engine: string;
+  readonly collectLogs: boolean;
+  /** Ended containers are removed. */
+  readonly removeContainers: boolean;
+  /** Null: images stay. */
+  readonly removeImagesAfterMs: number | null;
+  /** How often a container of the same name is taken out of the way. */
+  readonly existsAttempts: number;
+  /** Containers of ours that nobody knows; null: left alone. */
+  readonly dangling: {
+    readonly periodMs: number;
+    readonly graceMs: number;
+    /** They are only named in the log. */
+    readonly dryRun: boolean;
+  } | null;
+}

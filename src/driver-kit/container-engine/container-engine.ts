@@ -1,0 +1,378 @@
+/**
+ * Makes an engine driver of a container driver: images, starts, ends, logs, stats, signals, exec, recovery over one container engine.
+ * The containers belong to the engine: they outlive the agent, and where the engine allows it also the engine's own restart.
+ */
+import { join } from 'node:path';
+import type {
+  DriverEvent,
+  EngineDriver,
+  ExecRequest,
+  ExecSession,
+  Fingerprint,
+  IsolationReport,
+  StartedTask,
+  TaskConfig,
+  TaskExit,
+  TaskHandleState,
+  TaskStats,
+  TaskStatus,
+} from '../../driver/contract.ts';
+import { cgroupName } from '../../isolation/cgroup/task-cgroup.ts';
+import { Fault, isFault, messageOf } from '../../lib/fault.ts';
+import type { Log } from '../../lib/log.ts';
+import { AsyncQueue } from '../async-queue.ts';
+import type { DriverDeps } from '../driver-plugin.ts';
+import { signalNumber } from '../signals.ts';
+import { coreMhz, statsOf, type UsageAt } from '../task-stats.ts';
+import type { ContainerDriver, ContainerRules } from './container-driver.ts';
+import { containerExec } from './container-exec.ts';
+import { ownerLabel, ownerOf, removeContainer, startContainer, taskLabel } from './container-start.ts';
+import { ContainerTask, exitOf, readHandle } from './container-task.ts';
+import { removeDangling } from './dangling.ts';
+import type { EndpointTls } from './endpoint.ts';
+import { containerState, textAt } from './engine-answers.ts';
+import type { EngineClient } from './engine-client.ts';
+import { EngineHealth } from './engine-health.ts';
+import { usageOf } from './engine-stats.ts';
+import { watchEngine } from './engine-watch.ts';
+import { Images } from './images.ts';
+import { LogCollector } from './log-collector/log-collector.ts';
+
+/** An ended task's last output is waited for, but not for ever: the engine may be gone. */
+const drainLimitMs = 5_000;
+
+export interface EngineOptions {
+  readonly client: EngineClient;
+  readonly rules: ContainerRules;
+  /** For the log collector, which makes a connection of its own. */
+  readonly tls: EndpointTls | null;
+  readonly prefix: string;
+}
+
+export function containerEngine(driver: ContainerDriver, options: EngineOptions, deps: DriverDeps): EngineDriver {
+  return new ContainerEngine(driver, options, deps);
+}
+
+class ContainerEngine implements EngineDriver {
+  readonly info: EngineDriver['info'];
+  readonly #driver: ContainerDriver;
+  readonly #options: EngineOptions;
+  readonly #client: EngineClient;
+  readonly #deps: DriverDeps;
+  readonly #log: Log;
+  readonly #health: EngineHealth;
+  readonly #images: Images;
+  readonly #collector: LogCollector;
+  readonly #tasks = new Map<string, ContainerTask>();
+  readonly #busy = new Set<string>();
+  readonly #listeners = new Set<AsyncQueue<DriverEvent>>();
+  readonly #life = new AbortController();
+  #watching = false;
+
+  constructor(driver: ContainerDriver, options: EngineOptions, deps: DriverDeps) {
+    const { client, rules } = options;
+    this.info = driver.info;
+    this.#driver = driver;
+    this.#options = options;
+    this.#client = client;
+    this.#deps = deps;
+    this.#log = deps.log;
+    this.#health = new EngineHealth(client, driver, rules);
+    this.#images = new Images(client, { removeAfterMs: rules.removeImagesAfterMs, log: deps.log });
+    this.#collector = new LogCollector(join(deps.stateDirectory, '..', `${rules.engine}-logs`), deps.log);
+  }
+
+  fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {
+    return this.#health.fingerprint(AbortSignal.any([signal, this.#life.signal]));
+  }
+
+  async start(config: TaskConfig, signal: AbortSignal): Promise<StartedTask> {
+    signal.throwIfAborted();
+    if (this.#tasks.has(config.id)) throw new Fault('exists', `task ${config.id} is already known`);
+    return this.#alone(config.id, async () => {
+      const facts = await this.#health.facts(signal);
+      const plan = await this.#driver.plan(config, facts, signal);
+      this.#watch();
+      const say = (message: string, annotations: Readonly<Record<string, string>>): void =>
+        this.#say(config.id, message, annotations);
+      const image = await this.#images.acquire(config.id, plan.image, say, signal);
+      try {
+        const context = {
+          ...{ client: this.#client, rules: this.#options.rules, deps: this.#deps, facts },
+          follow: this.#collector.follow.bind(this.#collector),
+          endpoint: {
+            endpoint: this.#client.endpoint.address,
+            tls: this.#options.tls,
+            prefix: this.#options.prefix,
+          },
+        };
+        const { handle, state } = await startContainer(context, config, plan, image, signal);
+        const task = this.#keep(new ContainerTask(config, handle));
+        if (!state.running) await this.#ended(task, exitOf(state, false));
+        return this.#started(task);
+      } catch (error) {
+        this.#images.release(config.id);
+        await this.#collector.forget(cgroupName(config.id));
+        throw error;
+      }
+    });
+  }
+
+  /** A daemon that is away is no reason to give a task up: it is looked at when the daemon is back. */
+  async recover(config: TaskConfig, state: TaskHandleState, signal: AbortSignal): Promise<StartedTask> {
+    signal.throwIfAborted();
+    const known = this.#tasks.get(config.id);
+    if (known !== undefined) return this.#started(known);
+    return this.#alone(config.id, async () => {
+      const task = new ContainerTask(config, readHandle(state));
+      const { containerId, imageId, tty } = task.handle;
+      const found = await this.#inspect(containerId, signal).catch((error: unknown) => {
+        if (isFault(error, 'not_found'))
+          throw new Fault('not_found', `task ${config.id}: its container ${containerId} is gone`);
+        if (signal.aborted) throw error;
+        this.#log.warn('a task is taken on trust until the engine answers', {
+          task: config.id,
+          error: messageOf(error),
+        });
+        return null;
+      });
+      this.#images.hold(config.id, imageId);
+      if (this.#options.rules.collectLogs && !config.log.disabled) await this.#followAgain(config, containerId, tty);
+      this.#keep(task);
+      this.#watch();
+      if (found !== null && !found.running) await this.#ended(task, exitOf(found, false));
+      return this.#started(task);
+    });
+  }
+
+  async #followAgain(config: TaskConfig, containerId: string, tty: boolean): Promise<void> {
+    const { log, directories, name } = config;
+    await this.#collector
+      .follow({
+        ...{ key: cgroupName(config.id), engine: this.#options.rules.engine, containerId, tty },
+        ...{ endpoint: this.#client.endpoint.address, tls: this.#options.tls, prefix: this.#options.prefix },
+        ...{ directory: directories.logs, stdout: `${name}.stdout`, stderr: `${name}.stderr` },
+        ...{ maxFiles: Math.max(1, log.maxFiles), maxBytes: Math.max(1, log.maxFileSizeMb) * 1024 * 1024 },
+        fifos: log.fifos,
+      })
+      .catch((error: unknown) =>
+        this.#log.error("a task's output is not kept any more", { task: config.id, error: messageOf(error) }),
+      );
+  }
+
+  wait(taskId: string, signal: AbortSignal): Promise<TaskExit> {
+    return this.#with(taskId, (task) => task.wait(signal));
+  }
+
+  async stop(
+    taskId: string,
+    options: { readonly timeoutMs: number; readonly killSignal: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const task = this.#find(taskId);
+    if (task.exit !== null) return;
+    await this.#kill(task, options.killSignal || task.handle.stopSignal || 'SIGTERM', signal);
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), options.timeoutMs);
+    try {
+      await task.wait(AbortSignal.any([signal, limit.signal]));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      await this.#kill(task, 'SIGKILL', signal);
+      await task.wait(signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async destroy(taskId: string, options: { readonly force: boolean }, signal: AbortSignal): Promise<void> {
+    const task = this.#tasks.get(taskId);
+    if (task === undefined) return this.#destroyUnknown(taskId, options.force, signal);
+    if (task.exit === null && !options.force) throw new Fault('conflict', `task ${taskId} is still running`);
+    if (task.exit === null || this.#options.rules.removeContainers)
+      await removeContainer(this.#client, task.handle.containerId);
+    await this.#collector.forget(cgroupName(taskId));
+    this.#images.release(taskId);
+    task.settle({ exitCode: 137, signal: 9, oomKilled: false });
+    this.#tasks.delete(taskId);
+  }
+
+  /** A start whose state never reached the client is known by its label alone. */
+  async #destroyUnknown(taskId: string, force: boolean, signal: AbortSignal): Promise<void> {
+    const label = [`${taskLabel}=${taskId}`, `${ownerLabel}=${ownerOf(this.#deps)}`];
+    const query = { all: 'true', filters: JSON.stringify({ label }) };
+    const rows = await this.#client.json('GET', '/containers/json', { query, signal });
+    const found = Array.isArray(rows) ? rows : [];
+    if (found.length === 0) throw new Fault('not_found', `no task ${taskId}`);
+    for (const row of found) {
+      if (textAt(row, 'State') === 'running' && !force) throw new Fault('conflict', `task ${taskId} is still running`);
+      await removeContainer(this.#client, textAt(row, 'Id'));
+    }
+  }
+
+  async inspect(taskId: string): Promise<TaskStatus> {
+    return this.#find(taskId).status();
+  }
+
+  async stats(taskId: string, signal: AbortSignal): Promise<TaskStats> {
+    const task = this.#find(taskId);
+    const id = task.requireRunning();
+    const query = { stream: 'false', 'one-shot': 'true' };
+    const answer = await this.#client.json('GET', `/containers/${id}/stats`, { query, signal });
+    const now: UsageAt = { at: BigInt(Date.now()) * 1_000_000n, usage: usageOf(answer) };
+    const before = task.lastUsage;
+    task.lastUsage = now;
+    return statsOf(before, now, coreMhz());
+  }
+
+  async signal(taskId: string, signalName: string, signal: AbortSignal): Promise<void> {
+    const task = this.#find(taskId);
+    if (signalNumber(signalName) === null)
+      throw new Fault('invalid', `${JSON.stringify(signalName)} is no signal of this system`);
+    task.requireRunning();
+    await this.#kill(task, signalName, signal);
+  }
+
+  exec(taskId: string, request: ExecRequest, signal: AbortSignal): Promise<ExecSession> {
+    return this.#with(taskId, (task) => containerExec(this.#client, task.requireRunning(), request, signal));
+  }
+
+  async isolation(taskId: string): Promise<IsolationReport> {
+    return this.#find(taskId).handle.isolation;
+  }
+
+  async *events(signal: AbortSignal): AsyncIterable<DriverEvent> {
+    const queue = new AsyncQueue<DriverEvent>();
+    const end = (): void => queue.end();
+    this.#listeners.add(queue);
+    signal.addEventListener('abort', end, { once: true });
+    try {
+      yield* queue;
+    } finally {
+      signal.removeEventListener('abort', end);
+      this.#listeners.delete(queue);
+    }
+  }
+
+  /** Containers and the log collector stay. */
+  async close(): Promise<void> {
+    this.#life.abort();
+    this.#images.close();
+    this.#collector.close();
+    for (const queue of this.#listeners) queue.end();
+    this.#tasks.clear();
+  }
+
+  #say(taskId: string, message: string, annotations: Readonly<Record<string, string>> = {}): void {
+    for (const queue of this.#listeners) queue.push({ taskId, message, annotations });
+  }
+
+  #started(task: ContainerTask): StartedTask {
+    const { handle } = task;
+    return {
+      state: handle,
+      isolation: handle.isolation,
+      ...(handle.network === null ? {} : { network: handle.network }),
+    };
+  }
+
+  #keep(task: ContainerTask): ContainerTask {
+    this.#tasks.set(task.config.id, task);
+    return task;
+  }
+
+  /** From the first task on. */
+  #watch(): void {
+    if (this.#watching) return;
+    this.#watching = true;
+    const { signal } = this.#life;
+    const owner = ownerOf(this.#deps);
+    void watchEngine(
+      this.#client,
+      `${ownerLabel}=${owner}`,
+      {
+        happened: (event) => void this.#happened(event),
+        connected: () => {
+          this.#health.lookNow();
+          for (const task of this.#tasks.values()) if (task.exit === null) void this.#lookAt(task);
+        },
+        lost: () => this.#health.lookNow(),
+      },
+      this.#log,
+      signal,
+    );
+    const { dangling } = this.#options.rules;
+    const known = (taskId: string): boolean => this.#tasks.has(taskId) || this.#busy.has(taskId);
+    if (dangling !== null) void removeDangling(this.#client, owner, dangling, known, this.#log, signal);
+  }
+
+  async #happened(event: { readonly containerId: string; readonly action: string; readonly exitCode: number | null }) {
+    const task = [...this.#tasks.values()].find((each) => each.handle.containerId === event.containerId);
+    if (task === undefined || task.exit !== null) return;
+    if (event.action === 'oom') task.oomSeen = true;
+    else if (event.action.startsWith('health_status'))
+      this.#say(
+        task.config.id,
+        `Container health: ${event.action.slice('health_status'.length).replace(/^[: ]+/, '')}`,
+      );
+    else if (event.action === 'die' || event.action === 'died') await this.#lookAt(task, event.exitCode);
+  }
+
+  /** Settles a task whose container has ended. `told`: the code in the engine's event, should the container be gone already. */
+  async #lookAt(task: ContainerTask, told: number | null = null): Promise<void> {
+    try {
+      const state = await this.#inspect(task.handle.containerId, this.#life.signal);
+      if (!state.running) await this.#ended(task, exitOf(state, task.oomSeen));
+    } catch (error) {
+      if (!isFault(error, 'not_found')) return;
+      const gone: TaskExit =
+        told === null
+          ? { exitCode: 0, signal: 0, oomKilled: false, unknown: 'container-removed' }
+          : { exitCode: told, signal: 0, oomKilled: task.oomSeen && told === 137 };
+      await this.#ended(task, gone);
+    }
+  }
+
+  async #ended(task: ContainerTask, exit: TaskExit): Promise<void> {
+    await this.#collector.drained(cgroupName(task.config.id), drainLimitMs);
+    task.settle(exit);
+  }
+
+  async #inspect(containerId: string, signal: AbortSignal) {
+    return containerState(
+      await this.#client.json('GET', `/containers/${containerId}/json`, { signal, timeoutMs: 10_000 }),
+    );
+  }
+
+  /** A container that ended meanwhile needs no signal. */
+  async #kill(task: ContainerTask, name: string, signal: AbortSignal): Promise<void> {
+    const { containerId } = task.handle;
+    const query = { signal: /^\d+$/.test(name) ? name : name.toUpperCase() };
+    try {
+      await this.#client.text('POST', `/containers/${containerId}/kill`, { query, signal });
+    } catch (error) {
+      if (isFault(error, 'conflict') || isFault(error, 'not_found')) return this.#lookAt(task);
+      throw error;
+    }
+  }
+
+  #find(taskId: string): ContainerTask {
+    const task = this.#tasks.get(taskId);
+    if (task === undefined) throw new Fault('not_found', `no task ${taskId}`);
+    return task;
+  }
+
+  async #with<T>(taskId: string, use: (task: ContainerTask) => Promise<T>): Promise<T> {
+    return use(this.#find(taskId));
+  }
+
+  async #alone<T>(taskId: string, work: () => Promise<T>): Promise<T> {
+    if (this.#busy.has(taskId)) throw new Fault('exists', `task ${taskId} is being started`);
+    this.#busy.add(taskId);
+    try {
+      return await work();
+    } finally {
+      this.#busy.delete(taskId);
+    }
+  }
+}

@@ -1,0 +1,90 @@
+/** What isolation a container really got: its main process looked at from the host, as every other task's is. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { IsolationReport, IsolationRung } from '../../driver/contract.ts';
+import type { CgroupHost } from '../../isolation/cgroup/hierarchy.ts';
+import type { CgroupLimits } from '../../isolation/cgroup/limits.ts';
+import type { TaskCgroup } from '../../isolation/cgroup/task-cgroup.ts';
+import { checkFromHost, readHeldProcess } from '../../isolation/host-checks.ts';
+import { type Mechanism, missingLine, rankOf, rungOf } from '../../isolation/lines.ts';
+import { Fault } from '../../lib/fault.ts';
+
+export interface ContainerCheck {
+  /** The engine's runtime: `"docker 20.10.24 (runc)"`. */
+  readonly runtime: string;
+  /** Host pid of the main process; 0: not to be seen from here. */
+  readonly pid: number;
+  readonly limits: CgroupLimits;
+  readonly cgroups: CgroupHost;
+  readonly floor: IsolationRung;
+  /** Places inside that are the task's to write. */
+  readonly writable: readonly string[];
+}
+
+/** Files that the engine makes for each container; the task may change its own. */
+const ownFiles = ['/', '/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/dev', '/proc', '/run', '/tmp'];
+
+/** `Fault('unsupported')` naming the missing line where the container is below its floor. */
+export async function checkContainer(check: ContainerCheck): Promise<IsolationReport> {
+  const mechanisms = check.pid > 1 ? await seen(check) : [];
+  const rung = rungOf(mechanisms);
+  if (rankOf(rung) < rankOf(check.floor)) {
+    const missing =
+      mechanisms.length === 0
+        ? "the container's processes cannot be seen from here"
+        : missingLine(mechanisms, check.floor);
+    throw new Fault(
+      'unsupported',
+      `isolation floor "${check.floor}" is not reached: the task would run at "${rung}"; missing: ${missing ?? 'nothing was checked'}`,
+    );
+  }
+  return { rung, wanted: 'container', floor: check.floor, runtime: check.runtime, mechanisms };
+}
+
+async function seen(check: ContainerCheck): Promise<readonly Mechanism[]> {
+  const held = await readHeldProcess(check.pid);
+  const cgroup = await cgroupOf(check.pid, check.cgroups);
+  const lines = await checkFromHost(
+    {
+      pid: check.pid,
+      cgroup,
+      limits: check.limits,
+      killUnit: cgroup === null ? 'pid-namespace' : 'cgroup',
+      capabilities: [],
+      writable: [...ownFiles, ...ownTmpfs(held.mounts), ...check.writable],
+      // ids are the image's own: apart only by a user namespace
+      taskUids: null,
+      findings: new Map(),
+      now: new Date().toISOString(),
+    },
+    held,
+  );
+  return lines.map((line) =>
+    line.name === 'root_file_system' && line.state === 'verified' ? { ...line, evidence: "an image's" } : line,
+  );
+}
+
+/** With version 1 of control groups their mounts lie, read-only, in a small tmpfs of the container's own. */
+function ownTmpfs(mounts: string): readonly string[] {
+  const own = mounts.split('\n').some((row) => row.split(' ')[4] === '/sys/fs/cgroup' && / - tmpfs /.test(row));
+  return own ? ['/sys/fs/cgroup'] : [];
+}
+
+/** The control groups the engine put it into, as the checks read them. */
+async function cgroupOf(pid: number, host: CgroupHost): Promise<TaskCgroup | null> {
+  const text = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
+  const rows = text.split('\n').map((row) => /^\d+:([^:]*):(.+)$/.exec(row));
+  let name = '';
+  const directories = host.hierarchies.flatMap(({ version, mount, controllers }) => {
+    const row = rows.find((match) =>
+      version === 2
+        ? match?.[1] === ''
+        : match !== null && match[1]!.split(',').some((each) => controllers.includes(each)),
+    );
+    const path = row?.[2] ?? '/';
+    if (path === '/') return [];
+    name = path.split('/').at(-1) ?? '';
+    return [{ version, path: join(mount, path), controllers, ours: false }];
+  });
+  return directories.length === 0 ? null : { name, directories };
+}

@@ -1,0 +1,170 @@
+/** The order of a start: image → container made → output followed → started → looked at. What fails on the way leaves no container. */
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TaskConfig } from '../../driver/contract.ts';
+import { cgroupName } from '../../isolation/cgroup/task-cgroup.ts';
+import { Fault, isFault, messageOf } from '../../lib/fault.ts';
+import type { DriverDeps } from '../driver-plugin.ts';
+import type { ContainerPlan, ContainerRules } from './container-driver.ts';
+import { checkContainer } from './container-isolation.ts';
+import type { ContainerHandle } from './container-task.ts';
+import { type ContainerState, containerState, textAt } from './engine-answers.ts';
+import type { EngineClient } from './engine-client.ts';
+import type { EngineFacts } from './engine-facts.ts';
+import type { ImageDetails } from './images.ts';
+import type { FollowRequest } from './log-collector/follow-request.ts';
+
+/** Whose container this is: an agent takes away only what is its own. */
+export const ownerLabel = 'drover.owner';
+export const taskLabel = 'drover.task_id';
+export const allocationLabel = 'com.hashicorp.nomad.alloc_id';
+
+const never = new AbortController().signal;
+const tries = 5;
+const megabyte = 1024 * 1024;
+
+export interface StartContext {
+  readonly client: EngineClient;
+  readonly rules: ContainerRules;
+  readonly deps: DriverDeps;
+  readonly facts: EngineFacts;
+  /** Keeps the container's output from now on. */
+  follow(request: FollowRequest): Promise<void>;
+  readonly endpoint: Pick<FollowRequest, 'endpoint' | 'tls' | 'prefix'>;
+}
+
+export function ownerOf(deps: DriverDeps): string {
+  return createHash('sha256').update(deps.stateDirectory).digest('hex').slice(0, 32);
+}
+
+export async function startContainer(
+  context: StartContext,
+  task: TaskConfig,
+  plan: ContainerPlan,
+  image: ImageDetails,
+  signal: AbortSignal,
+): Promise<{ readonly handle: ContainerHandle; readonly state: ContainerState }> {
+  const { client } = context;
+  const id = await createContainer(context, task, plan, image, signal);
+  try {
+    if (context.rules.collectLogs && !task.log.disabled) await context.follow(followRequest(context, task, plan, id));
+    await persistently(() => client.text('POST', `/containers/${id}/start`, { signal }), signal);
+    const state = containerState(await client.json('GET', `/containers/${id}/json`, { signal }));
+    const isolation = await checkContainer({
+      runtime: `${context.rules.engine} ${context.facts.version} (${context.facts.defaultRuntime})`,
+      pid: client.endpoint.local && state.running ? state.pid : 0,
+      limits: plan.limits,
+      cgroups: context.deps.isolation.cgroups,
+      floor: task.isolationFloor,
+      writable: plan.writable,
+    });
+    const handle: ContainerHandle = {
+      version: 1,
+      containerId: id,
+      name: plan.name,
+      imageId: image.id,
+      startedAt: String(state.startedAt || BigInt(Date.now()) * 1_000_000n),
+      stopSignal: state.stopSignal,
+      tty: plan.tty,
+      isolation,
+      network: plan.network(state),
+    };
+    return { handle, state };
+  } catch (error) {
+    await removeContainer(client, id).catch(() => {});
+    throw startFault(error);
+  }
+}
+
+function followRequest(
+  context: StartContext,
+  task: TaskConfig,
+  plan: ContainerPlan,
+  containerId: string,
+): FollowRequest {
+  const { log, directories, name } = task;
+  return {
+    ...context.endpoint,
+    key: cgroupName(task.id),
+    engine: context.rules.engine,
+    containerId,
+    tty: plan.tty,
+    directory: directories.logs,
+    stdout: `${name}.stdout`,
+    stderr: `${name}.stderr`,
+    maxFiles: Math.max(1, log.maxFiles),
+    maxBytes: Math.max(1, log.maxFileSizeMb) * megabyte,
+    fifos: log.fifos,
+  };
+}
+
+/** A container in the way is one of a former try: taken over where it is this very start's and runs, else removed. */
+async function createContainer(
+  context: StartContext,
+  task: TaskConfig,
+  plan: ContainerPlan,
+  image: ImageDetails,
+  signal: AbortSignal,
+): Promise<string> {
+  const { client, rules, deps } = context;
+  const given = plan.create(image);
+  const labels = {
+    ...(given['Labels'] as Readonly<Record<string, string>> | undefined),
+    [allocationLabel]: task.allocId,
+    [taskLabel]: task.id,
+    [ownerLabel]: ownerOf(deps),
+  };
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const body = { ...given, Labels: labels };
+      const query = { name: plan.name };
+      const made = await persistently(() => client.json('POST', '/containers/create', { query, body, signal }), signal);
+      const id = textAt(made, 'Id');
+      if (id === '') throw new Fault('unavailable', `${rules.engine} makes no container`, { recoverable: true });
+      return id;
+    } catch (error) {
+      if (!isFault(error, 'conflict') || attempt >= rules.existsAttempts) throw startFault(error);
+      const found = await client.json('GET', `/containers/${plan.name}/json`, { signal }).catch(() => null);
+      if (found !== null) {
+        const state = containerState(found);
+        if (state.labels[taskLabel] === task.id && !state.running) return state.id;
+        await removeContainer(client, state.id);
+      }
+      await sleep(50 * 2 ** attempt, undefined, { signal });
+    }
+  }
+}
+
+/** A daemon that is away for a moment is asked again; what it answers is believed. */
+async function persistently<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const away = isFault(error, 'unavailable') && / is not reached: /.test(error.message);
+      if (!away || attempt >= tries || signal.aborted) throw error;
+      await sleep(50 * 2 ** attempt, undefined, { signal });
+    }
+  }
+}
+
+/** Also a running one, with its anonymous volumes. Gone already: no error. */
+export async function removeContainer(client: EngineClient, id: string): Promise<void> {
+  try {
+    await client.text('DELETE', `/containers/${id}`, { query: { force: 'true', v: 'true' }, signal: never });
+  } catch (error) {
+    if (isFault(error, 'not_found')) return;
+    // "removal is already in progress"
+    if (!isFault(error, 'conflict')) throw error;
+  }
+}
+
+/** Whether trying again can help is the engine's to know; its texts say it. */
+function startFault(error: unknown): unknown {
+  if (!isFault(error) || error.kind === 'unsupported') return error;
+  const text = messageOf(error);
+  const hopeless =
+    /executable file not found|no such file or directory|permission denied|invalid |unknown|not supported/i;
+  const recoverable = error.recoverable && !hopeless.test(text);
+  return new Fault(error.kind === 'not_found' ? 'invalid' : error.kind, text, { recoverable, cause: error });
+}

@@ -1,0 +1,204 @@
+/**
+ * One container's output → the task's log files, each byte once whatever is killed: the engine's own log is read from a cursor.
+ *
+ *   reading ──(engine away)──▶ waiting ──▶ reading … ──(container ended, nothing left)──▶ drained
+ */
+import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isFault } from '../../../lib/fault.ts';
+import { FifoSink } from '../../../supervise/fallback/fifo.ts';
+import { LogFile, rewindLog, type Sink } from '../../../supervise/fallback/log-file.ts';
+import { parseEndpoint } from '../endpoint.ts';
+import { nanoseconds, objectAt } from '../engine-answers.ts';
+import { EngineClient } from '../engine-client.ts';
+import { FrameSplitter } from '../frames.ts';
+import type { Cursor, FollowRequest } from './follow-request.ts';
+
+const begin: Cursor = { time: '0', records: 0, stdout: null, stderr: null, dropped: 0, gaps: 0, ended: false };
+const longestPauseMs = 2_000;
+
+interface LogRecord {
+  readonly stream: 'stdout' | 'stderr';
+  readonly time: bigint;
+  readonly data: Buffer;
+}
+
+export class Follower {
+  readonly request: FollowRequest;
+  readonly drained: Promise<void>;
+  readonly #client: EngineClient;
+  readonly #stop = new AbortController();
+  readonly #cursorFile: number;
+  readonly #sinks: { readonly stdout: Sink; readonly stderr: Sink };
+  #cursor: Cursor;
+  /** Records of the cursor's time met on this reading. */
+  #met = 0;
+  /** A reading that resumes must first meet what the cursor names. */
+  #resumed = false;
+
+  /** Throws where the files cannot be had. */
+  constructor(request: FollowRequest, cursorPath: string) {
+    this.request = request;
+    this.#client = new EngineClient(request.engine, parseEndpoint(request.endpoint, request.tls), request.prefix);
+    this.#cursor = readCursor(cursorPath);
+    this.#cursorFile = openSync(cursorPath, constants.O_RDWR | constants.O_CREAT, 0o600);
+    this.#sinks = { stdout: this.#sink('stdout'), stderr: this.#sink('stderr') };
+    this.drained = this.#cursor.ended ? Promise.resolve() : this.#run();
+    this.drained.catch(() => {});
+  }
+
+  close(): void {
+    this.#stop.abort();
+    this.#sinks.stdout.close();
+    this.#sinks.stderr.close();
+    closeSync(this.#cursorFile);
+  }
+
+  #sink(stream: 'stdout' | 'stderr'): Sink {
+    const { request } = this;
+    if (request.fifos !== null) return new FifoSink(request.fifos[stream]);
+    const rotation = { ...request, stdout: request.stdout, stderr: request.stderr };
+    const at = this.#cursor[stream];
+    if (at !== null) rewindLog(rotation, request[stream], at);
+    return new LogFile(rotation, request[stream]);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        const before = this.#cursor;
+        await this.#read(true);
+        // the follower's stream may end a moment before the engine's log does
+        if (!(await this.#running())) {
+          await this.#read(false);
+          return this.#end();
+        }
+        failures = this.#cursor === before ? failures + 1 : 0;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isFault(error, 'not_found')) return this.#end();
+        failures++;
+      }
+      await sleep(Math.min(longestPauseMs, 50 * 2 ** Math.min(failures, 10)), undefined, { signal }).catch(() => {});
+    }
+  }
+
+  #end(): void {
+    this.#keep({ ended: true });
+  }
+
+  async #running(): Promise<boolean> {
+    const path = `/containers/${this.request.containerId}/json`;
+    const answer = await this.#client.json('GET', path, { signal: this.#stop.signal, timeoutMs: 10_000 });
+    const state = objectAt(answer, 'State');
+    return state['Running'] === true || state['Paused'] === true || state['Status'] === 'created';
+  }
+
+  async #read(follow: boolean): Promise<void> {
+    const { containerId, tty } = this.request;
+    const { time } = this.#cursor;
+    const since = `${time.slice(0, -9) || '0'}.${time.slice(-9).padStart(9, '0')}`;
+    const query = { follow: String(follow), stdout: 'true', stderr: 'true', timestamps: 'true', since };
+    const { signal } = this.#stop;
+    const stream = await this.#client.stream('GET', `/containers/${containerId}/logs`, { query, signal });
+    this.#met = 0;
+    this.#resumed = time !== '0';
+    const records = tty ? new LineRecords() : new FrameRecords();
+    for await (const part of stream as AsyncIterable<Buffer>) await this.#storeAll(records.push(part));
+    await this.#storeAll(records.rest());
+  }
+
+  async #storeAll(records: readonly LogRecord[]): Promise<void> {
+    let changed = false;
+    for (const record of records) changed = (await this.#store(record)) || changed;
+    if (changed) this.#keep({});
+  }
+
+  /** False: it is stored already. */
+  async #store(record: LogRecord): Promise<boolean> {
+    const last = BigInt(this.#cursor.time);
+    if (record.time < last) return false;
+    if (record.time === last && last > 0n) {
+      this.#met++;
+      this.#resumed = false;
+      if (this.#met <= this.#cursor.records) return false;
+    }
+    const same = record.time === last;
+    // the record the cursor names is no longer there: so may others be that came between
+    const gaps = this.#cursor.gaps + (this.#resumed ? 1 : 0);
+    this.#resumed = false;
+    const sink = this.#sinks[record.stream];
+    if (!sink.write(record.data)) await new Promise<void>((resolve) => sink.onReady(resolve));
+    this.#cursor = {
+      ...this.#cursor,
+      time: String(record.time),
+      records: same ? this.#cursor.records + 1 : 1,
+      gaps,
+    };
+    if (!same) this.#met = 1;
+    return true;
+  }
+
+  /** A short line in place of the one before; the page cache keeps it over the death of this process. */
+  #keep(more: Partial<Cursor>): void {
+    const { stdout, stderr } = this.#sinks;
+    const at = (sink: Sink): Cursor['stdout'] => (sink instanceof LogFile ? sink.position : null);
+    const dropped = Number(stdout.dropped + stderr.dropped);
+    this.#cursor = { ...this.#cursor, stdout: at(stdout), stderr: at(stderr), dropped, ...more };
+    writeCursor(this.#cursorFile, this.#cursor);
+  }
+}
+
+const cursorBytes = 512;
+
+/** Always as long, so that one write puts it in the place of the one before. */
+function writeCursor(fd: number, cursor: Cursor): void {
+  writeSync(fd, JSON.stringify(cursor).padEnd(cursorBytes), 0);
+}
+
+function readCursor(path: string): Cursor {
+  try {
+    return { ...begin, ...(JSON.parse(readFileSync(path, 'utf8')) as Partial<Cursor>) };
+  } catch {
+    return begin;
+  }
+}
+
+/** `2026-01-02T03:04:05.123456789Z text` */
+function stamped(stream: LogRecord['stream'], data: Buffer): LogRecord {
+  const blank = data.indexOf(0x20);
+  const time = blank > 0 && blank < 40 ? nanoseconds(data.subarray(0, blank).toString('latin1')) : 0n;
+  return { stream, time, data: time === 0n ? data : data.subarray(blank + 1) };
+}
+
+class FrameRecords {
+  readonly #frames = new FrameSplitter();
+
+  push(part: Buffer): readonly LogRecord[] {
+    return this.#frames.push(part).map(({ stream, data }) => stamped(stream, data));
+  }
+
+  rest(): readonly LogRecord[] {
+    return [];
+  }
+}
+
+/** Without frames a record is a line. */
+class LineRecords {
+  #rest: Buffer = Buffer.alloc(0);
+
+  push(part: Buffer): readonly LogRecord[] {
+    this.#rest = Buffer.concat([this.#rest, part]);
+    const records: LogRecord[] = [];
+    for (let end = this.#rest.indexOf(0x0a); end >= 0; end = this.#rest.indexOf(0x0a)) {
+      records.push(stamped('stdout', this.#rest.subarray(0, end + 1)));
+      this.#rest = this.#rest.subarray(end + 1);
+    }
+    return records;
+  }
+
+  rest(): readonly LogRecord[] {
+    return this.#rest.length === 0 ? [] : [stamped('stdout', this.#rest)];
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * A Docker daemon of a test's own: private root, socket and pid file in a temporary directory, in a network and mount namespace of its
+ * own, so that nothing of the host changes; and an image made of the host's static busybox, for there is no registry.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { parseEndpoint } from './endpoint.ts';
+import { EngineClient } from './engine-client.ts';
+
+const run = promisify(execFile);
+const never = new AbortController().signal;
+const startLimitMs = 40_000;
+const hostEnv = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
+
+export const scratchImage = 'drover-test/busybox:1';
+
+/** What is missing for such a daemon; empty: nothing. */
+export const lackingForDaemon: readonly string[] = [
+  ...(process.getuid?.() === 0 ? [] : ['root']),
+  ...['dockerd', 'containerd', 'busybox', 'unshare', 'iptables'].filter(
+    (name) =>
+      !['/usr/sbin', '/usr/bin', '/bin', '/sbin', '/usr/local/bin'].some((folder) => existsSync(join(folder, name))),
+  ),
+];
+
+export class ScratchDaemon {
+  readonly root: string;
+  readonly socket: string;
+  readonly client: EngineClient;
+  readonly #liveRestore: boolean;
+  #child: ChildProcess | null = null;
+  #holder: ChildProcess | null = null;
+  #output = '';
+
+  private constructor(root: string, liveRestore: boolean) {
+    this.root = root;
+    this.socket = join(root, 'docker.sock');
+    this.client = new EngineClient('docker', parseEndpoint(this.socket));
+    this.#liveRestore = liveRestore;
+  }
+
+  static async open(options: { readonly liveRestore?: boolean } = {}): Promise<ScratchDaemon> {
+    const root = await mkdtemp(join(tmpdir(), 'drover-docker-'));
+    const daemon = new ScratchDaemon(root, options.liveRestore ?? false);
+    try {
+      await daemon.start();
+      await daemon.#makeImage();
+    } catch (error) {
+      await daemon.close();
+      throw error;
+    }
+    return daemon;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  get endpoint(): string {
+    return `unix://${this.socket}`;
+  }
+
+  /** Also again, after a death: on the same root. */
+  async start(): Promise<void> {
+    await rm(join(this.root, 'docker.pid'), { force: true });
+    const at = (name: string): string => join(this.root, name);
+    const args = [
+      ...['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('docker.pid'), '-H', this.endpoint],
+      ...['--storage-driver', 'vfs', '--cgroup-parent', `/drover-docker-${process.pid}`, '--shutdown-timeout', '2'],
+      ...(this.#liveRestore ? ['--live-restore'] : []),
+    ];
+    const holder = await this.#namespaces();
+    for (let attempt = 1; ; attempt++) {
+      this.#child = spawn('nsenter', ['-t', String(holder), '-n', '-m', 'dockerd', ...args], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: hostEnv,
+      });
+      for (const stream of [this.#child.stdout, this.#child.stderr])
+        stream?.on('data', (part: Buffer) => {
+          this.#output = `${this.#output}${part.toString()}`.slice(-8_000);
+        });
+      if (await this.#answers(this.#child)) return;
+      await this.kill('SIGKILL');
+      // on a busy machine its containerd may be late
+      if (attempt === 3)
+        throw new Error(`dockerd does not start here:\n${this.#output.split('\n').slice(-15).join('\n')}`);
+    }
+  }
+
+  async #answers(child: ChildProcess): Promise<boolean> {
+    for (const deadline = Date.now() + startLimitMs; Date.now() < deadline; await sleep(100)) {
+      const answer = await this.client.text('GET', '/_ping', { signal: never, timeoutMs: 2_000 }).catch(() => '');
+      if (answer === 'OK') return true;
+      if (child.exitCode !== null) return false;
+    }
+    return false;
+  }
+
+  /** One pair for all lives of the daemon; its containers' binds follow mounts that the host makes later. */
+  async #namespaces(): Promise<number> {
+    if (this.#holder === null) {
+      const namespaces = ['--net', '--mount', '--propagation', 'slave'];
+      const script = 'ip link set lo up 2>/dev/null; echo ready; exec sleep 86400';
+      const holder = spawn('unshare', [...namespaces, 'sh', '-c', script], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+        env: hostEnv,
+      });
+      await new Promise((resolve, reject) => {
+        holder.stdout.once('data', resolve);
+        holder.once('exit', () => reject(new Error('no namespaces can be made here')));
+      });
+      this.#holder = holder;
+    }
+    return this.#holder.pid ?? 0;
+  }
+
+  /** Resolves when the daemon (not its containers) has ended. */
+  async kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const child = this.#child;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await ended;
+  }
+
+  /** Another name for an image that is there. */
+  async tag(image: string, repo: string, tag: string): Promise<void> {
+    await this.client.text('POST', `/images/${encodeURIComponent(image)}/tag`, { query: { repo, tag }, signal: never });
+  }
+
+  /** Runs the host's program inside the daemon's network. */
+  async inNetwork(...command: string[]): Promise<string> {
+    const { stdout } = await run('nsenter', [`--net=/proc/${this.pid}/ns/net`, ...command], { env: hostEnv });
+    return stdout;
+  }
+
+  async close(): Promise<void> {
+    const rows = await this.client
+      .json('GET', '/containers/json', { query: { all: 'true' }, signal: never })
+      .catch(() => []);
+    for (const row of Array.isArray(rows) ? (rows as { readonly Id: string }[]) : [])
+      await this.client
+        .text('DELETE', `/containers/${row.Id}`, { query: { force: 'true' }, signal: never })
+        .catch(() => '');
+    await this.kill('SIGTERM');
+    await this.#endContainerd();
+    this.#holder?.kill('SIGKILL');
+    await rm(this.root, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }).catch(() => {});
+    await removeGroups(`drover-docker-${process.pid}`);
+  }
+
+  /** A daemon that was killed leaves its containerd, and that its shims. */
+  async #endContainerd(): Promise<void> {
+    const marked = await processesWith(this.root);
+    for (const pid of marked) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // it has ended
+      }
+    }
+    for (let attempt = 0; attempt < 50 && (await processesWith(this.root)).length > 0; attempt++) await sleep(50);
+  }
+
+  async #makeImage(): Promise<void> {
+    const root = join(this.root, 'image');
+    await mkdir(join(root, 'bin'), { recursive: true });
+    for (const name of ['etc', 'tmp', 'proc', 'sys', 'dev']) await mkdir(join(root, name));
+    await writeFile(
+      join(root, 'etc/passwd'),
+      'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n',
+    );
+    await writeFile(join(root, 'etc/group'), 'root:x:0:\nnobody:x:65534:\n');
+    const busybox = existsSync('/bin/busybox') ? '/bin/busybox' : '/usr/bin/busybox';
+    await run('cp', [busybox, join(root, 'bin/busybox')]);
+    const { stdout } = await run(busybox, ['--list']);
+    for (const name of stdout.split('\n').filter((each) => each !== '' && each !== 'busybox'))
+      await symlink('busybox', join(root, 'bin', name));
+    const tar = join(this.root, 'image.tar');
+    await run('tar', ['-C', root, '-cf', tar, '.']);
+    const [repo, tag] = scratchImage.split(':');
+    await this.client.text('POST', '/images/create', {
+      query: { fromSrc: '-', repo: repo!, tag: tag! },
+      headers: { 'Content-Type': 'application/x-tar' },
+      body: createReadStream(tar),
+      signal: never,
+    });
+  }
+}
+
+/** Processes whose command line names the directory: only ours do. */
+async function processesWith(directory: string): Promise<readonly number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      return line.includes(`${directory}/`) ? Number(pid) : null;
+    }),
+  );
+  return found.filter((each) => each !== null);
+}
+
+/** The parents under which the daemon made its groups, in every hierarchy. */
+async function removeGroups(name: string): Promise<void> {
+  for (const hierarchy of await readdir('/sys/fs/cgroup').catch(() => [])) {
+    const path = join('/sys/fs/cgroup', hierarchy, name);
+    for (const child of await readdir(path, { withFileTypes: true }).catch(() => []))
+      if (child.isDirectory()) await rmdir(join(path, child.name)).catch(() => {});
+    await rmdir(path).catch(() => {});
+  }
+}

@@ -1,0 +1,223 @@
+// Images from a registry on the loopback of the daemon's own network, from a tar, by digest; credentials from each place.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { DriverEvent, EngineDriver } from '../../driver/contract.ts';
+import { parseImageName, referenceOf } from '../../driver-kit/container-engine/image-name.ts';
+import { PullProgress } from '../../driver-kit/container-engine/pull-progress.ts';
+import { registryAuth } from '../../driver-kit/container-engine/registry-auth.ts';
+import { lackingForDaemon, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
+import { ScratchDocker, shell } from './scratch-docker.ts';
+
+const never = new AbortController().signal;
+const port = 5_000;
+const registry = `127.0.0.1:${port}`;
+let scratch: ScratchDocker;
+let engine: EngineDriver;
+let server: ChildProcess;
+let log = '';
+let saved: string;
+
+beforeAll(async () => {
+  if (lackingForDaemon.length > 0) return;
+  scratch = await ScratchDocker.open();
+  engine = scratch.driver().engine;
+  const directory = join(scratch.daemon.root, 'registry');
+  saved = await makeRegistry(directory);
+  const program = join(import.meta.dirname, 'scratch-registry.mjs');
+  server = spawn(
+    'nsenter',
+    [`--net=/proc/${scratch.daemon.pid}/ns/net`, process.execPath, program, directory, String(port)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  server.stdout?.on('data', (part: Buffer) => {
+    log += part.toString();
+  });
+  while (!log.includes('listening')) await new Promise((resolve) => setTimeout(resolve, 50));
+}, 120_000);
+afterAll(async () => {
+  server?.kill();
+  await scratch?.close();
+}, 60_000);
+
+const sha = (data: Uint8Array): string => `sha256:${createHash('sha256').update(data).digest('hex')}`;
+
+/** The local image as a registry holds it; gives the path of its tar. */
+async function makeRegistry(directory: string): Promise<string> {
+  await mkdir(directory);
+  const tar = join(scratch.daemon.root, 'saved.tar');
+  const answer = await scratch.daemon.client.stream('GET', `/images/${encodeURIComponent(scratchImage)}/get`, {
+    signal: never,
+  });
+  const parts: Buffer[] = [];
+  for await (const part of answer as AsyncIterable<Buffer>) parts.push(part);
+  await writeFile(tar, Buffer.concat(parts));
+  const open = join(scratch.daemon.root, 'saved');
+  await mkdir(open);
+  execFileSync('tar', ['-xf', tar, '-C', open]);
+  const [image] = JSON.parse(await readFile(join(open, 'manifest.json'), 'utf8'));
+  const blob = async (data: Uint8Array) => {
+    await writeFile(join(directory, sha(data).replace(':', '-')), data);
+    return { size: data.length, digest: sha(data) };
+  };
+  const config = {
+    mediaType: 'application/vnd.docker.container.image.v1+json',
+    ...(await blob(await readFile(join(open, image.Config)))),
+  };
+  const layers = [];
+  for (const name of image.Layers)
+    layers.push({
+      mediaType: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
+      ...(await blob(gzipSync(await readFile(join(open, name))))),
+    });
+  const mediaType = 'application/vnd.docker.distribution.manifest.v2+json';
+  const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config, layers }));
+  await writeFile(join(directory, 'manifest.json'), manifest);
+  await writeFile(join(directory, 'digest'), sha(manifest));
+  return tar;
+}
+
+async function runs(config: Record<string, unknown>, by = engine): Promise<readonly DriverEvent[]> {
+  const stop = new AbortController();
+  const events: DriverEvent[] = [];
+  const listening = (async () => {
+    for await (const event of by.events!(stop.signal)) events.push(event);
+  })();
+  const of = await scratch.task(shell('echo it runs', config));
+  try {
+    const { exit, stdout } = await scratch.run(by, of);
+    expect(exit).toMatchObject({ exitCode: 0 });
+    expect(stdout).toBe('it runs\n');
+  } finally {
+    stop.abort();
+    await listening;
+  }
+  return events.filter((event) => event.taskId === of.id);
+}
+const pulls = (name: string): number => log.split(`GET /v2/${name}/manifests/`).length - 1;
+
+describe.skipIf(lackingForDaemon.length > 0)('images of docker', { timeout: 120_000 }, () => {
+  test('are pulled when they are not there, with an event, once, and again where that is forced', async () => {
+    const image = `${registry}/open/app:1`;
+    const events = await runs({ image });
+    expect(events[0]).toMatchObject({ message: 'Downloading image', annotations: { image } });
+    const after = pulls('open/app');
+    expect(await runs({ image })).toEqual([]);
+    expect(pulls('open/app')).toBe(after);
+    expect((await runs({ image, force_pull: true })).length).toBeGreaterThan(0);
+  });
+
+  test('are pulled once for all who want them at the same time', async () => {
+    const image = `${registry}/open/many:1`;
+    const tasks = await Promise.all([1, 2, 3, 4].map(() => scratch.task(shell('true', { image }))));
+    await Promise.all(tasks.map((of) => engine.start(of, never)));
+    expect(log.match(/(GET|HEAD) \/v2\/open\/many\/manifests\/1\n/g)!.length).toBeLessThanOrEqual(2);
+    for (const of of tasks) await engine.destroy(of.id, { force: true }, never);
+  });
+
+  test('are found by digest', async () => {
+    const digest = await readFile(join(scratch.daemon.root, 'registry', 'digest'), 'utf8');
+    await runs({ image: `${registry}/open/pinned@${digest}` });
+  });
+
+  test('that are not there fail the start, which may be tried again', async () => {
+    const of = await scratch.task(shell('true', { image: `${registry}/open/app:none` }));
+    await expect(engine.start(of, never)).rejects.toMatchObject({
+      recoverable: true,
+      message: expect.stringContaining(`${registry}/open/app:none`),
+    });
+  });
+
+  test('are loaded from a tar in the task directory, which may be no link to elsewhere', async () => {
+    const of = await scratch.task(shell('echo loaded', { load: 'local/image.tar', image: scratchImage }));
+    await copyFile(saved, join(of.directories.local, 'image.tar'));
+    expect((await scratch.run(engine, of)).stdout).toBe('loaded\n');
+    const missing = await scratch.task(shell('true', { load: 'local/none.tar' }));
+    await expect(engine.start(missing, never)).rejects.toMatchObject({ kind: 'not_found' });
+    const sly = await scratch.task(shell('true', { load: 'local/link.tar' }));
+    await (await import('node:fs/promises')).symlink(saved, join(sly.directories.local, 'link.tar'));
+    await expect(engine.start(sly, never)).rejects.toThrow();
+  });
+
+  test('of a closed registry need credentials: of the task, of a file, of a helper; without them it says so', async () => {
+    const image = (name: string): string => `${registry}/closed/${name}:1`;
+    const without = await scratch.task(shell('true', { image: image('none') }));
+    await expect(engine.start(without, never)).rejects.toThrow(/cannot be pulled/);
+    await runs({ image: image('task'), auth: [{ username: 'me', password: 'secret', server_address: registry }] });
+    const file = join(scratch.daemon.root, 'config.json');
+    await writeFile(
+      file,
+      JSON.stringify({ auths: { [registry]: { auth: Buffer.from('me:secret').toString('base64') } } }),
+    );
+    await runs({ image: image('file') }, scratch.driver({ auth: [{ config: file }] }).engine);
+    const bin = join(scratch.daemon.root, 'bin');
+    await mkdir(bin);
+    await writeFile(
+      join(bin, 'docker-credential-test'),
+      '#!/bin/sh\ncat > /dev/null\necho \'{"Username":"me","Secret":"secret"}\'\n',
+    );
+    await chmod(join(bin, 'docker-credential-test'), 0o755);
+    const path = process.env['PATH'];
+    process.env['PATH'] = `${bin}:${path}`;
+    try {
+      await runs({ image: image('helper') }, scratch.driver({ auth: [{ helper: 'test' }] }).engine);
+    } finally {
+      process.env['PATH'] = path;
+    }
+    const broken = scratch.driver({ auth: [{ config: '/no/such/file' }] }).engine;
+    const asked = await scratch.task(shell('true', { image: `${registry}/open/soft:1` }));
+    await expect(broken.start(asked, never)).rejects.toThrow('auth.config /no/such/file cannot be read');
+    await runs({ image: `${registry}/open/soft:1`, auth_soft_fail: true }, broken);
+  });
+
+  test('that do not come are given up after image_pull_timeout', async () => {
+    const of = await scratch.task(shell('true', { image: `${registry}/slow/app:1`, image_pull_timeout: '3s' }));
+    await expect(engine.start(of, never)).rejects.toMatchObject({
+      message: expect.stringMatching(/pull of .*: not done within 3 s/),
+      recoverable: true,
+    });
+  });
+});
+
+test('a name is taken apart, and put together as the engine wants it', () => {
+  expect(parseImageName('redis')).toEqual({ registry: 'docker.io', repository: 'redis', tag: 'latest', digest: '' });
+  expect(parseImageName('localhost:5000/a/b:2')).toMatchObject({
+    registry: 'localhost:5000',
+    repository: 'localhost:5000/a/b',
+    tag: '2',
+  });
+  expect(referenceOf(parseImageName('ghcr.io/x/y@sha256:ab'))).toBe('ghcr.io/x/y@sha256:ab');
+  expect(referenceOf(parseImageName('https://ghcr.io/x/y:1'))).toBe('ghcr.io/x/y:1');
+});
+
+test('progress is one line, and knows when nothing moves', () => {
+  const progress = new PullProgress();
+  const layer = (status: string, current: number) => ({
+    id: 'a',
+    status,
+    progressDetail: { current, total: 2 * 1024 * 1024 },
+  });
+  expect(progress.take(layer('Downloading', 1024 * 1024))).toBe(true);
+  expect(progress.take(layer('Downloading', 1024 * 1024))).toBe(false);
+  expect(progress.line).toBe('pulled 0 of 1 layers (1.0 of 2.0 MiB)');
+  progress.take({ errorDetail: { message: 'no space' }, error: 'no space' });
+  expect(progress.error).toBe('no space');
+});
+
+test('credentials of the file: by helper, by identity token, for the default registry; its text is never in a message', async () => {
+  const { mkdtemp } = await import('node:fs/promises');
+  const directory = await mkdtemp('/tmp/drover-auth-');
+  const config = join(directory, 'config.json');
+  const none = { task: null, config, helper: '' };
+  await writeFile(config, JSON.stringify({ auths: { 'https://index.docker.io/v1/': { identitytoken: 't' } } }));
+  expect(await registryAuth('docker.io', none)).toMatchObject({ identityToken: 't' });
+  expect(await registryAuth('ghcr.io', none)).toBeNull();
+  await writeFile(config, '{"auths": secret-thing');
+  await expect(registryAuth('ghcr.io', none)).rejects.toThrow(/^auth\.config .*: it is no JSON$/);
+  await expect(registryAuth('ghcr.io', { task: null, config: '', helper: '../x' })).rejects.toThrow('a name such as');
+});

@@ -1,0 +1,129 @@
+/** What of the host a container sees. A relative source is the task's own; any other is the operator's to allow. */
+import { realpath } from 'node:fs/promises';
+import { isAbsolute, join, relative, resolve } from 'node:path';
+import type { TaskConfig } from '../../driver/contract.ts';
+import { Fault } from '../../lib/fault.ts';
+import { denied } from './gates.ts';
+import type { MountOption, PluginOptions, TaskOptions } from './options.ts';
+
+export interface ContainerMounts {
+  /** `"source:target[:mode]"` */
+  readonly binds: readonly string[];
+  /** In the engine's form. */
+  readonly mounts: readonly Readonly<Record<string, unknown>>[];
+  /** Targets that are not read-only. */
+  readonly writable: readonly string[];
+}
+
+export async function mountsOf(
+  task: TaskConfig,
+  plugin: PluginOptions,
+  options: TaskOptions,
+): Promise<ContainerMounts> {
+  const { directories } = task;
+  const label = plugin.volumes?.selinuxlabel ?? '';
+  const bind = (source: string, target: string, mode = ''): string =>
+    [source, target, [mode, label].filter((each) => each !== '').join(',')].filter((each) => each !== '').join(':');
+  const own = [
+    bind(directories.shared, '/alloc'),
+    // a task must not rewrite what the agent keeps of it
+    bind(directories.logs, '/alloc/logs', 'ro'),
+    bind(directories.local, '/local'),
+    bind(directories.secrets, '/secrets'),
+  ];
+  const volumes = await Promise.all(options.volumes.map((each) => volume(each, task, plugin, options, bind)));
+  const given = await Promise.all([...options.mounts, ...options.mount].map((each) => mountOf(each, task, plugin)));
+  const hostVolumes = task.mounts.map((each) => ({
+    Type: 'bind',
+    Source: each.hostPath,
+    Target: each.taskPath,
+    ReadOnly: each.readOnly,
+    BindOptions: { Propagation: propagation(each.propagation) },
+  }));
+  const mounts = [...given, ...hostVolumes];
+  return {
+    binds: [...own, ...volumes.map((each) => each.bind)],
+    mounts,
+    writable: [
+      ...['/alloc', '/local', '/secrets'],
+      ...volumes.filter((each) => !each.readOnly).map((each) => each.target),
+      ...mounts.filter((each) => each['ReadOnly'] !== true).map((each) => String(each['Target'])),
+    ],
+  };
+}
+
+function propagation(mode: TaskConfig['mounts'][number]['propagation']): string {
+  if (mode === 'host-to-task') return 'rslave';
+  return mode === 'bidirectional' ? 'rshared' : 'rprivate';
+}
+
+async function volume(
+  text: string,
+  task: TaskConfig,
+  plugin: PluginOptions,
+  options: TaskOptions,
+  bind: (source: string, target: string, mode?: string) => string,
+): Promise<{ readonly bind: string; readonly target: string; readonly readOnly: boolean }> {
+  const [source = '', target = '', mode = ''] = text.split(':');
+  if (source === '' || !isAbsolute(target))
+    throw new Fault('invalid', `volumes: ${JSON.stringify(text)} is not "source:/target" or "source:/target:ro"`);
+  const readOnly = mode.split(',').includes('ro');
+  if (options.volume_driver !== '') {
+    if (plugin.volumes?.enabled !== true) throw denied('volume drivers', 'volumes { enabled = true }');
+    return { bind: bind(source, target, mode), target, readOnly };
+  }
+  return { bind: bind(await hostPath(source, task, plugin), target, mode), target, readOnly };
+}
+
+/**
+ * A path below the task's allocation, links followed, or one that the operator allows. A task may have put a link where a later start
+ * looks: what it leads to counts, not what it is called.
+ */
+async function hostPath(source: string, task: TaskConfig, plugin: PluginOptions): Promise<string> {
+  const path = isAbsolute(source) ? resolve(source) : resolve(join(task.directories.task, source));
+  if (plugin.volumes?.enabled === true) return path;
+  const outside = denied(
+    `volumes are not enabled; the host's path ${JSON.stringify(source)}`,
+    'volumes { enabled = true }',
+  );
+  const root = await realpath(task.directories.allocation);
+  if (!below(task.directories.allocation, path)) throw outside;
+  const real = await realpath(path).catch(() => null);
+  if (real === null) throw new Fault('invalid', `volumes: ${JSON.stringify(source)} is not there`);
+  if (!below(root, real)) throw outside;
+  return real;
+}
+
+function below(root: string, path: string): boolean {
+  const from = relative(root, path);
+  return from === '' || (!from.startsWith('..') && !isAbsolute(from));
+}
+
+async function mountOf(
+  given: MountOption,
+  task: TaskConfig,
+  plugin: PluginOptions,
+): Promise<Readonly<Record<string, unknown>>> {
+  const { type, target, source, readonly } = given;
+  if (target === '') throw new Fault('invalid', 'mounts: a target is needed');
+  const whole = { Type: type, Target: isAbsolute(target) ? target : `/${target}`, ReadOnly: readonly };
+  if (type === 'bind') {
+    const options = given.bind_options?.propagation
+      ? { BindOptions: { Propagation: given.bind_options.propagation } }
+      : {};
+    return { ...whole, Source: await hostPath(source, task, plugin), ...options };
+  }
+  if (type === 'tmpfs') {
+    const { size = 0, mode = 0 } = given.tmpfs_options ?? {};
+    if (source !== '') throw new Fault('invalid', 'mounts: a tmpfs has no source');
+    return { ...whole, TmpfsOptions: { SizeBytes: size, ...(mode === 0 ? {} : { Mode: mode }) } };
+  }
+  if (type !== 'volume')
+    throw new Fault('invalid', `mounts: type is "volume", "bind" or "tmpfs", not ${JSON.stringify(type)}`);
+  const { no_copy: noCopy = false, labels = {}, driver_config: driver } = given.volume_options ?? {};
+  // a volume "driver" can mount any path of the host
+  if (driver && Object.keys(driver.options).length > 0 && plugin.volumes?.enabled !== true)
+    throw denied('options of a volume driver', 'volumes { enabled = true }');
+  const config = driver ? { DriverConfig: { Name: driver.name, Options: driver.options } } : {};
+  return { ...whole, Source: source, VolumeOptions: { NoCopy: noCopy, Labels: labels, ...config } };
+}
