@@ -40,7 +40,9 @@ describe('every example', () => {
       args: ['-dev'],
       config: {
         client: { enabled: true, host_volume: { code: { path: code, read_only: true } } },
-        ...(daemon === null ? {} : { plugin: { raw_exec: { config: { enabled: true } }, docker: { config: { endpoint: daemon.endpoint } } } }),
+        ...(daemon === null
+          ? {}
+          : { plugin: { raw_exec: { config: { enabled: true } }, docker: { config: { endpoint: daemon.endpoint } } } }),
       },
     });
   });

@@ -51,6 +51,7 @@ async function seen(check: ContainerCheck): Promise<readonly Mechanism[]> {
       limits: check.limits,
       killUnit: cgroup === null ? 'pid-namespace' : 'cgroup',
       capabilities: [],
+      notAsked: new Set(),
       writable: [...ownFiles, ...ownTmpfs(held.mounts), ...check.writable],
       // ids are the image's own: apart only by a user namespace
       taskUids: null,

@@ -86,7 +86,7 @@ class Docker implements ContainerDriver {
 }
 
 /** As Nomad names them. */
-export function containerName(task: TaskConfig): string {
+function containerName(task: TaskConfig): string {
   return `${task.name.replaceAll('/', '_').replace(/[^a-zA-Z0-9_.-]/g, '_')}-${task.allocId}`;
 }
 

@@ -2,10 +2,21 @@
 import { type ConfigOf, option } from '../../driver/config-schema.ts';
 import { nomadDefaultCapabilities } from '../../isolation/capabilities.ts';
 
-const text = (doc: string, fallback = '') => option.string({ default: fallback, doc });
-const flag = (doc: string, fallback = false) => option.bool({ default: fallback, doc });
-const texts = (doc: string) => option.list(option.string(), { doc });
-const globs = (what: string) => texts(`Patterns of ${what} modes that jobs may ask for.`);
+function text(doc: string, fallback = '') {
+  return option.string({ default: fallback, doc });
+}
+
+function flag(doc: string, fallback = false) {
+  return option.bool({ default: fallback, doc });
+}
+
+function texts(doc: string) {
+  return option.list(option.string(), { doc });
+}
+
+function globs(what: string) {
+  return texts(`Patterns of ${what} modes that jobs may ask for.`);
+}
 
 export const configSchema = {
   endpoint: text('Where the daemon listens; default `DOCKER_HOST`, then "unix:///var/run/docker.sock".'),

@@ -44,7 +44,7 @@ export function limitFields(
 }
 
 /** `{ nofile: "1024:2048" }` → soft and hard. */
-export function ulimits(given: Readonly<Record<string, string>>): readonly Readonly<Record<string, unknown>>[] {
+function ulimits(given: Readonly<Record<string, string>>): readonly Readonly<Record<string, unknown>>[] {
   return Object.entries(given).map(([name, text]) => {
     const match = /^(-?\d+)(?::(-?\d+))?$/.exec(text.trim());
     if (match === null)

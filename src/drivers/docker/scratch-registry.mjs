@@ -12,7 +12,8 @@ createServer((request, response) => {
   const { pathname } = new URL(request.url, 'http://registry');
   console.log(`${request.method} ${pathname}`);
   response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0');
-  if (pathname.startsWith('/v2/closed') && request.headers.authorization !== wanted) {
+  // who asks /v2/ is told how to say who they are, also where nobody needs to
+  if ((pathname === '/v2/' || pathname.startsWith('/v2/closed')) && request.headers.authorization !== wanted) {
     response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="registry"' });
     return response.end('{"errors":[{"code":"UNAUTHORIZED","message":"who are you"}]}');
   }
