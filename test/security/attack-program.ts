@@ -15,6 +15,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export interface Attempt {
+  /** `"identity"`, `"processes"`, … */
+  readonly kind: string;
   readonly name: string;
   /** What it would cost: the host or other tasks, knowledge of the host, a socket of the host, nothing but itself. */
   readonly harm: 'fatal' | 'leak' | 'reach' | 'self';
@@ -40,6 +42,13 @@ export const ordinaryUser = 61_234;
  */
 export const excess = ['processes=300', 'memory_mb=700'] as const;
 
+/** Needs a C compiler. */
+export function compileAttacks(program: string): void {
+  const folder = join(import.meta.dirname, 'attacks');
+  const sources = readdirSync(folder).filter((name) => name.endsWith('.c'));
+  must('cc', ['-O1', '-static', '-std=gnu11', '-w', '-o', program, ...sources.map((name) => join(folder, name))]);
+}
+
 /** Needs root and a C compiler. */
 export function buildAttacks(): Attacks {
   const directory = mkdtempSync(join(tmpdir(), 'drover-attacks-'));
@@ -47,9 +56,7 @@ export function buildAttacks(): Attacks {
   const plant = join(directory, 'plant');
   mkdirSync(plant, { mode: 0o755 });
   const program = join(plant, 'attack');
-  const folder = join(import.meta.dirname, 'attacks');
-  const sources = readdirSync(folder).filter((name) => name.endsWith('.c'));
-  must('cc', ['-O1', '-static', '-std=gnu11', '-w', '-o', program, ...sources.map((name) => join(folder, name))]);
+  compileAttacks(program);
   for (const [name, mode] of [
     ['setuid', 0o4755],
     ['setgid', 0o2755],

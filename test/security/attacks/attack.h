@@ -42,4 +42,5 @@ extern const struct attack capability_attacks[], file_attacks[], identity_attack
 #define END {0, 0, 0}
 
 int canary(void);
+int race(void);
 #endif

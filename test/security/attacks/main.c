@@ -1,7 +1,8 @@
 /*
- * attack run KEY=VALUE…       tries everything; a line of JSON for each attack: {"name","harm","outcome","error"}
+ * attack run KEY=VALUE…       tries everything; a line of JSON for each attack: {"kind","name","harm","outcome","error"}
  * attack canary KEY=VALUE…    what attacks look for: prints where it is, and stays until its input ends
  * attack control KEY=VALUE…   both, in here: for the namespaces of a positive control; uid=N tries as that user
+ * attack race target=DIR      changes its working directory under whoever looks at it, until its input ends
  * attack whoami UID           exit code 100 where it runs with more than UID had
  */
 #include "attack.h"
@@ -53,8 +54,10 @@ static struct shared {
 
 static const char *outcomes[] = {"through", "stopped", "absent"}, *harms[] = {"fatal", "leak", "reach", "self"};
 
+static const char *kind;
+
 static void report(const struct attack *attack, const char *outcome, const char *error) {
-  printf("{\"name\":\"%s\",\"harm\":\"%s\",\"outcome\":\"%s\",\"error\":\"%s\"}\n", attack->name, harms[attack->harm], outcome, error);
+  printf("{\"kind\":\"%s\",\"name\":\"%s\",\"harm\":\"%s\",\"outcome\":\"%s\",\"error\":\"%s\"}\n", kind, attack->name, harms[attack->harm], outcome, error);
   fflush(stdout);
 }
 
@@ -83,13 +86,19 @@ static void try(const struct attack *attack) {
 }
 
 static int run(void) {
-  const struct attack *all[] = {identity_attacks, capability_attacks, namespace_attacks, kernel_attacks, file_attacks,
-    process_attacks, ipc_attacks, network_attacks, resource_attacks};
+  static const struct {
+    const char *kind;
+    const struct attack *attacks;
+  } all[] = {{"identity", identity_attacks}, {"capabilities", capability_attacks}, {"namespaces and mounts", namespace_attacks},
+    {"system calls", kernel_attacks}, {"files and devices", file_attacks}, {"processes", process_attacks},
+    {"memory, queues and sockets", ipc_attacks}, {"network", network_attacks}, {"resources", resource_attacks}};
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   signal(SIGPIPE, SIG_IGN);
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-    for (const struct attack *each = all[i]; each->name; each++)
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    kind = all[i].kind;
+    for (const struct attack *each = all[i].attacks; each->name; each++)
       if (!given("only")[0] || strstr(each->name, given("only"))) try(each);
+  }
   puts("{\"end\":true}");
   return 0;
 }
@@ -139,11 +148,12 @@ int main(int argc, char **argv) {
   if (argc > 1 && !strcmp(argv[1], "run")) return run();
   if (argc > 1 && !strcmp(argv[1], "canary")) return canary();
   if (argc > 1 && !strcmp(argv[1], "control")) return control();
+  if (argc > 1 && !strcmp(argv[1], "race")) return race();
   if (argc > 2 && !strcmp(argv[1], "whoami")) {
     int uid = atoi(argv[2]);
     int raw = socket(AF_INET, SOCK_RAW, 1);
     return ((int)geteuid() != uid && geteuid() == 0) || getegid() == 0 || raw >= 0 ? 100 : 0;
   }
-  fputs("attack run|canary|control KEY=VALUE…\n", stderr);
+  fputs("attack run|canary|control|race KEY=VALUE…\n", stderr);
   return 2;
 }

@@ -1,0 +1,129 @@
+#!/usr/bin/env node
+// docs/isolation-measured.md: what each rung was measured to stop. Reads what `npm test -- security` left in build/attacks, tries the same
+// attacks under bubblewrap as people call it, and writes the page. Needs root.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { found, say } from './lib/setup.mjs';
+import { root } from './lib/source-files.mjs';
+
+const folder = join(root, 'build/attacks');
+if (!existsSync(folder)) {
+  say('nothing is measured yet: run `npm test -- security` as root first');
+  process.exit(1);
+}
+const measured = readdirSync(folder)
+  .filter((name) => name.endsWith('.json'))
+  .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')));
+const proven = new Set(measured.flatMap(({ attempts }) => attempts.map(({ name }) => name)));
+const columns = [
+  ...measured
+    .sort((a, b) => order(a) - order(b))
+    .map((each) => ({
+      title: `${each.driver}, ${each.rung}${each.who === 'root' ? '' : ' (user)'}`,
+      attempts: each.attempts,
+    })),
+  ...(found('bwrap') ? [{ title: '`bwrap --unshare-all`', attempts: await bareBubblewrap() }] : []),
+];
+const kinds = [...new Set(columns.flatMap(({ attempts }) => attempts.map(({ kind }) => kind)))];
+const stopped = (attempts) => attempts.filter(({ outcome }) => outcome === 'stopped' || outcome === 'absent').length;
+const cell = (attempts) => `${stopped(attempts)}/${attempts.length}`;
+const rows = kinds.map((kind) => [
+  kind,
+  ...columns.map(({ attempts }) => cell(attempts.filter((each) => each.kind === kind))),
+]);
+rows.push(['**all**', ...columns.map(({ attempts }) => `**${cell(attempts)}**`)]);
+const table = [
+  ['attacks on', ...columns.map(({ title }) => title)],
+  columns
+    .map(() => '---:')
+    .concat('---:')
+    .with(0, '---'),
+  ...rows,
+]
+  .map((row) => `| ${row.join(' | ')} |`)
+  .join('\n');
+const through = columns.map(({ title, attempts }) => {
+  const names = attempts.filter(({ outcome }) => outcome !== 'stopped' && outcome !== 'absent').map(({ name }) => name);
+  return `- **${title}**: ${names.length === 0 ? 'nothing' : names.length > 40 ? `${names.length} of them` : names.join('; ')}`;
+});
+
+writeFileSync(
+  join(root, 'docs/isolation-measured.md'),
+  `# Isolation, measured
+Made by \`scripts/isolation-table.mjs\` from the attacks in \`test/security/attacks\`: ${proven.size} things that a hostile task tries, each of which was shown
+to take effect where nothing protects, on the same host. A cell says how many were stopped. Columns are a driver and the rung its task was
+held at, under an agent of root or of an ordinary user; beside them what people use without an orchestrator.
+
+Measured ${new Date().toISOString().slice(0, 10)} on Linux ${release()}.
+
+${table}
+
+## What got through
+${through.join('\n')}
+
+A task at rung \`sandbox\` keeps the host's network unless its job says otherwise: what it reaches there is named by the \`network\` dimension of its
+report. \`process\` and \`none\` promise nothing about files or the network; they are here for comparison.
+`,
+);
+
+function order({ driver, rung, who }) {
+  return (
+    ['container', 'sandbox', 'process', 'none'].indexOf(rung) * 4 +
+    (driver === 'exec' ? 0 : 2) +
+    (who === 'root' ? 0 : 1)
+  );
+}
+
+/** As people call it, and as an ordinary user: only what was proven counts. */
+async function bareBubblewrap() {
+  const scratch = mkdtempSync(join(tmpdir(), 'drover-table-'));
+  try {
+    const program = join(scratch, 'attack');
+    const sources = readdirSync(join(root, 'test/security/attacks')).filter((name) => name.endsWith('.c'));
+    spawnSync('cc', [
+      '-O1',
+      '-static',
+      '-std=gnu11',
+      '-w',
+      '-o',
+      program,
+      ...sources.map((name) => join(root, 'test/security/attacks', name)),
+    ]);
+    spawnSync('chmod', ['-R', 'a+rX', scratch]);
+    const canary = spawn('setpriv', ['--reuid=61234', '--regid=61234', '--clear-groups', program, 'canary'], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const line = await new Promise((resolve) => canary.stdout.once('data', (data) => resolve(String(data).trim())));
+    const view = [
+      '--ro-bind',
+      '/',
+      '/',
+      '--proc',
+      '/proc',
+      '--dev',
+      '/dev',
+      '--tmpfs',
+      '/tmp',
+      '--ro-bind',
+      program,
+      '/tmp/attack',
+      '--unshare-all',
+    ];
+    const words = ['run', 'scratch=/tmp', 'processes=300', 'memory_mb=700', ...line.split(' ')];
+    const { stdout } = spawnSync(
+      'setpriv',
+      ['--reuid=61234', '--regid=61234', '--clear-groups', 'bwrap', ...view, '/tmp/attack', ...words],
+      { encoding: 'utf8', timeout: 120_000 },
+    );
+    canary.stdin.end();
+    return stdout
+      .split('\n')
+      .filter((each) => each.includes('"name"'))
+      .map((each) => JSON.parse(each))
+      .filter(({ name }) => proven.has(name));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
