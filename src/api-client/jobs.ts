@@ -1,5 +1,6 @@
 import type { AllocationMetric } from '../model/allocation-metric.ts';
 import type { Deployment } from '../model/deployment.ts';
+import type { DriverConfigProblem } from '../model/driver-config-problem.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import type { Job } from '../model/job.ts';
 import type { JobDiff } from '../model/job-diff.ts';
@@ -68,6 +69,8 @@ export interface JobValidation {
   readonly ValidationErrors: readonly string[] | null;
   readonly Error: string;
   readonly Warnings: string;
+  /** Unlike Nomad: what is wrong in `config` blocks by what the nodes' drivers take. */
+  readonly DriverConfigProblems?: readonly DriverConfigProblem[];
 }
 
 export interface ParseJob {

@@ -2,6 +2,7 @@ import type { JobPlanAnswer } from '../api-client/index.ts';
 import { sortedEntries } from '../lib/order.ts';
 import { asking, withClient } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
+import { showDriverConfig } from './driver-config.ts';
 import { formatAgo, formatTime } from './formats.ts';
 import { formatFlags, printFormatted } from './formatted.ts';
 import { jobDiffView } from './job-diff-view.ts';
@@ -38,9 +39,10 @@ async function run(call: Call): Promise<number> {
   try {
     const file = await readJobFile(call, path);
     for (const warning of file.warnings) call.terminal.error(warning);
-    const plan = await withClient(call, (client) =>
-      asking('Error during plan', client.jobs.plan(file.job, { diff: call.flags.bool('diff', true) })),
-    );
+    const plan = await withClient(call, async (client) => {
+      await showDriverConfig(call.terminal, client, file, path);
+      return asking('Error during plan', client.jobs.plan(file.job, { diff: call.flags.bool('diff', true) }));
+    });
     if (!(await printFormatted(call, plan.value, { jsonFlag: 'json-output' }))) show(call, plan.value, path);
     return changes(plan.value) ? 1 : 0;
   } catch (error) {

@@ -2,6 +2,7 @@ import { isResponseError } from '../api-client/index.ts';
 import { formatJson } from '../lib/json.ts';
 import { connectTo } from './client-context.ts';
 import { type Call, type Command, CommandError, Interrupted } from './command.ts';
+import { showDriverConfig, wrongConfig } from './driver-config.ts';
 import { monitorEvaluation } from './evaluation-monitor.ts';
 import { type JobFile, jobFileFlags, readJobFile } from './job-file.ts';
 import { sayWarnings } from './warnings.ts';
@@ -24,6 +25,10 @@ Exit codes: 0 placed; 1 refused or failed; 2 some of it could not be placed.`,
       help: 'Change the job only if its modify index is this (0: only if it is new). `job plan` prints it.',
     },
     'eval-priority': { kind: 'int', value: '<1-100>', help: "The priority of the evaluation, instead of the job's." },
+    'ignore-driver-config': {
+      kind: 'bool',
+      help: "Submit the job even if the nodes' drivers say that they do not take the config of a task.",
+    },
     'preserve-counts': { kind: 'bool', help: 'Keep the counts that groups have now.' },
     'preserve-resources': { kind: 'bool', help: 'Keep the resources that tasks have now.' },
     'policy-override': {
@@ -51,13 +56,19 @@ async function run(call: Call): Promise<number> {
     terminal.out(escapeHtml(formatJson({ Job: file.job }, 4)));
     return 0;
   }
-  return register(call, file);
+  return register(call, file, args[0]!);
 }
 
-async function register(call: Call, { job, submission }: JobFile): Promise<number> {
+async function register(call: Call, file: JobFile, path: string): Promise<number> {
   const { flags, terminal, interrupted } = call;
+  const { job, submission } = file;
   const client = connectTo(call);
   try {
+    const wrong = await showDriverConfig(terminal, client, file, path);
+    if (wrong > 0 && !flags.bool('ignore-driver-config'))
+      throw new CommandError(
+        `${wrongConfig(wrong)}\nThe job was not submitted; -ignore-driver-config submits it as it is.`,
+      );
     const answer = await client.jobs.register(job, {
       submission: submission ?? undefined,
       enforceIndex: checkIndex(flags.string('check-index')),

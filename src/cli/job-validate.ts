@@ -1,5 +1,6 @@
 import { asking, takes, withClient } from './client-context.ts';
 import { type Command, CommandError } from './command.ts';
+import { showDriverConfig, wrongConfig } from './driver-config.ts';
 import { jobFileFlags, readJobFile } from './job-file.ts';
 import { sayWarnings } from './warnings.ts';
 
@@ -17,6 +18,8 @@ export const command: Command = {
     return withClient(call, async (client) => {
       const { value } = await asking('Error validating job', client.jobs.validate(file.job));
       if (value.Error !== '') throw new CommandError(`Job validation errors:\n${value.Error}`);
+      const wrong = await showDriverConfig(terminal, client, file, call.args[0]!);
+      if (wrong > 0) throw new CommandError(wrongConfig(wrong));
       sayWarnings(terminal, value.Warnings);
       terminal.out('Job validation successful');
       return 0;

@@ -77,7 +77,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   let events: readonly NodeEvent[] = [];
   const reports = new DriverReports(drivers, options.now, log, (event) => {
     if (event !== null) events = [...events, event].slice(-10);
-    node = { ...buildNode(identity, config, facts, reports.all()), Events: events };
+    node = { ...buildNode(identity, config, facts, reports.all()), Events: events, DriverSchemas: reports.schemas() };
     registration.nodeChanged();
   });
   let node: Node = buildNode(identity, config, facts, {});

@@ -1,8 +1,11 @@
 /** A driver as a plugin: what it is called, which options it has, and how an instance is made of them. */
 
+import { toBinary } from '@bufbuild/protobuf';
 import { type Decoded, decodeConfig } from '../driver/config-decode.ts';
 import type { ConfigOf, ConfigSchema } from '../driver/config-schema.ts';
 import type { EngineDriver } from '../driver/contract.ts';
+import { SpecSchema } from '../driver/gen/nomad/hclspec_pb.ts';
+import { specOf } from '../driver/hclspec.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
 import { Fault } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
@@ -36,6 +39,8 @@ export function definePlugin<const P extends ConfigSchema, const T extends Confi
 
 export interface OpenDriver {
   readonly engine: EngineDriver;
+  /** The plugin protocol's specification of a task's options. */
+  schemaBytes(): Uint8Array;
   decodeConfig(config: Readonly<Record<string, unknown>>): Decoded<unknown>;
 }
 
@@ -50,6 +55,7 @@ export function openDriver(
   if (!decoded.ok) throw new Fault('invalid', `plugin ${JSON.stringify(pluginName)}: ${decoded.problems.join(' ')}`);
   return {
     engine: create(decoded.value, { ...deps, log: deps.log.child(pluginName) }),
+    schemaBytes: () => toBinary(SpecSchema, specOf(taskSchema)),
     decodeConfig: (body) => decodeConfig(taskSchema, body),
   };
 }

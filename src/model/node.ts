@@ -167,5 +167,7 @@ export const Node = noun('Node', {
   LastAllocUpdateIndex: int(),
   LastMissedHeartbeatIndex: int(),
   IdentitySigningKeyID: string(),
+  /** Driver → what its tasks' options are checked by: base64 of the plugin protocol's specification. */
+  DriverSchemas: omitted(map(string(), { visibility: 'stored' })),
 });
 export type Node = Infer<typeof Node>;

@@ -5,6 +5,7 @@
 
 import type { AllocationMetric } from '../model/allocation-metric.ts';
 import type { DrainSpec } from '../model/drain.ts';
+import type { DriverConfigProblem } from '../model/driver-config-problem.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import type { Job } from '../model/job.ts';
 import type { JobDiff } from '../model/job-diff.ts';
@@ -38,7 +39,12 @@ export interface ServerCommands {
     request: RegisterJob,
   ): Promise<{ evalId: string; evalCreateIndex: number; jobModifyIndex: number; index: number; warnings: string }>;
   /** Canonical form and every problem at once; never writes. */
-  validateJob(job: Input<Job>): Promise<{ errors: readonly string[]; warnings: string }>;
+  validateJob(job: Input<Job>): Promise<{
+    errors: readonly string[];
+    warnings: string;
+    /** Named among the warnings, too. */
+    driverConfig?: readonly DriverConfigProblem[];
+  }>;
   /** Why each group of a job that is not (yet) submitted would be placed where, and how it would be isolated; never writes. */
   explainJob(job: Input<Job>): Promise<JobExplanation>;
   planJob(request: { job: Input<Job>; diff: boolean }): Promise<JobPlan & { index: number }>;

@@ -1,6 +1,7 @@
 import { Fault } from '../lib/fault.ts';
 import { formatJson } from '../lib/json.ts';
 import { canonicalJob } from '../model/canonical.ts';
+import type { DriverConfigProblem } from '../model/driver-config-problem.ts';
 import { fill } from '../model/fill.ts';
 import type { Job } from '../model/job.ts';
 import { jobId, jobVersionId } from '../model/job-id.ts';
@@ -14,6 +15,7 @@ import type { ServerSnapshot } from '../state/server-tables.ts';
 import type { RegisterJob } from './commands.ts';
 import type { ServerContext } from './context.ts';
 import type { Draft } from './draft.ts';
+import { checkDriverConfigs, driverConfigText } from './driver-config.ts';
 import { jobEvaluation, putEvaluation, putJobVersion, type Trigger } from './rows.ts';
 
 /** What the API answers to whatever changes a job. `evalId` is empty where nothing is to be scheduled. */
@@ -33,7 +35,13 @@ export function checkJob(
   snapshot: ServerSnapshot,
   region: string,
   input: Input<Job>,
-): { readonly job: Job; readonly errors: readonly string[]; readonly warnings: readonly string[] } {
+): {
+  readonly job: Job;
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+  /** Named among the warnings, too. */
+  readonly driverConfig: readonly DriverConfigProblem[];
+} {
   const limits = jobLimits(input);
   if (limits.length > 0) throw new Fault('invalid', formatErrors(limits), { status: 500 });
   const namespace = snapshot.get('namespaces', input.Namespace || 'default');
@@ -48,7 +56,10 @@ export function checkJob(
     ...(namespace === undefined ? [`job "${job.ID}" is in nonexistent namespace "${job.Namespace}"`] : []),
     ...(pools ? [] : [`job "${job.ID}" is in nonexistent node pool "${job.NodePool}"`]),
   ];
-  return { job, errors: [...errors, ...more], warnings: [...warnings, ...notServed(input)] };
+  const driverConfig = checkDriverConfigs(snapshot, job);
+  // they are accepted, for the nodes may be other ones by the time it is placed
+  const doubts = driverConfig.map(driverConfigText);
+  return { job, errors: [...errors, ...more], warnings: [...warnings, ...notServed(input), ...doubts], driverConfig };
 }
 
 /**

@@ -97,8 +97,8 @@ export function createServer(options: ServerOptions): Server {
     evaluationCounts: () => scheduling.counts,
     registerJob: (request) => registerJob(context, request),
     validateJob: async (job) => {
-      const { errors, warnings } = checkJob(options.store.snapshot(), options.region, job);
-      return { errors, warnings: formatWarnings(warnings) };
+      const { errors, warnings, driverConfig } = checkJob(options.store.snapshot(), options.region, job);
+      return { errors, warnings: formatWarnings(warnings), driverConfig };
     },
     explainJob: async (job) => explainSubmission(context, job),
     planJob: async (request) => planJob(context, options.schedule, request),

@@ -31,12 +31,14 @@ export class Agent {
     Object.assign(this, { directory, port, args, address: `http://127.0.0.1:${port}` });
   }
 
-  static async start(args = ['-server', '-client']) {
+  /** `config`: merged over the settings of its file. */
+  static async start(args = ['-server', '-client'], config = {}) {
     const directory = mkdtempSync(join(tmpdir(), 'drover-bench-'));
     mkdirSync(join(directory, 'data'));
     chmodSync(directory, 0o755);
     const agent = new Agent(directory, await freePort(), args);
     live.add(agent);
+    agent.config = config;
     await agent.again();
     return agent;
   }
@@ -51,6 +53,7 @@ export class Agent {
       client: { cgroup_parent: cgroupParent, gc_max_allocs: 100_000, ...this.client },
       limits: { http_max_conns_per_client: 1000 },
       plugin: { raw_exec: { config: { enabled: true } } },
+      ...this.config,
     };
     const file = join(this.directory, 'agent.json');
     writeFileSync(file, JSON.stringify(config));

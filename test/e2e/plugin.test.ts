@@ -156,11 +156,34 @@ describe('an agent with a plugin_dir', () => {
   });
 
   it('tells a wrong option of it as the event of a failed start', async () => {
-    await runCli(agent, ['job', 'run', '-detach', jobFile('wrong', 'mock_driver', 'exit_cod = 7')]);
+    const path = jobFile('wrong', 'mock_driver', 'exit_cod = 7');
+    await runCli(agent, ['job', 'run', '-detach', '-ignore-driver-config', path]);
     const row = await waitFor('wrong', 'failed');
     expect(JSON.stringify(row.TaskStates)).toContain('No argument or block type is named');
     expect(JSON.stringify(row.TaskStates)).toContain('exit_code');
   });
+
+  it.each([
+    ['mock_driver', 'exit_cod = 7', /no argument or block type is named "exit_cod".*"exit_code"/i],
+    ['script', 'scrip = "x"', /"scrip".*Did you mean "script"/],
+    ['raw_exec', 'command = ["a"]', /string is required/],
+  ])(
+    'tells a wrong option of %s when the job is submitted, validated and planned, with its line',
+    async (driver, config, says) => {
+      const path = jobFile(`early-${driver}`, driver, config);
+      for (const command of [['validate'], ['run', '-detach'], ['plan']]) {
+        const { code, stderr } = await runCli(agent, ['job', ...command, path]);
+        expect(stderr).toMatch(says);
+        expect(stderr).toMatch(new RegExp(`early-${driver}.nomad.hcl:11,`));
+        expect(code).toBe(1);
+      }
+      const { value } = await agent.client.jobs.list();
+      expect(value.map(({ ID }) => ID)).not.toContain(`early-${driver}`);
+      const right = 'run_for = "${NOMAD_META_time}"\nexit_code = "${meta.code}"';
+      const { code } = await runCli(agent, ['job', 'validate', jobFile('unknown', 'mock_driver', right)]);
+      expect(code).toBe(0);
+    },
+  );
 
   it.each([
     ['mock_driver', 'run_for = "6s"\nexit_code = 5'],
@@ -185,7 +208,7 @@ describe('an agent with a plugin_dir', () => {
       'job',
       'run',
       '-detach',
-      jobFile('crash', 'raw_exec', 'command = "/bin/sh"\nargs = ["-c", "sleep 8; exit 6"]'),
+      jobFile('crash', 'raw_exec', 'command = "/bin/sh"\nargs = ["-c", "echo one; sleep 8; echo two; exit 6"]'),
     ]);
     await waitFor('crash', 'running');
     const before = pluginPid('raw_exec');
@@ -195,5 +218,8 @@ describe('an agent with a plugin_dir', () => {
     expect(agent.log()).toMatch(/found_again=true/);
     const row = await waitFor('crash', 'failed');
     expect(JSON.stringify(row.TaskStates)).toContain('Exit Code: 6');
+    // who read its output was there all the time
+    const { stdout } = await runCli(agent, ['alloc', 'logs', row.ID, 't']);
+    expect(stdout).toBe('one\ntwo\n');
   });
 });

@@ -167,12 +167,13 @@ export const jobsRoutes = (parseJob: JobParser | undefined): readonly Route[] =>
     access: { capability: 'read-job', scope: 'body', namespaceOf: bodyNamespace },
     run: async (request, { commands, agent }) => {
       const job = requestedJob(request, decodeBody(request, JobRegisterRequest), agent.region);
-      const { errors, warnings } = await commands.validateJob(job);
+      const { errors, warnings, driverConfig = [] } = await commands.validateJob(job);
       const value = {
         DriverConfigValidated: true,
         ValidationErrors: errors.length === 0 ? null : errors,
         Error: errors.length === 0 ? '' : formatErrors(errors),
         Warnings: warnings,
+        ...(driverConfig.length === 0 ? {} : { DriverConfigProblems: driverConfig }),
       };
       return { value };
     },

@@ -28,6 +28,15 @@ export class DriverReports {
     return Object.fromEntries(this.#reports);
   }
 
+  /** What each driver that is there takes as options, in base64. */
+  schemas(): Readonly<Record<string, string>> {
+    const found = [...this.#reports.keys()].flatMap((name) => {
+      const bytes = this.#drivers.get(name)?.schemaBytes?.() ?? null;
+      return bytes === null ? [] : [[name, Buffer.from(bytes).toString('base64')] as const];
+    });
+    return Object.fromEntries(found);
+  }
+
   /** Of a driver that came later. */
   add(name: string, signal: AbortSignal): void {
     void this.#listen(name, signal);

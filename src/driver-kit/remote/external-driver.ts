@@ -8,10 +8,11 @@
  *                                              └──(failed)──▶ down, with the reason and a longer back-off
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { toBinary } from '@bufbuild/protobuf';
 import { decodeThroughSpec } from '../../driver/config-chain.ts';
 import type { Decoded } from '../../driver/config-decode.ts';
 import type { EngineDriver, TaskConfig, TaskHandleState } from '../../driver/contract.ts';
-import type { Spec } from '../../driver/gen/nomad/hclspec_pb.ts';
+import { type Spec, SpecSchema } from '../../driver/gen/nomad/hclspec_pb.ts';
 import type { Value } from '../../hcl/index.ts';
 import { Fault, isFault, messageOf } from '../../lib/fault.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
@@ -68,6 +69,8 @@ export interface ExternalDriver {
   readonly device: string | null;
   /** Null until it said so, now or in an earlier life of the agent. */
   readonly taskSchema: Spec | null;
+  /** The same as bytes. */
+  schemaBytes(): Uint8Array | null;
   status(): PluginStatus;
   /** Resolves when the first attempt is over, however it went. */
   open(): Promise<void>;
@@ -130,6 +133,10 @@ export class External implements ExternalDriver {
 
   get taskSchema(): Spec | null {
     return this.#last?.taskSchema ?? this.#known?.taskSchema ?? null;
+  }
+
+  schemaBytes(): Uint8Array | null {
+    return this.taskSchema === null ? null : toBinary(SpecSchema, this.taskSchema);
   }
 
   get deps(): DriverDeps {
@@ -242,11 +249,10 @@ export class External implements ExternalDriver {
         );
       return { ...opened, process };
     } catch (error) {
+      const ended = gone.aborted;
       await process.stop();
       // a call that was cut short by the end says less than the end
-      throw gone.aborted
-        ? new Fault('unavailable', `the plugin ended while it was asked (${messageOf(error)})`)
-        : error;
+      throw ended ? new Fault('unavailable', `the plugin ended while it was asked (${messageOf(error)})`) : error;
     }
   }
 
@@ -326,6 +332,7 @@ export class External implements ExternalDriver {
     // one that ran for a while is started again at once
     if (Date.now() - startedAt > 60_000) this.#failures = 0;
     this.#failed('the plugin ended');
+    this.faults.add('its process ended by itself', false);
     this.options.log.warn('a plugin ended; it is started again', { plugin: this.options.fileName });
     void up.driver.close();
     void sleep(Math.max(0, this.#notBefore - Date.now()), undefined, { signal: this.#life.signal, ref: false })

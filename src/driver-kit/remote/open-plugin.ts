@@ -44,7 +44,7 @@ const configureMs = 300_000;
 export async function openPlugin(options: OpenPluginOptions, signal: AbortSignal): Promise<OpenPlugin> {
   const { limits } = options;
   const client = new Client(options.target, options.credentials, { ...receivingOptions, ...hostChannelOptions });
-  const calls = new PluginCalls(client, limits, options.faults);
+  const calls = new PluginCalls(client, limits, options.faults, signal);
   const ask: Ask = (method, request, limitMs = limits.questionMs) => {
     options.asking?.(method.name);
     return calls.ask(method, request, signal, limitMs).catch((error: unknown) => {

@@ -24,11 +24,14 @@ export class PluginCalls {
   readonly client: Client;
   readonly limits: CallLimits;
   readonly #faults: PluginFaults;
+  readonly #gone: AbortSignal;
 
-  constructor(client: Client, limits: CallLimits, faults: PluginFaults) {
+  /** `gone`: fires when the plugin's process has ended, whoever holds its socket; every call ends with it. */
+  constructor(client: Client, limits: CallLimits, faults: PluginFaults, gone: AbortSignal) {
     this.client = client;
     this.limits = limits;
     this.#faults = faults;
+    this.#gone = gone;
   }
 
   /** `limitMs` null: the call may take for ever. A status is a `Fault` again. */
@@ -39,10 +42,11 @@ export class PluginCalls {
     limitMs: number | null = this.limits.questionMs,
   ): Promise<MessageShape<O>> {
     const deadline = limitMs === null ? undefined : new Date(Date.now() + limitMs);
+    const either = AbortSignal.any([signal, this.#gone]);
     try {
-      return await unary(this.client, method, request, signal, new Metadata(), deadline);
+      return await unary(this.client, method, request, either, new Metadata(), deadline);
     } catch (error) {
-      throw this.failed(error, method.name, signal);
+      throw this.failed(error, method.name, either);
     }
   }
 
@@ -56,7 +60,7 @@ export class PluginCalls {
     const late = new AbortController();
     const timer = firstMs === null ? undefined : setTimeout(() => late.abort(), firstMs);
     try {
-      const all = AbortSignal.any([signal, late.signal]);
+      const all = AbortSignal.any([signal, late.signal, this.#gone]);
       for await (const message of serverStream(this.client, method, request, all)) {
         clearTimeout(timer);
         yield message;

@@ -42,7 +42,7 @@ export interface RemoteOptions {
 /** Connects, configures, asks what the driver can do. */
 export async function openRemoteDriver(options: RemoteOptions, signal: AbortSignal): Promise<EngineDriver> {
   const client = new Client(options.target, credentials.createInsecure(), receivingOptions);
-  const calls = new PluginCalls(client, defaultLimits, new PluginFaults());
+  const calls = new PluginCalls(client, defaultLimits, new PluginFaults(), new AbortController().signal);
   try {
     const info = await calls.ask(BasePlugin.method.pluginInfo, create(PluginInfoRequestSchema), signal);
     const configure = create(SetConfigRequestSchema, {

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,6 +25,10 @@ import (
 	"github.com/shoenig/test/must"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/msgpack"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
 
 type hosted struct {
@@ -237,6 +242,43 @@ func TestRawExec(t *testing.T) {
 		stdout(t, of, "late\n")
 		must.NoError(t, second.driver.DestroyTask(of.ID, false))
 	})
+}
+
+// A host that asks for TLS gets it, and whoever has no certificate of that host gets nothing.
+func TestAutoMTLS(t *testing.T) {
+	program, err := filepath.Abs("../../../bin/drover.js")
+	must.NoError(t, err)
+	logger := hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: os.Stderr})
+	client := plugin.NewClient(&plugin.ClientConfig{
+		HandshakeConfig:  base.Handshake,
+		Plugins:          map[string]plugin.Plugin{base.PluginTypeBase: &base.PluginBase{}},
+		Cmd:              exec.Command("node", program, "driver", "serve", "-state-dir", t.TempDir(), "mock_driver"),
+		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+		AutoMTLS:         true,
+		Logger:           logger,
+	})
+	t.Cleanup(client.Kill)
+	rpc, err := client.Client()
+	must.NoError(t, err)
+	must.NoError(t, rpc.Ping())
+	raw, err := rpc.Dispense(base.PluginTypeBase)
+	must.NoError(t, err)
+	info, err := raw.(base.BasePlugin).PluginInfo()
+	must.NoError(t, err)
+	must.Eq(t, "mock_driver", info.Name)
+
+	for name, credential := range map[string]credentials.TransportCredentials{
+		"plain":                     insecure.NewCredentials(),
+		"TLS without a certificate": credentials.NewTLS(&tls.Config{InsecureSkipVerify: true}),
+	} {
+		connection, err := grpc.NewClient("unix:"+client.ReattachConfig().Addr.String(), grpc.WithTransportCredentials(credential))
+		must.NoError(t, err)
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		_, err = healthpb.NewHealthClient(connection).Check(ctx, &healthpb.HealthCheckRequest{Service: "plugin"})
+		must.Error(t, err, must.Sprint(name))
+		cancel()
+		connection.Close()
+	}
 }
 
 // Without the cookie nobody meant to start a plugin.
