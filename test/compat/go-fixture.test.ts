@@ -102,6 +102,27 @@ describe.skipIf(!go)(`a driver in Go${go ? '' : ' (skipped: no Go toolchain)'}`,
     await expect(engine.wait(of.id, never)).rejects.toMatchObject({ kind: 'not_found' });
   });
 
+  it('makes the network of an allocation, once, and takes it away', async () => {
+    const { engine } = driver;
+    expect(engine.info.networkModes).toEqual(['group']);
+    const first = await engine.createNetwork!('alloc-1', 'web', never);
+    expect(first).toEqual({
+      created: true,
+      network: {
+        mode: 'group',
+        path: '/run/alloc-1',
+        labels: { made: 'by Go' },
+        hosts: { hostname: 'web', address: '10.9.8.7' },
+      },
+    });
+    expect(await engine.createNetwork!('alloc-1', 'web', never)).toMatchObject({ created: false });
+    await expect(engine.destroyNetwork!('alloc-1', { ...first.network, path: '/x' }, never)).rejects.toThrow(
+      /is not \/x/,
+    );
+    await engine.destroyNetwork!('alloc-1', first.network, never);
+    expect(await engine.createNetwork!('alloc-1', '', never)).toMatchObject({ created: true });
+  });
+
   it('is started again when it is killed, and its task is recovered', async () => {
     const of = await task({ text: 'x', exit_code: 4, run_for: '3s' });
     const { engine } = driver;

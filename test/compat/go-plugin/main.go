@@ -49,6 +49,7 @@ var fixtureConfig = map[string]any{
 	"text": "é ${upper(\"x\")}", "exit_code": 23, "any": []any{1, "b", nil, 2.5}, "left": "l",
 	"object": map[string]any{"x": 1, "y": "true"}, "tuple": []any{"t", "7"}, "set": []any{"z", "a", "z"},
 	"one": []any{map[string]any{"a": 0.1}}, "free": []any{map[string]any{"q": 70000, "p": -5}},
+	"sets": []any{map[string]any{"a": 3}},
 	"list": []any{map[string]any{"a": 1}, map[string]any{"b": []any{"x"}}},
 	"map":  []any{map[string]any{"k": []any{map[string]any{"a": 1e30}}}},
 }
@@ -72,6 +73,8 @@ type fixture struct {
 	logger hclog.Logger
 	mutex  sync.Mutex
 	tasks  map[string]*running
+	// by allocation
+	networks map[string]bool
 }
 
 func (f *fixture) PluginInfo() (*base.PluginInfoResponse, error) {
@@ -97,7 +100,30 @@ func (f *fixture) SetConfig(c *base.Config) error {
 func (f *fixture) TaskConfigSchema() (*hclspec.Spec, error) { return taskSpec, nil }
 
 func (f *fixture) Capabilities() (*drivers.Capabilities, error) {
-	return &drivers.Capabilities{FSIsolation: fsisolation.None}, nil
+	return &drivers.Capabilities{
+		FSIsolation: fsisolation.None, NetIsolationModes: []drivers.NetIsolationMode{drivers.NetIsolationModeGroup}, MustInitiateNetwork: true,
+	}, nil
+}
+
+func (f *fixture) CreateNetwork(alloc string, request *drivers.NetworkCreateRequest) (*drivers.NetworkIsolationSpec, bool, error) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	made := !f.networks[alloc]
+	f.networks[alloc] = true
+	return &drivers.NetworkIsolationSpec{
+		Mode: drivers.NetIsolationModeGroup, Path: "/run/" + alloc, Labels: map[string]string{"made": "by Go"},
+		HostsConfig: &drivers.HostsConfig{Hostname: request.Hostname, Address: "10.9.8.7"},
+	}, made, nil
+}
+
+func (f *fixture) DestroyNetwork(alloc string, spec *drivers.NetworkIsolationSpec) error {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if spec.Path != "/run/"+alloc {
+		return fmt.Errorf("the network of %s is not %s", alloc, spec.Path)
+	}
+	delete(f.networks, alloc)
+	return nil
 }
 
 func (f *fixture) Fingerprint(ctx context.Context) (<-chan *drivers.Fingerprint, error) {
@@ -240,5 +266,7 @@ func main() {
 		}
 		return
 	}
-	plugins.Serve(func(logger hclog.Logger) any { return &fixture{logger: logger, tasks: map[string]*running{}} })
+	plugins.Serve(func(logger hclog.Logger) any {
+		return &fixture{logger: logger, tasks: map[string]*running{}, networks: map[string]bool{}}
+	})
 }
