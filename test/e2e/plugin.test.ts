@@ -59,7 +59,7 @@ beforeAll(async () => {
     config: {
       plugin_dir: pluginDir,
       plugin: {
-        mock_driver: { config: { fs_isolation: 'none' } },
+        mock_driver: { config: { fs_isolation: 'none' }, auto_mtls: true },
         raw_exec: { config: { enabled: true } },
         script: { args: [join(files, 'script')], config: { interpreters: ['/bin/sh'] } },
         liar: {},

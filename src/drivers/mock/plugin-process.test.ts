@@ -1,3 +1,4 @@
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DriverPlugin } from '../../driver-kit/driver-plugin.ts';
@@ -5,7 +6,7 @@ import { launchPlugin } from '../../driver-kit/remote/launch-plugin.ts';
 import { openRemoteDriver } from '../../driver-kit/remote/remote-driver.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import { serveOnSocket } from '../../driver-kit/serve/serve.ts';
-import { silentLog } from '../../lib/log.ts';
+import { createLog, silentLog } from '../../lib/log.ts';
 import { mockDriver } from './index.ts';
 
 const never = new AbortController().signal;
@@ -54,4 +55,33 @@ test('what is no plugin is named, not waited for', async () => {
       never,
     ),
   ).rejects.toMatchObject({ kind: 'unavailable' });
+});
+
+test('a plugin on a TCP port is used as one on a socket is, and said to be open to the host', async () => {
+  const serving = await serveOnSocket(mockDriver as unknown as DriverPlugin, host.deps);
+  const relay = createServer((socket) =>
+    socket
+      .pipe(connect(serving.socketPath))
+      .pipe(socket)
+      .on('error', () => {}),
+  );
+  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+  const { port } = relay.address() as { port: number };
+  const said: string[] = [];
+  const plugin = await launchPlugin(
+    {
+      command: ['/bin/sh', '-c', `echo '1|2|tcp|127.0.0.1:${port}|grpc'; exec sleep 60`],
+      env: { PATH: '/usr/bin:/bin' },
+      directory: join(host.scratch.root, 'tcp'),
+      log: createLog('', ({ message }) => said.push(message), Date.now),
+    },
+    never,
+  );
+  const driver = await openRemoteDriver({ target: plugin.target, config: { fs_isolation: 'image' } }, never);
+  expect(driver.info).toMatchObject({ name: 'mock_driver' });
+  expect(said).toContain('a plugin listens on a port without TLS: any process of this host can command it');
+  await driver.close();
+  await plugin.stop();
+  relay.close();
+  await serving.close();
 });
