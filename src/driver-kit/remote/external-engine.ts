@@ -1,8 +1,11 @@
 /** The hooks of an external driver: every one asks for the plugin that runs now; which optional ones there are is what it last said. */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DriverEvent, DriverInfo, EngineDriver, Fingerprint } from '../../driver/contract.ts';
+import type { DriverEvent, DriverInfo, EngineDriver, Fingerprint, TaskConfig } from '../../driver/contract.ts';
+import { TaskUids } from '../../isolation/uids.ts';
 import { isFault } from '../../lib/fault.ts';
 import { AsyncQueue } from '../async-queue.ts';
+import type { DriverDeps } from '../driver-plugin.ts';
 import type { External } from './external-driver.ts';
 import { collectOutput, endCollection } from './output-collector.ts';
 
@@ -67,7 +70,7 @@ function lifecycle(
   return {
     start: async (task, signal) => {
       const driver = await external.current();
-      const collected = await collectOutput(deps, task, info());
+      const collected = await handedOver(deps, task, info());
       const work = driver.start(collected, signal);
       starting.add(work);
       try {
@@ -82,7 +85,7 @@ function lifecycle(
       }
     },
     recover: async (task, state, signal) => {
-      const collected = await collectOutput(deps, task, info());
+      const collected = await handedOver(deps, task, info());
       const found = await asked(external, (now) => now.recover(collected, state, signal));
       tasks.set(task.id, { task: collected, state });
       return found;
@@ -103,6 +106,18 @@ function lifecycle(
       }
     },
   };
+}
+
+/** Nomad's range for users that exist only as a task. */
+const dynamicUids = { first: 80_000, last: 89_999 };
+
+/** A task as its plugin gets it: with where it writes to, and with a user of its own where the driver knows what to do with one. */
+async function handedOver(deps: DriverDeps, task: TaskConfig, info: DriverInfo): Promise<TaskConfig> {
+  const collected = await collectOutput(deps, task, info);
+  if (info.dynamicUsers !== true || task.user !== '') return collected;
+  const uids = new TaskUids(join(deps.stateDirectory, '../plugin-users'), dynamicUids);
+  const uid = await uids.claim(`${task.allocId}/${task.name}`, task.directories.task);
+  return { ...collected, user: `nomad-${uid}` };
 }
 
 /** Goes on over the plugin's deaths, and names what it does wrong: between them the driver is unhealthy, with the reason. */
