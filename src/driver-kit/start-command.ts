@@ -3,8 +3,9 @@
  * go → running. Whatever fails on the way leaves nothing behind.
  */
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import type { CommandDriver, CommandSpec, TaskConfig } from '../driver/contract.ts';
-import { limitsOf } from '../isolation/cgroup/limits.ts';
+import { type CgroupLimits, limitsOf } from '../isolation/cgroup/limits.ts';
 import {
   cgroupName,
   describeTaskCgroup,
@@ -23,6 +24,7 @@ import { CommandTask, removeStart } from './command-task.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { launchFailed, userUnknown } from './nomad-texts.ts';
 import { killUnitOf, startRecord } from './start-record.ts';
+import { Turns } from './turns.ts';
 
 /**
  * One start, in the order of this file's head. Resolves when the task runs and was checked; whatever fails or is aborted before leaves
@@ -49,7 +51,25 @@ export async function startCommand(
     userNamed: task.user !== '',
     launch: launchRequest(task, spec, user, directory),
   });
-  if (cgroup !== null) await makeTaskCgroup(cgroup, limits);
+  const begin = () => beginHeld(deps, prepared, { task, spec, directory, cgroup, limits }, signal);
+  return prepared.gate ? turns.run(begin) : begin();
+}
+
+/**
+ * Held starts at the same time. More of them are no faster: they contend for the same locks of the kernel, and each takes so long that its
+ * shim may give it up.
+ */
+const turns = new Turns(4 * availableParallelism());
+
+async function beginHeld(
+  deps: DriverDeps,
+  prepared: PreparedTask,
+  start: Omit<Started, 'nonce'> & { readonly limits: CgroupLimits },
+  signal: AbortSignal,
+): Promise<CommandTask> {
+  const { task, directory, cgroup } = start;
+  signal.throwIfAborted();
+  if (cgroup !== null) await makeTaskCgroup(cgroup, start.limits);
   let shim: Shim | null = null;
   try {
     signal.throwIfAborted();
@@ -59,7 +79,7 @@ export async function startCommand(
     shim = await deps.supervisor.start(
       startRecord({ task, directory, launch, cgroup, gate, verify, taskMounts: deps.isolation.taskMounts }),
     );
-    return await release(deps, shim, prepared, { task, spec, directory, cgroup, nonce });
+    return await release(deps, shim, prepared, { ...start, nonce });
   } catch (error) {
     await undo(shim);
     await removeStart({ cgroup, directory });

@@ -1,5 +1,5 @@
 /** What can be seen of a held task from outside, before its first instruction: the evidence of its report. */
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { kernelLink, kernelNames, kernelText } from '../lib/node/kernel-file.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import { readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import { limitChecks } from './limit-checks.ts';
@@ -46,33 +46,27 @@ export interface HeldProcess {
 const namespaceNames = ['mnt', 'pid', 'net', 'ipc', 'uts', 'user', 'cgroup'] as const;
 const closeOnExec = 0o2000000;
 
-export async function readHeldProcess(pid: number): Promise<HeldProcess> {
+export function readHeldProcess(pid: number): HeldProcess {
   const base = `/proc/${pid}`;
-  const [status, session, ownSession, descriptors, namespaces, ownNamespaces, limits, mounts] = await Promise.all([
-    readFile(`${base}/status`, 'utf8').catch(() => ''),
-    sessionOf(base),
-    sessionOf('/proc/self'),
-    openDescriptors(pid),
-    namespacesOf(base),
-    namespacesOf('/proc/self'),
-    readFile(`${base}/limits`, 'utf8').catch(() => ''),
-    readFile(`${base}/mountinfo`, 'utf8').catch(() => ''),
-  ]);
+  own ??= { session: sessionOf('/proc/self'), namespaces: namespacesOf('/proc/self') };
   return {
-    status: parseStatus(status),
-    session,
-    ownSession,
-    openDescriptors: descriptors,
-    namespaces,
-    ownNamespaces,
-    limits,
-    mounts,
+    status: parseStatus(kernelText(`${base}/status`)),
+    session: sessionOf(base),
+    ownSession: own.session,
+    openDescriptors: openDescriptors(pid),
+    namespaces: namespacesOf(base),
+    ownNamespaces: own.namespaces,
+    limits: kernelText(`${base}/limits`),
+    mounts: kernelText(`${base}/mountinfo`),
     ownUid: process.getuid?.() ?? -1,
   };
 }
 
-async function sessionOf(base: string): Promise<number> {
-  const stat = await readFile(`${base}/stat`, 'utf8').catch(() => '');
+/** The agent never changes its own. */
+let own: { readonly session: number; readonly namespaces: ReadonlyMap<string, string> } | null = null;
+
+function sessionOf(base: string): number {
+  const stat = kernelText(`${base}/stat`);
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3] ?? 0);
 }
 
@@ -85,31 +79,28 @@ function parseStatus(text: string): ReadonlyMap<string, string> {
   );
 }
 
-async function openDescriptors(pid: number): Promise<readonly number[] | null> {
-  const names = await readdir(`/proc/${pid}/fd`).catch(() => null);
-  if (names === null) return null;
-  const kept = await Promise.all(
-    names.map(async (name) => {
-      if (Number(name) <= 2) return null;
-      const info = await readFile(`/proc/${pid}/fdinfo/${name}`, 'utf8').catch(() => '');
-      const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '0', 8);
-      return (flags & closeOnExec) === 0 ? Number(name) : null;
-    }),
+function openDescriptors(pid: number): readonly number[] | null {
+  const names = kernelNames(`/proc/${pid}/fd`);
+  return (
+    names
+      ?.map(Number)
+      .filter((number) => number > 2)
+      .filter((number) => {
+        const info = kernelText(`/proc/${pid}/fdinfo/${number}`);
+        const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '0', 8);
+        return (flags & closeOnExec) === 0;
+      }) ?? null
   );
-  return kept.filter((each) => each !== null);
 }
 
-async function namespacesOf(base: string): Promise<ReadonlyMap<string, string>> {
-  const rows = await Promise.all(
-    namespaceNames.map(async (name) => [name, await readlink(`${base}/ns/${name}`).catch(() => '')] as const),
-  );
-  return new Map(rows);
+function namespacesOf(base: string): ReadonlyMap<string, string> {
+  return new Map(namespaceNames.map((name) => [name, kernelLink(`${base}/ns/${name}`)]));
 }
 
 type Line = (name: string, ok: boolean, evidence: string) => Mechanism;
 
 /** Evidence for every line that can be seen from outside. */
-export async function checkFromHost(request: CheckRequest, held: HeldProcess): Promise<readonly Mechanism[]> {
+export function checkFromHost(request: CheckRequest, held: HeldProcess): readonly Mechanism[] {
   const line: Line = (name, ok, evidence) => ({
     name,
     state: ok ? 'verified' : request.notAsked.has(name) ? 'not_asked' : 'unavailable',
@@ -120,7 +111,7 @@ export async function checkFromHost(request: CheckRequest, held: HeldProcess): P
   return [
     line('session', held.session > 0 && held.session !== held.ownSession, `session ${held.session}`),
     killUnitLine(request, held, line),
-    ...(await limitChecks(request, held.limits, line)),
+    ...limitChecks(request, held.limits, line),
     ...identityLines(request, held, line),
     line('environment', true, 'built for the task; nothing is inherited'),
     descriptorLine(request, held, line),
@@ -128,7 +119,7 @@ export async function checkFromHost(request: CheckRequest, held: HeldProcess): P
     line('seccomp', held.status.get('Seccomp') === '2', `Seccomp ${held.status.get('Seccomp') ?? '?'}`),
     capabilityLine(held, line),
     ...fileLines(request, held, line),
-    await devicesLine(request, line),
+    devicesLine(request, line),
     ...namespaceLines.map(([name, kind]) => line(name, separate(held, kind), namespaceEvidence(held, kind))),
     userNamespaceLine(held, line),
   ];
@@ -237,8 +228,8 @@ function fileLines(request: CheckRequest, held: HeldProcess, line: Line): readon
 }
 
 /** v1 can be read back; v2 filters devices by a program that cannot. */
-async function devicesLine(request: CheckRequest, line: Line): Promise<Mechanism> {
-  const rules = request.cgroup === null ? '' : await readCgroupFile(request.cgroup, 'devices', 'devices.list');
+function devicesLine(request: CheckRequest, line: Line): Mechanism {
+  const rules = request.cgroup === null ? '' : readCgroupFile(request.cgroup, 'devices', 'devices.list');
   const denied = rules !== '' && !rules.split('\n').some((rule) => rule.startsWith('a '));
   return line(
     'devices',

@@ -1,5 +1,5 @@
 /** Whether a held task's limits are really there: read back from its cgroup, or from its rlimits where it has none. */
-import { readFile } from 'node:fs/promises';
+import { kernelText } from '../lib/node/kernel-file.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import { boundsTask, readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import type { Mechanism } from './lines.ts';
@@ -15,13 +15,13 @@ type Line = (name: string, ok: boolean, evidence: string) => Mechanism;
 /** The kernel rounds memory limits to whole pages. */
 const pageSlack = 65_536;
 
-export async function limitChecks(request: LimitRequest, rlimits: string, line: Line): Promise<readonly Mechanism[]> {
+export function limitChecks(request: LimitRequest, rlimits: string, line: Line): readonly Mechanism[] {
   const { cgroup, limits } = request;
   if (!boundsTask(cgroup) || limits === null) return byRlimits(rlimits, line);
   const version = cgroup.directories.find((each) => each.controllers.includes('memory'))?.version;
-  const pids = await readCgroupFile(cgroup, 'pids', 'pids.max');
-  const memory = await readCgroupFile(cgroup, 'memory', version === 2 ? 'memory.max' : 'memory.limit_in_bytes');
-  const joined = await isInGroup(request.pid, cgroup);
+  const pids = readCgroupFile(cgroup, 'pids', 'pids.max');
+  const memory = readCgroupFile(cgroup, 'memory', version === 2 ? 'memory.max' : 'memory.limit_in_bytes');
+  const joined = isInGroup(request.pid, cgroup);
   const pidsOk = joined && limits.pids !== null && pids === String(limits.pids);
   const memoryOk = joined && limits.memoryBytes !== null && Math.abs(Number(memory) - limits.memoryBytes) < pageSlack;
   const why = joined ? '' : ', but the task is not in its cgroup';
@@ -32,8 +32,8 @@ export async function limitChecks(request: LimitRequest, rlimits: string, line: 
   ];
 }
 
-async function isInGroup(pid: number, cgroup: TaskCgroup): Promise<boolean> {
-  const text = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
+function isInGroup(pid: number, cgroup: TaskCgroup): boolean {
+  const text = kernelText(`/proc/${pid}/cgroup`);
   return text.split('\n').some((row) => row.split('/').includes(cgroup.name));
 }
 

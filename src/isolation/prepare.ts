@@ -2,8 +2,8 @@
  * From a wish to a checked task. Two steps around the start: `prepareTask` chooses how, `checkTask` looks at the held process and
  * says what it really got; below its floor the task is refused before its first instruction.
  */
-import { constants } from 'node:fs';
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { closeSync, constants, fchmodSync, fchownSync, openSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { IsolationReport, IsolationRung, IsolationWish } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
@@ -67,7 +67,7 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
   }
   if (reach >= rankOf('sandbox')) return { launch: await isolated(host, request), gate: true, request, lacking: [] };
   const strict = reach >= rankOf('process');
-  const user = strict ? await ownUser(host, request) : request.launch.user;
+  const user = strict ? ownUser(host, request) : request.launch.user;
   const rlimits = strict && !boundsTask(request.cgroup) ? resourceLimits(request.limits) : [];
   const launch = plainLaunch(
     { ...request.launch, user },
@@ -131,7 +131,7 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
   const { verifier } = host;
   if (verifier === null) throw new Fault('unsupported', 'the verifier is not built');
   const named = request.launch.user ?? nobody;
-  const user = await ownUser(host, request);
+  const user = ownUser(host, request);
   const own = host.uids !== null && user !== null && inRanges([host.uids.range], user.uid);
   const made = ociLaunch(
     { ...request.launch, user },
@@ -165,7 +165,7 @@ async function sandbox(host: IsolationHost, request: PrepareRequest): Promise<La
   const { bwrap, verifier } = host;
   if (bwrap === null || verifier === null) throw new Fault('unsupported', 'no runtime for a sandbox is here');
   const named = request.launch.user ?? nobody;
-  const user = await ownUser(host, request);
+  const user = ownUser(host, request);
   return bwrapLaunch(
     { ...request.launch, user },
     {
@@ -188,28 +188,30 @@ async function sandbox(host: IsolationHost, request: PrepareRequest): Promise<La
  * The host's ids of a task. Root gives each task its own, and its secrets to it; a task whose job names a user and mounts volumes keeps
  * that user's uid, for the volumes belong to it. An agent without root has but its own: null.
  */
-async function ownUser(host: IsolationHost, request: PrepareRequest): Promise<LaunchUser | null> {
+function ownUser(host: IsolationHost, request: PrepareRequest): LaunchUser | null {
   const { launch, userNamed } = request;
   if (host.uids === null) return null;
   const named = launch.user;
   if (userNamed && named !== null && named.uid !== 0 && launch.mounts.length > 0) return named;
   if (userNamed && named !== null && rankOf(request.wish.prefer) < rankOf('sandbox')) return named;
-  const uid = await host.uids.claim(launch.taskId.split('/').slice(0, 2).join('/'), launch.directories.task);
-  for (const path of [launch.directories.secrets, launch.directories.private]) await giveTo(path, uid);
+  const uid = host.uids.claim(launch.taskId.split('/').slice(0, 2).join('/'), launch.directories.task);
+  for (const path of [launch.directories.secrets, launch.directories.private]) giveTo(path, uid);
   return { uid, gid: uid, groups: [uid] };
 }
 
 /** By descriptor, without following a link: the task's directory may be the task's to change. */
-async function giveTo(path: string, uid: number): Promise<void> {
-  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW).catch(
-    () => null,
-  );
-  if (directory === null) return;
+function giveTo(path: string, uid: number): void {
+  let directory: number;
   try {
-    await directory.chown(uid, uid);
-    await directory.chmod(0o700);
+    directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch {
+    return;
+  }
+  try {
+    fchownSync(directory, uid, uid);
+    fchmodSync(directory, 0o700);
   } finally {
-    await directory.close();
+    closeSync(directory);
   }
 }
 
@@ -253,7 +255,7 @@ async function seenFromHost(
   input: CheckInput,
   now: string,
 ): Promise<readonly Mechanism[]> {
-  const held = await readHeldProcess(input.pid);
+  const held = readHeldProcess(input.pid);
   const check = {
     pid: input.pid,
     cgroup: request.cgroup,

@@ -3,7 +3,7 @@
  * after the uid; it is free again when the task's directory is gone, so a uid is never given on while its files are there.
  */
 import { createHash } from 'node:crypto';
-import { access, mkdir, open, readFile, unlink } from 'node:fs/promises';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '../lib/fault.ts';
 import type { IdRange } from './users.ts';
@@ -31,52 +31,40 @@ export class TaskUids {
   }
 
   /** `owner`: `<allocation>/<task>`; `directory`: the task's. `Fault('unavailable')`: all are taken. */
-  async claim(owner: string, directory: string): Promise<number> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+  claim(owner: string, directory: string): number {
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     const size = this.range.last - this.range.first + 1;
     const start = createHash('sha256').update(owner).digest().readUInt32BE(0) % size;
     for (let step = 0; step < Math.min(size, 4096); step++) {
       const uid = this.range.first + ((start + step) % size);
-      if (await this.#take(uid, { owner, directory })) return uid;
+      if (this.#take(uid, { owner, directory })) return uid;
     }
     throw new Fault('unavailable', 'no uid is left for the task', { recoverable: true });
   }
 
-  async #take(uid: number, claim: Claim): Promise<boolean> {
+  #take(uid: number, claim: Claim): boolean {
     const path = join(this.#directory, String(uid));
     for (let attempt = 0; attempt < 3; attempt++) {
       try {
-        const file = await open(path, 'wx', 0o600);
-        try {
-          await file.writeFile(JSON.stringify(claim));
-        } finally {
-          await file.close();
-        }
+        writeFileSync(path, JSON.stringify(claim), { flag: 'wx', mode: 0o600 });
         return true;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       }
-      const held = await readClaim(path);
+      const held = readClaim(path);
       if (held?.owner === claim.owner) return true;
-      if (held !== null && (await exists(held.directory))) return false;
-      await unlink(path).catch(() => {});
+      if (held !== null && existsSync(held.directory)) return false;
+      rmSync(path, { force: true });
     }
     return false;
   }
 }
 
-async function readClaim(path: string): Promise<Claim | null> {
+function readClaim(path: string): Claim | null {
   try {
-    const value = JSON.parse(await readFile(path, 'utf8')) as Partial<Claim>;
+    const value = JSON.parse(readFileSync(path, 'utf8')) as Partial<Claim>;
     return typeof value.owner === 'string' && typeof value.directory === 'string' ? (value as Claim) : null;
   } catch {
     return null;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -2,8 +2,9 @@
  * Who a task runs as. The one place that turns names into numbers: every path that starts a process takes uid, gid *and* groups from
  * here. Reads the host's files only; users known through a directory service have to be given by number.
  */
-import { readFile } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { Fault } from '../lib/fault.ts';
+import { kernelText } from '../lib/node/kernel-file.ts';
 
 export interface HostUser {
   readonly name: string;
@@ -19,11 +20,33 @@ export interface UserFiles {
   readonly group: string;
 }
 
-async function readUserFiles(): Promise<UserFiles> {
-  const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
-  const [passwd, group] = await Promise.all([read('/etc/passwd'), read('/etc/group')]);
-  return { passwd, group };
+/** Read again when they have changed. */
+function readUserFiles(): UserFiles {
+  return { passwd: passwd.text(), group: group.text() };
 }
+
+class ChangingFile {
+  readonly #path: string;
+  #seen = '';
+  #text = '';
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  text(): string {
+    const stats = statSync(this.#path, { bigint: true, throwIfNoEntry: false });
+    const seen = stats === undefined ? '' : `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
+    if (seen !== this.#seen) {
+      this.#text = stats === undefined ? '' : kernelText(this.#path);
+      this.#seen = seen;
+    }
+    return this.#text;
+  }
+}
+
+const passwd = new ChangingFile('/etc/passwd');
+const group = new ChangingFile('/etc/group');
 
 const numeric = /^\d{1,10}$/;
 
@@ -39,7 +62,7 @@ export function findUser(files: UserFiles, wanted: string): HostUser {
 
 /** `"nobody"`, `"65534"` or `"65534:65534"` → ids and groups by the host's files. Faults name a user that there is not. */
 export async function lookUpUser(wanted: string): Promise<HostUser> {
-  return findUser(await readUserFiles(), wanted);
+  return findUser(readUserFiles(), wanted);
 }
 
 function rows(text: string): string[][] {

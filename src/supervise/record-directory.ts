@@ -63,13 +63,13 @@ export async function writeIntent(record: StartRecord): Promise<void> {
   }
   try {
     await file.writeFile(JSON.stringify(intent));
-    await file.sync();
+    // both go with one commit of the file system's journal
+    await Promise.all([file.sync(), sync(record.directory)]);
   } catch (error) {
     throw unusable(record.directory, error);
   } finally {
     await file.close();
   }
-  await sync(record.directory);
 }
 
 function unusable(directory: string, error: unknown): Fault {

@@ -8,13 +8,14 @@ let remembered: string | undefined;
 
 /** The boot's id; where the system has none, one made of its start time (to the minute). */
 export function bootId(): string {
+  if (remembered !== undefined) return remembered;
   try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    remembered = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   } catch {
-    remembered ??=
+    remembered =
       process.platform === 'linux' ? randomUUID() : `since-${Math.round((Date.now() / 1000 - uptime()) / 60)}`;
-    return remembered;
   }
+  return remembered;
 }
 
 /** Clock ticks since boot at which a process began (field 22 of /proc/pid/stat); 0n: no such process, or not known here. */

@@ -2,9 +2,10 @@
  * The cgroup of one start of one task: a directory of the same name in every hierarchy that is of use to it.
  * It is the unit that is killed, limited and measured.
  */
-import { mkdir, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault, messageOf } from '../../lib/fault.ts';
+import { kernelText, writeKernelText } from '../../lib/node/kernel-file.ts';
 import { type CgroupHost, type Hierarchy, inheritCpuset } from './hierarchy.ts';
 import { type CgroupLimits, limitFiles } from './limits.ts';
 
@@ -88,15 +89,15 @@ async function makeDirectory(directory: CgroupDirectory, limits: CgroupLimits): 
   if (directory.version === 1 && directory.controllers.includes('cpuset')) {
     await inheritCpuset(join(directory.path, '..'), directory.path);
   }
-  await writeLimits(directory, limits);
+  writeLimits(directory, limits);
 }
 
-async function writeLimits(directory: CgroupDirectory, limits: CgroupLimits): Promise<void> {
+function writeLimits(directory: CgroupDirectory, limits: CgroupLimits): void {
   for (const limit of limitFiles(limits, directory.version)) {
     if (!directory.controllers.includes(limit.controller)) continue;
     const path = join(directory.path, limit.file);
     try {
-      await writeFile(path, limit.value, { flag: 'r+' });
+      writeKernelText(path, limit.value);
     } catch (error) {
       if (limit.optional) continue;
       throw new Fault('unavailable', `${path} does not take ${limit.value}: ${messageOf(error)}`, { cause: error });
@@ -105,10 +106,10 @@ async function writeLimits(directory: CgroupDirectory, limits: CgroupLimits): Pr
 }
 
 /** Reads the limits back: what the kernel holds, not what was asked. `''` where the file is not there. */
-export async function readCgroupFile(group: TaskCgroup, controller: string, file: string): Promise<string> {
+export function readCgroupFile(group: TaskCgroup, controller: string, file: string): string {
   const directory = group.directories.find((each) => each.controllers.includes(controller));
   if (directory === undefined) return '';
-  return (await readFile(join(directory.path, file), 'utf8').catch(() => '')).trim();
+  return kernelText(join(directory.path, file)).trim();
 }
 
 /** Groups made inside by the task or a runtime go too. Busy ones are tried for a second. Resolves with what is left. */
