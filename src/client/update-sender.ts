@@ -10,6 +10,9 @@ import type { AllocationUpdate, NodeCredentials, ServerConnection } from './serv
 /** Reports in one request. */
 const batch = 500;
 
+/** News of an allocation on its way to run waits so long for company: each report is a write of the servers' disk. */
+const companyMs = 100;
+
 export class UpdateSender {
   readonly #server: ServerConnection;
   readonly #who: NodeCredentials;
@@ -19,6 +22,9 @@ export class UpdateSender {
   readonly #taken = new Map<string, string>();
   #wake: () => void = () => undefined;
   #sending = false;
+  /** Something waits that is to go at once. */
+  #due = false;
+  #company: NodeJS.Timeout | null = null;
   #whenIdle: (() => void)[] = [];
 
   constructor(server: ServerConnection, who: NodeCredentials, log: Log) {
@@ -30,6 +36,15 @@ export class UpdateSender {
   send(update: AllocationUpdate): void {
     if (this.#taken.get(update.ID) === digest(update) && !this.#waiting.has(update.ID)) return;
     this.#waiting.set(update.ID, update);
+    const onItsWay = update.ClientStatus === 'pending' && typeof update.DeploymentStatus?.Healthy !== 'boolean';
+    if (!onItsWay) this.#send();
+    else this.#company ??= setTimeout(() => this.#send(), companyMs);
+  }
+
+  #send(): void {
+    if (this.#company !== null) clearTimeout(this.#company);
+    this.#company = null;
+    this.#due = true;
     this.#wake();
   }
 
@@ -42,22 +57,24 @@ export class UpdateSender {
   /** Resolves when nothing waits any more. */
   async idle(): Promise<void> {
     if (this.#waiting.size === 0 && !this.#sending) return;
+    this.#send();
     await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
   /** Runs until the signal fires. */
   async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener('abort', () => this.#wake(), { once: true });
+    signal.addEventListener('abort', () => this.#send(), { once: true });
     let failures = 0;
     while (!signal.aborted) {
-      if (this.#waiting.size === 0) {
-        for (const resolve of this.#whenIdle.splice(0)) resolve();
+      if (this.#waiting.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+      if (this.#waiting.size === 0 || !this.#due) {
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
         continue;
       }
       const updates = [...this.#waiting.values()].slice(0, batch);
+      this.#due = this.#waiting.size > updates.length;
       for (const update of updates) this.#waiting.delete(update.ID);
       this.#sending = true;
       try {
@@ -67,6 +84,7 @@ export class UpdateSender {
       } catch (error) {
         // a newer report that came meanwhile stays
         for (const update of updates) if (!this.#waiting.has(update.ID)) this.#waiting.set(update.ID, update);
+        this.#due = true;
         if (signal.aborted) return;
         this.#log.warn('the servers did not take a report; trying again', {
           error: messageOf(error),

@@ -1,0 +1,30 @@
+import { afterEach, expect, test } from 'vitest';
+import { silentLog } from '../lib/log.ts';
+import type { AllocationUpdate, ServerConnection } from './server-connection.ts';
+import { UpdateSender } from './update-sender.ts';
+
+const life = new AbortController();
+afterEach(() => life.abort());
+
+test('a report of an allocation on its way waits for the next that is news, and the newest of each goes', async () => {
+  const requests: string[][] = [];
+  const server = {
+    updateAllocations: async (_: unknown, updates: readonly AllocationUpdate[]) => {
+      requests.push(updates.map(({ ID, ClientStatus }) => `${ID} ${ClientStatus}`));
+    },
+  } as unknown as ServerConnection;
+  const sender = new UpdateSender(server, { nodeId: 'n', secretId: 's' }, silentLog);
+  void sender.run(life.signal);
+  const report = (ID: string, ClientStatus: string): void =>
+    sender.send({ ID, ClientStatus, DeploymentStatus: null } as unknown as AllocationUpdate);
+  report('a', 'pending');
+  report('b', 'pending');
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(requests).toEqual([]);
+  report('a', 'running');
+  await sender.idle();
+  expect(requests).toEqual([['a running', 'b pending']]);
+  report('c', 'pending');
+  while (requests.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(requests[1]).toEqual(['c pending']);
+});
