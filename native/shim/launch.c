@@ -57,6 +57,55 @@ static void become_task(const struct identity *id, int gate, char **argv, char *
   _exit(f.error == ENOENT ? 127 : 126);
 }
 
+/* Makes the directories on the way to a path, each open to all: they hold nothing else. The last one too, or a file in its place. */
+static int make_way(const char *path, int is_directory) {
+  char at[4096];
+  size_t len = strlen(path);
+  if (len >= sizeof at) { errno = ENAMETOOLONG; return -1; }
+  memcpy(at, path, len + 1);
+  for (size_t i = 1; i <= len; i++) {
+    if (at[i] != '/' && at[i] != 0) continue;
+    char end = at[i];
+    at[i] = 0;
+    if (end || is_directory) {
+      if (mkdir(at, 0755) && errno != EEXIST) return -1;
+    } else {
+      int file = open(at, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+      if (file < 0) return -1;
+      close(file);
+    }
+    at[i] = end;
+  }
+  return 0;
+}
+
+/*
+ * In a mount namespace of its own, directories that other users may not enter are covered by empty ones, in which only the passages
+ * are found again, at their old names. So whoever has the task's uid can reach them; nobody outside sees any of this.
+ */
+static int open_passage(struct failure *f) {
+  const struct record *r = &S.record;
+  int fds[COUNT(r->passages)];
+  if (r->cover_count == 0) return 0;
+  if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL)) return fail(f, "passage: namespace");
+  for (int i = 0; i < r->passage_count; i++)
+    if ((fds[i] = open(r->passages[i], O_PATH | O_CLOEXEC)) < 0) return fail(f, "passage: open");
+  for (int i = 0; i < r->cover_count; i++)
+    if (mount("tmpfs", r->covers[i], "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")) return fail(f, "passage: cover");
+  for (int i = 0; i < r->passage_count; i++) {
+    char from[40];
+    struct stat facts;
+    struct text t = {from, 0, sizeof from - 1, 0};
+    text_str(&t, "/proc/self/fd/");
+    text_int(&t, fds[i]);
+    from[t.len] = 0;
+    if (fstat(fds[i], &facts) || make_way(r->passages[i], S_ISDIR(facts.st_mode))) return fail(f, "passage: way");
+    if (mount(from, r->passages[i], NULL, MS_BIND | MS_REC, NULL)) return fail(f, "passage: bind");
+    close(fds[i]);
+  }
+  return 0;
+}
+
 static int write_map(const char *path, u32 id) {
   char line[64];
   struct text t = {line, 0, sizeof line - 1, 0};
@@ -154,6 +203,7 @@ static pid_t fork_step(char **argv, char **env, const int want[7], const struct 
   int lifeline = S.record.kill_unit == KILL_PIDNS ? 4 : -1;
   if (place_self(id, NULL, &f)) { if (want[5] >= 0) say(5, 'E', f.error, f.stage); _exit(126); }
   if (S.record.launcher == LAUNCH_BWRAP && leave_mounts_of_others()) { say(5, 'E', errno, "own mounts"); _exit(126); }
+  if (open_passage(&f)) { if (want[5] >= 0) say(5, 'E', f.error, f.stage); _exit(126); }
   if (lifeline >= 0) namespace_main(id, gate, argv, env, lifeline);
   become_task(id, gate, argv, env);
   return 0;
@@ -170,7 +220,9 @@ static pid_t fork_tool(char **argv, char **env, int out, int err, int verify, in
   umask(022);
   write_oom_score_adj(S.record.identity.oom_score_adj);
   default_signals();
-  if (!close_child_fds(want) && (!creates || !leave_mounts_of_others())) execute(argv, env, &f);
+  /* Only `create` reaches for the task's files; the other steps are told by the runtime's own. */
+  int there = !creates || (!leave_mounts_of_others() && !open_passage(&f));
+  if (there && !close_child_fds(want)) execute(argv, env, &f);
   _exit(127);
 }
 

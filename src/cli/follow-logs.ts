@@ -2,7 +2,7 @@
  * A task's log as it grows, through restarts of the agent: what was received is remembered by file and offset, so that nothing
  * is printed twice and nothing is left out, unless it was rotated away meanwhile.
  */
-import type { DroverClient, StreamFrame } from '../api-client/index.ts';
+import { type DroverClient, isResponseError, type StreamFrame } from '../api-client/index.ts';
 import { isFault } from '../lib/fault.ts';
 
 export interface FollowedLog {
@@ -21,32 +21,39 @@ export interface FollowedLog {
 const retryMs = 200;
 const defaultPatienceMs = 60_000;
 
-/** Ends when the task is dead and all of its log was given, or at the signal. Faults of the first connection are thrown at once. */
+/**
+ * Ends when the task is dead and all of its log was given, or at the signal. A refusal before anything was given is thrown at once; no
+ * answer is not: whoever found the allocation reached the agent a moment ago.
+ */
 export async function* followLogs(
   client: DroverClient,
   log: FollowedLog,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
   let last: StreamFrame | undefined;
-  let reachedAtMs = 0;
+  let reachedAtMs = Date.now();
+  let isServed = false;
   let isLost = false;
   while (!signal.aborted) {
     try {
       const from = last === undefined ? log : await placeAfter(client, log, last, signal);
       // told before the stream is opened: what a task writes at its very end is in the stream that follows
-      const over = reachedAtMs > 0 && (await isOver(client, log, signal));
+      const over = isServed && (await isOver(client, log, signal));
       for await (const frame of open(client, log, { ...from, follow: !over }, signal)) {
         reachedAtMs = Date.now();
+        isServed = true;
         isLost = false;
         last = frame.data.length > 0 ? frame : last;
         yield frame.data;
       }
       if (over) return;
       reachedAtMs = Date.now();
+      isServed = true;
     } catch (error) {
       if (signal.aborted) return;
       const patience = log.patienceMs ?? defaultPatienceMs;
-      if (!isFault(error) || reachedAtMs === 0 || Date.now() - reachedAtMs > patience) throw error;
+      const isRefused = !isServed && isResponseError(error);
+      if (!isFault(error) || isRefused || Date.now() - reachedAtMs > patience) throw error;
       if (!isLost) log.lost?.(error.message);
       isLost = true;
     }

@@ -75,6 +75,20 @@ describe('the directories of an allocation', () => {
     },
   );
 
+  it.skipIf(!isRoot || process.platform !== 'linux')(
+    'go as a whole while their secrets are being mounted',
+    async () => {
+      for (let round = 0; round < 10; round++) {
+        buildAllocationDirectory(base, 'a1');
+        const building = ['t', 'u', 'v'].map((task) => buildTaskDirectory(taskDirectories(base, 'a1', task), null, 1));
+        await removeAllocationDirectory(base, 'a1');
+        await Promise.all(building);
+        expect(existsSync(join(base, 'a1'))).toBe(false);
+        expect(await listMounts(base)).toEqual([]);
+      }
+    },
+  );
+
   it.skipIf(isRoot)('say why secrets are on the disk without root', async () => {
     buildAllocationDirectory(base, 'a1');
     const built = await buildTaskDirectory(taskDirectories(base, 'a1', 't'), null, 1);

@@ -76,7 +76,8 @@ export async function buildTaskDirectory(
   make(directories.task, 0o777, nobody);
   make(directories.local, 0o777, nobody);
   make(directories.tmp, 0o1777, nobody);
-  const secretsOnDisk = await mountSecrets(directories.secrets, secretsMb || 1);
+  const mounting = mountSecrets(directories.secrets, secretsMb || 1);
+  const secretsOnDisk = await noted(directories.allocation, mounting);
   for (const path of [directories.secrets, directories.private]) {
     const made = owner === null ? make(path, 0o777, nobody) : make(path, 0o700, owner.uid, owner.gid);
     if (!made) throw new Fault('denied', `${path} is no directory any more`);
@@ -140,9 +141,25 @@ async function mountSecrets(path: string, sizeMb: number): Promise<string | null
   }
 }
 
+/** What is being mounted below an allocation's directory: whoever takes it away waits, or finds a mount that it did not list. */
+const beingMounted = new Map<string, Set<Promise<unknown>>>();
+
+async function noted<T>(allocation: string, mounting: Promise<T>): Promise<T> {
+  const all = beingMounted.get(allocation) ?? new Set();
+  beingMounted.set(allocation, all.add(mounting));
+  try {
+    return await mounting;
+  } finally {
+    all.delete(mounting);
+    if (all.size === 0) beingMounted.delete(allocation);
+  }
+}
+
 /** Unmounts what is mounted below and removes the allocation's directory; missing is fine. */
 export async function removeAllocationDirectory(allocDir: string, allocId: string): Promise<void> {
-  const mounts = await listMounts(join(allocDir, allocId));
+  const allocation = join(allocDir, allocId);
+  await Promise.allSettled(beingMounted.get(allocation) ?? []);
+  const mounts = await listMounts(allocation);
   await unmount(mounts.reverse());
   await removeBeneath(allocDir, allocId);
 }

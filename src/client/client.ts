@@ -21,7 +21,6 @@ import { allowedDriver, DriverReports } from './fingerprint/drivers.ts';
 import { buildNode, hostFacts } from './fingerprint/node.ts';
 import { HostStatsSampler } from './host-stats.ts';
 import { nodeApi } from './node-api.ts';
-import { closedDirectory } from './passage.ts';
 import { Registration } from './registration.ts';
 import type { ServerConnection } from './server-connection.ts';
 import { defaultDeniedEnv } from './task-env.ts';
@@ -65,7 +64,6 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   const { config, store, log, server } = options;
   const logged = (message: string) => (error: unknown) => log.error(message, { error: messageOf(error) });
   await mkdir(config.allocDir, { recursive: true, mode: 0o711 });
-  warnOfClosedWay(config.allocDir, log);
   const life = new AbortController();
   const { signal } = life;
   setMaxListeners(0, signal);
@@ -156,17 +154,6 @@ function comingAndGoing(
       reports.remove(name);
     },
   };
-}
-
-/** A root agent's tasks run as other users, which fails late and darkly where they cannot get to their directories. */
-function warnOfClosedWay(allocDir: string, log: Log): void {
-  const closed = process.getuid?.() === 0 ? closedDirectory(allocDir) : null;
-  if (closed === null) return;
-  log.warn('tasks of other users cannot get to their directories, so tasks with a user, and exec tasks, may fail', {
-    directory: closed.path,
-    mode: closed.mode,
-    help: `chmod o+x ${closed.path}, or another data_dir`,
-  });
 }
 
 async function ownIdentity(store: ClientStore, newId: () => string): Promise<NodeIdentity> {

@@ -96,6 +96,8 @@ describe('after a restart of the agent', () => {
     expect(world.machine.starts).toHaveLength(1);
     world.server.down = false;
     await until(() => world.machine.starts.length === 2);
+    // "running" is also what it was before
+    await until(() => eventTypes(world.server.last(alloc.ID), 't').includes('Terminated'));
     await until(() => status(alloc.ID) === 'running');
     const events = world.server.last(alloc.ID)!.TaskStates['t']!.Events!;
     expect(events.find((event) => event.Type === 'Terminated')).toMatchObject({ DisplayMessage: 'Exit unknown: lost' });

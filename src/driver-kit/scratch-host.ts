@@ -1,8 +1,10 @@
 /** A supervisor, isolation and directories of their own for a driver's tests; nothing stays behind. */
-import { readdir, rmdir } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TaskConfig } from '../driver/contract.ts';
 import { type IsolationHost, noIsolation, openIsolation } from '../isolation/isolation-host.ts';
+import type { VerifierProbe } from '../isolation/mechanisms/verifier.ts';
 import { silentLog } from '../lib/log.ts';
 import { createSupervisor } from '../supervise/supervisor.ts';
 import type { DriverDeps, OpenDriver } from './driver-plugin.ts';
@@ -20,13 +22,21 @@ export interface ScratchHost {
   close(): Promise<void>;
 }
 
-export async function openScratchHost(options: { readonly isolation: boolean }): Promise<ScratchHost> {
-  const scratch = await openScratch();
+export interface ScratchHostOptions {
+  readonly isolation: boolean;
+  /** All of it, the verifier too, lies below a directory that only the agent's user may enter. */
+  readonly closed?: boolean;
+}
+
+export async function openScratchHost(options: ScratchHostOptions): Promise<ScratchHost> {
+  const closed = options.closed === true ? await mkdtemp(join(tmpdir(), 'drover-closed-')) : null;
+  const scratch = await openScratch(closed ?? tmpdir());
+  const verifier = closed === null ? locateVerifier() : await verifierIn(closed);
   const isolation: IsolationHost = !options.isolation
     ? noIsolation
     : await openIsolation({
         cgroupParent: `drover-test-${process.pid}`,
-        verifier: locateVerifier(),
+        verifier,
         stateDirectory: join(scratch.root, 'state'),
         taskRoot: scratch.root,
       });
@@ -60,6 +70,15 @@ export async function openScratchHost(options: { readonly isolation: boolean }):
       await deps.supervisor.close();
       for (const { parent } of isolation.cgroups.hierarchies) await rmdir(parent).catch(() => {});
       await scratch.remove();
+      if (closed !== null) await rm(closed, { recursive: true, force: true });
     },
   };
+}
+
+async function verifierIn(directory: string): Promise<VerifierProbe | null> {
+  const verifier = locateVerifier();
+  if (verifier === null) return null;
+  const program = join(directory, 'drover-verify');
+  await copyFile(verifier.program, program);
+  return { ...verifier, program };
 }

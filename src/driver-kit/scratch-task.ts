@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import type { TaskConfig, TaskDirectories } from '../driver/contract.ts';
 
 export interface Scratch {
-  /** A new directory below the system's temporary one. */
+  /** A new directory below the given one, default the system's temporary one. */
   readonly root: string;
   task(config: unknown, more?: Partial<TaskConfig>): Promise<TaskConfig>;
   remove(): Promise<void>;
 }
 
-export async function openScratch(): Promise<Scratch> {
-  const root = await mkdtemp(join(tmpdir(), 'drover-scratch-'));
+export async function openScratch(parent = tmpdir()): Promise<Scratch> {
+  const root = await mkdtemp(join(parent, 'drover-scratch-'));
   await chmod(root, 0o711);
   return {
     root,

@@ -36,6 +36,7 @@ export function startRecord(input: RecordInput): StartRecord {
     cgroups: cgroup === null || !launch.joinsCgroup ? [] : cgroup.directories.map((each) => each.path),
     ...(launch.network === null ? {} : { network: launch.network }),
     ...mountsOfOthers(input),
+    ...(launch.passage === undefined ? {} : { passage: launch.passage }),
     killUnit: killUnitOf(cgroup, launch),
     ...(memory === undefined ? {} : { memoryCgroup: memory }),
     output: outputOf(task),

@@ -1,5 +1,4 @@
 /** What isolation this host can give: found out once per agent start by probes that really do the thing. */
-import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { IsolationRung } from '../driver/contract.ts';
 import { type CgroupHost, noCgroups, openCgroups } from './cgroup/hierarchy.ts';
@@ -8,8 +7,9 @@ import { bwrapProbe, type FoundBwrap, findBwrap } from './mechanisms/bwrap.ts';
 import { cgroupProbes } from './mechanisms/cgroup.ts';
 import { namespaceProbes } from './mechanisms/namespaces.ts';
 import { ociProbe, ociRuntimes } from './mechanisms/oci.ts';
-import { type ChildOptions, type ProbeResult, probe } from './mechanisms/probe.ts';
+import { type ChildOptions, type ProbeResult, probe, runChild } from './mechanisms/probe.ts';
 import { type VerifierProbe, verifierProbes } from './mechanisms/verifier.ts';
+import { closedAbove, throughPassage } from './passage.ts';
 import { bestRung } from './rungs.ts';
 import { hostFilter } from './seccomp/compile.ts';
 import { defaultTaskUids, TaskUids } from './uids.ts';
@@ -43,7 +43,7 @@ export interface IsolationOptions {
   readonly verifier: VerifierProbe | null;
   /** The agent's own directory, for claims of uids. */
   readonly stateDirectory: string;
-  /** Where allocations' directories are: tasks of other uids must be able to reach it. */
+  /** Where allocations' directories are. */
   readonly taskRoot: string;
   /** The operator's `chroot_env`: host path → path inside. */
   readonly systemPaths?: Readonly<Record<string, string>>;
@@ -72,6 +72,7 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
   if (process.platform !== 'linux') return noIsolation;
   const uid = process.getuid?.() ?? -1;
   const range = options.taskUids ?? defaultTaskUids;
+  const verifier = options.verifier === null ? [] : [options.verifier.program];
   // the last of the range is the probes' own
   const as: ChildOptions = uid === 0 ? { uid: range.last, gid: range.last } : {};
   const [cgroups, bwrap, system] = await Promise.all([
@@ -85,7 +86,7 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
     ...ociRuntimes.map((runtime) =>
       ociProbe(runtime, { cgroupParent: options.cgroupParent, taskRoot: options.taskRoot, uid: range.last }),
     ),
-    probe('reachable', () => reachable(options.taskRoot, uid)),
+    probe('reachable', () => reachable([join(options.taskRoot, 'any'), ...verifier], uid, range.last)),
     cgroupProbes(cgroups),
     verifierProbes(options.verifier, as),
   ]);
@@ -108,14 +109,27 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
   };
 }
 
-/** A sandbox is made under the task's uid, which has to get to the task's directory: each directory above lets others pass. */
-async function reachable(path: string, uid: number): Promise<{ ok: boolean; evidence: string }> {
+/**
+ * A task's own uid has to get to the task's directory and to the verifier. Where a directory above is closed to others, a start covers it
+ * in a mount namespace of its own: tried here under the probes' uid.
+ */
+async function reachable(
+  paths: readonly string[],
+  uid: number,
+  as: number,
+): Promise<{ ok: boolean; evidence: string }> {
   if (uid !== 0) return { ok: true, evidence: "tasks have the agent's uid" };
-  for (let at = path; ; at = dirname(at)) {
-    const stats = await stat(at).catch(() => null);
-    if (stats !== null && (stats.mode & 0o001) === 0) {
-      return { ok: false, evidence: `${at} lets other users not pass: chmod o+x ${at}, or another data_dir` };
-    }
-    if (at === dirname(at)) return { ok: true, evidence: `${path} can be reached by other users` };
+  const covered: string[] = [];
+  for (const path of paths) {
+    const closed = closedAbove(path);
+    if (closed === null) continue;
+    const look = ['setpriv', `--reuid=${as}`, `--regid=${as}`, '--clear-groups', 'test', '-x', dirname(path)];
+    const done = await runChild(throughPassage(dirname(path), look));
+    const remedy = `${closed} lets other users not pass and cannot be covered: chmod o+x ${closed}, or another data_dir`;
+    if (done.code !== 0) return { ok: false, evidence: `${remedy} (${done.stderr.trim()})` };
+    covered.push(closed);
   }
+  const [first] = covered;
+  const evidence = first === undefined ? 'no directory is closed to other users' : `${first} is covered for each start`;
+  return { ok: true, evidence };
 }

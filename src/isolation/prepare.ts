@@ -19,6 +19,7 @@ import { plainLaunch } from './launch/plain.ts';
 import { type Mechanism, missingLine, rankOf, rungOf } from './lines.ts';
 import { maskedProc } from './masked-proc.ts';
 import { type OciRuntime, ociRuntimes } from './mechanisms/oci.ts';
+import { passageTo } from './passage.ts';
 import { resourceLimits } from './rlimits.ts';
 import { type Obstacle, obstaclesTo } from './rungs.ts';
 import { hostProfile } from './seccomp/oci-profile.ts';
@@ -65,7 +66,10 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
       first === undefined ? 'nothing here makes that rung' : `${first.probe} (${first.evidence})`,
     );
   }
-  if (reach >= rankOf('sandbox')) return { launch: await isolated(host, request), gate: true, request, lacking: [] };
+  if (reach >= rankOf('sandbox')) {
+    const launch = reached(host, request, await isolated(host, request));
+    return { launch, gate: true, request, lacking: [] };
+  }
   const strict = reach >= rankOf('process');
   const user = strict ? ownUser(host, request) : request.launch.user;
   const rlimits = strict && !boundsTask(request.cgroup) ? resourceLimits(request.limits) : [];
@@ -79,7 +83,7 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
     },
   );
   return {
-    launch,
+    launch: request.nativeShim ? reached(host, request, launch) : launch,
     // below rung process too: what is there is looked at, for the report and for what is required
     gate: strict || (request.nativeShim && (wish.prefer !== 'none' || required(request))),
     request,
@@ -98,6 +102,17 @@ async function isolated(host: IsolationHost, request: PrepareRequest): Promise<L
   const container = launch.network !== null || wish.capabilities.length > 0;
   if (runtime !== undefined && (container || !bwrap)) return oci(host, request, runtime);
   return sandbox(host, request);
+}
+
+/** A launch by an agent that can give tasks other ids finds what it reaches for also where directories are closed to others. */
+function reached(host: IsolationHost, { launch: wanted }: PrepareRequest, launch: Launch): Launch {
+  if (host.uids === null || host.probes.get('reachable')?.ok !== true || (launch.identity.uid ?? 0) === 0)
+    return launch;
+  const verifier = launch.inside === null || host.verifier === null ? [] : [host.verifier];
+  const needed = [wanted.directories.allocation, ...verifier, ...wanted.mounts.map((mount) => mount.hostPath)];
+  // the runtime keeps its own files with those of the start
+  const passage = passageTo(needed, [wanted.stateDirectory, ...host.system.map((each) => each.from)]);
+  return passage === null ? launch : { ...launch, passage };
 }
 
 function obstacles(host: IsolationHost, { wish, nativeShim }: PrepareRequest): readonly Obstacle[] {

@@ -88,6 +88,8 @@ export interface StartRecord {
    * slow where many tasks have mounts. Needs root.
    */
   readonly mountsOfOthers?: { readonly below: string; readonly own: readonly string[] };
+  /** For bwrap and the runtime's `create`: seen from them, the covers hold nothing but the paths. Absolute, without links. */
+  readonly passage?: { readonly covers: readonly string[]; readonly paths: readonly string[] };
   readonly killUnit: KillUnit;
   /** Where the kernel counts its out-of-memory kills. */
   readonly memoryCgroup?: string;

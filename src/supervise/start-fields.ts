@@ -43,6 +43,8 @@ export const tag = {
   fileMode: 37,
   mountsOfOthers: 38,
   ownMount: 39,
+  cover: 40,
+  passage: 41,
   tty: 64,
   rows: 65,
   columns: 66,
@@ -126,6 +128,9 @@ export function encodeStart(record: StartRecord): Uint8Array {
   if (record.mountsOfOthers !== undefined) {
     const { below, own } = record.mountsOfOthers;
     parts.push(stringField(tag.mountsOfOthers, below), ...strings(tag.ownMount, own));
+  }
+  if (record.passage !== undefined) {
+    parts.push(...strings(tag.cover, record.passage.covers), ...strings(tag.passage, record.passage.paths));
   }
   if (record.stop !== undefined) {
     parts.push(field(tag.stopSignal, u32(record.stop.signal)), field(tag.stopTimeoutMs, u32(record.stop.timeoutMs)));

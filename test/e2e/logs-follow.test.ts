@@ -41,7 +41,7 @@ function followed(alloc: string) {
 }
 
 const numbers = (text: string, word: string): number[] =>
-  [...text.matchAll(new RegExp(`^${word} (\\d+)$`, 'gm'))].map((match) => Number(match[1]));
+  [...text.matchAll(new RegExp(`^${word} (\\d+)\n`, 'gm'))].map((match) => Number(match[1]));
 const from1To = (last: number): number[] => Array.from({ length: last }, (_, at) => at + 1);
 
 it.each(['crash', 'interrupt'] as const)('goes on where it was after the agent’s %s', async (end) => {

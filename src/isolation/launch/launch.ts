@@ -3,6 +3,7 @@
  * nothing here starts anything.
  */
 import type { TaskDevice, TaskDirectories, TaskMount } from '../../driver/contract.ts';
+import type { Passage } from '../passage.ts';
 import type { ResourceLimit } from '../rlimits.ts';
 
 export interface LaunchRequest {
@@ -94,6 +95,8 @@ export interface Launch {
   /** False: the launcher itself puts the task into its cgroup. */
   readonly joinsCgroup: boolean;
   readonly network: string | null;
+  /** Absent: nothing stands between the task's user and its files. */
+  readonly passage?: Passage;
   /** A pid namespace made by the shim is the kill unit (there is no cgroup). */
   readonly pidNamespace: boolean;
   /** `"bwrap 0.8.0"`, `"none"` */
