@@ -99,9 +99,10 @@ describe.skipIf(locateNative('drover-shim') === null || parent === null)('with a
   test('a stop ends everything in it and below it, a frozen group too, and the shim is not in it', async () => {
     for (const freeze of ['0', '1']) {
       const shim = await supervisor.start(spreading());
-      const inside = await filled(12);
+      await filled(12);
+      await expect.poll(async () => (await processesIn([join(group, 'below')])).size).toBeGreaterThanOrEqual(4);
+      const inside = await processesIn([group]);
       expect(inside.has(shim.pid)).toBe(false);
-      expect((await processesIn([join(group, 'below')])).size).toBeGreaterThanOrEqual(4);
       writeFileSync(join(group, 'below', 'cgroup.freeze'), freeze);
       await shim.stop({ timeoutMs: 100 });
       expect(await endOf(shim)).toMatchObject({ leftover: 0, killUnit: 'cgroup' });

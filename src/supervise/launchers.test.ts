@@ -220,16 +220,18 @@ describe.skipIf(native === null)('the native shim', () => {
   });
 
   test('a task in its own pid namespace takes everything with it, daemons included, when its shim is killed', async () => {
+    // a time that no other run of this test sleeps for
+    const seconds = `66.${process.pid}`;
     const of = record({
-      command: ['sh', '-c', 'setsid sleep 66.6 & echo started; sleep 60'],
+      command: ['sh', '-c', `setsid sleep ${seconds} & echo started; sleep 60`],
       killUnit: { kind: 'pid-namespace', mountProc: true },
     });
     const { gate: _, ...ungated } = of;
     const shim = await supervisor.start(ungated);
     const status = await shim.held();
-    while ((await shim.status()).stdout.stored === 0n) await new Promise((resolve) => setTimeout(resolve, 10));
-    const inside = () => spawnSync('sh', ['-c', 'grep -lz "^66.6$" /proc/[0-9]*/cmdline'], { encoding: 'utf8' }).stdout;
-    expect(inside()).not.toBe('');
+    const find = `grep -lz "^${seconds}$" /proc/[0-9]*/cmdline`;
+    const inside = () => spawnSync('sh', ['-c', find], { encoding: 'utf8' }).stdout;
+    while (inside() === '') await new Promise((resolve) => setTimeout(resolve, 10));
     process.kill(shim.pid, 'SIGKILL');
     expect(await shim.wait()).toMatchObject({ unknown: 'shim-lost' });
     for (let i = 0; i < 100 && inside() !== ''; i++) await new Promise((resolve) => setTimeout(resolve, 20));
