@@ -45,6 +45,6 @@ export function throughPassage(directory: string, command: readonly string[]): r
   const cover = closedAbove(join(directory, 'any'));
   if (cover === null) return command;
   const script =
-    'exec 3<"$2" && mount -t tmpfs -o mode=0755 none "$1" && mkdir -p "$2" && mount --bind /proc/self/fd/3 "$2" && shift 2 && exec "$@" 3<&-';
+    'exec 3<"$2" && mount -t tmpfs -o mode=0755 none "$1" && mkdir -p "$2" && mount -c --bind /proc/self/fd/3 "$2" && shift 2 && exec "$@" 3<&-';
   return ['unshare', '--mount', '--propagation', 'slave', 'sh', '-c', script, 'sh', cover, directory, ...command];
 }
