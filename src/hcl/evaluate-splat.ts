@@ -25,7 +25,9 @@ export function evaluateSplat(evaluator: Evaluator, expr: SplatExpression, conte
   const items = sequence ? asItems(source) : [source];
   const results = items.map((item) => evaluateItem(evaluator, expr, item, context));
   if (evaluator.diagnostics.length > start)
-    return unknownResult(evaluator, expr, sequence ? source.type : tupleType([source.type]), context);
+    return withoutProblems(evaluator, () =>
+      unknownResult(evaluator, expr, sequence ? source.type : tupleType([source.type]), context),
+    );
   if (source.type.kind !== 'list' && source.type.kind !== 'set') return tupleValue(results);
   const first = results[0];
   if (first === undefined) {
@@ -51,13 +53,19 @@ function itemType(evaluator: Evaluator, expr: SplatExpression, element: Type, co
   return evaluateItem(evaluator, expr, unknownValue(element), context).type;
 }
 
-/** What is known of a result without its value: its type. Problems on the way were found before. */
-function unknownResult(evaluator: Evaluator, expr: SplatExpression, type: Type, context: EvalContext): Value {
+/** For what was evaluated before: its problems were found then. */
+function withoutProblems(evaluator: Evaluator, run: () => Value): Value {
   const outer = evaluator.diagnostics.length;
+  const value = run();
+  evaluator.diagnostics.length = outer;
+  return value;
+}
+
+/** What is known of a result without its value: its type. */
+function unknownResult(evaluator: Evaluator, expr: SplatExpression, type: Type, context: EvalContext): Value {
   const typeOf = (element: Type): Type => itemType(evaluator, expr, element, context);
   let result: Type = dynamicType;
   if (type.kind === 'list' || type.kind === 'set') result = listType(typeOf(type.element));
   else if (type.kind === 'tuple') result = tupleType(type.elements.map(typeOf));
-  evaluator.diagnostics.length = outer;
   return unknownValue(result);
 }

@@ -49,6 +49,10 @@ describe('evaluate', () => {
     ]);
   });
 
+  it('checks what a splat asks of elements that are not known', () => {
+    expect(run('setproduct([], ["x", 1])[*][*].b').problems).toEqual(['f:1,31-33 Unsupported attribute']);
+  });
+
   it.each([
     ['concat(distinct([null]), convert([{ a = 1 }], list(object({ a = number }))))', '[null,{"a":1}]'],
     ['merge(null, [])', '{}'],
