@@ -1,5 +1,6 @@
 // HCL job files → the API's job, with diagnostics.
 export { notServed } from '../model/not-served.ts';
+export { apiJobSchema } from './api-schema.ts';
 export { type AttributeShape, type BlockShape, blockShape, type NounShape } from './block-shape.ts';
 export { jobSchema } from './job-schema.ts';
 export { type JobFile, type ParsedJob, parseJob } from './parse-job.ts';

@@ -41,14 +41,17 @@ export function jobSchema(): Schema {
     required: ['job'],
     additionalProperties: false,
     properties: {
-      job: { type: 'object', minProperties: 1, maxProperties: 1, additionalProperties: job },
-      variable: { type: 'object', additionalProperties: variableSchema },
-      variables: { type: 'object' },
-      locals: { type: 'object' },
+      job: oneOrMore({ type: 'object', minProperties: 1, maxProperties: 1, additionalProperties: oneOrMore(job) }),
+      variable: oneOrMore({ type: 'object', additionalProperties: oneOrMore(variableSchema) }),
+      variables: oneOrMore({ type: 'object' }),
+      locals: oneOrMore({ type: 'object' }),
     },
     $defs: Object.fromEntries([...definitions].sort(([a], [b]) => (a < b ? -1 : 1))),
   };
 }
+
+/** A block may be written once, or as a list. */
+const oneOrMore = (body: Schema) => ({ anyOf: [body, { type: 'array', items: body }] });
 
 const variableSchema: Schema = {
   type: 'object',
@@ -85,8 +88,7 @@ function nounSchema(noun: Noun, definitions: Map<string, Schema>): Schema {
 /** One body, several, and with labels an object of bodies by label. */
 function blockSchema(block: BlockShape, definitions: Map<string, Schema>): Schema {
   const body: Schema = block.noun === undefined ? { type: 'object' } : refer(block.noun, definitions);
-  const several: Schema = { anyOf: [body, { type: 'array', items: body }] };
-  if (!block.labelled) return several;
-  const labels: Schema = { type: 'object', additionalProperties: several };
-  return { anyOf: [labels, { type: 'array', items: labels }] };
+  if (block.alsoAttribute) return { anyOf: [...oneOrMore(body).anyOf, expression, { type: 'null' }] };
+  if (!block.labelled) return oneOrMore(body);
+  return oneOrMore({ type: 'object', additionalProperties: oneOrMore(body) });
 }

@@ -12,9 +12,10 @@ export function mountsOf(service: YamlMap, note: (key: string, reason: string) =
   const volumes = Array.isArray(service['volumes']) ? (service['volumes'] as readonly Yaml[]) : [];
   const found = volumes.flatMap((volume, index) => {
     const key = `volumes[${index}]`;
-    const mount = isYamlMap(volume) ? longForm(volume, key, note) : shortForm(asText(volume));
+    const mount = isYamlMap(volume) ? longForm(volume, key, note) : shortForm(asText(volume), key, note);
     if (mount === undefined)
       note(key, `${JSON.stringify(asText(volume))}: a volume without a name has no like in a job`);
+    if (mount?.kind === 'bind' && /^\.\.?(\/|$)/.test(mount.source)) note(key, relative(mount.source));
     return mount ?? [];
   });
   const tmpfs = service['tmpfs'];
@@ -48,10 +49,15 @@ function longForm(volume: YamlMap, key: string, note: (key: string, reason: stri
   return { kind, source, target, readOnly: volume['read_only'] === true };
 }
 
+const relative = (source: string): string =>
+  `${JSON.stringify(source)} is looked for in the allocation's directory, not beside the Compose file: write an absolute path`;
+
 /** `SOURCE:TARGET[:MODE]`; a source that is a path is a directory of the node. */
-function shortForm(text: string): ComposeMount | undefined {
+function shortForm(text: string, key: string, note: (key: string, reason: string) => void): ComposeMount | undefined {
   const [source = '', target, mode = ''] = text.split(/:(?![-?+])/);
   if (target === undefined) return undefined;
   const kind = /^[./~$]/.test(source) ? 'bind' : 'volume';
+  const modes = mode.split(',').filter((one) => one !== '' && one !== 'rw' && one !== 'ro');
+  if (modes.length > 0) note(key, `the mode ${modes.join(',')} is not taken over`);
   return { kind, source, target, readOnly: mode.split(',').includes('ro') };
 }

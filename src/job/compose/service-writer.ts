@@ -76,8 +76,13 @@ export class ServiceWriter {
         'depends_on',
         `groups have no order among each other: ${this.#name} has to wait for ${other} by itself, or be a task of its group`,
       );
+    const ports = portsOf(this.#service, note);
     const check = healthCheck(this.#service['healthcheck']);
-    if (check.note !== undefined) note('healthcheck', check.note);
+    if (check.check !== undefined && ports.length === 0) note('healthcheck', 'there is no port that a check could ask');
+    else if (check.note !== undefined) note('healthcheck', check.note);
+    const waiting = ports.length === 0 ? this.#dependents() : [];
+    if (waiting.length > 0)
+      note('ports', `${waiting.join(', ')} cannot reach it: give its group the port it listens on, and a service`);
     for (const [key, value] of Object.entries(this.#deploy)) deployNotes(key, value, note);
     if (this.#service['image'] === undefined && this.#service['build'] === undefined) note('image', 'there is none');
     if (this.#service['pull_policy'] !== undefined && this.#service['pull_policy'] !== 'always')
@@ -85,7 +90,15 @@ export class ServiceWriter {
     for (const kind of ['secrets', 'configs'] as const)
       for (const { name, file } of this.#files(kind))
         if (file === undefined) note(`${kind}.${name}`, 'only those from a file are taken over');
-    return { ports: portsOf(this.#service, note), mounts: mountsOf(this.#service, note) };
+    return { ports, mounts: mountsOf(this.#service, note) };
+  }
+
+  /** Services that say that they depend on this one. */
+  #dependents(): string[] {
+    const services = isYamlMap(this.#top['services']) ? this.#top['services'] : {};
+    return Object.entries(services).flatMap(([name, service]) =>
+      isYamlMap(service) && [...dependencies(service['depends_on'])].includes(this.#name) ? [name] : [],
+    );
   }
 
   #network(ports: readonly ComposePort[]): void {
