@@ -72,8 +72,13 @@ describe('what is no job file', () => {
     expect(read('').diagnostics.map((item) => item.summary)).toEqual(['Missing job block']);
   });
 
-  it.each(files)('%s cut off at every byte', (_, source) => {
-    for (let end = 0; end < source.length; end++) read(source.subarray(0, end));
+  it.each(files)('%s cut off at every byte: what is refused is refused at a place', (_, source) => {
+    for (let end = 0; end < source.length; end++) {
+      const { job, diagnostics } = read(source.subarray(0, end));
+      // Only of a job or a value that is nowhere there is no place.
+      const nowhere = diagnostics.every((item) => /^(Missing job block|Unset variable)/.test(item.summary));
+      if (job === null && !nowhere) expect(diagnostics.some((item) => item.subject !== undefined)).toBe(true);
+    }
   });
 });
 
