@@ -11,7 +11,7 @@ export default defineConfig({
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/*.test.mjs'], exclude: driverTests, pool: 'forks', retry: 1, testTimeout: 20_000 } },
       { test: { name: 'drivers', include: driverTests, pool: 'forks', retry: 1, testTimeout: 60_000 } },
-      ...['e2e', 'compat', 'faults', 'security'].map((name) => ({
+      ...['e2e', 'network', 'compat', 'faults', 'security'].map((name) => ({
         test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const,
           retry: 1, fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 },
       })),

@@ -8,8 +8,8 @@
 #include "base.h"
 #include <grp.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/nsfs.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -186,6 +186,23 @@ static inline int join_cgroup(const char *group) {
   return bad ? -1 : 0;
 }
 
+/* A user namespace that root made, as an OCI runtime does: there the task's own uid may enter nothing. */
+static inline int made_by_root(int user) {
+  uid_t owner = (uid_t)-1;
+  return user >= 0 && geteuid() == 0 && !ioctl(user, NS_GET_OWNER_UID, &owner) && owner == 0;
+}
+
+/* The task's host ids, without losing what entering its user namespace takes; that namespace then gives a set of its own. */
+static inline int take_user_keeping_capabilities(const struct identity *id, struct failure *f) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct data[2];
+  prctl(PR_SET_KEEPCAPS, 1);
+  if (take_user(id, f)) return -1;
+  if (syscall(SYS_capget, &header, data)) return fail(f, "capget");
+  for (int i = 0; i < 2; i++) data[i].effective = data[i].permitted;
+  return syscall(SYS_capset, &header, data) ? fail(f, "capset") : 0;
+}
+
 /*
  * First half: session, cgroups, out-of-memory score, namespaces.
  * A user namespace of the task's is entered as its owner, which is the task's host uid; so the user is taken before, where the ids still
@@ -204,7 +221,8 @@ static inline int place_self(const struct identity *id, const struct place *plac
   if (!place) return 0;
   /* From here on processes of the task may see us: they must not trace us, nor reach what we hold open. execve undoes it. */
   prctl(PR_SET_DUMPABLE, 0);
-  if (place->user >= 0) {
+  int last = made_by_root(place->user);
+  if (place->user >= 0 && !last) {
     drop_bounding(id);
     if (take_user(id, f)) return -1;
     if (place->owner >= 0 && enter(place->owner, CLONE_NEWUSER, "join owning user namespace", f)) return -1;
@@ -220,7 +238,8 @@ static inline int place_self(const struct identity *id, const struct place *plac
         (fchdir(place->root) || chroot(".")))
       return fail(f, "enter root");
   }
-  if (place->user >= 0 && place->owner >= 0 && enter(place->user, CLONE_NEWUSER, "join user namespace", f)) return -1;
+  if (last && take_user_keeping_capabilities(id, f)) return -1;
+  if ((last || (place->user >= 0 && place->owner >= 0)) && enter(place->user, CLONE_NEWUSER, "join user namespace", f)) return -1;
   return 0;
 }
 

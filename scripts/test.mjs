@@ -19,6 +19,7 @@ const lanes = [
   { name: 'check', minutes: 3, run: check },
   { name: 'unit', minutes: 8, run: vitest },
   { name: 'e2e', minutes: 15, run: vitest },
+  { name: 'network', minutes: 10, run: network, needs: ['ip', 'nft', 'unshare', 'perl'] },
   { name: 'goldens', minutes: 15, project: 'compat', run: vitest },
   { name: 'drivers', minutes: 10, run: vitest, needs: ['runc', 'bwrap'] },
   { name: 'security', minutes: 8, run: vitest },
@@ -29,6 +30,8 @@ const lanes = [
 const packages = [
   { program: 'runc', package: 'runc', why: 'the OCI runtime rungs are skipped' },
   { program: 'bwrap', package: 'bubblewrap', why: 'the bubblewrap rungs are skipped' },
+  { program: 'nft', package: 'nftables', why: 'networks of allocations are skipped' },
+  { program: 'ip', package: 'iproute2', why: 'networks of allocations are skipped' },
   { program: 'newuidmap', package: 'uidmap', why: 'unprivileged agents cannot give each task an own uid' },
   { program: 'setpriv', package: 'util-linux', why: 'the lanes cannot drop to an unprivileged user' },
   { program: 'aarch64-linux-gnu-gcc', package: 'gcc-aarch64-linux-gnu', why: 'the package is not packed and tried' },
@@ -113,6 +116,19 @@ async function check(lane) {
   return code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
 }
 
+/** The lane's host is a network namespace of its own: nothing it does touches this machine's network. */
+async function network(lane) {
+  if (!isRoot) {
+    say('network: SKIPPED, needs root');
+    return { passed: 0, failed: 0, skipped: 1 };
+  }
+  return vitest({
+    ...lane,
+    within: ['unshare', '--net', '--mount', '--propagation', 'private'],
+    env: { DROVER_OWN_NETWORK: '1' },
+  });
+}
+
 async function vitest(lane) {
   const project = lane.project ?? lane.name;
   if (!['unit', 'drivers'].includes(project) && !hasTests(project)) {
@@ -121,8 +137,9 @@ async function vitest(lane) {
   }
   const report = join(scratch, `${lane.name}.json`);
   const args = ['run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const env = { ...process.env, ...(long ? { DROVER_LONG: '1' } : {}) };
-  const code = await limited(join(root, 'node_modules/.bin/vitest'), args, lane, { env });
+  const env = { ...process.env, ...lane.env, ...(long ? { DROVER_LONG: '1' } : {}) };
+  const [program, ...rest] = [...(lane.within ?? []), join(root, 'node_modules/.bin/vitest'), ...args];
+  const code = await limited(program, rest, lane, { env });
   if (!existsSync(report)) return { passed: 0, failed: 1, skipped: 0 };
   const result = JSON.parse(readFileSync(report, 'utf8'));
   for (const file of result.testResults ?? [])

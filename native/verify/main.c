@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <sys/vfs.h>
 
+#include "reach.h"
+
 #define ARGV_MAX 8192
 #define F_NONCE 96
 #define F_KEEP 97
@@ -225,8 +227,9 @@ int main(int argc, char **args) {
   static struct instructions in;
   struct failure f = {"instructions", EPROTO};
   u8 head[5];
+  if (argc > 2 && !strcmp(args[1], "reach")) return reach(argc - 2, args + 2);
   if (argc != 2) {
-    static const char usage[] = "usage: drover-verify FD (docs/shim-protocol.md)\n";
+    static const char usage[] = "usage: drover-verify FD | reach ADDRESS:PORT... (docs/shim-protocol.md)\n";
     return write_all(2, usage, sizeof usage - 1) ? 2 : 2;
   }
   control = atoi(args[1]);

@@ -9,10 +9,11 @@ import { type HttpServerConnection, httpServerConnection } from '../client/http-
 import type { ServerConnection } from '../client/server-connection.ts';
 import { taskId } from '../client/task-config.ts';
 import type { Phase } from '../client/task-decide.ts';
+import { openNetworks } from '../isolation/network/open-networks.ts';
 import { isolationAttributes } from '../isolation/rungs.ts';
 import type { Log } from '../lib/log.ts';
 import { type BuiltInDrivers, openBuiltInDrivers } from './built-in-drivers.ts';
-import { clientConfigOf } from './client-setup.ts';
+import { clientConfigOf, networkOptions } from './client-setup.ts';
 import type { AgentConfig, TlsConfig } from './config.ts';
 import { openTables } from './open-tables.ts';
 import type { Opened } from './opened.ts';
@@ -43,17 +44,26 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
   const { config, log, opened } = options;
   const directory = config.client!.stateDir || join(config.dataDir, 'client');
   const store = await openTables<ClientTables>(directory, clientTables, log.child('client'), opened);
+  const found = openNetworks(networkOptions(config, options.address, directory));
   const drivers = await openBuiltInDrivers(config, directory, log.child('driver'));
   opened.add(() => drivers.close());
   const remote = options.connection === null ? remoteServers(config, opened) : null;
+  const { networks, probes } = await found;
   // before anything new is started: what the store does not know now, nobody will ask for again
   await drivers.sweep(knownStarts(store));
   const client = await createClient({
     config: clientConfigOf(config, {
       httpAddress: options.address,
       version: options.version,
-      attributes: { ...isolationAttributes(drivers.isolation.probes), ...deviceAttributes(drivers.devices) },
+      attributes: {
+        ...isolationAttributes(
+          new Map([...drivers.isolation.probes, ...probes.map((each) => [each.name, each] as const)]),
+        ),
+        ...deviceAttributes(drivers.devices),
+      },
+      bridgeNetworks: networks !== null,
     }),
+    networks,
     plugins: drivers.programs(options.current),
     store,
     drivers: drivers.drivers,

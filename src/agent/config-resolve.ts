@@ -1,4 +1,6 @@
 /** Decoded settings → configuration: defaults, and the rules that span several settings. Pure. */
+import { parseBlock } from '../isolation/network/address.ts';
+import { defaultDenied, parseEgressPolicy } from '../isolation/network/egress-policy.ts';
 import { hour, minute, second } from '../lib/duration.ts';
 import { demandProblems } from '../model/isolation-floor.ts';
 import type { AgentConfig, ClientConfig, LogLevel, ServerConfig, TlsConfig, TlsVersion } from './config.ts';
@@ -119,6 +121,12 @@ function problemsOf(config: AgentConfig): string[] {
       'client { servers = [...] } is empty and this agent is no server: where should the node register?',
     );
     problems.push(...demandProblems(demandOf(config.client.isolation)).map((problem) => `client: ${problem}`));
+    const subnet = parseBlock(config.client.bridgeNetworkSubnet);
+    say(
+      subnet === null || subnet.bits > 29,
+      `bridge_network_subnet "${config.client.bridgeNetworkSubnet}" is no IPv4 block of at least 8 addresses, such as "172.26.64.0/20"`,
+    );
+    problems.push(...parseEgressPolicy(config.client.egressPolicy).problems);
     for (const [name, volume] of Object.entries(config.client.hostVolumes))
       say(volume.path === '', `host_volume "${name}" has no path`);
   }
@@ -168,6 +176,7 @@ function serverConfig(server: Reader): ServerConfig {
 function clientConfig(client: Reader): ClientConfig {
   const reserved = client.block('reserved');
   const isolation = client.block('isolation');
+  const egress = client.block('egress_policy');
   return {
     stateDir: client.string('state_dir', ''),
     allocDir: client.string('alloc_dir', ''),
@@ -179,6 +188,12 @@ function clientConfig(client: Reader): ClientConfig {
     meta: client.map('meta'),
     chrootEnv: client.map('chroot_env'),
     networkInterface: client.string('network_interface', ''),
+    bridgeNetworkSubnet: client.string('bridge_network_subnet', '172.26.64.0/20'),
+    bindWildcardDefaultHostNetwork: client.bool('bind_wildcard_default_host_network', true),
+    egressPolicy: {
+      deny: egress.names().includes('deny') ? egress.strings('deny') : defaultDenied,
+      allow: egress.strings('allow'),
+    },
     cpuTotalCompute: client.number('cpu_total_compute', 0),
     memoryTotalMb: client.number('memory_total_mb', 0),
     diskTotalMb: client.number('disk_total_mb', 0),

@@ -91,6 +91,11 @@ export interface ClientConfig {
   readonly meta: { readonly [key: string]: string };
   readonly chrootEnv: { readonly [hostPath: string]: string };
   readonly networkInterface: string;
+  /** `"172.26.64.0/20"`: addresses of allocations with a network of their own. */
+  readonly bridgeNetworkSubnet: string;
+  readonly bindWildcardDefaultHostNetwork: boolean;
+  /** Where such allocations may not connect to. */
+  readonly egressPolicy: { readonly deny: readonly string[]; readonly allow: readonly string[] };
   readonly cpuTotalCompute: number;
   readonly memoryTotalMb: number;
   readonly diskTotalMb: number;

@@ -104,6 +104,9 @@ const client: Settings = {
   meta: map,
   chroot_env: map,
   network_interface: string,
+  bridge_network_subnet: string,
+  bind_wildcard_default_host_network: bool,
+  egress_policy: served({ deny: strings, allow: strings }),
   cpu_total_compute: int,
   memory_total_mb: int,
   disk_total_mb: int,
@@ -127,8 +130,8 @@ const client: Settings = {
   ...laterAll(
     'alloc_mounts_dir host_volumes_dir host_volume_plugin_dir common_plugin_dir preferred_address_family network_speed cpu_disable_dmidecode ' +
       'reservable_cores client_max_port client_min_port gc_parallel_destroys gc_inode_usage_threshold gc_volumes_on_node_gc no_host_uuid ' +
-      'template cni_path cni_config_dir bridge_network_name bridge_network_subnet bridge_network_subnet_ipv6 bridge_network_hairpin_mode ' +
-      'bind_wildcard_default_host_network nomad_service_discovery artifact users log_file fingerprint',
+      'template cni_path cni_config_dir bridge_network_name bridge_network_subnet_ipv6 bridge_network_hairpin_mode ' +
+      'nomad_service_discovery artifact users log_file fingerprint',
   ),
 };
 

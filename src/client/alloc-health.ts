@@ -1,8 +1,10 @@
 /** Whether an allocation counts as healthy for its deployment or migration. Pure. Source: Nomad's update block, health_check = "task_states". */
 import { formatDuration } from '../lib/duration.ts';
 import type { Job } from '../model/job.ts';
+import type { Task } from '../model/task.ts';
 import type { TaskGroup } from '../model/task-group.ts';
-import type { Member } from './lifecycle.ts';
+import { type Member, roleOf } from './lifecycle.ts';
+import type { TaskRun } from './task-decide.ts';
 
 export interface HealthRules {
   readonly minHealthyNs: number;
@@ -61,4 +63,19 @@ export function healthOf(
   const message = `Task not running for min_healthy_time of ${least} by healthy_deadline of ${deadline}`;
   const late = waiting.length > 0 ? waiting : lasting;
   return { state: 'unhealthy', events: late.map((task) => [task.name, message]) };
+}
+
+/** A task as it runs, in the shape that its group's order and health are decided by. */
+export function watchedTask(task: Task, run: TaskRun): WatchedTask {
+  const state = run.phase === 'dead' ? 'dead' : run.state.State === 'running' ? 'running' : 'pending';
+  const since = state === 'running' && run.state.StartedAt !== null ? Date.parse(run.state.StartedAt) : 0;
+  return {
+    name: task.Name,
+    role: roleOf(task),
+    leader: task.Leader,
+    state,
+    failed: run.state.Failed,
+    neverStarted: run.state.StartedAt === null,
+    runningSinceMs: since,
+  };
 }

@@ -16,10 +16,12 @@ import type { Task } from '../model/task.ts';
 import type { TaskGroup } from '../model/task-group.ts';
 import type { TaskEvent } from '../model/task-state.ts';
 import { buildAllocationDirectory, buildTaskDirectory, lookUpUser, moveDisk, taskDirectories } from './alloc-dir.ts';
-import { type HealthRules, healthOf, healthRules, type WatchedTask } from './alloc-health.ts';
+import { type HealthRules, healthOf, healthRules, type WatchedTask, watchedTask } from './alloc-health.ts';
+import { type AllocationNetworks, networkStatus } from './allocation-networks.ts';
 import type { ClientDrivers } from './client-driver.ts';
 import type { ClientConfig } from './config.ts';
-import { allowed, clientStatus, downfall, killWaves, roleOf } from './lifecycle.ts';
+import { GroupNetwork } from './group-network.ts';
+import { allowed, clientStatus, downfall, killWaves } from './lifecycle.ts';
 import { restartsOnSuccess } from './restart-tracker.ts';
 import type { AllocationUpdate } from './server-connection.ts';
 import { buildTaskConfig, userRefusal } from './task-config.ts';
@@ -40,6 +42,8 @@ export interface AllocationRunnerOptions {
   readonly drivers: ClientDrivers;
   readonly hostEnv: Readonly<Record<string, string | undefined>>;
   readonly deniedEnv: ReadonlySet<string>;
+  /** Null: this node makes no networks for allocations. */
+  readonly networks: AllocationNetworks | null;
   node(): Node;
   /** Resolves when the allocation this one replaces has ended here. */
   readonly previousEnded: Promise<void>;
@@ -65,6 +69,7 @@ export class AllocationRunner {
   readonly #options: AllocationRunnerOptions;
   readonly #tasks = new Map<string, TaskRunner>();
   readonly #life = new AbortController();
+  readonly #network: GroupNetwork;
   #alloc: Allocation;
   #job: Job;
   #group: TaskGroup;
@@ -74,6 +79,9 @@ export class AllocationRunner {
   #ending = false;
   #killing = false;
   #description = '';
+  /** It ends for a reason of its own: failed, whatever its tasks' exits say. */
+  #broken = false;
+  #left: Promise<void> | null = null;
   #health: AllocDeploymentStatus | null;
   #watchedSinceMs: number;
   #healthTimer: NodeJS.Timeout | null = null;
@@ -91,6 +99,12 @@ export class AllocationRunner {
     this.#options = options;
     this.#health = stored.deploymentStatus ?? alloc.DeploymentStatus;
     this.#watchedSinceMs = options.now();
+    this.#network = new GroupNetwork(alloc.ID, {
+      networks: options.networks,
+      wildcard: options.config.bindWildcard,
+      driverInfo: (driver) => options.drivers.get(driver)?.engine.info,
+      log: options.log,
+    });
     this.ended = new Promise((resolve) => {
       this.#announceEnd = resolve;
     });
@@ -129,9 +143,9 @@ export class AllocationRunner {
       this.#life.signal.addEventListener('abort', () => resolve(), { once: true });
     });
     await Promise.race([this.#options.previousEnded, stopped]);
-    if (this.#life.signal.aborted) return;
+    if (this.#life.signal.aborted || this.allDead) return;
+    if (!(await this.#openNetwork())) return;
     try {
-      this.#refuseUnservedNetwork();
       buildAllocationDirectory(this.#options.config.allocDir, this.id);
       await this.#takeOverDisk();
       this.#ready = true;
@@ -155,10 +169,25 @@ export class AllocationRunner {
     );
   }
 
-  #refuseUnservedNetwork(): void {
-    const mode = this.#group.Networks?.[0]?.Mode ?? '';
-    if (mode === '' || mode === 'host' || mode === 'none') return;
-    throw new Fault('unsupported', `network mode "${mode}" is not served yet: use "host" or "none"`);
+  /** False: there is none, and the tasks were told; or the agent goes. */
+  async #openNetwork(): Promise<boolean> {
+    try {
+      await this.#network.open(this.#alloc, this.#group, this.runningTasks > 0, this.#life.signal);
+      if (!this.allDead) return true;
+      await this.#network.leave();
+    } catch (error) {
+      if (this.#life.signal.aborted) return false;
+      this.#description = messageOf(error);
+      this.#broken = true;
+      this.#options.log.error('the network of an allocation is not there', {
+        alloc: this.id,
+        error: this.#description,
+      });
+      const event = hookFailed('network', this.#description);
+      this.#failAll(event);
+      await this.#killAll(event);
+    }
+    return false;
   }
 
   /** No task can begin: each says why and is dead. */
@@ -216,7 +245,8 @@ export class AllocationRunner {
     const stopping = this.#ending;
     if (this.#ready || stopping) for (const name of allowed(members, stopping)) this.#begin(name, stopping);
     this.#watchHealth(members);
-    if (this.allDead) this.#announceEnd();
+    // who waits for the end may want its ports
+    if (this.allDead) this.#left ??= this.#network.leave().then(() => this.#announceEnd());
     this.#options.changed(this);
   }
 
@@ -247,7 +277,7 @@ export class AllocationRunner {
   #members(): readonly WatchedTask[] {
     return (this.#group.Tasks ?? []).flatMap((task) => {
       const runner = this.#tasks.get(task.Name);
-      return runner === undefined ? [] : [memberOf(task, runner.run)];
+      return runner === undefined ? [] : [watchedTask(task, runner.run)];
     });
   }
 
@@ -287,7 +317,8 @@ export class AllocationRunner {
 
   /** What the servers are told. */
   report(): AllocationUpdate {
-    const status = clientStatus(this.#members());
+    const seen = clientStatus(this.#members());
+    const status = this.#broken && seen.status === 'complete' ? { status: 'failed', description: '' } : seen;
     const started = [...this.#tasks.values()].map((task) => [task.name, task.run.state] as const);
     return {
       ID: this.id,
@@ -297,8 +328,7 @@ export class AllocationRunner {
         status.status === 'failed' && this.#description !== '' ? this.#description : status.description,
       TaskStates: Object.fromEntries(started),
       DeploymentStatus: this.#health,
-      NetworkStatus:
-        this.#ready || this.allDead ? { InterfaceName: '', Address: '', AddressIPv6: '', DNS: null } : null,
+      NetworkStatus: this.#ready || this.allDead ? networkStatus(this.#group.Networks?.[0], this.#network.made) : null,
     };
   }
 
@@ -448,6 +478,7 @@ export class AllocationRunner {
       region: config.region,
       cgroupParent: config.cgroupParent || 'nomad.slice',
       directories: taskDirectories(config.allocDir, this.id, task.Name),
+      network: this.#network.made,
       hostEnv: this.#options.hostEnv,
       denied: this.#options.deniedEnv,
       generation,
@@ -459,17 +490,3 @@ export class AllocationRunner {
 }
 
 const agentUser = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-
-function memberOf(task: Task, run: TaskRun): WatchedTask {
-  const state = run.phase === 'dead' ? 'dead' : run.state.State === 'running' ? 'running' : 'pending';
-  const since = state === 'running' && run.state.StartedAt !== null ? Date.parse(run.state.StartedAt) : 0;
-  return {
-    name: task.Name,
-    role: roleOf(task),
-    leader: task.Leader,
-    state,
-    failed: run.state.Failed,
-    neverStarted: run.state.StartedAt === null,
-    runningSinceMs: since,
-  };
-}

@@ -10,6 +10,7 @@ import type { Node } from '../model/node.ts';
 import type { Change } from '../state/store.ts';
 import { removeAllocationDirectory } from './alloc-dir.ts';
 import { AllocationRunner } from './alloc-runner.ts';
+import type { AllocationNetworks } from './allocation-networks.ts';
 import type { AllocationChanges } from './allocation-sync.ts';
 import type { ClientDrivers } from './client-driver.ts';
 import { type ClientStore, type ClientTables, jobKey, type StoredAllocation, taskKey } from './client-tables.ts';
@@ -27,12 +28,16 @@ export interface AllocationTableOptions {
   readonly sender: UpdateSender;
   readonly hostEnv: Readonly<Record<string, string | undefined>>;
   readonly deniedEnv: ReadonlySet<string>;
+  readonly networks: AllocationNetworks | null;
   node(): Node;
   now(): number;
   random(): number;
   newGeneration(): string;
   readonly log: Log;
 }
+
+/** For so long a rule that somebody removed may be missing. */
+const mendEveryMs = 15_000;
 
 const terminal = new Set(['complete', 'failed', 'lost']);
 
@@ -56,7 +61,8 @@ export class AllocationTable {
   }
 
   /** Takes up what an earlier life of the agent ran. */
-  restore(): void {
+  async restore(): Promise<void> {
+    await this.#sweepNetworks();
     const snapshot = this.#store.snapshot();
     for (const row of snapshot.scan('allocations')) {
       if (row.EndedAtMs > 0 && row.Collected) continue;
@@ -211,6 +217,7 @@ export class AllocationTable {
   }
 
   async #removeDirectory(id: string): Promise<void> {
+    await this.#options.networks?.release(id);
     await removeAllocationDirectory(this.#options.config.allocDir, id);
   }
 
@@ -232,7 +239,12 @@ export class AllocationTable {
     }
   }
 
-  async collectLoop(signal: AbortSignal): Promise<void> {
+  /** What goes on for as long as the client lives. */
+  loops(signal: AbortSignal): readonly Promise<void>[] {
+    return [this.#collectLoop(signal), this.#unreachedLoop(signal), this.#mendNetworks(signal)];
+  }
+
+  async #collectLoop(signal: AbortSignal): Promise<void> {
     const { config } = this.#options;
     while (!signal.aborted) {
       await sleep(config.gcIntervalMs, undefined, { signal, ref: false }).catch(() => undefined);
@@ -256,7 +268,7 @@ export class AllocationTable {
   }
 
   /** Ends what must not run on while the servers cannot be reached (`stop_on_client_after`), by a clock that nobody sets. */
-  async unreachedLoop(signal: AbortSignal): Promise<void> {
+  async #unreachedLoop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await sleep(500, undefined, { signal, ref: false }).catch(() => undefined);
       const silentMs = performance.now() - this.#lastBeatMs;
@@ -265,6 +277,31 @@ export class AllocationTable {
         if (limitMs === null || silentMs < limitMs || signal.aborted || runner.stopWanted) continue;
         this.#options.log.warn('the servers were not reached for too long; an allocation ends', { alloc: runner.id });
         runner.stop();
+      }
+    }
+  }
+
+  /** Networks of allocations that ended while no agent was there to see it. */
+  async #sweepNetworks(): Promise<void> {
+    const live = [...this.#store.snapshot().scan('allocations')].filter((row) => row.EndedAtMs === 0);
+    try {
+      for (const alloc of (await this.#options.networks?.sweep(new Set(live.map(({ ID }) => ID)))) ?? [])
+        this.#options.log.warn('a network nobody uses was removed', { alloc });
+    } catch (error) {
+      this.#options.log.error('networks that nobody uses could not be removed', { error: messageOf(error) });
+    }
+  }
+
+  /** What others took away of the host's rules and interfaces is put back. */
+  async #mendNetworks(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(mendEveryMs, undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return;
+      try {
+        for (const what of (await this.#options.networks?.mend()) ?? [])
+          this.#options.log.warn('a network was mended', { what });
+      } catch (error) {
+        this.#options.log.error('networks could not be mended', { error: messageOf(error) });
       }
     }
   }

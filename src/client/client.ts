@@ -10,6 +10,7 @@ import { mkdir } from 'node:fs/promises';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Node, NodeEvent } from '../model/node.ts';
+import type { AllocationNetworks } from './allocation-networks.ts';
 import { syncAllocations } from './allocation-sync.ts';
 import { AllocationTable } from './allocation-table.ts';
 import type { ClientDriver, ClientDrivers } from './client-driver.ts';
@@ -43,6 +44,8 @@ export interface ClientOptions {
   readonly hostEnv?: Readonly<Record<string, string | undefined>>;
   /** The programs behind some of the drivers; default: there are none. */
   readonly plugins?: DriverPrograms;
+  /** Absent: allocations can have no network of their own here. */
+  readonly networks?: AllocationNetworks | null;
 }
 
 export interface Client {
@@ -95,6 +98,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     sender,
     hostEnv: options.hostEnv ?? process.env,
     deniedEnv: deniedEnvOf(config),
+    networks: options.networks ?? null,
     node: () => node,
     now: options.now,
     random: options.random,
@@ -103,14 +107,13 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   });
 
   await reports.first(firstReportsMs, signal);
-  table.restore();
+  await table.restore();
   const loops = [
     registration.run(signal),
     sender.run(signal),
     syncAllocations({ server, who, known: () => table.known(), apply: (changes) => table.apply(changes), log }, signal),
-    table.collectLoop(signal),
     ...[...drivers.keys()].map((name) => table.listenToDriver(name, signal)),
-    table.unreachedLoop(signal),
+    ...table.loops(signal),
   ].map((loop) => loop.catch(logged('a loop of the client failed')));
   const listen = (name: string): void => {
     loops.push(table.listenToDriver(name, signal).catch(logged('a loop of the client failed')));

@@ -21,6 +21,10 @@ export interface ClientConfig {
   readonly meta: Readonly<Record<string, string>>;
   /** `""`: the interface of the default route, else the loopback. */
   readonly networkInterface: string;
+  /** Ports of allocations with a network of their own are published on every address of the host, not on one. */
+  readonly bindWildcard: boolean;
+  /** Allocations can have a network of their own here. */
+  readonly bridgeNetworks: boolean;
   /** MHz; 0: measured. Likewise below. */
   readonly cpuTotalCompute: number;
   readonly memoryTotalMb: number;
@@ -67,6 +71,8 @@ export const clientDefaults: Omit<ClientConfig, 'name' | 'allocDir' | 'httpAddre
   options: {},
   meta: {},
   networkInterface: '',
+  bindWildcard: true,
+  bridgeNetworks: false,
   cpuTotalCompute: 0,
   memoryTotalMb: 0,
   diskTotalMb: 0,

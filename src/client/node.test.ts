@@ -117,7 +117,7 @@ describe('what a task is given', () => {
       Object.values(world.server.last(alloc.ID)!.TaskStates)[0]!.Events!.map((event) => event.DisplayMessage),
     );
     expect(messages[0]).toContain('volumes: this node has no host volume "src"');
-    expect(messages[1]).toContain('alloc_dir: network mode "bridge" is not served yet: use "host" or "none"');
+    expect(messages[1]).toContain('network: task "b": driver "machine" does not support network mode "bridge"');
     expect(world.server.last(bridge.ID)!.ClientDescription).toContain('network mode "bridge"');
     expect(world.machine.starts).toEqual([]);
   });

@@ -1,7 +1,8 @@
 /** What a driver is told about a task. Refusals are `StartRefusal`: the event that is shown, and whether trying again can help. */
-import type { NetworkIsolation, TaskConfig, TaskMount, TaskResources } from '../driver/contract.ts';
+import type { TaskConfig, TaskMount, TaskResources } from '../driver/contract.ts';
 import type { IsolationFloor } from '../model/isolation-floor.ts';
 import type { TaskEvent } from '../model/task-state.ts';
+import { networkIsolation } from './allocation-networks.ts';
 import type { ClientDriver, DecodedConfig } from './client-driver.ts';
 import { evaluateConfig, variableTree } from './config-template.ts';
 import { interpolate, type Names } from './interpolate.ts';
@@ -69,7 +70,7 @@ export function buildTaskConfig(input: TaskConfigInput): TaskConfig {
     resources: taskResources(input),
     mounts: volumeMounts(input, env.names),
     devices: [],
-    network: networkOf(input),
+    network: networkIsolation(input.group, input.network),
     dns: dnsOf(input),
     directories: input.directories,
     log: {
@@ -149,12 +150,6 @@ function volumeMounts(input: TaskConfigInput, names: Names): readonly TaskMount[
 
 function propagation(mode: string): TaskMount['propagation'] {
   return mode === 'private' || mode === 'host-to-task' || mode === 'bidirectional' ? mode : '';
-}
-
-/** Host and none are served; the modes that need a network set up by the client are refused before tasks start (alloc-runner). */
-function networkOf(input: TaskConfigInput): NetworkIsolation | null {
-  const mode = input.group.Networks?.[0]?.Mode ?? '';
-  return mode === 'none' ? { mode: 'none', path: '', labels: {} } : null;
 }
 
 function dnsOf(input: TaskConfigInput): TaskConfig['dns'] {

@@ -70,6 +70,7 @@ function input(over: Partial<TaskEnvInput> = {}): TaskEnvInput {
     cgroupParent: 'nomad.slice',
     filesystem: 'none',
     directories: taskDirectories('/data/alloc', alloc.ID, 'main-task'),
+    network: null,
     hostEnv: { HOME: '/root', NOMAD_TOKEN: 'canary', AWS_SECRET_ACCESS_KEY: 'canary' },
     denied: new Set(defaultDeniedEnv),
     ...over,
@@ -157,6 +158,20 @@ describe("a task's environment", () => {
   it('stands in plain texts, where unknown names stay as written', () => {
     const { names } = buildTaskEnv(input());
     expect(interpolate('${NOMAD_PORT_http} ${nope} ${node.unique.name}', names)).toBe('25000 ${nope} node1');
+  });
+
+  it('tells a task with a network of its own its address there, and nobody else', () => {
+    const network = { path: '/run/netns/x', interfaceName: 'eth0', address: '172.26.64.2', egress: '' };
+    const own = (env: TaskEnvInput): string[] =>
+      Object.entries(buildTaskEnv(env).variables).flatMap(([name, value]) =>
+        /^NOMAD_ALLOC_(INTERFACE|IP|ADDR)_http$/.test(name) ? [`${name}=${value}`] : [],
+      );
+    expect(own(input({ network }))).toEqual([
+      'NOMAD_ALLOC_INTERFACE_http=eth0',
+      'NOMAD_ALLOC_IP_http=172.26.64.2',
+      'NOMAD_ALLOC_ADDR_http=172.26.64.2:25000',
+    ]);
+    expect(own(input())).toEqual([]);
   });
 
   it('writes cores as ranges', () => {

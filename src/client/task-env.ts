@@ -7,6 +7,7 @@ import type { PortMapping } from '../model/network.ts';
 import type { Node } from '../model/node.ts';
 import type { Task } from '../model/task.ts';
 import type { TaskGroup } from '../model/task-group.ts';
+import type { AllocationNetwork } from './allocation-networks.ts';
 import { interpolate, type Names } from './interpolate.ts';
 
 export interface TaskEnvInput {
@@ -19,6 +20,8 @@ export interface TaskEnvInput {
   readonly cgroupParent: string;
   readonly filesystem: FilesystemIsolation;
   readonly directories: TaskDirectories;
+  /** The allocation's own; null: its tasks have the host's, or none. */
+  readonly network: AllocationNetwork | null;
   /** The agent's own environment. */
   readonly hostEnv: Readonly<Record<string, string | undefined>>;
   /** Names that are never passed on, exactly as written. */
@@ -56,7 +59,7 @@ export function buildTaskEnv(input: TaskEnvInput): TaskEnv {
   for (const [name, value] of [...directoryVariables(input), ...identityVariables(input), ...metaVariables(input)]) {
     env.set(name, value);
   }
-  for (const [name, value] of portVariables(portsOf(input.alloc, input.task.Name))) env.set(name, value);
+  for (const [name, value] of portVariables(portsOf(input.alloc, input.task.Name), input.network)) env.set(name, value);
   const node = new Map(nodeNames(input.node, input.region));
   const names = new Map([...node, ...env]);
   for (const [name, text] of Object.entries(input.task.Env ?? {})) {
@@ -128,7 +131,7 @@ export function portsOf(alloc: Allocation, task: string): readonly PortMapping[]
 }
 
 /** Which names are cleaned and which are not is Nomad's own mixture, as observed: jobs rely on either. */
-function portVariables(ports: readonly PortMapping[]): Variables {
+function portVariables(ports: readonly PortMapping[], network: AllocationNetwork | null): Variables {
   return ports.flatMap((port) => {
     const inside = port.To > 0 ? port.To : port.Value;
     const address = joinHostPort(port.HostIP, port.Value);
@@ -141,8 +144,21 @@ function portVariables(ports: readonly PortMapping[]): Variables {
       [`NOMAD_HOST_IP_${port.Label}`, port.HostIP],
       [`NOMAD_HOST_ADDR_${port.Label}`, address],
       [`NOMAD_ALLOC_PORT_${port.Label}`, String(inside)],
+      ...(network === null || network.address === '' ? [] : ownAddress(port.Label, inside, network)),
     ] as const;
   });
+}
+
+function ownAddress(
+  label: string,
+  port: number,
+  { interfaceName, address }: AllocationNetwork,
+): readonly (readonly [string, string])[] {
+  return [
+    [`NOMAD_ALLOC_INTERFACE_${label}`, interfaceName],
+    [`NOMAD_ALLOC_IP_${label}`, address],
+    [`NOMAD_ALLOC_ADDR_${label}`, joinHostPort(address, port)],
+  ];
 }
 
 function nodeNames(node: Node, region: string): Variables {

@@ -189,7 +189,7 @@ function launchRequest(task: TaskConfig, spec: CommandSpec, user: HostUser | nul
     directories: task.directories,
     mounts: [...task.mounts, ...(spec.mounts ?? [])],
     devices: [...task.devices, ...(spec.devices ?? [])],
-    network: network === null || network.mode === 'host' ? null : network.path === '' ? 'none' : { path: network.path },
+    network: launchNetwork(network),
     dns: task.dns,
     capabilities: spec.isolation.capabilities,
     pidMode: spec.isolation.pidMode,
@@ -198,4 +198,9 @@ function launchRequest(task: TaskConfig, spec: CommandSpec, user: HostUser | nul
     stateDirectory: directory,
     cgroupName: cgroupName(task.id),
   };
+}
+
+function launchNetwork(network: TaskConfig['network']): LaunchRequest['network'] {
+  if (network === null || network.mode === 'host') return null;
+  return network.path === '' ? 'none' : { path: network.path, egress: network.labels['egress_policy'] ?? '' };
 }

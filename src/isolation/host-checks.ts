@@ -1,7 +1,9 @@
 /** What can be seen of a held task from outside, before its first instruction: the evidence of its report. */
+import { statSync } from 'node:fs';
 import { kernelLink, kernelNames, kernelText } from '../lib/node/kernel-file.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import { readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
+import type { LaunchRequest } from './launch/launch.ts';
 import { limitChecks } from './limit-checks.ts';
 import type { Mechanism } from './lines.ts';
 import { maskedProc } from './masked-proc.ts';
@@ -21,6 +23,8 @@ export interface CheckRequest {
   readonly notAsked: ReadonlySet<string>;
   /** Uids that only tasks have; null: the agent cannot give any. */
   readonly taskUids: IdRange | null;
+  /** As it was asked for. */
+  readonly network: LaunchRequest['network'];
   /** What the verifier found inside, by name; empty where it took no part. */
   readonly findings: ReadonlyMap<string, string>;
   /** RFC 3339. */
@@ -120,6 +124,7 @@ export function checkFromHost(request: CheckRequest, held: HeldProcess): readonl
     capabilityLine(held, line),
     ...fileLines(request, held, line),
     devicesLine(request, line),
+    networkPolicyLine(request, held, line),
     ...namespaceLines.map(([name, kind]) => line(name, separate(held, kind), namespaceEvidence(held, kind))),
     userNamespaceLine(held, line),
   ];
@@ -240,6 +245,20 @@ function devicesLine(request: CheckRequest, line: Line): Mechanism {
         ? 'no device rules can be read'
         : 'all devices are allowed',
   );
+}
+
+/** Nothing but loopback, or the namespace whose policy was tried from inside before the task came. */
+function networkPolicyLine(request: CheckRequest, held: HeldProcess, line: Line): Mechanism {
+  const say = (ok: boolean, evidence: string): Mechanism => line('network_policy', ok, evidence);
+  if (!separate(held, 'net')) return say(false, "the host's network: no policy");
+  const devices = kernelText(`/proc/${request.pid}/net/dev`);
+  const names = [...devices.matchAll(/^\s*([^\s:]+):/gm)].map(([, name]) => name);
+  if (names.length === 1 && names[0] === 'lo') return say(true, 'nothing but loopback');
+  if (request.network === null || request.network === 'none') return say(false, `not known for ${names.join(', ')}`);
+  const { path, egress } = request.network;
+  const wanted = statSync(path, { throwIfNoEntry: false });
+  if (held.namespaces.get('net') !== `net:[${wanted?.ino}]`) return say(false, `not the namespace ${path}`);
+  return say(egress.startsWith('verified'), egress || `who made ${path} says nothing of a policy`);
 }
 
 function userNamespaceLine(held: HeldProcess, line: Line): Mechanism {

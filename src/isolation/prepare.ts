@@ -3,7 +3,7 @@
  * says what it really got; below its floor the task is refused before its first instruction.
  */
 import { closeSync, constants, fchmodSync, fchownSync, openSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { IsolationReport, IsolationRung, IsolationWish } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
@@ -157,6 +157,7 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
       system: host.system,
       inside: { uid: named.uid, gid: named.gid },
       mapping: own && mayMap(request.wish) ? { user: user.uid, root: rootUidOf(user.uid) } : null,
+      mountinfo: await readFile('/proc/self/mountinfo', 'utf8'),
       seccomp: host.seccomp,
       profile: hostProfile(),
       capabilities: capabilityBits(request.wish.capabilities),
@@ -280,6 +281,7 @@ async function seenFromHost(
     writable: writablePaths(request.launch),
     notAsked: notAsked(request),
     taskUids: host.uids?.range ?? null,
+    network: request.launch.network,
     findings: new Map((input.findings ?? []).map(({ name, found }) => [name, found])),
     now,
   };
@@ -289,7 +291,7 @@ async function seenFromHost(
 /** Lines the job gave up by its own choices: their absence is no loss. */
 function notAsked({ launch, wish }: PrepareRequest): ReadonlySet<string> {
   return new Set([
-    ...(launch.network === null ? ['network_namespace'] : []),
+    ...(launch.network === null ? ['network_namespace', 'network_policy'] : []),
     ...(wish.pidMode === 'host' ? ['pid_namespace'] : []),
     ...(wish.ipcMode === 'host' ? ['ipc_namespace'] : []),
     ...(wish.capabilities.length > 0 ? ['empty_capabilities'] : []),

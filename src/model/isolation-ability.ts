@@ -54,7 +54,7 @@ export function abilityOf(attributes: Node['Attributes'], driver: string): Isola
 }
 
 function withoutNetwork(lines: ReadonlySet<string>): ReadonlySet<string> {
-  return new Set([...lines].filter((line) => line !== 'network_namespace'));
+  return new Set([...lines].filter((line) => line !== 'network_namespace' && line !== 'network_policy'));
 }
 
 /** A line that the task itself gives up, and what in its job does it. */
@@ -74,11 +74,12 @@ export function givenUp(group: Pick<TaskGroup, 'Networks'>, task: Pick<Task, 'Co
   const config = task.Config ?? {};
   const found: GivenUp[] = [];
   if (!hasOwnNetwork(group)) {
-    found.push({
-      line: 'network_namespace',
-      because: "the group keeps the host's network",
-      remedy: 'network { mode = "none" } or { mode = "bridge" } in the group',
-    });
+    for (const line of ['network_namespace', 'network_policy'])
+      found.push({
+        line,
+        because: "the group keeps the host's network",
+        remedy: 'network { mode = "none" } or { mode = "bridge" } in the group',
+      });
   }
   if (Array.isArray(config['cap_add']) && config['cap_add'].length > 0) {
     found.push({ line: 'empty_capabilities', because: 'cap_add', remedy: 'leave cap_add out' });

@@ -46,6 +46,7 @@ export const linesOf: Readonly<Record<IsolationRung, readonly string[]>> = {
   ],
   container: [
     'network_namespace',
+    'network_policy',
     'cgroup_namespace',
     'cgroup_limits',
     'user_namespace',

@@ -57,6 +57,7 @@ const fixes: { readonly [line: string]: string } = {
   seccomp: 'a kernel with CONFIG_SECCOMP_FILTER, the native verifier, and no outer filter that forbids one',
   unique_uid: 'run the agent as root so that each task gets its own uid',
   network_namespace: 'install runc, and network { mode = "none" } or "bridge" in the group',
+  network_policy: 'network { mode = "none" } or "bridge" in the group, and the default client { egress_policy }',
   cgroup_namespace: 'install runc, and run the agent as root',
   cgroup_limits: 'writable memory and pids controllers (run as root, or with Delegate=yes)',
   user_namespace: 'run the agent as root, so that tasks have ids of their own',

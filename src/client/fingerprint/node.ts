@@ -14,6 +14,14 @@ import { systemAttributes } from './system.ts';
 /** The version whose behaviour this node has, for constraints on `${attr.nomad.version}`. */
 const nomadVersion = '2.0.6';
 
+/**
+ * What jobs with a bridge network are constrained to (src/model/job-implied.ts) is built in here: the version says which of the network
+ * plugins' features that is.
+ */
+const builtInPlugins = Object.fromEntries(
+  ['bridge', 'firewall', 'host-local', 'loopback', 'portmap'].map((name) => [`plugins.cni.version.${name}`, '1.0.0']),
+);
+
 interface HostFacts {
   readonly processor: ProcessorFacts;
   readonly storage: StorageFacts;
@@ -112,6 +120,7 @@ function hostAttributes(config: ClientConfig, facts: HostFacts): Record<string, 
     'nomad.version': nomadVersion,
     'nomad.service_discovery': 'true',
     'nomad.bridge.hairpin_mode': 'false',
+    ...(config.bridgeNetworks && builtInPlugins),
     'drover.version': config.version,
   };
 }
@@ -140,11 +149,17 @@ function nodeResources(config: ClientConfig, facts: HostFacts): NodeResources {
     Cpu: { CpuShares: processor.totalCompute, TotalCpuCores: processor.cores, ReservableCpuCores: cores },
     Memory: { MemoryMB: Math.floor(facts.memoryBytes / (1024 * 1024)) },
     Disk: { DiskMB: diskMb },
-    Networks: (network?.addresses ?? []).map((address) => hostNetwork(network!, address)),
+    Networks: [
+      ...(config.bridgeNetworks ? [{ Mode: 'bridge' }] : []),
+      ...(network?.addresses ?? []).map((address) => hostNetwork(network!, address)),
+    ],
     Devices: null,
     MinDynamicPort: config.minDynamicPort,
     MaxDynamicPort: config.maxDynamicPort,
-    NodeNetworks: network === null ? [] : [nodeNetwork(network, config.reserved.ports)],
+    NodeNetworks: [
+      ...(config.bridgeNetworks ? [{ Mode: 'bridge', Device: '', MacAddress: '', Speed: 0, Addresses: null }] : []),
+      ...(network === null ? [] : [nodeNetwork(network, config.reserved.ports)]),
+    ],
     Processors: { Topology: topology(processor) },
   };
 }

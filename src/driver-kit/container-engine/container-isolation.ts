@@ -55,6 +55,8 @@ async function seen(check: ContainerCheck): Promise<readonly Mechanism[]> {
       writable: [...ownFiles, ...ownTmpfs(held.mounts), ...check.writable],
       // ids are the image's own: apart only by a user namespace
       taskUids: null,
+      // the engine's own networks have no policy that could be verified
+      network: null,
       findings: new Map(),
       now: new Date().toISOString(),
     },

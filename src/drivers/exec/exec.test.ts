@@ -107,6 +107,7 @@ test('a task runs at rung sandbox, every line of it checked', async ({ skip }) =
     'masked_proc',
     'devices',
     'network_namespace',
+    'network_policy',
     'cgroup_namespace',
     'user_namespace',
   ];

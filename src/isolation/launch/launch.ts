@@ -19,8 +19,8 @@ export interface LaunchRequest {
   readonly directories: TaskDirectories;
   readonly mounts: readonly TaskMount[];
   readonly devices: readonly TaskDevice[];
-  /** A network namespace file to join; `"none"`: a new one with nothing but loopback; null: the host's. */
-  readonly network: { readonly path: string } | 'none' | null;
+  /** A network namespace file to join, and what was seen of its egress policy from inside (empty: nothing); `"none"`: a new one with nothing but loopback; null: the host's. */
+  readonly network: { readonly path: string; readonly egress: string } | 'none' | null;
   readonly dns: {
     readonly servers: readonly string[];
     readonly searches: readonly string[];

@@ -4,6 +4,7 @@
  */
 import { handedToTask, type TaskPrivileges, verifierInside } from './inside.ts';
 import type { Launch, LaunchRequest } from './launch.ts';
+import { lockedFlags } from './mount-flags.ts';
 import type { SystemPath } from './system-paths.ts';
 
 export interface OciOptions extends TaskPrivileges {
@@ -15,6 +16,8 @@ export interface OciOptions extends TaskPrivileges {
   readonly system: readonly SystemPath[];
   /** Whom the task believes to be. */
   readonly inside: { readonly uid: number; readonly gid: number };
+  /** `/proc/self/mountinfo` of the agent. */
+  readonly mountinfo: string;
   /** Host ids: of the task's user, and of root inside; null: no user namespace, ids are the host's. */
   readonly mapping: { readonly user: number; readonly root: number } | null;
   /** The filter as an OCI profile. */
@@ -50,7 +53,11 @@ export function ociLaunch(request: LaunchRequest, options: OciOptions): OciLaunc
     network: null,
     pidNamespace: false,
     runtime: options.version.replace(' version', ''),
-    sessions: { command: [...tool, 'exec'], containerId: id, process: ociProcess(request, options) },
+    // a network that is not of the container's user namespace: runc before 1.2 cannot enter the two, the shim can
+    sessions:
+      options.mapping !== null && request.network !== null && request.network !== 'none'
+        ? null
+        : { command: [...tool, 'exec'], containerId: id, process: ociProcess(request, options) },
   };
   return { launch, config: ociConfig(request, options), bundle };
 }
@@ -138,7 +145,16 @@ function taskMounts(request: LaunchRequest, options: OciOptions): readonly unkno
     source,
     type: 'bind',
     // `rro`: with what is mounted below it
-    options: ['rbind', readOnly ? 'rro' : 'rw', 'nosuid', 'nodev', ...more],
+    options: [
+      ...new Set([
+        'rbind',
+        ...lockedFlags(options.mountinfo, source).filter((flag) => flag !== 'ro'),
+        readOnly ? 'rro' : 'rw',
+        'nosuid',
+        'nodev',
+        ...more,
+      ]),
+    ],
   });
   return [
     ...options.system.map((each) => bind(each.from, each.to, true)),

@@ -23,27 +23,31 @@ export interface ChildOptions {
   readonly gid?: number;
   readonly timeoutMs?: number;
   readonly cwd?: string;
+  /** What it reads from its standard input; default: nothing. */
+  readonly input?: string;
 }
 
 /** Never throws: what cannot be run has code null and the reason on stderr. Killed after 5 s. */
 export function runChild(command: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {
   return new Promise((resolve) => {
-    const { uid, gid, cwd = '/', timeoutMs = 5000 } = options;
+    const { uid, gid, input, cwd = '/', timeoutMs = 5000 } = options;
     let stdout = '';
     let stderr = '';
     const child = spawn(command[0] ?? '', command.slice(1), {
       cwd,
       env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       timeout: timeoutMs,
       killSignal: 'SIGKILL',
       ...(uid === undefined ? {} : { uid }),
       ...(gid === undefined ? {} : { gid }),
     });
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    // it may end without having read all of it
+    child.stdin?.on('error', () => undefined).end(input);
+    child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       if (stdout.length < 65_536) stdout += text;
     });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       if (stderr.length < 65_536) stderr += text;
     });
     child.on('error', (error) => resolve({ code: null, stdout, stderr: error.message }));

@@ -17,7 +17,11 @@ export function networkRequirement(group: TaskGroup): Requirement | undefined {
     // Networks are no part of the computed class.
     unique: true,
     unmetBy: (node) => {
-      if (!isEverywhere(mode) && !hasMode(node, mode)) return 'missing network';
+      if (!isEverywhere(mode) && !hasMode(node, mode)) {
+        const why = node.Attributes?.[`isolation.network.${mode}`];
+        // Nomad's text, and where the node knows more, that
+        return why === undefined || why === 'verified' ? 'missing network' : `missing network "${mode}": ${why}`;
+      }
       const missing = aliases.find(({ name }) => !addressesOf(node).has(name));
       return missing === undefined ? undefined : `missing host network "${missing.name}" for port "${missing.port}"`;
     },

@@ -1,0 +1,97 @@
+/** What a group asks of the network, and who makes it: decided here, made by what the agent hands in. */
+import type { DriverInfo, NetworkIsolation } from '../driver/contract.ts';
+import { Fault } from '../lib/fault.ts';
+import type { Allocation } from '../model/allocation.ts';
+import type { AllocNetworkStatus, NetworkResource } from '../model/network.ts';
+import type { TaskGroup } from '../model/task-group.ts';
+
+export interface AllocationNetwork {
+  /** A file that stands for the namespace. */
+  readonly path: string;
+  /** Inside: `"eth0"`; empty where there is nothing but loopback. */
+  readonly interfaceName: string;
+  readonly address: string;
+  /** What was seen of the egress policy from inside. */
+  readonly egress: string;
+}
+
+export interface NetworkWish {
+  readonly allocId: string;
+  /** `loopback`: nothing but that, shared by the group's tasks. */
+  readonly kind: 'bridge' | 'loopback';
+  readonly ports: readonly {
+    readonly label: string;
+    readonly port: number;
+    readonly to: number;
+    /** `""`: every address of the host. */
+    readonly hostIp: string;
+  }[];
+}
+
+/** Makes networks and owns them: they outlive the agent. */
+export interface AllocationNetworks {
+  /** `tasksRun`: some task lives in it already. Faults say why not; a `recoverable` one may go well a little later. */
+  ensure(wish: NetworkWish, tasksRun: boolean): Promise<AllocationNetwork>;
+  find(allocId: string): AllocationNetwork | null;
+  release(allocId: string): Promise<void>;
+  sweep(known: ReadonlySet<string>): Promise<readonly string[]>;
+  mend(): Promise<readonly string[]>;
+}
+
+/** Null: the group's tasks need no network made for them. `wildcard`: ports are published on every address of the host. */
+export function networkWish(alloc: Allocation, group: TaskGroup, wildcard: boolean): NetworkWish | null {
+  const mode = modeOf(group);
+  if (mode === 'none' && (group.Tasks?.length ?? 0) > 1) return { allocId: alloc.ID, kind: 'loopback', ports: [] };
+  if (mode !== 'bridge') return null;
+  const ports = (alloc.AllocatedResources?.Shared.Ports ?? []).map((port) => ({
+    label: port.Label,
+    port: port.Value,
+    to: port.To > 0 ? port.To : port.Value,
+    hostIp: wildcard ? '' : port.HostIP,
+  }));
+  return { allocId: alloc.ID, kind: 'bridge', ports };
+}
+
+/** Throws `Fault('unsupported')` for what this node, or a task's driver, does not serve. */
+export function refuseUnserved(group: TaskGroup, infoOf: (driver: string) => DriverInfo | undefined): void {
+  const mode = modeOf(group);
+  if (mode === 'host') return;
+  if (mode !== 'none' && mode !== 'bridge')
+    throw new Fault('unsupported', `network mode "${mode}" is not served yet: use "host", "bridge" or "none"`);
+  const wanted = mode === 'bridge' ? ['group'] : ['group', 'none'];
+  for (const task of group.Tasks ?? []) {
+    const info = infoOf(task.Driver);
+    if (info !== undefined && !info.networkModes.some((each) => wanted.includes(each)))
+      throw new Fault(
+        'unsupported',
+        `task "${task.Name}": driver "${task.Driver}" does not support network mode "${mode}"`,
+      );
+  }
+}
+
+function modeOf(group: TaskGroup): string {
+  return group.Networks?.[0]?.Mode || 'host';
+}
+
+/** What drivers are told. */
+export function networkIsolation(group: TaskGroup, made: AllocationNetwork | null): NetworkIsolation | null {
+  const mode = modeOf(group);
+  if (made === null) return mode === 'none' ? { mode: 'none', path: '', labels: {} } : null;
+  const hosts =
+    made.address === '' ? {} : { hosts: { hostname: group.Networks?.[0]?.Hostname ?? '', address: made.address } };
+  return { mode: 'group', path: made.path, labels: { egress_policy: made.egress }, ...hosts };
+}
+
+/** What the API shows. */
+export function networkStatus(
+  network: NetworkResource | undefined,
+  made: AllocationNetwork | null,
+): AllocNetworkStatus {
+  const { interfaceName = '', address = '' } = made ?? {};
+  return {
+    InterfaceName: interfaceName,
+    Address: address,
+    AddressIPv6: '',
+    DNS: address === '' ? null : (network?.DNS ?? null),
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * The network of one allocation over its life.
+ *
+ *   none ─open─▶ there ─leave─▶ gone       find: there at once, where a former life of the agent made it
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DriverInfo } from '../driver/contract.ts';
+import { Fault, isFault, messageOf } from '../lib/fault.ts';
+import type { Log } from '../lib/log.ts';
+import type { Allocation } from '../model/allocation.ts';
+import type { TaskGroup } from '../model/task-group.ts';
+import {
+  type AllocationNetwork,
+  type AllocationNetworks,
+  type NetworkWish,
+  networkWish,
+  refuseUnserved,
+} from './allocation-networks.ts';
+
+export interface GroupNetworkOptions {
+  /** Null: this node makes none. */
+  readonly networks: AllocationNetworks | null;
+  /** Ports are published on every address of the host. */
+  readonly wildcard: boolean;
+  driverInfo(driver: string): DriverInfo | undefined;
+  readonly log: Log;
+}
+
+/** A port may still be an ended allocation's, which lets go of it within moments. */
+const tries = 8;
+
+export class GroupNetwork {
+  readonly #allocId: string;
+  readonly #options: GroupNetworkOptions;
+  #made: AllocationNetwork | null;
+
+  constructor(allocId: string, options: GroupNetworkOptions) {
+    this.#allocId = allocId;
+    this.#options = options;
+    this.#made = options.networks?.find(allocId) ?? null;
+  }
+
+  /** Also after it is gone: the API still shows it. */
+  get made(): AllocationNetwork | null {
+    return this.#made;
+  }
+
+  /** Resolves when tasks may join it. Faults: what is not served here, or what could not be made. */
+  async open(alloc: Allocation, group: TaskGroup, tasksRun: boolean, signal: AbortSignal): Promise<void> {
+    refuseUnserved(group, (driver) => this.#options.driverInfo(driver));
+    const wish = networkWish(alloc, group, this.#options.wildcard);
+    if (wish === null) return;
+    const { networks } = this.#options;
+    if (networks !== null) this.#made = await this.#ensure(networks, wish, tasksRun, signal);
+    // each task has a loopback of its own then, which is no less strict
+    else if (tasksRun)
+      this.#options.log.error('networks cannot be made here any more; the tasks of an allocation keep theirs', {
+        alloc: this.#allocId,
+      });
+    else if (wish.kind !== 'loopback')
+      throw new Fault(
+        'unsupported',
+        'this node makes no networks for allocations: its attribute isolation.network.bridge says why',
+      );
+  }
+
+  async #ensure(
+    networks: AllocationNetworks,
+    wish: NetworkWish,
+    tasksRun: boolean,
+    signal: AbortSignal,
+  ): Promise<AllocationNetwork> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await networks.ensure(wish, tasksRun);
+      } catch (error) {
+        if (attempt === tries || !isFault(error) || !error.recoverable || signal.aborted) throw error;
+        this.#options.log.warn('a network could not be made yet', {
+          alloc: this.#allocId,
+          attempt,
+          error: messageOf(error),
+        });
+        await sleep(250 * attempt, undefined, { signal });
+      }
+    }
+  }
+
+  /** Resolves when nothing is left of it, or it was logged why something is: the next start of the agent tries again. */
+  async leave(): Promise<void> {
+    try {
+      await this.#options.networks?.release(this.#allocId);
+    } catch (error) {
+      this.#options.log.error('the network of an ended allocation could not be removed', {
+        alloc: this.#allocId,
+        error: messageOf(error),
+      });
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/** Which networks this host can make for groups, by probe: as root `veth.ts`. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { ProbeResult } from '../mechanisms/probe.ts';
+import type { Block } from './address.ts';
+import { type EgressPolicy, openedBy } from './egress-policy.ts';
+import { LeaseStore } from './lease-store.ts';
+import type { HostNetworks } from './networks.ts';
+import { VethNetworks } from './veth.ts';
+import { vethProbe } from './veth-probe.ts';
+
+export interface OpenNetworksOptions {
+  /** The client's. */
+  readonly stateDirectory: string;
+  readonly subnet: Block;
+  readonly policy: EgressPolicy;
+  /** Of this agent's API. */
+  readonly agentPorts: readonly number[];
+  /** Servers elsewhere: `10.0.0.1 . 4646`. */
+  readonly agents: readonly string[];
+  readonly bootId: string;
+  readonly verifier: string | null;
+}
+
+export interface FoundNetworks {
+  /** Null: networks of their own cannot be had here; leases of an earlier life are kept for when they can. */
+  readonly networks: HostNetworks | null;
+  readonly probes: readonly ProbeResult[];
+}
+
+/** Takes about 0.2 s as root. */
+export async function openNetworks(options: OpenNetworksOptions): Promise<FoundNetworks> {
+  if (process.platform !== 'linux') return { networks: null, probes: [] };
+  const directory = join(options.stateDirectory, 'networks');
+  const { store } = await LeaseStore.open(directory);
+  const { subnet, policy, agentPorts, agents, bootId, verifier } = options;
+  const base = { subnet, agentPorts, agents, bootId, verifier, namespaces: '/run/netns' };
+  if (process.geteuid?.() !== 0) {
+    const evidence = 'networks of their own need root';
+    return { networks: null, probes: [{ name: 'network.bridge', ok: false, errno: 'EPERM', durationMs: 0, evidence }] };
+  }
+  const found = await vethProbe(base);
+  const table = `drover_${createHash('sha256').update(directory).digest('hex').slice(0, 8)}`;
+  const networks = found.ok ? new VethNetworks({ ...base, store, policy, table, within: [] }) : null;
+  return { networks, probes: [found, egressProbe(policy, found)] };
+}
+
+/** What the operator's own policy leaves of the default; the mechanism itself was tried by the probe before. */
+function egressProbe(policy: EgressPolicy, bridge: ProbeResult): ProbeResult {
+  const open = openedBy(policy);
+  const off = open.length > 0 ? `off: the configuration opens ${open.join(', ')}` : '';
+  return {
+    name: 'egress_policy',
+    ok: bridge.ok && off === '',
+    errno: '',
+    durationMs: 0,
+    evidence: off || bridge.evidence,
+  };
+}
