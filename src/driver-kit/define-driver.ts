@@ -11,7 +11,10 @@
  */
 import type { ConfigOf, ConfigSchema } from '../driver/config-schema.ts';
 import type { CommandDriver, CommandSpec, Fingerprint, IsolationRung, TaskConfig } from '../driver/contract.ts';
-import { Fault, isFault, messageOf } from '../lib/fault.ts';
+import { Fault } from '../lib/fault.ts';
+import { callHook, wrongReturn } from './call-hook.ts';
+import { checkSchema, shown } from './check-schema.ts';
+import { checkedFingerprint, failedFingerprint } from './checked-fingerprint.ts';
 import { commandEngine } from './command-engine.ts';
 import { type DriverPlugin, definePlugin } from './driver-plugin.ts';
 import { fingerprints } from './fingerprints.ts';
@@ -27,6 +30,9 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+const startLimitMs = 60_000;
+const fingerprintLimitMs = 30_000;
+
 export interface DriverDefinition<P extends ConfigSchema, T extends ConfigSchema> {
   /** As in `driver = "…"`: small letters, digits, `_` and `-`. */
   readonly name: string;
@@ -38,6 +44,8 @@ export interface DriverDefinition<P extends ConfigSchema, T extends ConfigSchema
   readonly options?: P;
   /** The rung tasks run at where the node can prove it; default `process`. A job's floor may ask for more. */
   readonly isolation?: IsolationRung;
+  /** How long a hook may take, in milliseconds; default 60,000 for start, 30,000 for fingerprint. */
+  readonly limitsMs?: { readonly start?: number; readonly fingerprint?: number };
   /** Asked at the start and every 30 s; default healthy. What it throws makes the driver unhealthy with that reason. */
   fingerprint?(options: ConfigOf<P>, signal: AbortSignal): Promise<Partial<Fingerprint>> | Partial<Fingerprint>;
   /** What to run for a task. What it throws fails the task; a recoverable `Fault` lets the restart policy try again. */
@@ -48,33 +56,43 @@ export interface DriverDefinition<P extends ConfigSchema, T extends ConfigSchema
   ): Promise<Command> | Command;
 }
 
-/** `Fault('invalid')`: a name or version that hosts would refuse. */
+/** `Fault('invalid')`: a name, version or schema that hosts would refuse, or no `start`. */
 export function defineDriver<const T extends ConfigSchema, const P extends ConfigSchema = Record<never, never>>(
   definition: DriverDefinition<P, T>,
 ): DriverPlugin {
   const { name, version } = definition;
-  if (!/^[a-z0-9][a-z0-9_-]{0,63}$/.test(name))
-    throw new Fault('invalid', `a driver's name is small letters, digits, "_" and "-", not ${JSON.stringify(name)}`);
-  if (!/^\d+\.\d+\.\d+/.test(version))
-    throw new Fault('invalid', `driver ${name}: ${JSON.stringify(version)} is no semantic version such as "1.0.0"`);
+  checkName(name, version);
+  checkSchema(`driver ${name}: config`, definition.config);
+  checkSchema(`driver ${name}: options`, definition.options ?? {});
+  if (typeof definition.start !== 'function') throw new Fault('invalid', `driver ${name}: the hook start is missing`);
   return definePlugin({
     pluginName: name,
+    version,
     configSchema: (definition.options ?? {}) as ConfigSchema,
     taskSchema: definition.config as ConfigSchema,
     create: (options, deps) => commandEngine(commandDriver(definition, options as ConfigOf<P>), deps),
   });
 }
 
+export function checkName(name: unknown, version: unknown): void {
+  if (typeof name !== 'string' || !/^[a-z0-9][a-z0-9_-]{0,63}$/.test(name))
+    throw new Fault('invalid', `a driver's name is small letters, digits, "_" and "-", not ${shown(name)}`);
+  if (typeof version !== 'string' || !/^\d+\.\d+\.\d+/.test(version))
+    throw new Fault('invalid', `driver ${name}: ${shown(version)} is no semantic version such as "1.0.0"`);
+}
+
 function commandDriver<P extends ConfigSchema, T extends ConfigSchema>(
   definition: DriverDefinition<P, T>,
   options: ConfigOf<P>,
 ): CommandDriver {
-  const { name, version } = definition;
+  const { name, version, limitsMs } = definition;
   return {
     info: { name, version, filesystem: 'none', networkModes: ['host', 'group'], mounts: false },
     fingerprint: (signal) => fingerprints(() => look(definition, options, signal), signal),
     async plan(task, signal) {
-      const given = await definition.start(task as TaskConfig & { readonly config: ConfigOf<T> }, options, signal);
+      const typed = task as TaskConfig & { readonly config: ConfigOf<T> };
+      const call = { driver: name, hook: 'start', limitMs: limitsMs?.start ?? startLimitMs, signal };
+      const given = await callHook(call, (own) => definition.start(typed, options, own));
       return { ...checked(name, given), isolation: wishOf(definition.isolation ?? 'process') };
     },
   };
@@ -85,26 +103,18 @@ async function look<P extends ConfigSchema, T extends ConfigSchema>(
   options: ConfigOf<P>,
   signal: AbortSignal,
 ): Promise<Fingerprint> {
-  const { name, version } = definition;
-  const attributes = { [`driver.${name}`]: '1', [`driver.${name}.version`]: version };
+  const { name, version, limitsMs } = definition;
   try {
-    const given = (await definition.fingerprint?.(options, signal)) ?? {};
-    const health = given.health ?? 'healthy';
-    const description = given.description ?? (health === 'healthy' ? 'Healthy' : health);
-    return { health, description, attributes: health === 'undetected' ? {} : { ...attributes, ...given.attributes } };
+    const call = { driver: name, hook: 'fingerprint', limitMs: limitsMs?.fingerprint ?? fingerprintLimitMs, signal };
+    return checkedFingerprint(name, version, await callHook(call, (own) => definition.fingerprint?.(options, own)));
   } catch (error) {
-    return {
-      health: isFault(error, 'unsupported') ? 'undetected' : 'unhealthy',
-      description: messageOf(error),
-      attributes: {},
-    };
+    return failedFingerprint(error);
   }
 }
 
 /** What an author returned, named where it is wrong. */
 function checked(name: string, given: Command): Omit<CommandSpec, 'isolation'> {
-  const wrong = (what: string, value: unknown): Fault =>
-    new Fault('invalid', `driver ${name}: start must return ${what}, not ${JSON.stringify(value) ?? String(value)}`);
+  const wrong = (what: string, value: unknown): Fault => wrongReturn(name, 'start', what, value);
   const value = given as { readonly [name in keyof Command]: unknown } | null | undefined;
   if (typeof value !== 'object' || value === null) throw wrong('what to run', value);
   const { command, args = [], workDir = '', env = {} } = value;

@@ -23,6 +23,8 @@ export interface DriverDeps {
 export interface DriverPlugin<P extends ConfigSchema = ConfigSchema, T extends ConfigSchema = ConfigSchema> {
   /** As in `driver = "…"` and `plugin "…" {}`. */
   readonly pluginName: string;
+  /** The plugin's own, as hosts choose by it; default: this program's. */
+  readonly version?: string;
   /** Of the operator's `plugin "…" { config {} }`. */
   readonly configSchema: P;
   /** Of a task's `config {}`. */

@@ -45,7 +45,7 @@ export async function serveOnSocket(
   });
   const hooks = {
     plugin,
-    version: '0.1.0',
+    version: plugin.version ?? '0.1.0',
     configure: async (bytes: Uint8Array) => {
       const options = decodeValue(plugin.configSchema, bytes);
       deps ??= typeof lend === 'function' ? lend() : Promise.resolve(lend);
