@@ -1,6 +1,6 @@
 // Builds the native programs (native/README.md) to build/native. No compiler is no error: the TypeScript shim takes their place.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -60,7 +60,19 @@ export function buildNative(cross = {}) {
       complaints.push(`${cc} could not build drover-${program}: ${run.stderr || run.error?.message}`);
     else if (run.stderr) process.stderr.write(run.stderr);
   }
+  // what a copy of this package carries, wherever it is installed (npm packs `prebuilt`, not `build`)
+  if (cross.target === undefined && complaints.length === 0) {
+    const carried = join(root, 'prebuilt', `linux-${process.arch}`);
+    mkdirSync(carried, { recursive: true });
+    for (const program of programs) copyFresh(join(target, `drover-${program}`), join(carried, `drover-${program}`));
+  }
   return complaints;
+}
+
+function copyFresh(from, to) {
+  if (!existsSync(from) || (existsSync(to) && statSync(to).mtimeMs >= statSync(from).mtimeMs)) return;
+  copyFileSync(from, `${to}.${process.pid}`);
+  renameSync(`${to}.${process.pid}`, to);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

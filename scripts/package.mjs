@@ -45,7 +45,7 @@ function contents() {
     .map(({ path }) => [path, join(root, path)])
     .filter(([name]) => !/^prebuilt\/|^native\/|\.map$/.test(name));
   const native = ['drover-shim', 'drover-verify'].map((name) => [
-    `build/native/${name}`,
+    `prebuilt/linux-${process.arch}/${name}`,
     join(root, 'build/native', name),
   ]);
   const modules = must('npm', ['ls', '--omit=dev', '--all', '--parseable'])

@@ -6,7 +6,8 @@ import { aliases, commands } from './registry.ts';
 import type { Terminal } from './terminal.ts';
 
 const marker = '# drover completion';
-const line = `complete -C drover drover ${marker}`;
+/** `-o default`: where nothing is offered the shell offers files. */
+const line = `complete -o default -C drover drover ${marker}`;
 const zshLine = `autoload -U +X bashcompinit && bashcompinit && ${line}`;
 
 export async function install(word: string, terminal: Terminal): Promise<number> {
@@ -56,5 +57,7 @@ async function argumentsOf(name: string, last: string): Promise<string[]> {
       .sort();
   }
   if (command.complete === undefined || command.complete === 'files') return [];
+  // what is no built-in driver is a file: the shell offers those itself
+  if (command.complete === 'drivers') return [...(await import('../agent/serve-built-in.ts')).servableDrivers];
   return (await import('./complete-ids.ts')).idsWithPrefix(command.complete, last);
 }

@@ -11,7 +11,7 @@ export interface Command {
   /** True: the common flags of commands that talk to an agent are taken too. */
   readonly client: boolean;
   /** What completion offers for the next argument. */
-  readonly complete?: 'jobs' | 'allocations' | 'nodes' | 'evaluations' | 'files' | 'deployments';
+  readonly complete?: 'jobs' | 'allocations' | 'nodes' | 'evaluations' | 'files' | 'deployments' | 'drivers';
   run(call: Call): Promise<number>;
 }
 

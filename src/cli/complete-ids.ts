@@ -3,7 +3,7 @@ import { connect } from '../api-client/index.ts';
 import { httpTransport } from '../lib/node/http-transport.ts';
 import type { Command } from './command.ts';
 
-const contexts: { readonly [K in Exclude<NonNullable<Command['complete']>, 'files'>]: string } = {
+const contexts: { readonly [K in Exclude<NonNullable<Command['complete']>, 'files' | 'drivers'>]: string } = {
   jobs: 'jobs',
   allocations: 'allocs',
   nodes: 'nodes',

@@ -1,11 +1,13 @@
 import { servableDrivers, serveBuiltIn } from '../agent/serve-built-in.ts';
+import { serve } from '../driver-kit/serve/serve-program.ts';
 import { Fault } from '../lib/fault.ts';
 import { type Command, CommandError } from './command.ts';
+import { isDriverFile, loadDriverFile } from './driver-file.ts';
 
 export const command: Command = {
-  usage: 'driver serve [options] <name>',
-  help: `Serves a built-in driver as a task driver plugin. It is not started by hand: an executable in the plugin_dir of an
-agent (Drover's or Nomad's) runs it, for example
+  usage: 'driver serve [options] <name|file>',
+  help: `Serves a built-in driver, or the one in a file, as a task driver plugin. It is not started by hand: an executable in the
+plugin_dir of an agent (Drover's or Nomad's) runs it, for example
 
   #!/bin/sh
   exec drover driver serve exec
@@ -17,15 +19,19 @@ Drivers: ${servableDrivers.join(', ')}.`,
       value: '<path>',
       help: 'Where tasks are recorded, so that the next process finds them again. Default: /var/lib/drover/drivers/<name>.',
     },
+    trace: { kind: 'bool', help: 'Say every call of the host on stderr when it is over.' },
   },
   client: false,
+  complete: 'drivers',
   async run({ args, flags }) {
     const [name] = args;
-    if (name === undefined || args.length > 1) throw new CommandError('This command takes one argument: <name>');
+    if (name === undefined || args.length > 1) throw new CommandError('This command takes one argument: <name|file>');
     // Ctrl-C at the agent's terminal reaches its plugins too and is not meant for them
     process.removeAllListeners('SIGINT');
+    const options = { stateDirectory: flags.string('state-dir') ?? '', trace: flags.bool('trace') };
     try {
-      await serveBuiltIn(name, flags.string('state-dir') ?? '');
+      if (isDriverFile(name)) await serve((await loadDriverFile(name)).plugin, options);
+      else await serveBuiltIn(name, options);
     } catch (error) {
       if (error instanceof Fault) throw new CommandError(error.message);
       throw error;

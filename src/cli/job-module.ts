@@ -1,23 +1,17 @@
 /** A job from a module: what it exports by default, or what its default function returns. Types are not checked, only taken out. */
-import { register } from 'node:module';
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { messageOf } from '../lib/fault.ts';
 import type { Job } from '../model/job.ts';
 import type { Input } from '../model/schema.ts';
 import { CommandError } from './command.ts';
+import { importModule } from './import-module.ts';
 import type { JobFile } from './job-file.ts';
 
 export const isJobModule = (path: string): boolean => /\.job\.m?[jt]s$/.test(path);
 
-let hooked = false;
-
 export async function jobFromModule(path: string): Promise<JobFile> {
-  if (!hooked) register(new URL('../job/module-hooks.js', import.meta.url));
-  hooked = true;
   let job: unknown;
   try {
-    const loaded = (await import(pathToFileURL(resolve(path)).href)) as { readonly default?: unknown };
+    const loaded = await importModule(path);
     job = typeof loaded.default === 'function' ? await loaded.default() : await loaded.default;
   } catch (error) {
     throw new CommandError(`Error getting job struct: Error running ${path}:\n${messageOf(error)}`);

@@ -39,6 +39,14 @@ export function definePlugin<const P extends ConfigSchema, const T extends Confi
   return plugin;
 }
 
+export function isDriverPlugin(value: unknown): value is DriverPlugin {
+  const { pluginName, configSchema, taskSchema, create } = (value ?? {}) as {
+    readonly [name in keyof DriverPlugin]: unknown;
+  };
+  const schemas = [configSchema, taskSchema].every((each) => typeof each === 'object' && each !== null);
+  return typeof pluginName === 'string' && schemas && typeof create === 'function';
+}
+
 export interface OpenDriver {
   readonly engine: EngineDriver;
   /** The plugin protocol's specification of a task's options. */

@@ -17,6 +17,7 @@ export {
   type EngineTask,
 } from './define-engine-driver.ts';
 export { type DriverDeps, type DriverPlugin, definePlugin, type OpenDriver, openDriver } from './driver-plugin.ts';
+export { carryPrograms } from './embedded-programs.ts';
 export { fingerprints } from './fingerprints.ts';
 export { type LaunchedPlugin, launchPlugin } from './remote/launch-plugin.ts';
 export { openRemoteDriver, shutDownPlugin } from './remote/remote-driver.ts';

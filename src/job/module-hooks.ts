@@ -1,4 +1,4 @@
-// Hooks of module loading, for job modules: `drover/…` is this package wherever the module lies, and TypeScript loses its types on
+// Hooks of module loading, for job modules and drivers' files: `drover/…` is this package wherever the module lies, and TypeScript loses its types on
 // versions of Node that do not take it by themselves. Started by path (`register`), in a thread of its own.
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,7 @@ type NextResolve = (specifier: string, context: unknown) => Promise<Resolved>;
 type NextLoad = (url: string, context: unknown) => Promise<unknown>;
 
 const own: { readonly [name: string]: string } = {
+  'drover/driver': '../driver-kit/index.js',
   'drover/job': './index.js',
   'drover/hcl': '../hcl/index.js',
   'drover/jobspec': '../jobspec/index.js',

@@ -1,0 +1,75 @@
+/** A driver as its author's file has it: what it exports by default, or what it serves. */
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type DriverPlugin, isDriverPlugin } from '../driver-kit/driver-plugin.ts';
+import { captureServed } from '../driver-kit/serve/serve-program.ts';
+import { CommandError } from './command.ts';
+import { importModule } from './import-module.ts';
+
+export interface DriverFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly plugin: DriverPlugin;
+  /** True: the file calls `serve` by itself. */
+  readonly serves: boolean;
+}
+
+/** By its ending: everything else is a program that is run as it is. */
+export const isDriverFile = (word: string): boolean => /\.[cm]?[jt]s$/.test(word);
+
+/** `CommandError`: it is not there, does not load, or holds no driver; the message names the line of the file. */
+export async function loadDriverFile(word: string): Promise<DriverFile> {
+  const path = resolve(word);
+  const found = await stat(path).catch(() => null);
+  if (found === null || !found.isFile()) throw new CommandError(`there is no driver's file ${word}`);
+  let served: DriverPlugin | null = null;
+  captureServed((plugin) => {
+    served = plugin;
+  });
+  let exported: unknown;
+  try {
+    exported = (await importModule(path)).default;
+  } catch (error) {
+    throw new CommandError(`${word} cannot be loaded: ${described(error, path)}`);
+  } finally {
+    captureServed(null);
+  }
+  const plugin = served ?? exported;
+  if (!isDriverPlugin(plugin))
+    throw new CommandError(
+      `${word} holds no driver: it has to export one, as in \`export default defineDriver({ name, version, config, start })\``,
+    );
+  return { path, plugin, serves: served !== null };
+}
+
+/** What went wrong, and where in the author's own files. */
+function described(error: unknown, path: string): string {
+  if (!(error instanceof Error)) return String(error);
+  const lines = (error.stack ?? '').split('\n');
+  const folder = path.slice(0, path.lastIndexOf('/') + 1);
+  const own = lines.find((each) => each.includes(`${path}:`)) ?? lines.find((each) => each.includes(folder));
+  const place = /(file:\/\/[^\s)]+|\/[^\s):]+:\d+(?::\d+)?)/.exec(own ?? '')?.[0];
+  if (place === undefined) return error.message;
+  const at = place.startsWith('file://') ? placeOf(place) : place;
+  return `${error.message}\n  at ${at}`;
+}
+
+function placeOf(place: string): string {
+  const [, url = place, rest = ''] = /^(file:\/\/.*?)((?::\d+)*)$/.exec(place) ?? [];
+  return fileURLToPath(url) + rest;
+}
+
+/** This very program, to be started again: the packaged executable, or Node with the program's main. */
+export function ownCommand(): readonly string[] {
+  const main = process.argv[1] ?? '';
+  return main === '' || main === process.execPath ? [process.execPath] : [process.execPath, main];
+}
+
+/** The command line that serves a word: a driver's file or a built-in by this program, anything else as it is. */
+export function pluginCommand(words: readonly string[], builtIn: readonly string[]): readonly string[] {
+  const [first = ''] = words;
+  if (isDriverFile(first)) return [...ownCommand(), 'driver', 'serve', resolve(first), ...words.slice(1)];
+  if (words.length === 1 && builtIn.includes(first)) return [...ownCommand(), 'driver', 'serve', first];
+  return [first.includes('/') ? resolve(first) : first, ...words.slice(1)];
+}
