@@ -35,7 +35,7 @@ How tasks of the driver are made is told by driver.check.hcl (for driver.js; or 
 What is left out is not run, and the report says so. A driver whose options are command and args needs no file.`,
   flags: {
     tasks: { kind: 'string', value: '<path>', help: 'The file that says how tasks are made.' },
-    only: { kind: 'string', value: '<text>', help: 'Only cases whose name contains this.' },
+    only: { kind: 'strings', value: '<text>', help: 'Only cases whose name contains this; may be repeated.' },
     json: { kind: 'bool', help: 'The report as JSON.' },
     verbose: { kind: 'bool', help: "Show what the plugin logs, and every passed case's time." },
   },
@@ -62,7 +62,7 @@ What is left out is not run, and the report says so. A driver whose options are 
       group = each.group;
       terminal.out(line(terminal, each));
     };
-    const only = flags.string('only');
+    const only = flags.strings('only');
     const options = first === 'raw_exec' ? { enabled: true } : {};
     try {
       const report = await checkDriver({
@@ -72,7 +72,7 @@ What is left out is not run, and the report says so. A driver whose options are 
         log,
         row,
         signal: interrupted,
-        ...(only === undefined ? {} : { only }),
+        only,
       });
       terminal.out(quiet ? JSON.stringify(report, undefined, 2) : summary(terminal, report));
       return report.rows.some(({ outcome }) => outcome === 'failed') ? 1 : 0;

@@ -27,6 +27,7 @@ export const commands: { readonly [words: string]: Entry } = {
   'deployment status': entry('Show how far a roll-out is', () => import('./deployment-status.ts')),
   'driver build': entry('Make one executable file of a driver', () => import('./driver-build.ts')),
   'driver check': entry('Check a driver against the contract, with faults', () => import('./driver-check.ts')),
+  'driver dev': entry('Work on a driver: an agent that reloads it on save', () => import('./driver-dev.ts')),
   'driver docs': entry('Write the page of a driver', () => import('./driver-docs.ts')),
   'driver init': entry('Begin a new driver', () => import('./driver-init.ts')),
   'driver list': entry('List task drivers and the programs behind them', () => import('./driver-list.ts')),

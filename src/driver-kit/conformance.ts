@@ -22,6 +22,8 @@ export interface DriverSuite {
   says(text: string): Promise<{ readonly task: TaskConfig; read(): Promise<string> } | null>;
   /** A running task in which `command` prints "out\n", then ends with 4; null: no exec. */
   execs(): Promise<{ readonly task: TaskConfig; readonly command: readonly string[] } | null>;
+  /** How many times longer a task has to run to be still there after `again`; default 1: an instance in this process. */
+  readonly slowness?: number;
   /** Case name → why this driver is excused. */
   readonly excused: Readonly<Record<string, string>>;
 }
@@ -145,7 +147,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   conformanceCase(
     'a running task is found again by its state, and once known is not found twice',
     async (driver, suite, again) => {
-      const task = await suite.runsFor(1500);
+      const task = await suite.runsFor(1500 * (suite.slowness ?? 1));
       const { state } = await driver.start(task, never);
       const stored = JSON.parse(JSON.stringify(state)) as typeof state;
       const other = await again();

@@ -128,7 +128,7 @@ const processCases: readonly FaultCase[] = [
 ];
 
 /** After so many milliseconds of a start something happens. */
-const moments = [0, 5, 20, 60, 150, 400];
+const moments = [0, 15, 60, 250];
 
 async function inMidStart(
   bench: CheckBench,
@@ -201,7 +201,7 @@ const runFaults: readonly FaultCase[] = [
     group: 'faults',
     async run(bench) {
       const plugin = await bench.plugin();
-      const task = await running(bench, plugin, 3);
+      const task = await running(bench, plugin, 8);
       const { state } = await plugin.engine.start(task, never);
       const stored = JSON.parse(JSON.stringify(state)) as typeof state;
       const next = await replaced(bench, plugin);
@@ -234,7 +234,7 @@ const runFaults: readonly FaultCase[] = [
     group: 'faults',
     async run(bench) {
       const plugin = await bench.plugin();
-      const task = await running(bench, plugin, 5);
+      const task = await running(bench, plugin, 8);
       await plugin.engine.start(task, never);
       const wait = plugin.engine.wait(task.id, never);
       process.kill(plugin.pid(), 'SIGSTOP');

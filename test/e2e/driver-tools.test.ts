@@ -1,0 +1,230 @@
+// The author's tools as an author uses them: a project from `driver init`, its own tests, the check, the page, the built file.
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { drover, eventually, startAgent } from '../agent-process.ts';
+import { runCli } from './cli.ts';
+
+const root = join(import.meta.dirname, '../..');
+const folder = mkdtempSync(join(tmpdir(), 'drover-tools-'));
+const project = join(folder, 'greeter');
+const bin = join(folder, 'bin');
+
+function sh(command: string, args: readonly string[], cwd: string) {
+  const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}`, NO_COLOR: '1' };
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8', env });
+  return { status, stdout, stderr, all: `${stdout}\n${stderr}` };
+}
+
+beforeAll(() => {
+  mkdirSync(bin);
+  symlinkSync(drover, join(bin, 'drover'));
+  chmodSync(folder, 0o755);
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+describe('a project of drover driver init', () => {
+  beforeAll(() => {
+    const packed = sh('npm', ['pack', '--ignore-scripts', '--silent', `--pack-destination=${folder}`], root);
+    expect(packed.status, packed.all).toBe(0);
+    const made = sh('drover', ['driver', 'init', `-sdk=file:${join(folder, packed.stdout.trim())}`, 'greeter'], folder);
+    expect(made.status, made.all).toBe(0);
+    const installed = sh(
+      'npm',
+      ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'],
+      project,
+    );
+    expect(installed.status, installed.all).toBe(0);
+  });
+
+  it('is not written over', () => {
+    const again = sh('drover', ['driver', 'init', 'greeter'], folder);
+    expect(again).toMatchObject({ status: 1, stderr: expect.stringMatching(/greeter is there and is not empty/) });
+    expect(sh('drover', ['driver', 'init', 'My Driver'], folder).stderr).toMatch(/small letters/);
+  });
+
+  it('has tests of its own that pass, and that fail when the driver is wrong', () => {
+    const passed = sh('npm', ['test'], project);
+    expect(passed.all).toMatch(/pass 3/);
+    expect(passed.status).toBe(0);
+    const file = join(project, 'driver.js');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace("['-c', config.script", "['-c', 'true'"));
+    expect(sh('npm', ['test'], project).status).not.toBe(0);
+    writeFileSync(file, text);
+  });
+
+  it('has a workflow that runs what the package has', () => {
+    const workflow = readFileSync(join(project, '.github/workflows/test.yml'), 'utf8');
+    const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    for (const [, name] of workflow.matchAll(/npm (?:run )?(test|check|build)$/gm))
+      expect(scripts).toHaveProperty(name!);
+  });
+
+  it('is typed: a compiler finds an option that does not exist', () => {
+    const tsc = join(root, 'node_modules/.bin/tsc');
+    const flags = [
+      '--noEmit',
+      '--allowJs',
+      '--checkJs',
+      '--strict',
+      '--module',
+      'nodenext',
+      '--types',
+      '',
+      '--target',
+      'es2023',
+    ];
+    const good = sh(tsc, [...flags, 'driver.js'], project);
+    expect(good.all.trim()).toBe('');
+    writeFileSync(
+      join(project, 'wrong.js'),
+      readFileSync(join(project, 'driver.js'), 'utf8')
+        .replace('config.shell }', 'config.shel }')
+        .replaceAll('config.shell,', 'config.shel,'),
+    );
+    const wrong = sh(tsc, [...flags, 'wrong.js'], project);
+    rmSync(join(project, 'wrong.js'));
+    expect(wrong.all).toMatch(/Property 'shel' does not exist/);
+  });
+
+  it('has a page out of its schemas', () => {
+    const { stdout } = sh('npm', ['run', '--silent', 'docs'], project);
+    expect(stdout).toMatch(/^# Task driver greeter 0\.1\.0/);
+    expect(stdout).toMatch(/\| `script` \| string \| \*\*required\*\* \| The text that the shell reads\. \|/);
+    const schema = JSON.parse(sh('drover', ['driver', 'docs', '-json-schema=task', 'driver.js'], project).stdout);
+    expect(schema).toMatchObject({
+      required: ['script'],
+      properties: { shell: { type: 'string', default: '/bin/sh' } },
+    });
+  });
+
+  it('becomes one executable that an agent takes from its plugin_dir', async () => {
+    const built = sh('npm', ['run', 'build'], project);
+    expect(built.status, built.all).toBe(0);
+    expect(readdirSync(join(project, 'dist'))).toEqual(['greeter']);
+    // nothing of the project is needed any more
+    const plugins = join(folder, 'plugins');
+    mkdirSync(plugins);
+    sh('cp', [join(project, 'dist/greeter'), plugins], folder);
+    const agent = await startAgent({
+      config: {
+        plugin_dir: plugins,
+        plugin: { greeter: { args: [join(folder, 'state')], config: { shells: ['/bin/sh'] } } },
+      },
+    });
+    try {
+      await eventually(async () => {
+        const { value } = await agent.client.nodes.list();
+        expect((await agent.client.nodes.read(value[0]!.ID)).value.Drivers?.['greeter']).toMatchObject({
+          Healthy: true,
+        });
+      });
+      const run = await runCli(agent, ['job', 'run', '-detach', join(project, 'example.nomad.hcl')]);
+      expect(run.code, run.stderr).toBe(0);
+      await eventually(async () => {
+        const { value } = await agent.client.allocations.list();
+        expect(value[0]?.ClientStatus).toBe('complete');
+        expect((await runCli(agent, ['alloc', 'logs', value[0]!.ID, 't'])).stdout).toBe(
+          'hello from a driver of my own\n',
+        );
+      });
+    } finally {
+      await agent.dispose();
+    }
+  });
+});
+
+describe('drover driver check', () => {
+  const rows = (stdout: string) => JSON.parse(stdout) as { rows: { name: string; outcome: string; reason: string }[] };
+
+  it('passes a driver of the kit', () => {
+    const { stdout, status } = sh('drover', ['driver', 'check', '-json', 'driver.js'], project);
+    const report = rows(stdout);
+    expect(report.rows.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
+    expect(report.rows.length).toBeGreaterThan(25);
+    expect(status).toBe(0);
+  }, 300_000);
+
+  it('fails one that leaves processes, invents ends and starts tasks twice, and names each', () => {
+    const file = join(folder, 'careless.js');
+    writeFileSync(
+      file,
+      `import { spawn } from 'node:child_process';
+import { definePlugin, option, fingerprints } from 'drover/driver';
+export default definePlugin({
+  pluginName: 'careless', version: '1.0.0', configSchema: {},
+  taskSchema: { command: option.string({ required: true }), args: option.list(option.string()) },
+  create: () => ({
+    info: { name: 'careless', version: '1.0.0', filesystem: 'none', networkModes: ['host'], mounts: false },
+    fingerprint: (signal) => fingerprints(() => ({ health: 'healthy', description: 'Healthy', attributes: {} }), signal),
+    async start(task) {
+      spawn(task.config.command, task.config.args, { env: task.env, detached: true, stdio: 'ignore' }).on('error', () => {}).unref();
+      return { state: { version: 1 } };
+    },
+    recover: async () => ({ state: { version: 1 } }),
+    wait: async () => ({ exitCode: 0, signal: 0, oomKilled: false }),
+    stop: async () => {},
+    destroy: async () => {},
+    inspect: async () => ({ state: 'running', startedAt: 0n, completedAt: null, exit: null, attributes: {} }),
+    close: async () => {},
+  }),
+});
+`,
+    );
+    const cases = ['a known id is refused', 'a task ends with its code', 'keeps its tasks', 'two starts of one id'];
+    const { stdout, status } = sh(
+      'drover',
+      ['driver', 'check', '-json', ...cases.map((name) => `-only=${name}`), file],
+      folder,
+    );
+    expect(status).toBe(1);
+    const failed = new Map(
+      rows(stdout)
+        .rows.filter(({ outcome }) => outcome === 'failed')
+        .map(({ name, reason }) => [name, reason]),
+    );
+    expect(failed.get('a known id is refused')).toMatch(/expected a fault of kind exists/);
+    expect(failed.get('a task ends with its code, and the end can be asked again and by many')).toBeDefined();
+    expect(failed.get('configured a second time it keeps its tasks')).toMatch(/processes of the task are still there/);
+    expect(failed.get('two starts of one id at once give one task')).toBeDefined();
+    expect(failed.get('no process of any task is left behind')).toMatch(/still there: \d+ /);
+    // and the check itself cleaned up after it
+    const left = readdirSync('/proc').filter((pid) => {
+      try {
+        return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, 'utf8').includes('DROVER_CHECK=');
+      } catch {
+        return false;
+      }
+    });
+    expect(left).toEqual([]);
+  }, 400_000);
+
+  it('says of what is no plugin what it is', () => {
+    writeFileSync(join(folder, 'liar'), '#!/bin/sh\necho hello\n', { mode: 0o755 });
+    expect(sh('drover', ['driver', 'check', './liar'], folder)).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/liar: the plugin cannot be used: .*hello/),
+    });
+    writeFileSync(join(folder, 'empty.js'), 'export default 5;\n');
+    expect(sh('drover', ['driver', 'check', 'empty.js'], folder).stderr).toMatch(/holds no driver/);
+    writeFileSync(join(folder, 'tasks.hcl'), 'end { command = "x" }\nruns { command = nope }\n');
+    const wrong = sh('drover', ['driver', 'check', '-tasks=tasks.hcl', 'mock_driver'], folder);
+    expect(wrong.stderr).toMatch(/tasks\.hcl:1,1.*Did you mean "ends"/);
+    expect(wrong.stderr).toMatch(/tasks\.hcl:2/);
+  });
+});
