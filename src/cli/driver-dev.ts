@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, watch, writeFile
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { connect } from '../api-client/index.ts';
+import type { DriverReload } from '../client/driver-programs.ts';
 import { hasErrors } from '../hcl/index.ts';
 import { isFault, messageOf } from '../lib/fault.ts';
 import { httpTransport } from '../lib/node/http-transport.ts';
@@ -47,11 +48,6 @@ The operator's options come from agent.hcl beside the file, or from -config:  pl
     }
   },
 };
-
-interface DriverReload {
-  readonly Outcome: string;
-  readonly Reason: string;
-}
 
 async function develop(call: Call, driver: DriverFile, folder: string): Promise<number> {
   const { terminal } = call;

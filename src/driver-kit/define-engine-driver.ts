@@ -72,6 +72,7 @@ export type EngineHook =
   | 'find'
   | 'stop'
   | 'remove'
+  | 'removeUnknown'
   | 'stats'
   | 'signal'
   | 'exec'
@@ -119,6 +120,11 @@ export interface EngineDefinition<P extends ConfigSchema, T extends ConfigSchema
   ): Awaitable<void>;
   /** Frees what an ended task still holds. May be asked again. */
   remove(running: EngineTask<E, T, S>, signal: AbortSignal): Awaitable<void>;
+  /**
+   * Frees what a start left behind whose state nobody has, because this process was killed in the middle of it: named after the task's id,
+   * or it cannot be found. Nothing there is no fault.
+   */
+  removeUnknown?(engine: E, taskId: string, signal: AbortSignal): Awaitable<void>;
   stats?(running: EngineTask<E, T, S>, signal: AbortSignal): Awaitable<EngineStats>;
   /** `"SIGHUP"`: a name this system knows. */
   signal?(running: EngineTask<E, T, S>, signalName: string, signal: AbortSignal): Awaitable<void>;

@@ -254,3 +254,10 @@ describe('a hook', () => {
     expect(tries).toBe(2);
   });
 });
+
+test('what a start left whose state nobody has is freed by its id, and stays unknown', async () => {
+  const freed: string[] = [];
+  const { engine, task } = await engineOf({ removeUnknown: (_: unknown, id: string) => void freed.push(id) });
+  await expect(engine.destroy(task.id, { force: true }, never)).rejects.toMatchObject({ kind: 'not_found' });
+  expect(freed).toEqual([task.id]);
+});

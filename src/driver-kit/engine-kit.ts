@@ -7,6 +7,7 @@
  * One `wait` hook runs for each task from its start on; all who wait share it. One that fails is asked again after a back-off: how a task
  * ended is never invented.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigOf, ConfigSchema } from '../driver/config-schema.ts';
 import type {
@@ -55,6 +56,7 @@ const limits: { readonly [hook in EngineHook]: number } = {
   // beyond the task's own kill timeout
   stop: 30_000,
   remove: 60_000,
+  removeUnknown: 60_000,
   stats: 10_000,
   signal: 10_000,
   exec: 30_000,
@@ -62,7 +64,9 @@ const limits: { readonly [hook in EngineHook]: number } = {
 };
 const longestWaitBackoffMs = 30_000;
 
-const now = (): bigint => BigInt(Date.now()) * 1_000_000n;
+function now(): bigint {
+  return BigInt(Date.now()) * 1_000_000n;
+}
 
 export class EngineKit implements EngineDriver {
   readonly info: DriverInfo;
@@ -83,6 +87,8 @@ export class EngineKit implements EngineDriver {
     const { name, version, filesystem = 'none', networkModes = ['host'], mounts = false } = definition;
     this.info = { name, version, filesystem, networkModes, mounts };
     this.#definition = definition;
+    // every task waits on it
+    setMaxListeners(0, this.#life.signal);
     this.#options = options;
     this.#log = log;
     if (definition.stats !== undefined) this.stats = (id, signal) => this.#stats(id, signal);
@@ -215,6 +221,7 @@ export class EngineKit implements EngineDriver {
   }
 
   async destroy(taskId: string, { force }: { readonly force: boolean }, signal: AbortSignal): Promise<void> {
+    if (!this.#tasks.has(taskId) && !this.#busy.has(taskId)) await this.#removeUnknown(taskId, signal);
     const known = this.#find(taskId);
     if (known.exit === null) {
       if (!force) throw new Fault('conflict', `task ${taskId} is still running`);
@@ -222,6 +229,14 @@ export class EngineKit implements EngineDriver {
     }
     await this.#call('remove', signal, (own) => this.#definition.remove(known.running, own));
     this.#tasks.delete(taskId);
+  }
+
+  /** Its start may have been cut short by the end of another process of this driver. */
+  async #removeUnknown(taskId: string, signal: AbortSignal): Promise<void> {
+    const { removeUnknown } = this.#definition;
+    if (removeUnknown === undefined) return;
+    const engine = await this.#open(signal);
+    await this.#call('removeUnknown', signal, (own) => removeUnknown(engine, taskId, own));
   }
 
   async inspect(taskId: string): Promise<TaskStatus> {
