@@ -1,5 +1,6 @@
 /** What isolation this host can give: found out once per agent start by probes that really do the thing. */
-import { dirname, join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { IsolationRung } from '../driver/contract.ts';
 import { type CgroupHost, noCgroups, openCgroups } from './cgroup/hierarchy.ts';
 import { defaultSystemPaths, findSystemPaths, type SystemPath } from './launch/system-paths.ts';
@@ -80,13 +81,15 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
     findBwrap(),
     findSystemPaths(options.systemPaths ?? defaultSystemPaths),
   ]);
+  // the agent's, before any task is here
+  if (uid === 0) await mkdir(options.taskRoot, { recursive: true, mode: 0o711 });
   const results = await Promise.all([
     ...namespaceProbes(as),
     bwrapProbe(bwrap, as),
     ...ociRuntimes.map((runtime) =>
       ociProbe(runtime, { cgroupParent: options.cgroupParent, taskRoot: options.taskRoot, uid: range.last }),
     ),
-    probe('reachable', () => reachable([join(options.taskRoot, 'any'), ...verifier], uid, range.last)),
+    probe('reachable', () => reachable([options.taskRoot, ...verifier], uid, range.last)),
     cgroupProbes(cgroups),
     verifierProbes(options.verifier, as),
   ]);
@@ -123,8 +126,8 @@ async function reachable(
   for (const path of paths) {
     const closed = closedAbove(path);
     if (closed === null) continue;
-    const look = ['setpriv', `--reuid=${as}`, `--regid=${as}`, '--clear-groups', 'test', '-x', dirname(path)];
-    const done = await runChild(throughPassage(dirname(path), look));
+    const look = ['setpriv', `--reuid=${as}`, `--regid=${as}`, '--clear-groups', 'test', '-x', path];
+    const done = await runChild(throughPassage(path, look));
     const remedy = `${closed} lets other users not pass and cannot be covered: chmod o+x ${closed}, or another data_dir`;
     if (done.code !== 0) return { ok: false, evidence: `${remedy} (${done.stderr.trim()})` };
     covered.push(closed);

@@ -3,7 +3,7 @@
  * not opened: a start sees them covered, in a mount namespace of its own, with nothing in them but what the task is meant to have.
  */
 import { lstatSync, realpathSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 
 export interface Passage {
   readonly covers: readonly string[];
@@ -40,11 +40,17 @@ function realOrNull(path: string): string | null {
   }
 }
 
-/** A command of a probe, which root starts: it sees what a start with a passage to the directory sees. Unchanged where nothing is closed. */
-export function throughPassage(directory: string, command: readonly string[]): readonly string[] {
-  const cover = closedAbove(join(directory, 'any'));
-  if (cover === null) return command;
-  const script =
-    'exec 3<"$2" && mount -t tmpfs -o mode=0755 none "$1" && mkdir -p "$2" && mount -c --bind /proc/self/fd/3 "$2" && shift 2 && exec "$@" 3<&-';
-  return ['unshare', '--mount', '--propagation', 'slave', 'sh', '-c', script, 'sh', cover, directory, ...command];
+/** What the shim does for a start, for a command of a probe that root starts. Not canonical: the mount is of what the descriptor names. */
+const cover = `
+  [ -d "$2" ] && kind=directory
+  exec 3<"$2" && mount -t tmpfs -o mode=0755 none "$1" || exit 1
+  if [ "$kind" ]; then mkdir -p "$2"; else mkdir -p "$(dirname "$2")" && : >"$2"; fi
+  mount -c --bind /proc/self/fd/3 "$2" && shift 2 && exec "$@" 3<&-`;
+
+/** A command that reaches `path` as a start does. Unchanged where nothing is closed. */
+export function throughPassage(path: string, command: readonly string[]): readonly string[] {
+  const real = realOrNull(path) ?? path;
+  const closed = closedAbove(real);
+  if (closed === null) return command;
+  return ['unshare', '--mount', '--propagation', 'slave', 'sh', '-c', cover, 'sh', closed, real, ...command];
 }

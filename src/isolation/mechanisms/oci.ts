@@ -1,5 +1,5 @@
 /** An OCI runtime, run for real: a container where tasks live, with the ids tasks get, one process in it, removed again. */
-import { chmod, chown, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { throughPassage } from '../passage.ts';
 import { type ProbeResult, probe, runChild } from './probe.ts';
@@ -33,7 +33,7 @@ export function ociProbe(runtime: OciRuntime, options: OciProbeOptions): Promise
         join(bundle, 'config.json'),
         JSON.stringify(probeConfig(`/${options.cgroupParent}/${id}`, options.uid)),
       );
-      const run = throughPassage(await realpath(options.taskRoot), [...tool, 'run', '--bundle', bundle, id]);
+      const run = throughPassage(options.taskRoot, [...tool, 'run', '--bundle', bundle, id]);
       const done = await runChild(run, { timeoutMs: 10_000 });
       const [version = ''] = found.stdout.split('\n');
       const ran = done.code === 0 && done.stdout.includes('inside 1');
