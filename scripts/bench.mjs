@@ -1,14 +1,15 @@
 #!/usr/bin/env node
 // npm run bench: every figure the project promises, measured here and now, each beside its target.
-//   npm run bench -- [SECTION…]     sections: submit starts cost reattach cli logs lists scheduler hcl plugins
+//   npm run bench -- [SECTION…]     sections: submit starts rungs verifier cost reattach cli logs lists scheduler hcl plugins
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { lists } from '../test/bench/lists.mjs';
 import { plugins } from '../test/bench/plugins.mjs';
 import { cli, hcl, logs, scheduler } from '../test/bench/programs.mjs';
+import { rungs, verifier } from '../test/bench/rungs.mjs';
 import { cost, reattach, starts, submit } from '../test/bench/tasks.mjs';
 import { build, ensureCompiler, ensureModules } from './lib/setup.mjs';
 
-const sections = { submit, starts, cost, reattach, cli, logs, lists, scheduler, hcl, plugins };
+const sections = { submit, starts, rungs, verifier, cost, reattach, cli, logs, lists, scheduler, hcl, plugins };
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const unknown = wanted.filter((name) => !Object.hasOwn(sections, name));
 if (unknown.length > 0) {

@@ -124,7 +124,7 @@ export class Agent {
   }
 }
 
-export function job(id, { type = 'service', driver = 'raw_exec', count = 1, command = 'sleep', args = ['100000'] } = {}) {
+export function job(id, { type = 'service', driver = 'raw_exec', count = 1, command = 'sleep', args = ['100000'], network } = {}) {
   const task = {
     Name: 't',
     Driver: driver,
@@ -133,7 +133,7 @@ export function job(id, { type = 'service', driver = 'raw_exec', count = 1, comm
     LogConfig: { MaxFiles: 1, MaxFileSizeMB: 1 },
     KillTimeout: 1e9,
   };
-  const group = { Name: 'g', Count: count, EphemeralDisk: { SizeMB: 10 }, RestartPolicy: { Attempts: 0, Mode: 'fail', Interval: 60e9 }, Tasks: [task] };
+  const group = { Name: 'g', Count: count, EphemeralDisk: { SizeMB: 10 }, ...(network === undefined ? {} : { Networks: [{ Mode: network }] }), RestartPolicy: { Attempts: 0, Mode: 'fail', Interval: 60e9 }, Tasks: [task] };
   return { ID: id, Name: id, Type: type, Datacenters: ['*'], TaskGroups: [group] };
 }
 

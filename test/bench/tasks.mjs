@@ -4,9 +4,9 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { Agent, cpuSeconds, memoryKb, quantile, sleep } from './agent.mjs';
 
 /** Milliseconds from the request to the answer that says `running`, by a blocking query. */
-async function submitToRunning(agent, id, driver) {
+async function submitToRunning(agent, id, more) {
   const from = performance.now();
-  await agent.register(id, { driver });
+  await agent.register(id, more);
   for (let index = 0; ; ) {
     const answer = await fetch(`${agent.address}/v1/job/${id}/allocations?index=${index}&wait=10s`);
     index = Number(answer.headers.get('x-nomad-index'));
@@ -17,10 +17,10 @@ async function submitToRunning(agent, id, driver) {
 }
 
 /** Of starts one after the other, the first five left out. */
-export async function latencies(agent, driver, samples) {
+export async function latencies(agent, driver, samples, more = {}) {
   const times = [];
   for (let at = 0; at < samples + 5; at++) {
-    const ms = await submitToRunning(agent, `${driver}-${at}`, driver);
+    const ms = await submitToRunning(agent, `${driver}-${at}`, { driver, ...more });
     if (at >= 5) times.push(ms);
     await fetch(`${agent.address}/v1/job/${driver}-${at}?purge=true`, { method: 'DELETE' });
     await sleep(30);
@@ -73,7 +73,7 @@ export async function starts(report) {
   }
 }
 
-function shimsOf(directory) {
+export function shimsOf(directory) {
   return readdirSync('/proc').filter((pid) => {
     try {
       return readdirSync(`/proc/${pid}/fd`).some((fd) => {

@@ -161,7 +161,7 @@ function taskMounts(request: LaunchRequest, options: OciOptions): readonly unkno
     bind(directories.shared, '/alloc', false),
     bind(directories.logs, '/alloc/logs', true),
     bind(directories.local, '/local', false),
-    bind(directories.secrets, '/secrets', false),
+    bind(directories.secrets, '/secrets', false, ['noexec']),
     bind(directories.tmp, '/tmp', false),
     ...request.mounts.map((mount) =>
       bind(
