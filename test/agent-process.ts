@@ -150,7 +150,10 @@ function unmountBelow(directory: string): void {
   const mounts = readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' ')[1] ?? '');
-  for (const mount of mounts.filter((path) => path.startsWith(`${directory}/`)).reverse()) spawnSync('umount', [mount]);
+  for (const mount of mounts.filter((path) => path.startsWith(`${directory}/`)).reverse()) {
+    // a program of a plugin may still be ending in it
+    if (spawnSync('umount', [mount]).status !== 0) spawnSync('umount', ['-l', mount]);
+  }
 }
 
 function makeDirectory(user: number | undefined): string {

@@ -51,16 +51,13 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
   const { networks, probes } = await found;
   // before anything new is started: what the store does not know now, nobody will ask for again
   await drivers.sweep(knownStarts(store));
+  const proven = [...drivers.isolation.probes, ...probes.map((each) => [each.name, each] as const)];
+  const attributes = { ...isolationAttributes(new Map(proven)), ...deviceAttributes(drivers.devices) };
   const client = await createClient({
     config: clientConfigOf(config, {
       httpAddress: options.address,
       version: options.version,
-      attributes: {
-        ...isolationAttributes(
-          new Map([...drivers.isolation.probes, ...probes.map((each) => [each.name, each] as const)]),
-        ),
-        ...deviceAttributes(drivers.devices),
-      },
+      attributes,
       bridgeNetworks: networks !== null,
     }),
     networks,
@@ -73,7 +70,12 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
     random: Math.random,
     newId: randomUUID,
   });
-  drivers.follow({ added: client.addDriver, removed: client.removeDriver });
+  drivers.follow({
+    added: client.addDriver,
+    removed: client.removeDriver,
+    // told with the driver that it was taken for
+    device: (name) => Object.assign(attributes, deviceAttributes([name])),
+  });
   opened.add(() => client.stop({ endTasks: config.dev }));
   return {
     client,

@@ -31,6 +31,8 @@ export interface PluginReload {
 export interface DriverListener {
   added(name: string, driver: ClientDriver): void;
   removed(name: string): void;
+  /** A device plugin was found, which is not used. */
+  device(name: string): void;
 }
 
 export interface PluginDrivers {
@@ -109,8 +111,14 @@ class PluginSet implements PluginDrivers {
   #named(plugin: ExternalDriver): void {
     const before = [...this.drivers].find(([, driver]) => driver === plugin)?.[0];
     const { name } = plugin.engine.info;
-    if (before === undefined || before === name) return;
+    if (before === undefined || (before === name && plugin.device === null)) return;
     this.drivers.delete(before);
+    if (plugin.device !== null) {
+      this.#foundDevice(plugin.device);
+      this.#listener?.device(plugin.device);
+      this.#listener?.removed(before);
+      return;
+    }
     this.#listener?.removed(before);
     if (this.drivers.has(name) || this.#builtIn.has(name)) {
       this.#deps.log.warn('a plugin that came up late is not used: there is a driver of its name', { driver: name });
@@ -125,8 +133,7 @@ class PluginSet implements PluginDrivers {
     const { log } = this.#deps;
     const { name, version } = plugin.engine.info;
     if (plugin.device !== null) {
-      this.devices = [...this.devices, plugin.device].sort();
-      log.error('a device plugin is not used: devices are not supported by this version', { device: plugin.device });
+      this.#foundDevice(plugin.device);
       await plugin.close();
       return false;
     }
@@ -138,6 +145,11 @@ class PluginSet implements PluginDrivers {
     if (this.#builtIn.has(name)) log.warn('a plugin takes the place of a built-in driver', { driver: name });
     this.drivers.set(name, plugin);
     return true;
+  }
+
+  #foundDevice(device: string): void {
+    this.devices = [...this.devices, device].sort();
+    this.#deps.log.error('a device plugin is not used: devices are not supported by this version', { device });
   }
 
   status(): readonly PluginStatus[] {

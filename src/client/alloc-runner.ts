@@ -102,7 +102,7 @@ export class AllocationRunner {
     this.#network = new GroupNetwork(alloc.ID, {
       networks: options.networks,
       wildcard: options.config.bindWildcard,
-      driverInfo: (driver) => options.drivers.get(driver)?.engine.info,
+      engine: (driver) => options.drivers.get(driver)?.engine,
       log: options.log,
     });
     this.ended = new Promise((resolve) => {

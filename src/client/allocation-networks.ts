@@ -13,6 +13,8 @@ export interface AllocationNetwork {
   readonly address: string;
   /** What was seen of the egress policy from inside. */
   readonly egress: string;
+  /** Made by a driver, and handed to the group's tasks as it gave it. */
+  readonly own?: NetworkIsolation;
 }
 
 export interface NetworkWish {
@@ -56,9 +58,9 @@ export function networkWish(alloc: Allocation, group: TaskGroup, wildcard: boole
 export function refuseUnserved(group: TaskGroup, infoOf: (driver: string) => DriverInfo | undefined): void {
   const mode = modeOf(group);
   if (mode === 'host') return;
-  if (mode !== 'none' && mode !== 'bridge')
+  if (mode !== 'none' && mode !== 'bridge' && mode !== 'driver')
     throw new Fault('unsupported', `network mode "${mode}" is not served yet: use "host", "bridge" or "none"`);
-  const wanted = mode === 'bridge' ? ['group'] : ['group', 'none'];
+  const wanted = { bridge: ['group'], none: ['group', 'none'], driver: ['task'] }[mode];
   for (const task of group.Tasks ?? []) {
     const info = infoOf(task.Driver);
     if (info !== undefined && !info.networkModes.some((each) => wanted.includes(each)))
@@ -69,6 +71,24 @@ export function refuseUnserved(group: TaskGroup, infoOf: (driver: string) => Dri
   }
 }
 
+/**
+ * The driver that makes the group's network itself, where one of its tasks has such a driver; null: the node does. Faults: there are two,
+ * or the network is to be on the bridge, which those of drivers cannot be put on yet.
+ */
+export function networkMaker(group: TaskGroup, makes: (driver: string) => boolean): string | null {
+  const mode = modeOf(group);
+  if (mode === 'host') return null;
+  const makers = [...new Set((group.Tasks ?? []).map((task) => task.Driver).filter(makes))];
+  const [maker = null, second] = makers;
+  if (second !== undefined)
+    throw new Fault('unsupported', `drivers "${maker}" and "${second}" both make the network of their group: one can`);
+  if (maker !== null && mode === 'bridge')
+    throw new Fault('unsupported', `driver "${maker}" makes its networks itself, which are not put on the bridge yet`);
+  if (maker === null && mode === 'driver')
+    throw new Fault('unsupported', 'network mode "driver": no driver of the group makes networks');
+  return maker;
+}
+
 function modeOf(group: TaskGroup): string {
   return group.Networks?.[0]?.Mode || 'host';
 }
@@ -76,6 +96,7 @@ function modeOf(group: TaskGroup): string {
 /** What drivers are told. */
 export function networkIsolation(group: TaskGroup, made: AllocationNetwork | null): NetworkIsolation | null {
   const mode = modeOf(group);
+  if (made?.own !== undefined) return made.own;
   if (made === null) return mode === 'none' ? { mode: 'none', path: '', labels: {} } : null;
   const hosts =
     made.address === '' ? {} : { hosts: { hostname: group.Networks?.[0]?.Hostname ?? '', address: made.address } };

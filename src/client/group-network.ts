@@ -4,7 +4,7 @@
  *   none ─open─▶ there ─leave─▶ gone       find: there at once, where a former life of the agent made it
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DriverInfo } from '../driver/contract.ts';
+import type { EngineDriver } from '../driver/contract.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Allocation } from '../model/allocation.ts';
@@ -13,6 +13,7 @@ import {
   type AllocationNetwork,
   type AllocationNetworks,
   type NetworkWish,
+  networkMaker,
   networkWish,
   refuseUnserved,
 } from './allocation-networks.ts';
@@ -22,7 +23,7 @@ export interface GroupNetworkOptions {
   readonly networks: AllocationNetworks | null;
   /** Ports are published on every address of the host. */
   readonly wildcard: boolean;
-  driverInfo(driver: string): DriverInfo | undefined;
+  engine(driver: string): EngineDriver | undefined;
   readonly log: Log;
 }
 
@@ -33,6 +34,8 @@ export class GroupNetwork {
   readonly #allocId: string;
   readonly #options: GroupNetworkOptions;
   #made: AllocationNetwork | null;
+  /** The driver that made it. */
+  #maker: string | null = null;
 
   constructor(allocId: string, options: GroupNetworkOptions) {
     this.#allocId = allocId;
@@ -47,7 +50,13 @@ export class GroupNetwork {
 
   /** Resolves when tasks may join it. Faults: what is not served here, or what could not be made. */
   async open(alloc: Allocation, group: TaskGroup, tasksRun: boolean, signal: AbortSignal): Promise<void> {
-    refuseUnserved(group, (driver) => this.#options.driverInfo(driver));
+    const engine = (driver: string): EngineDriver | undefined => this.#options.engine(driver);
+    refuseUnserved(group, (driver) => engine(driver)?.info);
+    const maker = networkMaker(group, (driver) => engine(driver)?.createNetwork !== undefined);
+    if (maker !== null) {
+      this.#made = await this.#byDriver(maker, engine(maker)!, group, signal);
+      return;
+    }
     const wish = networkWish(alloc, group, this.#options.wildcard);
     if (wish === null) return;
     const { networks } = this.#options;
@@ -85,10 +94,26 @@ export class GroupNetwork {
     }
   }
 
+  /** Again after a restart of the agent: the driver says what is there. */
+  async #byDriver(
+    maker: string,
+    engine: EngineDriver,
+    group: TaskGroup,
+    signal: AbortSignal,
+  ): Promise<AllocationNetwork> {
+    const hostname = group.Networks?.[0]?.Hostname ?? '';
+    const { network } = await engine.createNetwork!(this.#allocId, hostname, signal);
+    this.#maker = maker;
+    return { path: network.path, interfaceName: '', address: network.hosts?.address ?? '', egress: '', own: network };
+  }
+
   /** Resolves when nothing is left of it, or it was logged why something is: the next start of the agent tries again. */
   async leave(): Promise<void> {
     try {
-      await this.#options.networks?.release(this.#allocId);
+      const own = this.#made?.own;
+      if (own !== undefined && this.#maker !== null)
+        await this.#options.engine(this.#maker)?.destroyNetwork?.(this.#allocId, own, AbortSignal.timeout(300_000));
+      else await this.#options.networks?.release(this.#allocId);
     } catch (error) {
       this.#options.log.error('the network of an ended allocation could not be removed', {
         alloc: this.#allocId,

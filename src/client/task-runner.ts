@@ -39,6 +39,7 @@ export interface TaskRunnerOptions {
 }
 
 const stopTries = 5;
+const mostUnknown = 5;
 const longestRecoveryMs = 10_000;
 
 export class TaskRunner {
@@ -284,6 +285,7 @@ export class TaskRunner {
   async #wait(): Promise<void> {
     const { signal } = this.#life;
     const id = this.taskId;
+    let unknown = 0;
     for (let failures = 0; ; ) {
       try {
         const exit = await this.#engine().wait(id, signal);
@@ -293,7 +295,9 @@ export class TaskRunner {
       } catch (error) {
         if (signal.aborted) return;
         this.#log('warn', error, 'waiting for a task was interrupted');
-        if (isFault(error, 'not_found') && !(await this.#found(id))) {
+        unknown = isFault(error, 'not_found') ? unknown + 1 : 0;
+        // a driver that takes a task again and again and never knows it has lost it
+        if (unknown > 0 && (unknown > mostUnknown || !(await this.#found(id)))) {
           return this.send({ type: 'exited', exit: lost });
         }
         await sleep(Math.min(5_000, 100 * 2 ** failures++), undefined, { signal }).catch(() => undefined);

@@ -247,6 +247,12 @@ const tasks: readonly Lie[] = [
     fault: /WaitTask/,
   },
   {
+    says: 'it does not know a task that it took',
+    task: 'start',
+    calls: { waitTask: { status: status.UNKNOWN, details: 'task not found for given id' } },
+    fault: /WaitTask: it does not know a task that it took/,
+  },
+  {
     says: 'it dies while it is waited for',
     task: 'start',
     calls: { waitTask: 'dies' },

@@ -57,7 +57,7 @@ beforeAll(async () => {
   writeFileSync(join(files, 'plugins/unnamed'), '#!/bin/sh\n');
   chmodSync(join(files, 'plugins/unnamed'), 0o755);
   symlinkSync('/no/such/file', join(files, 'plugins/dangling'));
-  const quick = { call_timeout: '1s', start_timeout: '4s' };
+  const quick = { call_timeout: '2s', start_timeout: '6s' };
   agent = await startAgent({
     config: {
       plugin_dir: join(files, 'plugins'),

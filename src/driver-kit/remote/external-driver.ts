@@ -40,7 +40,7 @@ export interface ExternalDriverOptions extends PluginProgram, Pick<LaunchOptions
   /** The program's file name: what the driver is called until it has said its own name. */
   readonly fileName: string;
   readonly deps: DriverDeps;
-  /** Called each time a plugin is up. */
+  /** Called each time a plugin is up, or has turned out to be no driver. */
   readonly up?: () => void;
 }
 
@@ -92,6 +92,7 @@ interface Up extends OpenPlugin {
 const firstBackoffMs = 500;
 const longestBackoffMs = 120_000;
 const shutdownMs = 2_000;
+const noticedMs = 200;
 /** A plugin that lives but takes no calls is given so long before it is ended and started again. */
 const silentMs = 3_000;
 
@@ -194,8 +195,12 @@ export class External implements ExternalDriver {
       log.info('a plugin is up', { plugin: fileName, pid: up.process.pid, found_again: up.process.reattached });
       return up;
     } catch (error) {
-      if (error instanceof DevicePlugin) this.device = error.device;
       this.#failed(messageOf(error));
+      if (error instanceof DevicePlugin) {
+        this.device = error.device;
+        this.#notBefore = Number.POSITIVE_INFINITY;
+        this.options.up?.();
+      }
       log.error('a plugin cannot be used', { plugin: fileName, reason: this.problem });
       throw isFault(error)
         ? new Fault('unavailable', `plugin ${fileName}: ${error.message}`, { cause: error, recoverable: true })
@@ -249,6 +254,8 @@ export class External implements ExternalDriver {
         );
       return { ...opened, process };
     } catch (error) {
+      // the call is heard of first, the end of the process a moment later
+      if (isFault(error, 'unavailable')) await Promise.race([process.ended, sleep(noticedMs)]);
       const ended = gone.aborted;
       await process.stop();
       // a call that was cut short by the end says less than the end

@@ -79,6 +79,8 @@ function lifecycle(
         return started;
       } catch (error) {
         if (isFault(error, 'unavailable')) external.silent(driver);
+        // nobody frees a task that did not start
+        await endCollection(deps, task.id);
         throw error;
       } finally {
         starting.delete(work);
@@ -91,7 +93,11 @@ function lifecycle(
       return found;
     },
     wait: async (...given) => {
-      const exit = await asked(external, (now) => now.wait(...given));
+      const exit = await asked(external, (now) => now.wait(...given)).catch((error: unknown) => {
+        if (isFault(error, 'not_found') && tasks.has(given[0]))
+          external.faults.add('WaitTask: it does not know a task that it took', true);
+        throw error;
+      });
       // the next plugin need not know of what has ended
       tasks.delete(given[0]);
       return exit;
