@@ -17,7 +17,8 @@ const port = 5_000;
 const registry = `127.0.0.1:${port}`;
 let scratch: ScratchDocker;
 let engine: EngineDriver;
-let server: ChildProcess;
+const closed = `127.0.0.1:${port + 1}`;
+const servers: ChildProcess[] = [];
 let log = '';
 let saved: string;
 
@@ -28,20 +29,18 @@ beforeAll(async () => {
   const directory = join(scratch.daemon.root, 'registry');
   saved = await makeRegistry(directory);
   const program = join(import.meta.dirname, 'scratch-registry.mjs');
-  server = spawn(
-    'nsenter',
-    [`--net=/proc/${scratch.daemon.pid}/ns/net`, process.execPath, program, directory, String(port)],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
-  server.stdout?.on('data', (part: Buffer) => {
-    log += part.toString();
-  });
-  while (!log.includes('listening')) await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const args of [[String(port)], [String(port + 1), 'closed']]) {
+    const inside = [`--net=/proc/${scratch.daemon.pid}/ns/net`, process.execPath, program, directory, ...args];
+    const server = spawn('nsenter', inside, { stdio: ['ignore', 'pipe', 'inherit'] });
+    server.stdout.on('data', (part: Buffer) => {
+      log += part.toString();
+    });
+    servers.push(server);
+  }
+  while (log.split('listening').length < 3) await new Promise((resolve) => setTimeout(resolve, 50));
 }, 120_000);
 afterAll(async () => {
-  server?.kill();
+  for (const server of servers) server.kill();
   await scratch?.close();
 }, 60_000);
 
@@ -145,18 +144,18 @@ describe.skipIf(lackingForDaemon.length > 0)('images of docker', { timeout: 120_
   });
 
   test('of a closed registry need credentials: of the task, of a file, of a helper; without them it says so', async () => {
-    const image = (name: string): string => `${registry}/closed/${name}:1`;
+    const image = (name: string): string => `${closed}/app/${name}:1`;
     const without = await scratch.task(shell('true', { image: image('none') }));
     await expect(engine.start(without, never)).rejects.toThrow(/cannot be pulled/);
-    await runs({ image: image('task'), auth: [{ username: 'me', password: 'secret', server_address: registry }] });
+    await runs({ image: image('task'), auth: [{ username: 'me', password: 'secret', server_address: closed }] });
     const file = join(scratch.daemon.root, 'config.json');
     await writeFile(
       file,
-      JSON.stringify({ auths: { [registry]: { auth: Buffer.from('me:secret').toString('base64') } } }),
+      JSON.stringify({ auths: { [closed]: { auth: Buffer.from('me:secret').toString('base64') } } }),
     );
     await runs({ image: image('file') }, scratch.driver({ auth: [{ config: file }] }).engine);
     const bin = join(scratch.daemon.root, 'bin');
-    await mkdir(bin);
+    await mkdir(bin, { recursive: true });
     await writeFile(
       join(bin, 'docker-credential-test'),
       '#!/bin/sh\ncat > /dev/null\necho \'{"Username":"me","Secret":"secret"}\'\n',

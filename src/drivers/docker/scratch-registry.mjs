@@ -1,10 +1,10 @@
-// A registry of one image, for tests: node scratch-registry.mjs DIRECTORY PORT. Serves manifest.json and blobs by digest; asks for
-// user "me" with password "secret" where the repository's name begins with "closed", and never answers where it begins with "slow".
+// A registry of one image, for tests: node scratch-registry.mjs DIRECTORY PORT [closed]. Serves manifest.json and blobs by digest under
+// any name; never answers where a name begins with "slow"; a closed one asks for user "me" with password "secret".
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 
-const [directory, port] = process.argv.slice(2);
+const [directory, port, closed] = process.argv.slice(2);
 const wanted = `Basic ${Buffer.from('me:secret').toString('base64')}`;
 const manifestType = 'application/vnd.docker.distribution.manifest.v2+json';
 
@@ -12,8 +12,7 @@ createServer((request, response) => {
   const { pathname } = new URL(request.url, 'http://registry');
   console.log(`${request.method} ${pathname}`);
   response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0');
-  // who asks /v2/ is told how to say who they are, also where nobody needs to
-  if ((pathname === '/v2/' || pathname.startsWith('/v2/closed')) && request.headers.authorization !== wanted) {
+  if (closed !== undefined && request.headers.authorization !== wanted) {
     response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="registry"' });
     return response.end('{"errors":[{"code":"UNAUTHORIZED","message":"who are you"}]}');
   }

@@ -1,0 +1,202 @@
+/** `qemu`: a machine in the emulator, the emulator itself in a sandbox of the host. */
+import { execFile } from 'node:child_process';
+import { access, chmod, constants, stat } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type {
+  CommandDriver,
+  CommandSpec,
+  DriverInfo,
+  EngineDriver,
+  Fingerprint,
+  TaskConfig,
+  TaskDevice,
+} from '../../driver/contract.ts';
+import { commandEngine } from '../../driver-kit/command-engine.ts';
+import { definePlugin } from '../../driver-kit/driver-plugin.ts';
+import { programInPath } from '../../driver-kit/find-program.ts';
+import { fingerprints } from '../../driver-kit/fingerprints.ts';
+import { IsolatedCommand } from '../../driver-kit/isolated-command.ts';
+import { Fault } from '../../lib/fault.ts';
+import { type Emulators, findEmulators, programOf } from './emulators.ts';
+import { checkOptions, diskOf, machineArguments } from './machine.ts';
+import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
+
+export const qemu = definePlugin({
+  pluginName: 'qemu',
+  configSchema,
+  taskSchema,
+  create: (config, deps) => {
+    const driver = new Qemu(config, new IsolatedCommand('qemu', config, deps));
+    return withPowerButton(commandEngine(driver, deps), driver);
+  },
+});
+
+const run = promisify(execFile);
+const never = new AbortController().signal;
+
+class Qemu implements CommandDriver {
+  readonly info: DriverInfo;
+  readonly #config: PluginOptions;
+  readonly #isolated: IsolatedCommand;
+  #found: Emulators | null = null;
+  /** Host paths of the monitors of tasks that are stopped by their power button. */
+  readonly buttons = new Map<string, string>();
+
+  constructor(config: PluginOptions, isolated: IsolatedCommand) {
+    this.#config = config;
+    this.#isolated = isolated;
+    this.info = { ...isolated.info('0.1.0'), filesystem: 'none', mounts: false };
+  }
+
+  fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {
+    return fingerprints(() => this.#look(signal), signal);
+  }
+
+  async #look(signal: AbortSignal): Promise<Fingerprint> {
+    // booting a guest once is proof enough
+    const found = await findEmulators(signal, this.#found?.kvm ?? null);
+    this.#found = found;
+    if (found === null)
+      return { health: 'undetected', description: 'no working qemu-system-* in the PATH of the agent', attributes: {} };
+    return this.#isolated.healthy({
+      'driver.qemu.version': found.version,
+      'driver.qemu.emulators': found.names.join(','),
+      'driver.qemu.kvm': found.kvm.ok ? '1' : '0',
+      'driver.qemu.kvm.evidence': found.kvm.evidence,
+    });
+  }
+
+  async plan(task: TaskConfig, signal: AbortSignal): Promise<CommandSpec> {
+    const options = task.config as TaskOptions;
+    checkOptions(this.#config, options, task.resources.memoryMb, task.user);
+    const kvm = options.accelerator === 'kvm';
+    this.#found ??= await findEmulators(signal, null);
+    if (kvm && this.#found?.kvm.ok !== true)
+      throw new Fault(
+        'unavailable',
+        `accelerator "kvm" does not work here: ${this.#found?.kvm.evidence ?? 'no emulator'}`,
+      );
+    const { sandboxed } = this.#isolated;
+    const disk = await diskOf(task, this.#config, options.image_path, sandboxed);
+    if (disk.own) await makeWritable(disk.hostPath);
+    const program = await programInPath(programOf(options.emulator), process.env['PATH'] ?? '');
+    if (program === null)
+      throw new Fault('invalid', `there is no ${programOf(options.emulator)} in the PATH of the agent`);
+    const around = await this.#isolated.around(task, {
+      pid_mode: '',
+      ipc_mode: '',
+      cap_add: [],
+      cap_drop: [],
+      work_dir: '',
+    });
+    const at = (name: string): string => (sandboxed ? `/${name}` : join(task.directories.task, name));
+    this.#noteButton(task, options);
+    return {
+      ...around,
+      // where it keeps what a guest writes to an image that is not its own; it takes "/tmp" for "/var/tmp"
+      env: { ...around.env, TMPDIR: sandboxed ? '/local' : task.directories.local },
+      command: await this.#isolated.find(task, program),
+      args: machineArguments({ task, options, disk, monitor: at('qm.sock'), agent: at('qa.sock') }),
+      memoryOverheadMb: this.#config.memory_headroom,
+      ...(kvm ? { devices: [await kvmDevice(task, this.#isolated.host.uid)] } : {}),
+      ...(disk.own || !sandboxed
+        ? {}
+        : { mounts: [{ taskPath: disk.path, hostPath: disk.hostPath, readOnly: true, propagation: '' }] }),
+    };
+  }
+
+  /** Also of a task that was found again. */
+  #noteButton(task: TaskConfig, options: TaskOptions): void {
+    if (options.graceful_shutdown) this.buttons.set(task.id, join(task.directories.task, 'qm.sock'));
+  }
+
+  recovered(task: TaskConfig): void {
+    this.#noteButton(task, task.config as TaskOptions);
+  }
+}
+
+/** An image that came as an artifact is the task's: its emulator has a uid of its own and must be able to write it. */
+async function makeWritable(path: string): Promise<void> {
+  const { mode } = await stat(path);
+  if ((mode & 0o666) !== 0o666) await chmod(path, mode | 0o666).catch(() => {});
+}
+
+/** The host's device belongs to root or a group; the emulator gets a node of its own, in a directory only it can enter. */
+async function kvmDevice(task: TaskConfig, agentUid: number): Promise<TaskDevice> {
+  const device = { taskPath: '/dev/kvm', hostPath: '/dev/kvm', permissions: 'rw' };
+  if (agentUid !== 0) return device;
+  const open = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
+    async () => ((await stat('/dev/kvm')).mode & 0o006) === 0o006,
+    () => false,
+  );
+  if (open) return device;
+  const hostPath = join(task.directories.private, 'kvm');
+  const { rdev } = await stat('/dev/kvm');
+  await run('rm', ['-f', hostPath]);
+  await run('mknod', ['-m', '666', hostPath, 'c', String(rdev >> 8), String(rdev & 0xff)]);
+  return { ...device, hostPath };
+}
+
+/** A stop presses the button first where the task asked for it; a guest that does not heed it is ended as any command is. */
+function withPowerButton(engine: EngineDriver, driver: Qemu): EngineDriver {
+  return {
+    ...bound(engine),
+    async recover(config, state, signal) {
+      const found = await engine.recover(config, state, signal);
+      driver.recovered(config);
+      return found;
+    },
+    async stop(taskId, options, signal) {
+      const monitor = driver.buttons.get(taskId);
+      if (monitor === undefined) return engine.stop(taskId, options, signal);
+      const until = Date.now() + options.timeoutMs;
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
+      if (await press(monitor)) await engine.wait(taskId, limit).catch(() => undefined);
+      signal.throwIfAborted();
+      await engine.stop(taskId, { ...options, timeoutMs: Math.max(0, until - Date.now()) }, signal);
+    },
+    async destroy(taskId, options, signal) {
+      await engine.destroy(taskId, options, signal);
+      driver.buttons.delete(taskId);
+    },
+  };
+}
+
+/** An engine's own methods, so that some can be put in the place of others. No commands inside a guest: there is no `exec`. */
+function bound(engine: EngineDriver): EngineDriver {
+  return {
+    info: engine.info,
+    fingerprint: (signal) => engine.fingerprint(signal),
+    start: (config, signal) => engine.start(config, signal),
+    recover: (config, state, signal) => engine.recover(config, state, signal),
+    wait: (taskId, signal) => engine.wait(taskId, signal),
+    stop: (taskId, options, signal) => engine.stop(taskId, options, signal),
+    destroy: (taskId, options, signal) => engine.destroy(taskId, options, signal),
+    inspect: (taskId, signal) => engine.inspect(taskId, signal),
+    stats: (taskId, signal) => engine.stats!(taskId, signal),
+    signal: (taskId, name, signal) => engine.signal!(taskId, name, signal),
+    isolation: (taskId, signal) => engine.isolation!(taskId, signal),
+    close: () => engine.close(),
+  };
+}
+
+/** True: the monitor took the command. */
+async function press(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+    });
+    socket.write('system_powerdown\n');
+    await sleep(100, undefined, { signal: never });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
