@@ -1,0 +1,67 @@
+/** A task of docker's options → what the kit makes a container of; drivers of engines that speak the same API translate into it. */
+import type { TaskConfig } from '../../driver/contract.ts';
+import type { ContainerPlan } from '../../driver-kit/container-engine/container-driver.ts';
+import type { EngineFacts } from '../../driver-kit/container-engine/engine-facts.ts';
+import type { ImageWish } from '../../driver-kit/container-engine/images.ts';
+import { millisecond, parseDuration } from '../../lib/duration.ts';
+import { Fault } from '../../lib/fault.ts';
+import { containerRequest, securityOptions } from './container-request.ts';
+import { checkGates } from './gates.ts';
+import { mountsOf } from './mounts.ts';
+import { driverNetwork, publishedPorts } from './networks.ts';
+import type { PluginOptions, TaskOptions } from './options.ts';
+import { containerLimits } from './resources.ts';
+
+const minute = 60_000;
+
+/** Refuses what the operator forbids (`Fault('denied')`) and what is wrong (`Fault('invalid')`). */
+export async function containerPlan(
+  task: TaskConfig,
+  plugin: PluginOptions,
+  options: TaskOptions,
+  facts: EngineFacts,
+): Promise<ContainerPlan> {
+  checkGates(plugin, options);
+  const mounts = await mountsOf(task, plugin, options);
+  const ports = publishedPorts(task, options);
+  const limits = containerLimits(task, plugin, options);
+  const security = await securityOptions(task, plugin, options);
+  const parts = { task, plugin, options, facts, limits, mounts, ports, securityOptions: security };
+  return {
+    name: containerName(task),
+    image: imageWish(task, plugin, options),
+    tty: options.tty,
+    limits,
+    writable: mounts.writable,
+    create: (image) => containerRequest(parts, image.id),
+    network: (state) => driverNetwork(state, ports.map, options),
+  };
+}
+
+/** As Nomad names them. */
+function containerName(task: TaskConfig): string {
+  return `${task.name.replaceAll('/', '_').replace(/[^a-zA-Z0-9_.-]/g, '_')}-${task.allocId}`;
+}
+
+function imageWish(task: TaskConfig, plugin: PluginOptions, options: TaskOptions): ImageWish {
+  const { auth } = options;
+  const own = auth === null ? null : { ...auth, serverAddress: auth.server_address };
+  return {
+    image: options.image,
+    load: options.load,
+    directory: task.directories.task,
+    forcePull: options.force_pull,
+    auth: { task: own, config: plugin.auth?.config ?? '', helper: plugin.auth?.helper ?? '' },
+    authSoftFail: options.auth_soft_fail,
+    timeoutMs: durationMs(options.image_pull_timeout || plugin.image_pull_timeout, 'image_pull_timeout'),
+    activityTimeoutMs: Math.max(minute, durationMs(plugin.pull_activity_timeout, 'pull_activity_timeout')),
+  };
+}
+
+/** `"5m"` → 300000. `Fault('invalid')` names the option. */
+export function durationMs(text: string, option: string): number {
+  const ns = parseDuration(text);
+  if (ns === undefined || ns < 0)
+    throw new Fault('invalid', `${option}: ${JSON.stringify(text)} is no duration such as "5m"`);
+  return ns / millisecond;
+}
