@@ -38,6 +38,8 @@ const packages = [
   { program: 'aarch64-linux-gnu-gcc', package: 'libc6-dev-arm64-cross', why: 'the package is not packed and tried' },
   { program: 'dockerd', package: 'docker.io', why: 'the docker driver is skipped' },
   { program: 'iptables', package: 'iptables', why: 'the docker driver is skipped' },
+  { program: 'podman', package: 'podman', why: 'the podman driver is skipped' },
+  { program: 'conmon', package: 'conmon', why: 'the podman driver is skipped' },
   { program: 'busybox', package: 'busybox-static', why: 'the drivers of containers are skipped: no image can be made' },
   { program: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'the qemu driver is skipped' },
   { program: 'java', package: 'default-jre-headless', why: 'the java driver is skipped' },

@@ -11,6 +11,7 @@ import { docker } from '../drivers/docker/index.ts';
 import { exec } from '../drivers/exec/index.ts';
 import { java } from '../drivers/java/index.ts';
 import { mockDriver } from '../drivers/mock/index.ts';
+import { podman } from '../drivers/podman/index.ts';
 import { qemu } from '../drivers/qemu/index.ts';
 import { rawExec } from '../drivers/raw-exec/index.ts';
 import { type IsolationHost, openIsolation } from '../isolation/isolation-host.ts';
@@ -27,6 +28,7 @@ export const builtInDrivers: readonly DriverPlugin[] = [
   exec,
   java,
   mockDriver,
+  podman,
   qemu,
   rawExec,
 ] as unknown as readonly DriverPlugin[];

@@ -20,33 +20,42 @@ const hostEnv = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
 export const scratchImage = 'drover-test/busybox:1';
 
 /** What is missing for such a daemon; empty: nothing. */
-export const lackingForDaemon: readonly string[] = [
-  ...(process.getuid?.() === 0 ? [] : ['root']),
-  ...['dockerd', 'containerd', 'busybox', 'unshare', 'iptables'].filter(
-    (name) =>
-      !['/usr/sbin', '/usr/bin', '/bin', '/sbin', '/usr/local/bin'].some((folder) => existsSync(join(folder, name))),
-  ),
-];
+export const lackingForDaemon: readonly string[] = lacking('dockerd', 'containerd', 'busybox', 'unshare', 'iptables');
+
+/** Podman's service in docker's place; empty: nothing is missing. */
+export const lackingForPodman: readonly string[] = lacking('podman', 'conmon', 'runc', 'busybox', 'unshare');
+
+function lacking(...programs: readonly string[]): readonly string[] {
+  const folders = ['/usr/sbin', '/usr/bin', '/bin', '/sbin', '/usr/local/bin'];
+  const missing = programs.filter((name) => !folders.some((folder) => existsSync(join(folder, name))));
+  return [...(process.getuid?.() === 0 ? [] : ['root']), ...missing];
+}
+
+export type ScratchEngine = 'docker' | 'podman';
 
 export class ScratchDaemon {
   readonly root: string;
   readonly socket: string;
   readonly client: EngineClient;
   readonly #liveRestore: boolean;
+  readonly #engine: ScratchEngine;
   #child: ChildProcess | null = null;
   #holder: ChildProcess | null = null;
   #output = '';
 
-  private constructor(root: string, liveRestore: boolean) {
+  private constructor(root: string, engine: ScratchEngine, liveRestore: boolean) {
+    this.#engine = engine;
     this.root = root;
     this.socket = join(root, 'docker.sock');
-    this.client = new EngineClient('docker', parseEndpoint(this.socket));
+    this.client = new EngineClient(engine, parseEndpoint(this.socket));
     this.#liveRestore = liveRestore;
   }
 
-  static async open(options: { readonly liveRestore?: boolean } = {}): Promise<ScratchDaemon> {
+  static async open(
+    options: { readonly engine?: ScratchEngine; readonly liveRestore?: boolean } = {},
+  ): Promise<ScratchDaemon> {
     const root = await mkdtemp(join(tmpdir(), 'drover-docker-'));
-    const daemon = new ScratchDaemon(root, options.liveRestore ?? false);
+    const daemon = new ScratchDaemon(root, options.engine ?? 'docker', options.liveRestore ?? false);
     try {
       await daemon.start();
       await daemon.#makeImage();
@@ -68,15 +77,9 @@ export class ScratchDaemon {
   /** Also again, after a death: on the same root. */
   async start(): Promise<void> {
     await rm(join(this.root, 'docker.pid'), { force: true });
-    const at = (name: string): string => join(this.root, name);
-    const args = [
-      ...['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('docker.pid'), '-H', this.endpoint],
-      ...['--storage-driver', 'vfs', '--cgroup-parent', `/drover-docker-${process.pid}`, '--shutdown-timeout', '2'],
-      ...(this.#liveRestore ? ['--live-restore'] : []),
-    ];
     const holder = await this.#namespaces();
     for (let attempt = 1; ; attempt++) {
-      this.#child = spawn('nsenter', ['-t', String(holder), '-n', '-m', 'dockerd', ...args], {
+      this.#child = spawn('nsenter', ['-t', String(holder), '-n', '-m', ...this.#command()], {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: hostEnv,
       });
@@ -88,8 +91,32 @@ export class ScratchDaemon {
       await this.kill('SIGKILL');
       // on a busy machine its containerd may be late
       if (attempt === 3)
-        throw new Error(`dockerd does not start here:\n${this.#output.split('\n').slice(-15).join('\n')}`);
+        throw new Error(`${this.#engine} does not start here:\n${this.#output.split('\n').slice(-15).join('\n')}`);
     }
+  }
+
+  #command(): readonly string[] {
+    const at = (name: string): string => join(this.root, name);
+    if (this.#engine === 'podman')
+      return [
+        ...['podman', '--root', at('data'), '--runroot', at('exec'), '--tmpdir', at('tmp'), '--storage-driver', 'vfs'],
+        ...[
+          '--cgroup-manager',
+          'cgroupfs',
+          '--events-backend',
+          'file',
+          '--runtime',
+          'runc',
+          '--network-backend',
+          'netavark',
+        ],
+        ...['system', 'service', '--time', '0', this.endpoint],
+      ];
+    return [
+      ...['dockerd', '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('docker.pid')],
+      ...['-H', this.endpoint, '--storage-driver', 'vfs', '--cgroup-parent', `/drover-docker-${process.pid}`],
+      ...['--shutdown-timeout', '2', ...(this.#liveRestore ? ['--live-restore'] : [])],
+    ];
   }
 
   async #answers(child: ChildProcess): Promise<boolean> {
@@ -183,13 +210,17 @@ export class ScratchDaemon {
       await symlink('busybox', join(root, 'bin', name));
     const tar = join(this.root, 'image.tar');
     await run('tar', ['-C', root, '-cf', tar, '.']);
-    const [repo, tag] = scratchImage.split(':');
+    const [name = '', tag = ''] = scratchImage.split(':');
+    // podman takes a name without a host for one of the hub's
+    const repo = this.#engine === 'podman' ? `localhost/${name}` : name;
     await this.client.text('POST', '/images/create', {
-      query: { fromSrc: '-', repo: repo!, tag: tag! },
+      query: { fromSrc: '-', repo, tag },
       headers: { 'Content-Type': 'application/x-tar' },
       body: createReadStream(tar),
       signal: never,
     });
+    // podman 4 imports everything as :latest
+    if (this.#engine === 'podman') await this.tag(`${repo}:latest`, repo, tag);
   }
 }
 

@@ -1,0 +1,84 @@
+/** `podman`: containers of podman's service, which speaks docker's API; with and without root. */
+import type { DriverInfo, TaskConfig } from '../../driver/contract.ts';
+import type { ContainerDriver, ContainerPlan } from '../../driver-kit/container-engine/container-driver.ts';
+import { containerEngine } from '../../driver-kit/container-engine/container-engine.ts';
+import { parseEndpoint } from '../../driver-kit/container-engine/endpoint.ts';
+import { EngineClient } from '../../driver-kit/container-engine/engine-client.ts';
+import type { EngineFacts } from '../../driver-kit/container-engine/engine-facts.ts';
+import { definePlugin } from '../../driver-kit/driver-plugin.ts';
+import { containerPlan } from '../docker/container-plan.ts';
+import type { PluginOptions as DockerPluginOptions } from '../docker/options.ts';
+import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
+import { asDockerPlugin, asDockerTask, bytes } from './translate.ts';
+
+/** The version of docker's API that podman 4 answers. */
+const apiPrefix = '/v1.41';
+const minute = 60_000;
+
+export const podman = definePlugin({
+  pluginName: 'podman',
+  configSchema,
+  taskSchema,
+  create: (config, deps) => {
+    const client = new EngineClient('podman', parseEndpoint(config.socket_path || usualSocket()), apiPrefix);
+    const rules = {
+      engine: 'podman',
+      collectLogs: !config.disable_log_collection,
+      removeContainers: config.gc?.container ?? true,
+      // as Nomad's: images stay
+      removeImagesAfterMs: null,
+      existsAttempts: 5,
+      dangling: { periodMs: 5 * minute, graceMs: 5 * minute, dryRun: false },
+    };
+    return containerEngine(new Podman(config), { client, rules, tls: null, prefix: apiPrefix }, deps);
+  },
+});
+
+function usualSocket(): string {
+  const uid = process.getuid?.() ?? 0;
+  return uid === 0 ? '/run/podman/podman.sock' : `/run/user/${uid}/podman/podman.sock`;
+}
+
+class Podman implements ContainerDriver {
+  readonly info: DriverInfo = {
+    name: 'podman',
+    version: '0.1.0',
+    filesystem: 'image',
+    networkModes: ['host', 'none'],
+    mounts: true,
+  };
+  readonly #config: PluginOptions;
+  readonly #docker: DockerPluginOptions;
+
+  constructor(config: PluginOptions) {
+    this.#config = config;
+    this.#docker = asDockerPlugin(config);
+  }
+
+  attributes(facts: EngineFacts): Readonly<Record<string, string>> {
+    const has = (name: string): string => String(facts.security.some((each) => each.startsWith(`name=${name}`)));
+    return {
+      'driver.podman.cgroupVersion': `v${facts.cgroupVersion}`,
+      'driver.podman.rootless': has('rootless'),
+      'driver.podman.seccompEnabled': has('seccomp'),
+      'driver.podman.selinuxEnabled': has('selinux'),
+      'driver.podman.appArmor': has('apparmor'),
+      'driver.podman.ociRuntime': facts.defaultRuntime,
+    };
+  }
+
+  async plan(task: TaskConfig, facts: EngineFacts): Promise<ContainerPlan> {
+    const options = task.config as TaskOptions;
+    const plan = await containerPlan(task, this.#docker, asDockerTask(options, this.#config), facts);
+    if (options.memory_reservation === '') return plan;
+    const memoryLowBytes = bytes(options.memory_reservation, 'memory_reservation');
+    return {
+      ...plan,
+      create: (image) => {
+        const request = plan.create(image);
+        const host = request['HostConfig'] as Readonly<Record<string, unknown>>;
+        return { ...request, HostConfig: { ...host, MemoryReservation: memoryLowBytes } };
+      },
+    };
+  }
+}
