@@ -131,6 +131,7 @@ function callPlain(
     (value, i) => (found.params[i] ?? found.rest!).allowUnknown !== true && !isWhollyKnown(value),
   );
   if (undecided) return unknownValue(found.returns ?? dynamicType);
+  if (found.steps !== undefined) evaluator.budget.spend(found.steps(values));
   try {
     const result = found.call(values);
     evaluator.budget.spend(result.size);

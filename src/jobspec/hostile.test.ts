@@ -75,8 +75,10 @@ describe('what is no job file', () => {
   it.each(files)('%s cut off at every byte: what is refused is refused at a place', (_, source) => {
     for (let end = 0; end < source.length; end++) {
       const { job, diagnostics } = read(source.subarray(0, end));
-      // Only of a job or a value that is nowhere there is no place.
-      const nowhere = diagnostics.every((item) => /^(Missing job block|Unset variable)/.test(item.summary));
+      // Only of what is nowhere, and of a variable that a flag or file names, there is no place.
+      const nowhere = diagnostics.every((item) =>
+        /^(Missing job block|Unset variable|Duplicate variable)/.test(item.summary),
+      );
       if (job === null && !nowhere) expect(diagnostics.some((item) => item.subject !== undefined)).toBe(true);
     }
   });
@@ -95,12 +97,28 @@ describe('limits', () => {
     ['loops in loops', inMeta(`jsonencode(${'[for a in range(1000) : '.repeat(6)}1${']'.repeat(6)})`)],
     ['products of products', inMeta('jsonencode(setproduct(range(1000), range(1000), range(1000)))')],
     ['a format that pads without end', inMeta('format("%999999999d", 1)')],
-  ])('%s: ends with a problem, in seconds', (_, source) => {
+    ['a thousand hashes that are slow on purpose', inMeta('jsonencode([for x in range(1000) : bcrypt("x", 12)])')],
+    [
+      'a thousand regular expressions over a long text',
+      inMeta(`jsonencode([for x in range(1000) : regex_replace("${'a'.repeat(50_000)}b", "(a+)+$", "x")])`),
+    ],
+    [
+      'a thousand documents',
+      inMeta(`jsonencode([for x in range(1000) : yamldecode("${'- a: [1, 2]\\n'.repeat(5000)}")])`),
+    ],
+  ])('%s: ends with a problem, in seconds of the processor', { timeout: 120_000 }, (_, source) => {
     const [started, before] = [process.cpuUsage(), process.memoryUsage().rss];
     expectRefused(source);
     const { user, system } = process.cpuUsage(started);
     expect((user + system) / 1e6).toBeLessThan(15);
     expect(process.memoryUsage().rss - before).toBeLessThan(1_000_000_000);
+  });
+
+  it('as many numbers as fit are made distinct without comparing each with each', { timeout: 120_000 }, () => {
+    const started = process.cpuUsage();
+    const rows = 'flatten([for i in range(200) : [for j in range(1000) : 100000000000 + i * 1000 + j]])';
+    expect(read(inMeta(`length(distinct(${rows}))`)).job).toMatchObject({ Meta: { v: '200000' } });
+    expect(process.cpuUsage(started).user / 1e6).toBeLessThan(15);
   });
 
   it('names of a million bytes are read, and found wrong, at once', () => {

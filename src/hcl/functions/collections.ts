@@ -11,6 +11,7 @@ import {
   asString,
   boolValue,
   dynamicUnknown,
+  equalityKey,
   integerValue,
   isMapping,
   isSequence,
@@ -103,8 +104,7 @@ function distinct(value: Value): Value {
   const kept: Value[] = [];
   const seen = new Map<string, Value[]>();
   for (const item of asItems(value)) {
-    // Equal values have the same size, and equal primitives the same text.
-    const key = typeof item.data === 'string' ? `s${item.data}` : `${item.state}${item.size}`;
+    const key = equalityKey(item);
     const group = seen.get(key);
     if (group?.some((other) => valuesEqual(other, item)) === true) continue;
     if (group === undefined) seen.set(key, [item]);

@@ -28,6 +28,18 @@ export function variadic(
   return { description, params, rest, call };
 }
 
+/** The same function, that costs more than its arguments are large. */
+export const costing = (steps: (args: readonly Value[]) => number, call: HclFunction): HclFunction => ({
+  ...call,
+  steps,
+});
+
+/** So many steps for each character of the first argument. */
+export const perCharacter =
+  (steps: number) =>
+  ([first]: readonly Value[]): number =>
+    (first!.data as string).length * steps;
+
 /** The whole number in argument `i`, of 64 bits; beyond 2^53 the nearest one. */
 export function wholeNumber(args: readonly Value[], i: number, atArgument = true): number {
   const value = asNumber(args[i]!);

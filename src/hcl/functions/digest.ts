@@ -2,7 +2,7 @@ import { decodeUtf8, encodeUtf8 } from '../source.ts';
 import { numberType } from '../type.ts';
 import { asString, stringValue, type Value } from '../value.ts';
 import { base64Decode } from './base64.ts';
-import { define, text, typed, variadic, wholeNumber } from './define.ts';
+import { costing, define, text, typed, variadic, wholeNumber } from './define.ts';
 import { FunctionError, type HclFunction } from './function.ts';
 import type { FunctionHost, HashName } from './host.ts';
 
@@ -42,10 +42,14 @@ function uuid5(host: FunctionHost, namespace: string, name: string): string {
 }
 
 /** Costs below 4 mean the default, as the reference has it. */
+function costOf(args: readonly Value[]): number {
+  const given = args.length === 2 ? wholeNumber(args, 1) : 10;
+  return given < 4 ? 10 : given;
+}
+
 function bcrypt(host: FunctionHost, args: readonly Value[]): string {
   if (args.length > 2) throw new FunctionError('a text and at most one cost are required');
-  const given = args.length === 2 ? wholeNumber(args, 1) : 10;
-  const cost = given < 4 ? 10 : given;
+  const cost = costOf(args);
   if (cost > 31) throw new FunctionError('the cost cannot be above 31');
   if (cost > maxCost) throw new FunctionError(`a cost above ${maxCost} takes too long`);
   if (encodeUtf8(asString(args[0]!)).length > 72) throw new FunctionError('more than 72 bytes cannot be hashed');
@@ -77,8 +81,11 @@ export function digestFunctions(host: FunctionHost): Record<string, HclFunction>
     sha1: digest('sha1'),
     sha256: digest('sha256'),
     sha512: digest('sha512'),
-    bcrypt: variadic('The bcrypt hash of a text.', [text('str')], typed('cost', numberType), (args) =>
-      stringValue(bcrypt(host, args)),
+    bcrypt: costing(
+      (args) => 200 * 2 ** Math.min(costOf(args), maxCost),
+      variadic('The bcrypt hash of a text.', [text('str')], typed('cost', numberType), (args) =>
+        stringValue(bcrypt(host, args)),
+      ),
     ),
     rsadecrypt: define(
       'The text that was encrypted with a public key.',

@@ -16,7 +16,7 @@ import {
   type Value,
 } from '../value.ts';
 import { parseCsv } from './csv.ts';
-import { any, define, orNull, text } from './define.ts';
+import { any, costing, define, orNull, perCharacter, text } from './define.ts';
 import { FunctionError, type HclFunction } from './function.ts';
 import { yamlDecode } from './yaml-decode.ts';
 import { yamlEncode } from './yaml-encode.ts';
@@ -71,9 +71,15 @@ export const encodingFunctions: Readonly<Record<string, HclFunction>> = {
   csvdecode: define('The rows of a CSV text as objects; its first line names the columns.', [text('str')], ([a]) =>
     csvDecode(asString(a!)),
   ),
-  jsondecode: define('The value of a JSON text.', [text('str')], ([a]) => jsonDecode(asString(a!))),
+  jsondecode: costing(
+    perCharacter(0.25),
+    define('The value of a JSON text.', [text('str')], ([a]) => jsonDecode(asString(a!))),
+  ),
   jsonencode: define('The JSON text of a value.', [orNull(any('val'))], ([a]) => jsonEncode(a!)),
-  yamldecode: define('The value of a YAML text.', [text('src')], ([a]) => yamlDecode(asString(a!))),
+  yamldecode: costing(
+    perCharacter(3),
+    define('The value of a YAML text.', [text('src')], ([a]) => yamlDecode(asString(a!))),
+  ),
   yamlencode: define('The YAML text of a value.', [orNull(any('value'))], ([a]) =>
     stringValue(yamlEncode(a!, numberText)),
   ),

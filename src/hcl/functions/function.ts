@@ -18,6 +18,8 @@ export interface HclFunction {
   /** Stands for any number of further arguments. */
   readonly rest?: Parameter | undefined;
   readonly call: (args: readonly Value[]) => Value;
+  /** Evaluation steps that a call takes beyond the size of its arguments and result: of functions that are slow for their input. */
+  readonly steps?: ((args: readonly Value[]) => number) | undefined;
   /** The type of the result where it is always the same; what an unknown argument gives has it. */
   readonly returns?: Type | undefined;
 }

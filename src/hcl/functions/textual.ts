@@ -4,7 +4,7 @@ import { decodeUtf8, encodeUtf8 } from '../source.ts';
 import { listType, stringType } from '../type.ts';
 import { asItems, asString, integerValue, listValue, stringValue, type Value } from '../value.ts';
 import { base64Decode, base64Encode } from './base64.ts';
-import { define, number, text, typed, variadic, wholeNumber } from './define.ts';
+import { costing, define, number, text, typed, variadic, wholeNumber } from './define.ts';
 import { FunctionError, type HclFunction } from './function.ts';
 import { replaceRegex } from './regex-replace.ts';
 
@@ -145,10 +145,13 @@ export const textualFunctions: Readonly<Record<string, HclFunction>> = {
     [text('str'), text('substr'), text('replace')],
     ([a, b, c]) => stringValue(replaceAll(asString(a!), asString(b!), asString(c!))),
   ),
-  regex_replace: define(
-    'The text with every match of a regular expression replaced; $1 and ${name} in the replacement stand for groups.',
-    [text('str'), text('pattern'), text('replace')],
-    ([a, b, c]) => stringValue(replaceRegex(asString(a!), asString(b!), asString(c!))),
+  regex_replace: costing(
+    ([a, b]) => asString(a!).length * (4 + asString(b!).length),
+    define(
+      'The text with every match of a regular expression replaced; $1 and ${name} in the replacement stand for groups.',
+      [text('str'), text('pattern'), text('replace')],
+      ([a, b, c]) => stringValue(replaceRegex(asString(a!), asString(b!), asString(c!))),
+    ),
   ),
   reverse: plain('The text backwards.', reverse),
   strrev: plain('The text backwards.', reverse),
