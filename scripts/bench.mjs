@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // npm run bench: every figure the project promises, measured here and now, each beside its target.
-//   npm run bench -- [SECTION…]     sections: submit starts rungs verifier cost reattach cli logs lists scheduler hcl plugins
+//   npm run bench -- [SECTION…]     sections: submit starts rungs verifier cost reattach cli logs lists scheduler hcl plugins docker
 import { cpus, loadavg, release, totalmem } from 'node:os';
+import { docker } from '../test/bench/docker.mjs';
 import { lists } from '../test/bench/lists.mjs';
 import { plugins } from '../test/bench/plugins.mjs';
 import { cli, hcl, logs, scheduler } from '../test/bench/programs.mjs';
@@ -9,7 +10,7 @@ import { rungs, verifier } from '../test/bench/rungs.mjs';
 import { cost, reattach, starts, submit } from '../test/bench/tasks.mjs';
 import { build, ensureCompiler, ensureModules } from './lib/setup.mjs';
 
-const sections = { submit, starts, rungs, verifier, cost, reattach, cli, logs, lists, scheduler, hcl, plugins };
+const sections = { submit, starts, rungs, verifier, cost, reattach, cli, logs, lists, scheduler, hcl, plugins, docker };
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const unknown = wanted.filter((name) => !Object.hasOwn(sections, name));
 if (unknown.length > 0) {

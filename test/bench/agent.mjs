@@ -124,11 +124,14 @@ export class Agent {
   }
 }
 
-export function job(id, { type = 'service', driver = 'raw_exec', count = 1, command = 'sleep', args = ['100000'], network } = {}) {
+export function job(
+  id,
+  { type = 'service', driver = 'raw_exec', count = 1, command = 'sleep', args = ['100000'], config = { command: `/bin/${command}`, args }, network } = {},
+) {
   const task = {
     Name: 't',
     Driver: driver,
-    Config: { command: `/bin/${command}`, args },
+    Config: config,
     Resources: { CPU: 1, MemoryMB: 10 },
     LogConfig: { MaxFiles: 1, MaxFileSizeMB: 1 },
     KillTimeout: 1e9,

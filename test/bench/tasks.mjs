@@ -4,7 +4,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { Agent, cpuSeconds, memoryKb, quantile, sleep } from './agent.mjs';
 
 /** Milliseconds from the request to the answer that says `running`, by a blocking query. */
-async function submitToRunning(agent, id, more) {
+export async function submitToRunning(agent, id, more) {
   const from = performance.now();
   await agent.register(id, more);
   for (let index = 0; ; ) {

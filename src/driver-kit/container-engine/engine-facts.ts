@@ -19,7 +19,8 @@ export interface EngineFacts {
 }
 
 export async function readFacts(client: EngineClient, signal: AbortSignal): Promise<EngineFacts> {
-  const call = { signal, timeoutMs: 5_000 };
+  // podman asks its runtime first
+  const call = { signal, timeoutMs: 8_000 };
   const [version, info, bridge] = await Promise.all([
     client.json('GET', '/version', call),
     client.json('GET', '/info', call),

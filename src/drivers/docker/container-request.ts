@@ -8,7 +8,7 @@ import { Fault, messageOf } from '../../lib/fault.ts';
 import { openBeneath } from '../../lib/node/safe-path.ts';
 import { capabilitiesOf, globMatches } from './gates.ts';
 import type { ContainerMounts } from './mounts.ts';
-import { endpointsOf, networkMode, type PublishedPorts } from './networks.ts';
+import { endpointsOf, type PublishedPorts } from './networks.ts';
 import type { PluginOptions, TaskOptions } from './options.ts';
 import { limitFields } from './resources.ts';
 
@@ -20,13 +20,15 @@ export interface RequestParts {
   readonly limits: CgroupLimits;
   readonly mounts: ContainerMounts;
   readonly ports: PublishedPorts;
+  /** The engine's name for the network. */
+  readonly mode: string;
   /** As the engine wants them. */
   readonly securityOptions: readonly string[];
 }
 
 export function containerRequest(parts: RequestParts, image: string): Readonly<Record<string, unknown>> {
   const { task, options, ports } = parts;
-  const mode = networkMode(task, options);
+  const { mode } = parts;
   const command = options.command === '' ? [...options.args] : [options.command, ...options.args];
   return {
     Image: image,
@@ -42,14 +44,14 @@ export function containerRequest(parts: RequestParts, image: string): Readonly<R
     Labels: { ...options.labels, ...extraLabels(parts) },
     ExposedPorts: mode === 'host' ? {} : Object.fromEntries(Object.keys(ports.bindings).map((key) => [key, {}])),
     ...(options.healthchecks?.disable === true ? { Healthcheck: { Test: ['NONE'] } } : {}),
-    HostConfig: hostConfig(parts, mode),
+    HostConfig: hostConfig(parts),
     NetworkingConfig: endpointsOf(mode, options),
   };
 }
 
-function hostConfig(parts: RequestParts, mode: string): Readonly<Record<string, unknown>> {
-  const { task, plugin, options, facts, mounts, ports } = parts;
-  const own = mode === 'host' || mode.startsWith('container:');
+function hostConfig(parts: RequestParts): Readonly<Record<string, unknown>> {
+  const { task, plugin, options, facts, mounts, ports, mode } = parts;
+  const own = mode === 'host' || mode.startsWith('container:') || mode.startsWith('ns:');
   const { dns } = task;
   return {
     ...limitFields(parts.limits, task, options, facts),

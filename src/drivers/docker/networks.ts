@@ -30,9 +30,20 @@ export function publishedPorts(task: TaskConfig, options: TaskOptions): Publishe
   return { bindings, map };
 }
 
-/** The engine's name for the network: what the job asks for, none where its group has none. */
-export function networkMode(task: TaskConfig, options: TaskOptions): string {
+/** What an engine calls a network namespace that somebody else made; null: it cannot join one. */
+export type JoinNamespace = ((path: string) => string) | null;
+
+/**
+ * The engine's name for the network: the group's own where it has one, none where its group has none, else what the job asks for.
+ * `Fault('unsupported')`: the group's tasks share a namespace that this engine cannot join.
+ */
+export function networkMode(task: TaskConfig, options: TaskOptions, join: JoinNamespace): string {
   if (task.network?.mode === 'none') return 'none';
+  if (task.network?.mode === 'group') {
+    if (join === null)
+      throw new Fault('unsupported', "this engine's containers cannot join the network that the group's tasks share");
+    return join(task.network.path);
+  }
   return options.network_mode || 'default';
 }
 
@@ -41,7 +52,7 @@ export function endpointsOf(mode: string, options: TaskOptions): Readonly<Record
   const { network_aliases: aliases, ipv4_address: ipv4, ipv6_address: ipv6 } = options;
   const addresses = { ...(ipv4 === '' ? {} : { IPv4Address: ipv4 }), ...(ipv6 === '' ? {} : { IPv6Address: ipv6 }) };
   if (aliases.length === 0 && Object.keys(addresses).length === 0) return {};
-  if (['default', 'bridge', 'host', 'none'].includes(mode) || mode.startsWith('container:'))
+  if (['default', 'bridge', 'host', 'none'].includes(mode) || mode.startsWith('container:') || mode.startsWith('ns:'))
     throw new Fault(
       'invalid',
       `network_aliases and addresses need a network of their own, not ${JSON.stringify(mode)}`,

@@ -182,6 +182,9 @@ describe.skipIf(lackingForDaemon.length > 0)('what a task of docker asks for, it
     expect(await says('ls /sys/class/net', { network_mode: 'none' })).toBe('lo');
     expect(await says('ls /sys/class/net', {}, plain, { network: { mode: 'none', path: '', labels: {} } })).toBe('lo');
     expect(await says('ls /sys/class/net', { network_mode: 'host' })).toContain('docker0');
+    // a group of several tasks shares a namespace: never the engine's own network in its place
+    const shared = { network: { mode: 'group', path: '/proc/self/ns/net', labels: {} } } as const;
+    expect(await refusal({}, plain, shared)).toContain('cannot join the network');
     const body = { Name: 'own', IPAM: { Config: [{ Subnet: '172.31.99.0/24' }] } };
     await scratch.daemon.client.json('POST', '/networks/create', { body, signal: never });
     const config = {

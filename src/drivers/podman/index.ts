@@ -39,12 +39,15 @@ function usualSocket(): string {
   return uid === 0 ? '/run/podman/podman.sock' : `/run/user/${uid}/podman/podman.sock`;
 }
 
+/** podman joins any namespace that has a path. */
+const joinNamespace = (path: string): string => `ns:${path}`;
+
 class Podman implements ContainerDriver {
   readonly info: DriverInfo = {
     name: 'podman',
     version: '0.1.0',
     filesystem: 'image',
-    networkModes: ['host', 'none'],
+    networkModes: ['host', 'group', 'none'],
     mounts: true,
   };
   readonly #config: PluginOptions;
@@ -69,7 +72,7 @@ class Podman implements ContainerDriver {
 
   async plan(task: TaskConfig, facts: EngineFacts): Promise<ContainerPlan> {
     const options = task.config as TaskOptions;
-    const plan = await containerPlan(task, this.#docker, asDockerTask(options, this.#config), facts);
+    const plan = await containerPlan(task, this.#docker, asDockerTask(options, this.#config), facts, joinNamespace);
     if (options.memory_reservation === '') return plan;
     const memoryLowBytes = bytes(options.memory_reservation, 'memory_reservation');
     return {

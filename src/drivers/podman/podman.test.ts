@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
@@ -148,6 +149,20 @@ describe.skipIf(lackingForPodman.length > 0)('podman', { timeout: 90_000 }, () =
     await engine.stop(of.id, { timeoutMs: 5_000, killSignal: 'SIGHUP' }, never);
     expect(await engine.wait(of.id, never)).toMatchObject({ exitCode: 7 });
     await engine.destroy(of.id, { force: false }, never);
+  });
+
+  test('a task joins the network of its group', async () => {
+    const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    await new Promise((resolve) => holder.stdout.once('data', resolve));
+    try {
+      const network = { mode: 'group', path: `/proc/${holder.pid}/ns/net`, labels: {} } as const;
+      const { stdout } = await run(await task(shell('readlink /proc/self/ns/net', { network_mode: '' }), { network }));
+      expect(stdout).toBe(await readlink(network.path));
+    } finally {
+      holder.kill('SIGKILL');
+    }
   });
 
   test('a container of nobody runs at the rung that was seen', async () => {

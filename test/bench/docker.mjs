@@ -1,0 +1,82 @@
+/** Figures about the docker driver: what it costs above the engine's own client, and what containers cost the agent. */
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { Agent, cpuSeconds, memoryKb, quantile, sleep } from './agent.mjs';
+import { submitToRunning } from './tasks.mjs';
+
+const image = 'drover-test/busybox:1';
+const samples = 15;
+const count = 100;
+// the same thing, said to the engine's own client
+const asked = ['--cap-drop', 'all', '--security-opt', 'no-new-privileges', '--pids-limit', '4096', '--network', 'none', '-m', '10m'];
+
+export async function docker(report) {
+  // built by then
+  const { lackingForDaemon, ScratchDaemon } = await import('../../dist/driver-kit/container-engine/scratch-daemon.js');
+  const missing = [...lackingForDaemon, ...(spawnSync('docker', ['--version']).status === 0 ? [] : ["docker's client"])];
+  if (missing.length > 0) throw new Error(`not here: ${missing.join(', ')}`);
+  const daemon = await ScratchDaemon.open();
+  const agent = await Agent.start(['-server', '-client'], { plugin: { docker: { config: { endpoint: daemon.endpoint } } } });
+  try {
+    await latency(report, agent, daemon);
+    await many(report, agent);
+  } finally {
+    await agent.dispose();
+    await daemon.close();
+  }
+}
+
+const task = {
+  driver: 'docker',
+  config: { image, command: 'sleep', args: ['100000'], network_mode: 'none', cap_drop: ['all'] },
+};
+
+/** In turns, so that both meet the same machine. */
+async function latency(report, agent, daemon) {
+  const [theirs, ours] = [[], []];
+  for (let at = 0; at < samples + 2; at++) {
+    const from = performance.now();
+    const run = spawnSync('docker', ['run', '-d', '--name', `by-hand-${at}`, ...asked, image, 'sleep', '100000'], {
+      env: { PATH: process.env.PATH, DOCKER_HOST: daemon.endpoint },
+      encoding: 'utf8',
+    });
+    if (run.status !== 0) throw new Error(run.stderr);
+    const between = performance.now();
+    const own = await submitToRunning(agent, `one-${at}`, task);
+    if (at >= 2) {
+      theirs.push(between - from);
+      ours.push(own);
+    }
+    spawnSync('docker', ['rm', '-f', `by-hand-${at}`], { env: { PATH: process.env.PATH, DOCKER_HOST: daemon.endpoint } });
+    await agent.stopJobs();
+  }
+  const client = quantile(theirs, 0.5);
+  report('docker run -d, p50', client, 'ms');
+  report('docker, submit → running p50', quantile(ours, 0.5), 'ms', { most: client * 1.2, note: "1.2 × the engine's own client" });
+}
+
+async function many(report, agent) {
+  const from = performance.now();
+  await agent.register('hundred', { ...task, count });
+  await agent.untilRunning(count);
+  report(`docker, ${count} containers at once`, (performance.now() - from) / 1000, 's');
+  await sleep(10_000);
+  const before = cpuSeconds(agent.child.pid);
+  await sleep(15_000);
+  report(`agent with ${count} containers, processor`, ((cpuSeconds(agent.child.pid) - before) / 15) * 100, '% of a core', { most: 5 });
+  report(`agent with ${count} containers, RSS`, memoryKb(agent.child.pid).rss / 1024, 'MB');
+  const [collector, ...others] = collectors(agent.directory);
+  if (collector === undefined || others.length > 0) throw new Error('there is not one log collector');
+  report('log collector, RSS for each container', memoryKb(collector).rss / count, 'kB');
+}
+
+function collectors(directory) {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      return line.includes('log-collector/main.js') && line.includes(directory);
+    } catch {
+      return false;
+    }
+  });
+}
