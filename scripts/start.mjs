@@ -73,11 +73,11 @@ process.exit(typeof agentExit === 'number' ? agentExit : 1);
 
 /**
  * `.drover` in this folder. A root agent gives tasks users of their own, and those have to get to their directories: where a folder above
- * lets nobody pass (root's home does not), the state goes where they can.
+ * lets nobody pass (root's home does not) and none can be covered for them in a mount namespace, the state goes where they can.
  */
 function defaultDataDir() {
   const wanted = join(root, '.drover');
-  if (!isRoot) return wanted;
+  if (!isRoot || spawnSync('unshare', ['--mount', 'true']).status === 0) return wanted;
   for (let folder = root; folder !== dirname(folder); folder = dirname(folder)) {
     if ((statSync(folder).mode & 0o001) !== 0) continue;
     const instead = `/var/lib/drover-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`;

@@ -5,6 +5,7 @@ import { endLeftovers, instances } from '../processes.ts';
 import { type BadNetwork, badNetwork } from './bad-network.ts';
 import { runCli } from './cli.ts';
 import { allocationsOf, nodeReady, output, shellJob } from './jobs.ts';
+import { users } from './users.ts';
 
 const token = 'the-join-token-of-this-test';
 const forever = 'echo pid $$; i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done';
@@ -15,8 +16,13 @@ const on = (attribute: string, operand: string, value: string) => ({
 });
 const cgroupParent = `drover-e2e-${process.pid}`;
 
+/** Of the agents of the tests that run now. */
+let uid: number | undefined;
+const owner = () => (uid === undefined ? {} : { user: uid });
+
 function startServer(): Promise<AgentProcess> {
   return startAgent({
+    ...owner(),
     args: ['-server'],
     config: {
       name: 'server1',
@@ -35,6 +41,7 @@ function startNode(name: string, port: number, options: NodeOptions = {}): Promi
   const { client = {}, rawExec = true, joinToken = token } = options;
   const servers = [`127.0.0.1:${port}`];
   return startAgent({
+    ...owner(),
     args: ['-client'],
     config: {
       name,
@@ -59,14 +66,24 @@ async function endAll(server: AgentProcess, nodes: readonly AgentProcess[]): Pro
 const nodesOf = (rows: readonly { readonly NodeName: string }[]): string[] => rows.map((row) => row.NodeName).sort();
 
 const isRoot = process.getuid?.() === 0;
-for (const network of ['a good', 'a bad'] as const) {
-  describe(`a server and three clients over ${network} network`, () => {
+const settings = users
+  .filter(({ skip }) => !skip)
+  // the network does not depend on the user
+  .flatMap((user) =>
+    (user.uid === undefined ? (['a good', 'a bad'] as const) : (['a good'] as const)).map((network) => ({
+      user,
+      network,
+    })),
+  );
+for (const { user, network } of settings) {
+  describe(`a server and three clients of ${user.who} over ${network} network`, () => {
     let server: AgentProcess;
     let proxy: BadNetwork | null = null;
     let port: number;
     const nodes = new Map<string, AgentProcess>();
 
     beforeAll(async () => {
+      uid = user.uid;
       server = await startServer();
       port = server.port;
       if (network === 'a bad') {

@@ -4,15 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { runCli } from './cli.ts';
-
-const isRoot = process.getuid?.() === 0;
-const users: readonly { readonly who: string; readonly uid?: number; readonly skip?: boolean }[] = [
-  { who: isRoot ? 'root' : 'this user' },
-  { who: 'an unprivileged user', uid: 61_234, skip: !isRoot },
-];
+import { users } from './users.ts';
 
 for (const { who, uid, skip } of users) {
-  describe.skipIf(skip === true)(`the main path as ${who}`, () => {
+  describe.skipIf(skip)(`the main path as ${who}`, () => {
     let agent: AgentProcess;
     const files = mkdtempSync(join(tmpdir(), 'drover-jobs-'));
 

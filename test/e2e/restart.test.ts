@@ -10,21 +10,24 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentOptions, type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { runCli } from './cli.ts';
 import { allocationsOf, nodeReady, output, shellJob } from './jobs.ts';
+import { users } from './users.ts';
 
 const isRoot = process.getuid?.() === 0;
 const counting = 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done';
 
 let agents: AgentProcess[] = [];
+/** Of the agents of the tests that run now. */
+let uid: number | undefined;
 afterEach(async () => {
   for (const agent of agents.splice(0)) await agent.dispose();
 });
 
 async function start(options: AgentOptions = {}): Promise<AgentProcess> {
-  const agent = await startAgent(options);
+  const agent = await startAgent({ ...(uid === undefined ? {} : { user: uid }), ...options });
   agents.push(agent);
   await nodeReady(agent);
   return agent;
@@ -42,7 +45,14 @@ const pidOf = async (agent: AgentProcess, allocId: string): Promise<string> =>
     async () => /^pid (\d+)$/m.exec(await output(agent, allocId))?.[1] ?? Promise.reject(new Error('no pid yet')),
   );
 
-describe('an agent that is started again', () => {
+describe.each(users.filter(({ skip }) => !skip))('an agent of $who that is started again', (user) => {
+  beforeAll(() => {
+    uid = user.uid;
+  });
+  afterAll(() => {
+    uid = undefined;
+  });
+
   it('after Ctrl-C says how many tasks run on and how to stop them, and finds everything again', async () => {
     const first = await start();
     await first.client.jobs.register(shellJob('steady', `echo pid $$; ${counting}`, { count: 2 }));
@@ -134,7 +144,14 @@ describe('an agent that cannot start', () => {
   });
 });
 
-describe('an agent whose state was damaged', () => {
+describe.each(users.filter(({ skip }) => !skip))('an agent of $who whose state was damaged', (user) => {
+  beforeAll(() => {
+    uid = user.uid;
+  });
+  afterAll(() => {
+    uid = undefined;
+  });
+
   const damages: readonly {
     readonly what: string;
     readonly half: 'server' | 'client';
