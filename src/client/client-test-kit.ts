@@ -48,6 +48,10 @@ class Machine {
   refuseStart: Fault | null = null;
   /** Waited for in each start. */
   hold: Promise<void> = Promise.resolve();
+  /** Waited for by each start once its task runs. */
+  answer: Promise<void> = Promise.resolve();
+  /** The driver can tell of a start whose answer nobody heard. */
+  recalls = false;
   /** How tasks take a stop; default: end at once by signal 2. */
   onStop: (task: Running, timeoutMs: number) => void = (task) => task.end(exit(130, 2));
 
@@ -108,6 +112,13 @@ class MachineDriver implements EngineDriver {
     this.#known.add(config.id);
     if (!config.log.disabled)
       await appendFile(join(config.directories.logs, `${config.name}.stdout.0`), `${config.name} runs\n`);
+    await this.#machine.answer;
+    return { state: { version: 1, id: config.id } };
+  }
+
+  async recoverStart(config: TaskConfig): Promise<StartedTask | null> {
+    if (!this.#machine.recalls || !this.#machine.tasks.has(config.id)) return null;
+    this.#known.add(config.id);
     return { state: { version: 1, id: config.id } };
   }
 

@@ -148,6 +148,22 @@ describe('after a restart of the agent', () => {
     await until(() => world.machine.starts.length === 2);
   });
 
+  it('does not run a task twice whose start it did not hear the end of', async () => {
+    world.machine.recalls = true;
+    world.machine.answer = new Promise(() => undefined);
+    await world.start();
+    const alloc = testAllocation(testJob('unheard', [{ Name: 't', ...noRestart }]));
+    world.server.put(alloc);
+    await until(() => world.machine.starts.length === 1);
+    await world.crash();
+    world.machine.answer = Promise.resolve();
+    world.machine.find('t').end(exit(0));
+    await world.start();
+    await until(() => status(alloc.ID) === 'complete');
+    expect(world.machine.starts).toHaveLength(1);
+    expect(eventTypes(world.server.last(alloc.ID), 't').slice(-2)).toEqual(['Started', 'Terminated']);
+  });
+
   it('ends what the servers forgot meanwhile', async () => {
     await world.start();
     const alloc = testAllocation(testJob('forgotten', [{ Name: 't' }], { type: 'service' }));

@@ -1,7 +1,7 @@
 /** Carries out what task-decide decides for one task: directories, driver calls, timers, storing. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EngineDriver, IsolationReport, TaskConfig, TaskExit } from '../driver/contract.ts';
+import type { EngineDriver, IsolationReport, StartedTask, TaskConfig, TaskExit } from '../driver/contract.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { IsolationFloor } from '../model/isolation-floor.ts';
@@ -238,6 +238,8 @@ export class TaskRunner {
     const engine = await this.#awaitEngine(signal);
     if (engine === null) return;
     if (run.handle === null) {
+      const begun = await this.#begun(engine, run.generation);
+      if (begun !== null) return this.send({ type: 'recovered', handle: begun.state, isolation: begun.isolation });
       await this.#destroy(run.generation);
       const started = run.state.State === 'running';
       this.send({ type: 'not-recovered', reason: 'lost', started, hold: this.#options.holdWhenLost });
@@ -274,6 +276,17 @@ export class TaskRunner {
       await sleep(500, undefined, { signal, ref: false }).catch(() => undefined);
     }
     return null;
+  }
+
+  /** The agent was killed between the driver's start and its storing: the task may run, or have ended, and is not run twice. */
+  async #begun(engine: EngineDriver, generation: string): Promise<StartedTask | null> {
+    if (engine.recoverStart === undefined || generation === '') return null;
+    try {
+      return await engine.recoverStart(this.#options.buildConfig(generation), this.#life.signal);
+    } catch (error) {
+      this.#log('warn', error, 'it cannot be told whether a task had begun: it is started anew');
+      return null;
+    }
   }
 
   async #askServers(): Promise<void> {

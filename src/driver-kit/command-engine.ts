@@ -19,6 +19,7 @@ import type {
 } from '../driver/contract.ts';
 import { cgroupName, describeTaskCgroup, removeTaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
 import { Fault } from '../lib/fault.ts';
+import { begunTask } from './begun-task.ts';
 import { readCommandState } from './command-state.ts';
 import { CommandTask, removeStart } from './command-task.ts';
 import type { DriverDeps } from './driver-plugin.ts';
@@ -75,6 +76,16 @@ class CommandEngine implements EngineDriver {
           : new CommandTask(config, stored, null, found.end);
       this.#tasks.set(config.id, task);
       return { state: stored, isolation: stored.isolation };
+    });
+  }
+
+  async recoverStart(config: TaskConfig, signal: AbortSignal): Promise<StartedTask | null> {
+    signal.throwIfAborted();
+    return this.#alone(config.id, async () => {
+      const task = await begunTask(this.#deps, config, this.#directory(config.id));
+      if (task === null) return null;
+      this.#tasks.set(config.id, task);
+      return { state: task.state, isolation: task.state.isolation };
     });
   }
 

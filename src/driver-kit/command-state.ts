@@ -1,4 +1,6 @@
 /** What a command driver's task is found again by. Versioned JSON, checked when it comes back: it was on a disk. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { IsolationReport, TaskHandleState } from '../driver/contract.ts';
 import type { TaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
 import type { RuntimeSessions } from '../isolation/launch/launch.ts';
@@ -46,4 +48,25 @@ export function readCommandState(state: TaskHandleState): CommandState {
     sessions: value.sessions ?? null,
     startTime: value.startTime ?? '0',
   };
+}
+
+const noteName = 'state.json';
+
+/**
+ * Beside the intent, before the command is let go: an agent that is killed before its client has stored the state finds it here. For the
+ * life of this boot, so without waiting for the disk. What is not known yet (pid, times) the shim tells later.
+ */
+export async function noteState(state: CommandState): Promise<void> {
+  await mkdir(state.directory, { recursive: true, mode: 0o700 });
+  await writeFile(join(state.directory, noteName), JSON.stringify(state), { mode: 0o600 });
+}
+
+/** Null: none was written, or not whole. */
+export async function notedState(directory: string): Promise<CommandState | null> {
+  try {
+    const state = readCommandState(JSON.parse(await readFile(join(directory, noteName), 'utf8')) as TaskHandleState);
+    return state.directory === directory ? state : null;
+  } catch {
+    return null;
+  }
 }

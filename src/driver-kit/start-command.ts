@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import type { CommandDriver, CommandSpec, TaskConfig } from '../driver/contract.ts';
+import type { CommandDriver, CommandSpec, IsolationReport, TaskConfig } from '../driver/contract.ts';
 import { type CgroupLimits, limitsOf } from '../isolation/cgroup/limits.ts';
 import {
   cgroupName,
@@ -17,9 +17,9 @@ import type { InsideSteps, LaunchRequest } from '../isolation/launch/launch.ts';
 import { checkTask, type PreparedTask, prepareTask } from '../isolation/prepare.ts';
 import { type HostUser, lookUpUser } from '../isolation/users.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
-import type { Shim } from '../supervise/contract.ts';
+import type { Shim, ShimStatus } from '../supervise/contract.ts';
 import { encodeVerify, readReport, type VerifyInstructions } from '../supervise/verify-fields.ts';
-import type { CommandState } from './command-state.ts';
+import { type CommandState, noteState } from './command-state.ts';
 import { CommandTask, removeStart } from './command-task.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { launchFailed, userUnknown } from './nomad-texts.ts';
@@ -76,10 +76,12 @@ async function beginHeld(
     const { launch, gate } = prepared;
     const nonce = randomBytes(16).toString('hex');
     const verify = launch.inside === null ? null : encodeVerify(instructions(launch.inside, nonce));
+    const started = { ...start, nonce };
+    if (!gate) await noteUnheld(deps, prepared, started);
     shim = await deps.supervisor.start(
       startRecord({ task, directory, launch, cgroup, gate, verify, taskMounts: deps.isolation.taskMounts }),
     );
-    return await release(deps, shim, prepared, { ...start, nonce });
+    return await release(deps, shim, prepared, started);
   } catch (error) {
     await undo(shim);
     await removeStart({ cgroup, directory });
@@ -106,28 +108,45 @@ function instructions(inside: InsideSteps, nonce: string): VerifyInstructions {
   return { nonce, command: inside.command, env: inside.env, workDir: inside.workDir, identity };
 }
 
+/** Checked from outside, noted, and let go. */
 async function release(deps: DriverDeps, shim: Shim, prepared: PreparedTask, started: Started): Promise<CommandTask> {
   const held = await shim.held();
   const killUnit = killUnitOf(started.cgroup, prepared.launch).kind;
   const findings = prepared.launch.inside === null ? null : readReport(await shim.report(), started.nonce);
   const isolation = await checkTask(deps.isolation, prepared, { pid: held.pid, killUnit, findings });
-  if (prepared.gate) await shim.go();
-  const status = prepared.gate ? await shim.status() : held;
-  const startedAt = status.startedAt > 0n ? status.startedAt : BigInt(Date.now()) * 1_000_000n;
-  const state: CommandState = {
+  const state = stateOf(prepared, started, isolation, held);
+  if (!prepared.gate) return new CommandTask(started.task, state, shim, null);
+  await noteState(state);
+  await shim.go();
+  return new CommandTask(started.task, stateOf(prepared, started, isolation, await shim.status()), shim, null);
+}
+
+function stateOf(
+  prepared: PreparedTask,
+  { directory, cgroup, spec }: Started,
+  isolation: IsolationReport,
+  at: Pick<ShimStatus, 'pid' | 'startTime' | 'startedAt'>,
+): CommandState {
+  const startedAt = at.startedAt > 0n ? at.startedAt : BigInt(Date.now()) * 1_000_000n;
+  return {
     version: 1,
-    directory: started.directory,
-    cgroup: started.cgroup,
-    pid: held.pid,
+    directory,
+    cgroup,
+    pid: at.pid,
     startedAt: String(startedAt),
     execWorkDir: prepared.launch.inside?.workDir ?? prepared.launch.workDir,
-    env: { ...started.spec.env },
-    withoutEnv: [...(started.spec.withoutEnv ?? [])],
+    env: { ...spec.env },
+    withoutEnv: [...(spec.withoutEnv ?? [])],
     sessions: prepared.launch.sessions,
-    startTime: String(held.startTime),
+    startTime: String(at.startTime),
     isolation,
   };
-  return new CommandTask(started.task, state, shim, null);
+}
+
+/** What is not held runs as soon as it is there, so it is noted before. */
+async function noteUnheld(deps: DriverDeps, prepared: PreparedTask, started: Started): Promise<void> {
+  const isolation = await checkTask(deps.isolation, prepared, { pid: 0, killUnit: 'session', findings: null });
+  await noteState(stateOf(prepared, started, isolation, { pid: 0, startTime: 0n, startedAt: 0n }));
 }
 
 async function undo(shim: Shim | null): Promise<void> {

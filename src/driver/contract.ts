@@ -252,6 +252,11 @@ export interface EngineDriver {
   start(task: TaskConfig, signal: AbortSignal): Promise<StartedTask>;
   /** A known id: no-op. `Fault('not_found')`: the task cannot be found again (it is gone, or never was). */
   recover(task: TaskConfig, state: TaskHandleState, signal: AbortSignal): Promise<StartedTask>;
+  /**
+   * A start whose state never reached the client, which was killed in between: the task where it had been told to run, else null: its
+   * command never began, and what there is of it is `destroy`'s. Absent: the client destroys and starts anew.
+   */
+  recoverStart?(task: TaskConfig, signal: AbortSignal): Promise<StartedTask | null>;
   /** Resolves when the task has ended, at once where it has already; may be asked many times, by many. */
   wait(taskId: string, signal: AbortSignal): Promise<TaskExit>;
   /** Sends `killSignal` (`""`: the driver's default), then kills after the timeout. Resolves when the task has ended. */
