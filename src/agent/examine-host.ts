@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { isolationTrials } from '../driver-kit/trial.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
 import { openIsolation } from '../isolation/isolation-host.ts';
-import { runChild } from '../isolation/mechanisms/probe.ts';
+import { probe, runChild } from '../isolation/mechanisms/probe.ts';
 import { climbsFrom, type HostFacts, namespaceSwitches } from '../isolation/remedies.ts';
 import { silentLog } from '../lib/log.ts';
 import { highestRung, type IsolationRung, linesOf, rungs } from '../model/isolation-ladder.ts';
 import type { IsolationReport } from '../model/isolation-report.ts';
+import type { Supervisor } from '../supervise/contract.ts';
 import { createSupervisor } from '../supervise/supervisor.ts';
 
 /** In the answer of `drover doctor -json`. */
@@ -58,6 +59,7 @@ export async function examineHost(options: ExamineOptions): Promise<HostExaminat
   });
   try {
     const deps = { supervisor, isolation, stateDirectory: join(options.stateDirectory, 'tasks'), log: silentLog };
+    const probes = new Map([...isolation.probes, ['native_shim', await shimProbe(supervisor)]]);
     const trials = await isolationTrials(deps);
     const reached = highestRung([trials.ownNetwork.rung, trials.hostNetwork.rung]);
     return {
@@ -65,14 +67,14 @@ export async function examineHost(options: ExamineOptions): Promise<HostExaminat
       Cgroups: [isolation.cgroups.mode, isolation.cgroups.reason].filter((each) => each !== '').join('; '),
       OwnNetwork: resultOf(trials.ownNetwork),
       HostNetwork: resultOf(trials.hostNetwork),
-      Mechanisms: [...isolation.probes.values()].map((each) => ({
+      Mechanisms: [...probes.values()].map((each) => ({
         Name: each.name,
         Ok: each.ok,
         Errno: each.errno,
         DurationMs: each.durationMs,
         Evidence: each.evidence,
       })),
-      Climbs: climbsFrom(reached, isolation.probes, await hostFacts(isolation.uid)).map(({ rung, remedies }) => ({
+      Climbs: climbsFrom(reached, probes, await hostFacts(isolation.uid)).map(({ rung, remedies }) => ({
         Rung: rung,
         Remedies: remedies.map(({ command, because, probe }) => ({
           Command: command,
@@ -84,6 +86,12 @@ export async function examineHost(options: ExamineOptions): Promise<HostExaminat
   } finally {
     await supervisor.close();
   }
+}
+
+/** A supervisor that starts plain processes only isolates nothing. */
+function shimProbe(supervisor: Supervisor) {
+  const ok = supervisor.kind === 'native';
+  return probe('native_shim', async () => ({ ok, evidence: ok ? 'native' : 'the native supervisor is not built' }));
 }
 
 function resultOf(report: IsolationReport): TrialResult {

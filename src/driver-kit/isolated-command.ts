@@ -10,6 +10,7 @@ import type {
 } from '../driver/contract.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
 import { rankOf, rungs } from '../isolation/lines.ts';
+import { bestRung } from '../isolation/rungs.ts';
 import { lookUpUser } from '../isolation/users.ts';
 import { Fault, isFault } from '../lib/fault.ts';
 import { DeniedUsers } from './denied-users.ts';
@@ -51,7 +52,8 @@ export class IsolatedCommand {
 
   /** The rung a task gets here that asks for no network of its own. */
   get best(): IsolationRung {
-    return rungs[Math.min(rankOf(this.host.best), rankOf(this.#prefer))] ?? 'none';
+    const best = this.host.best === 'sandbox' ? bestRung(this.host.probes, this.#runtimes) : this.host.best;
+    return rungs[Math.min(rankOf(best), rankOf(this.#prefer))] ?? 'none';
   }
 
   info(version: string): DriverInfo {
@@ -110,8 +112,12 @@ export class IsolatedCommand {
       pidMode: modeOf('pid_mode', options.pid_mode, this.#config.default_pid_mode),
       ipcMode: modeOf('ipc_mode', options.ipc_mode, this.#config.default_ipc_mode),
       capabilities: taskCapabilities({ allow_caps, capabilities }, options),
-      runtimes: this.#config.isolation?.runtimes ?? [],
+      runtimes: this.#runtimes,
     };
+  }
+
+  get #runtimes(): readonly string[] {
+    return this.#config.isolation?.runtimes ?? [];
   }
 }
 

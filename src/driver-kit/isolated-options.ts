@@ -16,7 +16,7 @@ export const strictness = {
         doc: 'The strictest rung to try: "process", "sandbox", "container".',
       }),
       runtimes: option.list(option.string(), {
-        doc: 'Of "bwrap", "crun", "runc": which may isolate; empty: all, the best first.',
+        doc: 'Of "bwrap", "crun", "runc", "unshare": which may isolate; empty: all, the best first.',
       }),
     },
     { doc: 'How strict to be.' },

@@ -37,7 +37,7 @@ async function triedLines(deps: DriverDeps, wish: TrialWish): Promise<Omit<Isola
   return { ownNetwork, hostNetwork };
 }
 
-/** The reports of both trials, of the strictest wish. Faults where not even a task without isolation starts. */
+/** The reports of both trials, of the strictest wish. A task that does not start at all has verified nothing. */
 export async function isolationTrials(
   deps: DriverDeps,
 ): Promise<{ readonly ownNetwork: IsolationReport; readonly hostNetwork: IsolationReport }> {
@@ -50,8 +50,8 @@ export async function isolationTrials(
   } as const;
   const wish = { defaultUser: deps.isolation.uid === 0 ? 'nobody' : '', isolation };
   const [ownNetwork, hostNetwork] = await Promise.all([
-    reportOfTrial(deps, wish, true),
-    reportOfTrial(deps, wish, false),
+    reportOrNone(deps, wish, true),
+    reportOrNone(deps, wish, false),
   ]);
   return { ownNetwork, hostNetwork };
 }
@@ -83,6 +83,15 @@ async function verifiedLines(deps: DriverDeps, wish: TrialWish, ownNetwork: bool
     // nothing was verified: that is what is told, and the reason stands in the log
     deps.log.warn('a trial of isolation did not start', { own_network: ownNetwork, reason: messageOf(error) });
     return new Set();
+  }
+}
+
+async function reportOrNone(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<IsolationReport> {
+  try {
+    return await reportOfTrial(deps, wish, ownNetwork);
+  } catch (error) {
+    const start = { name: 'start', state: 'unavailable', evidence: messageOf(error), checkedAt: '' } as const;
+    return { rung: 'none', wanted: wish.isolation.prefer, floor: 'none', runtime: 'nothing', mechanisms: [start] };
   }
 }
 

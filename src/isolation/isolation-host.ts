@@ -9,6 +9,7 @@ import { cgroupProbes } from './mechanisms/cgroup.ts';
 import { namespaceProbes } from './mechanisms/namespaces.ts';
 import { ociProbe, ociRuntimes } from './mechanisms/oci.ts';
 import { type ChildOptions, type ProbeResult, probe, runChild } from './mechanisms/probe.ts';
+import { unshareProbe } from './mechanisms/unshare.ts';
 import { type VerifierProbe, verifierProbes } from './mechanisms/verifier.ts';
 import { closedAbove, throughPassage } from './passage.ts';
 import { bestRung } from './rungs.ts';
@@ -86,6 +87,7 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
   const results = await Promise.all([
     ...namespaceProbes(as),
     bwrapProbe(bwrap, as),
+    unshareProbe(options.taskRoot, as),
     ...ociRuntimes.map((runtime) =>
       ociProbe(runtime, { cgroupParent: options.cgroupParent, taskRoot: options.taskRoot, uid: range.last }),
     ),

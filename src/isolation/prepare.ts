@@ -16,12 +16,13 @@ import { bwrapLaunch } from './launch/bwrap.ts';
 import type { Launch, LaunchRequest, LaunchUser } from './launch/launch.ts';
 import { ociLaunch } from './launch/oci.ts';
 import { plainLaunch } from './launch/plain.ts';
+import { unshareLaunch } from './launch/unshare.ts';
 import { type Mechanism, missingLine, rankOf, rungOf } from './lines.ts';
 import { maskedProc } from './masked-proc.ts';
 import { type OciRuntime, ociRuntimes } from './mechanisms/oci.ts';
 import { passageTo } from './passage.ts';
 import { resourceLimits } from './rlimits.ts';
-import { type Obstacle, obstaclesTo } from './rungs.ts';
+import { bestRung, type Obstacle, obstaclesTo, sandboxMakers } from './rungs.ts';
 import { hostProfile } from './seccomp/oci-profile.ts';
 import { rootUidOf } from './uids.ts';
 import { inRanges } from './users.ts';
@@ -59,9 +60,9 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
   const best = bestFor(host, request);
   const reach = Math.min(rankOf(wish.prefer), rankOf(best));
   if (rankOf(floor) > reach) {
-    const [first] = obstacles(host, request);
+    const [first] = obstacles(host, request, floor);
     throw belowFloor(
-      host.best,
+      best,
       floor,
       first === undefined ? 'nothing here makes that rung' : `${first.probe} (${first.evidence})`,
     );
@@ -72,6 +73,12 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
   }
   const strict = reach >= rankOf('process');
   const user = strict ? ownUser(host, request) : request.launch.user;
+  if (host.uid === 0 && (user?.uid ?? 0) !== 0 && !passes(host)) {
+    throw new Fault(
+      'unsupported',
+      `the task cannot get to its directory: ${host.probes.get('reachable')?.evidence ?? ''}`,
+    );
+  }
   const rlimits = strict && !boundsTask(request.cgroup) ? resourceLimits(request.limits) : [];
   const launch = plainLaunch(
     { ...request.launch, user },
@@ -87,21 +94,22 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
     // below rung process too: what is there is looked at, for the report and for what is required
     gate: strict || (request.nativeShim && (wish.prefer !== 'none' || required(request))),
     request,
-    lacking: wish.prefer === 'none' ? [] : obstacles(host, request),
+    // of a task that keeps the host's network nobody wants a container
+    lacking: wish.prefer === 'none' ? [] : obstacles(host, request, 'sandbox'),
   };
 }
 
 /**
  * bubblewrap where the task keeps the host's network: it is the fastest. An OCI runtime, where one works, for what bubblewrap cannot give:
- * a container, capabilities that count on the host, directories other users cannot reach.
+ * a container, capabilities that count on the host, directories other users cannot reach. util-linux where there is nothing else.
  */
 async function isolated(host: IsolationHost, request: PrepareRequest): Promise<Launch> {
   const { launch, wish } = request;
+  const makers = sandboxMakers(host.probes, wish.runtimes);
   const runtime = containerRuntime(host, request);
-  const bwrap = allows(wish, 'bwrap') && obstaclesTo('sandbox', host.probes).length === 0;
   const container = launch.network !== null || wish.capabilities.length > 0;
-  if (runtime !== undefined && (container || !bwrap)) return oci(host, request, runtime);
-  return sandbox(host, request);
+  if (runtime !== undefined && (container || !makers.includes('bwrap'))) return oci(host, request, runtime);
+  return makers.includes('bwrap') ? sandbox(host, request) : sandboxByUnshare(host, request);
 }
 
 /** A launch by an agent that can give tasks other ids finds what it reaches for also where directories are closed to others. */
@@ -115,29 +123,47 @@ function reached(host: IsolationHost, { launch: wanted }: PrepareRequest, launch
   return passage === null ? launch : { ...launch, passage };
 }
 
-function obstacles(host: IsolationHost, { wish, nativeShim }: PrepareRequest): readonly Obstacle[] {
+/** What keeps the task below `rung`, the lowest first. */
+function obstacles(host: IsolationHost, request: PrepareRequest, rung: IsolationRung): readonly Obstacle[] {
   const shim = { rung: 'process', probe: 'native_shim', evidence: 'the native supervisor is not built' } as const;
-  return [...(nativeShim ? [] : [shim]), ...obstaclesTo(wish.prefer, host.probes)];
+  const makers = sandboxMakers(host.probes, request.wish.runtimes);
+  const lower = obstaclesTo(rung, host.probes).filter((each) => each.rung !== 'sandbox' || makers.length === 0);
+  return [
+    ...(request.nativeShim ? [] : [shim]),
+    ...lower,
+    ...(rankOf(rung) < rankOf('container') ? [] : containerObstacles(host, request)),
+  ];
+}
+
+function containerObstacles(host: IsolationHost, request: PrepareRequest): readonly Obstacle[] {
+  if (request.launch.network === null) {
+    return [{ rung: 'container', probe: 'network_namespace', evidence: "the group keeps the host's network" }];
+  }
+  if (containerRuntime(host, request) !== undefined) return [];
+  const evidence = host.probes.get('runtime.runc')?.evidence ?? 'not probed';
+  return [{ rung: 'container', probe: 'runtime.runc', evidence }];
 }
 
 function containerRuntime(host: IsolationHost, request: PrepareRequest): OciRuntime | undefined {
   if (request.cgroup === null || host.verifier === null) return undefined;
-  return ociRuntimes.find((name) => allows(request.wish, name) && host.probes.get(`runtime.${name}`)?.ok === true);
+  const makers = sandboxMakers(host.probes, request.wish.runtimes);
+  return ociRuntimes.find((name) => makers.includes(name));
 }
 
 /** A network of its own opens the way to rung `container`. */
 function bestFor(host: IsolationHost, request: PrepareRequest): IsolationRung {
   if (!request.nativeShim) return 'none';
-  const apart = request.launch.network !== null && rankOf(host.best) >= rankOf('sandbox');
-  return apart && containerRuntime(host, request) !== undefined ? 'container' : host.best;
+  const best = bestRung(host.probes, request.wish.runtimes);
+  if (best !== 'sandbox') return best;
+  const runtime = containerRuntime(host, request);
+  // a runtime wants the task's cgroup too
+  const makers = sandboxMakers(host.probes, request.wish.runtimes);
+  if (runtime === undefined && !makers.includes('bwrap') && !makers.includes('unshare')) return 'process';
+  return request.launch.network !== null && runtime !== undefined ? 'container' : best;
 }
 
 function canKill(cgroup: TaskCgroup | null): boolean {
   return cgroup !== null && killDirectories(cgroup).length > 0;
-}
-
-function allows(wish: IsolationWish, runtime: string): boolean {
-  return wish.runtimes.length === 0 || wish.runtimes.includes(runtime);
 }
 
 const nobody = { uid: 65_534, gid: 65_534, groups: [65_534] } as const;
@@ -162,7 +188,7 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
       profile: hostProfile(),
       capabilities: capabilityBits(request.wish.capabilities),
       added: request.wish.capabilities,
-      rlimits: [],
+      rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),
       containerId: request.launch.cgroupName,
       cgroupsPath: `/${host.cgroups.parentName}/${request.launch.cgroupName}`,
     },
@@ -172,32 +198,46 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
   return made.launch;
 }
 
+/** Other users get to the tasks' directories: who is mapped to one must. */
+function passes(host: IsolationHost): boolean {
+  return host.probes.get('reachable')?.ok === true;
+}
+
 /** Capabilities inside a user namespace mean nothing to the host's network; and the host's own /proc cannot be mounted from inside one. */
 function mayMap(wish: IsolationWish): boolean {
   return wish.capabilities.length === 0 && wish.pidMode === 'private';
 }
 
 async function sandbox(host: IsolationHost, request: PrepareRequest): Promise<Launch> {
-  const { bwrap, verifier } = host;
-  if (bwrap === null || verifier === null) throw new Fault('unsupported', 'no runtime for a sandbox is here');
+  const { bwrap } = host;
+  if (bwrap === null) throw new Fault('unsupported', 'no runtime for a sandbox is here');
+  const { user, options } = viewOf(host, request);
+  const runtime = { program: bwrap.program, version: bwrap.version, added: request.wish.capabilities, maskedProc };
+  return bwrapLaunch({ ...request.launch, user }, { ...options, ...runtime });
+}
+
+async function sandboxByUnshare(host: IsolationHost, request: PrepareRequest): Promise<Launch> {
+  const { user, options } = viewOf(host, request);
+  const version = host.probes.get('runtime.unshare')?.evidence ?? 'unshare';
+  return unshareLaunch({ ...request.launch, user }, { ...options, version, maskedProc });
+}
+
+/** What bubblewrap and util-linux are told alike. */
+function viewOf(host: IsolationHost, request: PrepareRequest) {
+  const { verifier } = host;
+  if (verifier === null) throw new Fault('unsupported', 'the verifier is not built');
   const named = request.launch.user ?? nobody;
   const user = ownUser(host, request);
-  return bwrapLaunch(
-    { ...request.launch, user },
-    {
-      program: bwrap.program,
-      version: bwrap.version,
-      verifier,
-      system: host.system,
-      inside: { uid: named.uid, gid: named.gid },
-      seccomp: host.seccomp,
-      capabilities: capabilityBits(request.wish.capabilities),
-      added: request.wish.capabilities,
-      cgroupNamespace: host.probes.get('namespace.cgroup')?.ok === true,
-      maskedProc,
-      rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),
-    },
-  );
+  const options = {
+    verifier,
+    system: host.system,
+    inside: { uid: named.uid, gid: named.gid },
+    seccomp: host.seccomp,
+    capabilities: capabilityBits(request.wish.capabilities),
+    cgroupNamespace: host.probes.get('namespace.cgroup')?.ok === true,
+    rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),
+  };
+  return { user, options };
 }
 
 /**

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { climbsFrom, type HostFacts } from './remedies.ts';
 
 const all = [
+  'native_shim',
   'no_new_privs',
   'capabilities',
   'seccomp',

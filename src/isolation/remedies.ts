@@ -35,8 +35,8 @@ const ways: readonly { readonly rung: IsolationRung; readonly oneOf: readonly (r
   {
     rung: 'process',
     oneOf: [
-      ['no_new_privs', 'capabilities', 'cgroup.kill'],
-      ['no_new_privs', 'capabilities', 'namespace.pid'],
+      ['native_shim', 'no_new_privs', 'capabilities', 'cgroup.kill'],
+      ['native_shim', 'no_new_privs', 'capabilities', 'namespace.pid'],
     ],
   },
   {
@@ -51,8 +51,8 @@ const ways: readonly { readonly rung: IsolationRung; readonly oneOf: readonly (r
   {
     rung: 'container',
     oneOf: [
-      ['cgroup.memory', 'cgroup.pids', 'runtime.runc'],
-      ['cgroup.memory', 'cgroup.pids', 'runtime.crun'],
+      ['cgroup.memory', 'cgroup.pids', 'reachable', 'runtime.runc'],
+      ['cgroup.memory', 'cgroup.pids', 'reachable', 'runtime.crun'],
     ],
   },
 ];
@@ -66,11 +66,15 @@ export function climbsFrom(reached: IsolationRung, probes: Probes, facts: HostFa
     const [shortest = []] = oneOf
       .map((way) => way.filter((probe) => probes.get(probe)?.ok !== true))
       .map((lacking) => distinct(lacking.map((probe) => remedyOf(probe, probes, facts))))
-      .sort((a, b) => a.length - b.length);
+      .sort((a, b) => a.length - b.length || Number(needsRoot(a)) - Number(needsRoot(b)));
     for (const remedy of shortest) needed.set(remedy.command, remedy);
     if (needed.size > 0) climbs.push({ rung, remedies: [...needed.values()] });
   }
   return climbs;
+}
+
+function needsRoot(remedies: readonly Remedy[]): boolean {
+  return remedies.some(({ command }) => command === asRoot);
 }
 
 function distinct(remedies: readonly Remedy[]): readonly Remedy[] {
@@ -118,7 +122,8 @@ function install({ installer, uid }: HostFacts, what: string): string {
 }
 
 function cgroupCommand(because: string, { uid }: HostFacts): string {
-  if (/EROFS|read-only/i.test(because)) return 'mount -o remount,rw /sys/fs/cgroup';
+  if (/EROFS|read-only/i.test(because))
+    return 'for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do mount -o remount,rw $d; done';
   if (uid !== 0) return asRoot;
   if (because.includes('no cgroup file system')) return 'mount -t cgroup2 none /sys/fs/cgroup';
   return 'enable the controller: cgroup_enable=memory on the kernel command line, +memory +pids in cgroup.subtree_control';
@@ -136,6 +141,6 @@ export const namespaceSwitches: readonly (readonly [name: string, blocking: stri
 function namespaceCommand(because: string, facts: HostFacts): string {
   const closed = namespaceSwitches.filter(([name, blocking]) => facts.sysctls.get(name) === blocking);
   if (closed.length > 0) return `sysctl -w ${closed.map(([name, , open]) => `${name}=${open}`).join(' ')}`;
-  if (/ENOENT/.test(because)) return install(facts, 'util-linux');
+  if (/^spawn |ENOENT/.test(because)) return install(facts, 'util-linux');
   return 'run the agent where nothing around it (an outer container, a unit with a filter) forbids user namespaces';
 }

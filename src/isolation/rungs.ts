@@ -9,11 +9,23 @@ const needs: readonly { readonly rung: IsolationRung; readonly probes: readonly 
   { rung: 'process', probes: ['no_new_privs', 'capabilities'] },
   { rung: 'sandbox', probes: ['runtime.bwrap', 'seccomp', 'reachable'] },
 ];
-/** An OCI runtime makes a sandbox too, and needs no directory that others can reach. */
-const otherwise: Readonly<Record<string, readonly string[]>> = {
-  'runtime.bwrap': ['runtime.crun', 'runtime.runc'],
-  reachable: ['runtime.crun', 'runtime.runc'],
-};
+export type SandboxMaker = 'bwrap' | 'unshare' | 'crun' | 'runc';
+
+/** A runtime makes a sandbox for root even where other users cannot pass; the others run under the task's own uid. */
+const makers: readonly { readonly name: SandboxMaker; readonly probes: readonly string[] }[] = [
+  { name: 'bwrap', probes: ['runtime.bwrap', 'reachable'] },
+  { name: 'crun', probes: ['runtime.crun'] },
+  { name: 'runc', probes: ['runtime.runc'] },
+  { name: 'unshare', probes: ['runtime.unshare', 'reachable'] },
+];
+
+/** What can make a sandbox here, of those allowed; the best first. `runtimes` empty: all are. */
+export function sandboxMakers(probes: Probes, runtimes: readonly string[]): readonly SandboxMaker[] {
+  const works = (name: string): boolean => probes.get(name)?.ok === true;
+  if (!works('seccomp')) return [];
+  const allowed = makers.filter(({ name }) => runtimes.length === 0 || runtimes.includes(name));
+  return allowed.filter((each) => each.probes.every(works)).map(({ name }) => name);
+}
 
 export interface Obstacle {
   readonly rung: IsolationRung;
@@ -34,14 +46,12 @@ export function obstaclesTo(rung: IsolationRung, probes: Probes): readonly Obsta
   return found;
 }
 
-export function bestRung(probes: Probes): IsolationRung {
+/** The best rung of tasks that ask for no network of their own. */
+export function bestRung(probes: Probes, runtimes: readonly string[] = []): IsolationRung {
   // without both nothing is left that could be ended as one
   const killable = probes.get('cgroup.kill')?.ok === true || probes.get('namespace.pid')?.ok === true;
   if (!killable || obstaclesTo('process', probes).length > 0) return 'none';
-  const lacking = obstaclesTo('sandbox', probes).filter(
-    ({ probe }) => !(otherwise[probe] ?? []).some((name) => probes.get(name)?.ok === true),
-  );
-  return lacking.length === 0 ? 'sandbox' : 'process';
+  return sandboxMakers(probes, runtimes).length > 0 ? 'sandbox' : 'process';
 }
 
 /** `isolation.<mechanism>` → `"verified"` or why not; for the node's attributes. */

@@ -72,6 +72,16 @@ describe('exec on an OCI runtime does what every driver does:', () => {
   });
 });
 
+describe('exec on util-linux alone does what every driver does:', () => {
+  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) => {
+    // named where it cannot be tried: needs user namespaces and util-linux
+    if (deps.isolation.probes.get('runtime.unshare')?.ok !== true) return;
+    await each.run(
+      commandSuite(host.scratch, () => openDriver(exec, { isolation: [{ runtimes: ['unshare'] }] }, deps)),
+    );
+  });
+});
+
 describe('exec held at rung process does what every driver does:', () => {
   test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) =>
     each.run(commandSuite(host.scratch, () => openDriver(exec, { isolation: [{ prefer: 'process' }] }, deps))),
@@ -282,6 +292,7 @@ const configurations: readonly (readonly [string, Record<string, unknown>, Recor
   ['held at rung process', { isolation: [{ prefer: 'process' }] }, {}],
   ['held at rung none', { isolation: [{ prefer: 'none' }] }, {}],
   ['with bubblewrap alone', { isolation: [{ runtimes: ['bwrap'] }] }, {}],
+  ['with util-linux alone', { isolation: [{ runtimes: ['unshare'] }] }, {}],
   ['with runc alone', { isolation: [{ runtimes: ['runc'] }] }, {}],
   ["with Nomad's capabilities", { capabilities: 'nomad' }, {}],
   ['with a capability of the job', {}, { cap_add: ['net_bind_service'] }],

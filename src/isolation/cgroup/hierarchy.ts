@@ -114,6 +114,8 @@ function refusedText(refused: readonly Refusal[]): string {
 async function openHierarchy(mounted: Mounted, parentName: string, own: string): Promise<Hierarchy> {
   const base = join(mounted.mount, own);
   const parent = join(base, parentName);
+  // said before mkdir would: making directories all the way down hides why it cannot
+  await access(base, constants.W_OK);
   await mkdir(parent, { recursive: true });
   await access(join(parent, 'cgroup.procs'), constants.W_OK);
   // making a group is the question: it can be refused where the parent's files are ours

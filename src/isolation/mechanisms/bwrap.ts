@@ -47,7 +47,20 @@ export function bwrapProbe(found: FoundBwrap | null, as: ChildOptions): Promise<
       '65534',
     ];
     const done = await runChild(
-      [found.program, ...unshare, ...view, '--proc', '/proc', '--dev', '/dev', '/bin/sh', '-c', look],
+      [
+        found.program,
+        ...unshare,
+        ...view,
+        '--tmpfs',
+        '/run',
+        '--proc',
+        '/proc',
+        '--dev',
+        '/dev',
+        '/bin/sh',
+        '-c',
+        look,
+      ],
       as,
     );
     if (done.code !== 0) return { ok: false, evidence: done.stderr || `exit code ${done.code}` };

@@ -37,8 +37,8 @@ export function runChild(command: readonly string[], options: ChildOptions = {})
       cwd,
       env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-      timeout: timeoutMs,
-      killSignal: 'SIGKILL',
+      // a group of its own: what a hanging program started holds the pipes open too
+      detached: true,
       ...(uid === undefined ? {} : { uid }),
       ...(gid === undefined ? {} : { gid }),
     });
@@ -50,9 +50,30 @@ export function runChild(command: readonly string[], options: ChildOptions = {})
     child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       if (stderr.length < 65_536) stderr += text;
     });
-    child.on('error', (error) => resolve({ code: null, stdout, stderr: error.message }));
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
+    let late = '';
+    const limit = setTimeout(() => {
+      late = `no answer within ${timeoutMs} ms`;
+      endGroup(child.pid);
+    }, timeoutMs);
+    child.on('error', (error) => {
+      clearTimeout(limit);
+      resolve({ code: null, stdout, stderr: error.message });
+    });
+    child.on('close', (code) => {
+      clearTimeout(limit);
+      resolve({ code, stdout, stderr: late || stderr });
+    });
   });
+}
+
+/** Our own child, not reaped yet, and what it started. */
+function endGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // it has ended by itself meanwhile
+  }
 }
 
 /** Runs a probe and measures it; a probe that throws has failed. */

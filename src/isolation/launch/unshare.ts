@@ -1,0 +1,151 @@
+/**
+ * The sandbox without bubblewrap: util-linux makes the namespaces, a shell script the view of files, the verifier inside the rest. The
+ * shim treats it like bubblewrap: it runs under the task's own host uid, names its child, and is ended once the verifier speaks.
+ */
+
+import { handedToTask, type TaskPrivileges, verifierInside } from './inside.ts';
+import type { Launch, LaunchRequest } from './launch.ts';
+import type { SystemPath } from './system-paths.ts';
+
+export interface UnshareOptions extends TaskPrivileges {
+  /** `"unshare 2.38.1"` */
+  readonly version: string;
+  /** Host path of the verifier. */
+  readonly verifier: string;
+  readonly system: readonly SystemPath[];
+  /** Whom the task believes to be. */
+  readonly inside: { readonly uid: number; readonly gid: number };
+  readonly cgroupNamespace: boolean;
+  /** Files of /proc that are covered. */
+  readonly maskedProc: readonly string[];
+}
+
+/** One mount of the view: `ro` and `rw` bind `from`, the others make a new one. */
+export interface ViewStep {
+  readonly kind: 'ro' | 'rw' | 'tmp' | 'proc' | 'dev';
+  readonly from: string;
+  /** Absolute, inside. */
+  readonly to: string;
+}
+
+/**
+ * Arguments: root, then for each step its kind, what is bound and where; after `--` what is executed inside. A place that is not itself
+ * (a link that a task left) is refused: nothing is made through it.
+ */
+const script = `set -eu
+mount() { command mount -n "$@"; }
+read -r pid rest </proc/self/stat
+printf '{"child-pid": %s}' "$pid" >&4
+exec 4>&-
+root=$1; shift
+mount --bind "$root" "$root"
+readonly_below() {
+  while read -r one two three four at options rest; do
+    case $at in "$1"|"$1"/*) ;; *) continue ;; esac
+    mount -o "remount,bind,ro,$(printf %s "$options" | sed 's/^rw,\\{0,1\\}//;s/^ro,\\{0,1\\}//')" "$at"
+  done </proc/self/mountinfo
+}
+place() {
+  if [ "$2" = d ]; then mkdir -p "$1"; else mkdir -p "\${1%/*}"; [ -e "$1" ] || : >"$1"; fi
+  [ "$(readlink -f "$1")" = "$1" ] || { echo "$1 leads elsewhere" >&2; exit 1; }
+}
+while [ "$1" != -- ]; do
+  kind=$1 from=$2 to=$root$3
+  shift 3
+  case $kind in
+    ro) if [ -d "$from" ]; then place "$to" d; else place "$to" f; fi; mount --rbind "$from" "$to"; readonly_below "$to" ;;
+    rw) if [ -d "$from" ]; then place "$to" d; else place "$to" f; fi; mount --rbind "$from" "$to" ;;
+    tmp) place "$to" d; mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs "$to" ;;
+    proc) place "$to" d; mount -t proc -o nosuid,nodev,noexec proc "$to" ;;
+    dev)
+      place "$to" d
+      mount -t tmpfs -o nosuid,mode=755 tmpfs "$to"
+      for name in null zero full random urandom tty; do : >"$to/$name"; mount --bind "/dev/$name" "$to/$name"; done
+      mkdir "$to/pts" "$to/shm" "$to/mqueue"
+      mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs "$to/shm"
+      mount -t mqueue mqueue "$to/mqueue"
+      mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$to/pts"
+      ln -s pts/ptmx "$to/ptmx"
+      ln -s /proc/self/fd "$to/fd"
+      for number in 0 1 2; do ln -s "/proc/self/fd/$number" "$to/$(echo stdin stdout stderr | cut -d' ' -f$((number + 1)))"; done ;;
+  esac
+done
+shift
+cd "$root"
+pivot_root . .
+umount -n -l .
+cd /
+exec "$@"
+`;
+
+/** The command line that isolates; `network`: a new one with nothing but loopback. */
+export function unshareCommand(
+  root: string,
+  steps: readonly ViewStep[],
+  inside: readonly string[],
+  options: Pick<UnshareOptions, 'inside' | 'cgroupNamespace'> & {
+    readonly network: boolean;
+    readonly ipc: boolean;
+    readonly pid: boolean;
+  },
+): readonly string[] {
+  return [
+    'unshare',
+    ...['--user', `--map-user=${options.inside.uid}`, `--map-group=${options.inside.gid}`, '--keep-caps'],
+    ...['--mount', '--propagation', 'private', '--fork', '--uts'],
+    ...(options.pid ? ['--pid'] : []),
+    ...(options.ipc ? ['--ipc'] : []),
+    ...(options.network ? ['--net'] : []),
+    ...(options.cgroupNamespace ? ['--cgroup'] : []),
+    ...['sh', '-c', script, 'sh', root],
+    ...steps.flatMap(({ kind, from, to }) => [kind, from || '-', to]),
+    '--',
+    ...inside,
+  ];
+}
+
+export function unshareLaunch(request: LaunchRequest, options: UnshareOptions): Launch {
+  const { directories, network } = request;
+  const command = unshareCommand(directories.task, viewSteps(request, options), [verifierInside, '3'], {
+    ...options,
+    network: network === 'none',
+    ipc: request.ipcMode === 'private',
+    pid: request.pidMode === 'private',
+  });
+  return {
+    launcher: { kind: 'bwrap' },
+    command,
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+    workDir: '/',
+    ...handedToTask(request, options),
+    joinsCgroup: true,
+    network: network !== null && network !== 'none' ? network.path : null,
+    pidNamespace: false,
+    runtime: options.version,
+    sessions: null,
+  };
+}
+
+/** The order matters: later steps cover earlier ones. */
+function viewSteps(request: LaunchRequest, options: UnshareOptions): readonly ViewStep[] {
+  const { directories } = request;
+  const bind = (kind: 'ro' | 'rw', from: string, to: string): ViewStep => ({ kind, from, to });
+  const made = (kind: 'tmp' | 'proc' | 'dev', to: string): ViewStep => ({ kind, from: '', to });
+  return [
+    made('tmp', '/run'),
+    made('tmp', '/private'),
+    ...options.system.map((each) => bind('ro', each.from, each.to)),
+    // only in a pid namespace of its own may a new one be mounted
+    request.pidMode === 'private' ? made('proc', '/proc') : bind('ro', '/proc', '/proc'),
+    made('dev', '/dev'),
+    ...options.maskedProc.map((path) => bind('ro', '/dev/null', path)),
+    bind('rw', directories.shared, '/alloc'),
+    bind('ro', directories.logs, '/alloc/logs'),
+    bind('rw', directories.local, '/local'),
+    bind('rw', directories.secrets, '/secrets'),
+    bind('rw', directories.tmp, '/tmp'),
+    ...request.mounts.map((mount) => bind(mount.readOnly ? 'ro' : 'rw', mount.hostPath, mount.taskPath)),
+    ...request.devices.map((device) => bind('rw', device.hostPath, device.taskPath)),
+    bind('ro', options.verifier, verifierInside),
+  ];
+}

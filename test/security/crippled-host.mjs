@@ -1,0 +1,79 @@
+// Run inside a crippled host: what the doctor says of it, what exec says a task would get, and what tasks then really get. Prints JSON.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const dist = new URL('../../dist/', import.meta.url);
+const load = (path) => import(new URL(path, dist).href);
+const { examineHost } = await load('agent/examine-host.js');
+const { openScratchHost } = await load('driver-kit/scratch-host.js');
+const { openDriver } = await load('driver-kit/driver-plugin.js');
+const { exec } = await load('drivers/exec/index.js');
+const { predictIsolation } = await load('model/isolation-ability.js');
+const { noFloor } = await load('model/isolation-floor.js');
+const { rungs } = await load('model/isolation-ladder.js');
+
+const never = new AbortController().signal;
+
+async function run(host, driver, network, floor) {
+  const task = await host.task(driver, { command: '/bin/sh', args: ['-c', 'true'] }, { network, isolationFloor: floor });
+  try {
+    const started = await driver.engine.start(task, never);
+    const exit = await driver.engine.wait(task.id, never);
+    await driver.engine.destroy(task.id, { force: true }, never);
+    return { report: started.isolation, exitCode: exit.exitCode };
+  } catch (error) {
+    return { refused: String(error.message) };
+  }
+}
+
+async function withDriver(use) {
+  const host = await openScratchHost({ isolation: true });
+  const driver = openDriver(exec, {}, host.deps);
+  try {
+    return await use(host, driver);
+  } finally {
+    await driver.engine.close();
+    await host.close();
+  }
+}
+
+const modes = await withDriver(async (host, driver) => {
+  const { value } = await driver.engine.fingerprint(never)[Symbol.asyncIterator]().next();
+  const result = {};
+  for (const mode of ['none', 'host']) {
+    const network = mode === 'none' ? { mode: 'none', path: '', labels: {} } : null;
+    const predicted = predictIsolation(value.attributes, { Networks: [{ Mode: mode }] }, { Driver: 'exec', Config: {} }, noFloor);
+    const got = await run(host, driver, network, 'none');
+    const above = rungs[rungs.indexOf(got.report?.rung ?? 'none') + 1];
+    const refused = await run(host, driver, network, above);
+    result[mode] = {
+      predicted: predicted?.rung,
+      rung: got.report?.rung ?? 'refused',
+      exitCode: got.exitCode,
+      why: got.refused ?? '',
+      refused: refused.refused ?? '',
+      unavailable: (got.report?.mechanisms ?? []).filter(({ state }) => state === 'unavailable').map(({ name }) => name),
+    };
+  }
+  return result;
+});
+const scratch = mkdtempSync(join(tmpdir(), 'drover-crippled-'));
+chmodSync(scratch, 0o711);
+try {
+  const look = () => examineHost({
+    stateDirectory: join(scratch, 'state'),
+    dataDirectory: process.env.DATA_DIR || scratch,
+    cgroupParent: `drover-crippled-${process.pid}`,
+  });
+  const doctor = await look();
+  // what the doctor advises is done, where the test says so, and looked at again
+  const advice = doctor.Climbs[0]?.Remedies ?? [];
+  const carried = process.env.CARRY_OUT === '1' && advice.length > 0;
+  if (carried) for (const { Command } of advice) execFileSync('sh', ['-c', Command]);
+  const after = carried ? await look() : null;
+  process.stdout.write(JSON.stringify({ modes, doctor, after }));
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}

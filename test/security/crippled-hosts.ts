@@ -1,0 +1,155 @@
+/**
+ * Hosts that lack something, made of this one with namespaces and wrappers; nothing of the host itself is changed. What is left of the
+ * ladder on each, for tasks with a network of their own and for tasks that keep the host's.
+ */
+export interface CrippledHost {
+  readonly name: string;
+  /** Shell, run in namespaces of its own before the agent's part starts; `$BIN` is a directory at the front of PATH, `$DATA` the task root. */
+  readonly cripple: string;
+  /** As this uid, without root. */
+  readonly user?: number;
+  /** In a user namespace that maps every id: its own settings can be closed. */
+  readonly ownUserNamespace?: boolean;
+  readonly rungs: { readonly own: string; readonly host: string };
+  /** A mechanism that the doctor must say is not there. */
+  readonly lost: string;
+  /** Carried out in the same place, it must raise the host to the rung the doctor names with it. */
+  readonly remedy?: RegExp;
+}
+
+const hide = (...programs: readonly string[]): string =>
+  programs.map((name) => `p=$(command -v ${name}) && mount --bind /dev/null "$(readlink -f "$p")" || :`).join('; ');
+/** The program itself stays at `$BIN/<name>.real`. */
+const wrap = (name: string, body: string): string =>
+  [
+    `real=$(readlink -f "$(command -v ${name})"); : >"$BIN/${name}.real"; mount --bind "$real" "$BIN/${name}.real"`,
+    `printf '#!/bin/sh\\n%s\\n' '${body}' >"$BIN/${name}"; chmod 755 "$BIN/${name}"; mount --bind "$BIN/${name}" "$real"`,
+  ].join('; ');
+const unmount = (...names: readonly string[]): string =>
+  names.map((name) => `umount "/sys/fs/cgroup/${name}" 2>/dev/null || :`).join('; ');
+const close = (kind: string): string => `echo 0 >/proc/sys/user/max_${kind}_namespaces`;
+
+const both = (rung: string) => ({ own: rung, host: rung });
+const full = { own: 'container', host: 'sandbox' };
+
+export const crippledHosts: readonly CrippledHost[] = [
+  { name: 'bubblewrap is gone', cripple: hide('bwrap'), rungs: full, lost: 'runtime.bwrap' },
+  { name: 'runc and crun are gone', cripple: hide('runc', 'crun'), rungs: both('sandbox'), lost: 'runtime.runc' },
+  {
+    name: 'every runtime is gone, util-linux is left',
+    cripple: hide('bwrap', 'runc', 'crun'),
+    rungs: both('sandbox'),
+    lost: 'runtime.bwrap',
+  },
+  {
+    name: 'every runtime is gone, and unshare too',
+    cripple: hide('bwrap', 'runc', 'crun', 'unshare'),
+    rungs: both('process'),
+    lost: 'runtime.unshare',
+  },
+  { name: 'runc is broken', cripple: wrap('runc', 'exit 1'), rungs: both('sandbox'), lost: 'runtime.runc' },
+  { name: 'bubblewrap is broken', cripple: wrap('bwrap', 'exit 1'), rungs: full, lost: 'runtime.bwrap' },
+  {
+    name: 'bubblewrap hangs',
+    cripple: wrap('bwrap', 'case $1 in --version) echo bubblewrap 0.8.0 ;; *) sleep 60 ;; esac'),
+    rungs: full,
+    lost: 'runtime.bwrap',
+  },
+  {
+    name: 'no tmpfs can be mounted',
+    cripple: [
+      wrap('mount', 'case "$*" in *tmpfs*) echo no such device >&2; exit 32 ;; esac; exec "$BIN/mount.real" "$@"'),
+      wrap('bwrap', 'case "$*" in *--tmpfs*) echo no such device >&2; exit 1 ;; esac; exec "$BIN/bwrap.real" "$@"'),
+      hide('runc', 'crun'),
+    ].join('; '),
+    rungs: both('process'),
+    lost: 'runtime.bwrap',
+  },
+  {
+    name: 'the verifier is gone',
+    cripple: 'mount --bind /dev/null "$NATIVE/drover-verify"',
+    rungs: both('none'),
+    lost: 'seccomp',
+  },
+  {
+    name: 'the supervisor is gone',
+    cripple: 'mount --bind /dev/null "$NATIVE/drover-shim"',
+    rungs: both('none'),
+    lost: 'native_shim',
+  },
+  {
+    name: 'cgroups are read-only',
+    cripple:
+      'for d in /sys/fs/cgroup/*/; do mountpoint -q "$d" && mount -o remount,bind,ro "$d"; done; mount -o remount,bind,ro /sys/fs/cgroup 2>/dev/null || :',
+    rungs: both('sandbox'),
+    lost: 'cgroup.memory',
+  },
+  {
+    name: 'no cgroup is mounted',
+    cripple: 'umount -R /sys/fs/cgroup',
+    rungs: both('sandbox'),
+    lost: 'cgroup.kill',
+  },
+  { name: 'the memory controller is gone', cripple: unmount('memory'), rungs: both('sandbox'), lost: 'cgroup.memory' },
+  { name: 'the pids controller is gone', cripple: unmount('pids'), rungs: both('sandbox'), lost: 'cgroup.pids' },
+  {
+    name: 'no group can be killed as one',
+    cripple: unmount('freezer', 'unified'),
+    rungs: full,
+    lost: 'cgroup.kill',
+  },
+  {
+    name: 'user namespaces are closed',
+    ownUserNamespace: true,
+    cripple: close('user'),
+    rungs: both('process'),
+    lost: 'namespace.user',
+    remedy: /^sysctl -w user\.max_user_namespaces=/,
+  },
+  {
+    name: 'pid namespaces are closed',
+    ownUserNamespace: true,
+    cripple: close('pid'),
+    rungs: both('process'),
+    lost: 'namespace.pid',
+    remedy: /^sysctl -w user\.max_pid_namespaces=/,
+  },
+  {
+    name: 'network namespaces are closed',
+    ownUserNamespace: true,
+    cripple: close('net'),
+    // it asked for a network of its own, and is not given the host's in its place
+    rungs: { own: 'refused', host: 'sandbox' },
+    lost: 'namespace.net',
+  },
+  {
+    name: 'ipc namespaces are closed',
+    ownUserNamespace: true,
+    cripple: close('ipc'),
+    rungs: both('process'),
+    lost: 'namespace.ipc',
+    remedy: /^sysctl -w user\.max_ipc_namespaces=/,
+  },
+  {
+    name: 'cgroup namespaces are closed',
+    ownUserNamespace: true,
+    cripple: close('cgroup'),
+    rungs: both('sandbox'),
+    lost: 'namespace.cgroup',
+  },
+  { name: 'there is no root', user: 61_235, cripple: ':', rungs: both('sandbox'), lost: 'cgroup.memory' },
+  {
+    name: 'there is no root, and no bubblewrap',
+    user: 61_235,
+    cripple: hide('bwrap'),
+    rungs: both('sandbox'),
+    lost: 'runtime.bwrap',
+  },
+  {
+    name: 'there is no root, no bubblewrap and no unshare',
+    user: 61_235,
+    cripple: hide('bwrap', 'unshare'),
+    rungs: both('none'),
+    lost: 'runtime.unshare',
+  },
+];
