@@ -18,12 +18,7 @@ const measured = readdirSync(folder)
   .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')));
 const proven = new Set(measured.flatMap(({ attempts }) => attempts.map(({ name }) => name)));
 const columns = [
-  ...measured
-    .sort((a, b) => order(a) - order(b))
-    .map((each) => ({
-      title: `${each.driver}, ${each.rung}${each.who === 'root' ? '' : ' (user)'}`,
-      attempts: each.attempts,
-    })),
+  ...measured.sort((a, b) => order(a) - order(b)).map((each) => ({ title: titleOf(each), attempts: each.attempts })),
   ...(found('bwrap') ? [{ title: '`bwrap --unshare-all`', attempts: await bareBubblewrap() }] : []),
 ];
 const kinds = [...new Set(columns.flatMap(({ attempts }) => attempts.map(({ kind }) => kind)))];
@@ -46,7 +41,7 @@ const table = [
   .join('\n');
 const through = columns.map(({ title, attempts }) => {
   const names = attempts.filter(({ outcome }) => outcome !== 'stopped' && outcome !== 'absent').map(({ name }) => name);
-  return `- **${title}**: ${names.length === 0 ? 'nothing' : names.length > 40 ? `${names.length} of them` : names.join('; ')}`;
+  return `- **${title}**: ${names.length === 0 ? 'nothing' : names.length > 12 ? `${names.length} of ${attempts.length}` : names.join('; ')}`;
 });
 
 writeFileSync(
@@ -68,9 +63,14 @@ report. \`process\` and \`none\` promise nothing about files or the network; the
 `,
 );
 
-function order({ driver, rung, who }) {
+function titleOf({ driver, rung, wanted, who }) {
+  const network = wanted === 'container' && rung !== 'container' ? ' without network' : '';
+  return `${driver} ${rung}${network}${who === 'root' ? '' : ' (user)'}`;
+}
+
+function order({ driver, wanted, who }) {
   return (
-    ['container', 'sandbox', 'process', 'none'].indexOf(rung) * 4 +
+    ['container', 'sandbox', 'process', 'none'].indexOf(wanted) * 4 +
     (driver === 'exec' ? 0 : 2) +
     (who === 'root' ? 0 : 1)
   );
