@@ -1,5 +1,5 @@
 import { bodyContent } from './body-content.ts';
-import type { EvalContext } from './context.ts';
+import { type EvalContext, findBudget } from './context.ts';
 import { convert } from './convert.ts';
 import { type Diagnostic, errorAt } from './diagnostic.ts';
 import { evaluate } from './evaluate.ts';
@@ -96,8 +96,21 @@ function expandBlock(block: Block, context: EvalContext, options: DynamicOptions
   }
   const spec: Spec = { block, type, iterator, labels, content: first.body };
   if (!canIterate(collection.value)) return [];
-  const made = elements(collection.value).map(([key, value]) => makeBlock(spec, key, value, context, diagnostics));
+  // Blocks in blocks multiply: each counts with all that is copied for it, and the limit ends the file.
+  const steps = stepsPerBlock * sizeOfBody(first.body);
+  const budget = findBudget(context);
+  const made = elements(collection.value).map(([key, value]) => {
+    budget?.spend(steps);
+    return makeBlock(spec, key, value, context, diagnostics);
+  });
   return made.filter((item) => item !== undefined);
+}
+
+/** A block costs more than a value: it becomes a row of the job. */
+const stepsPerBlock = 10;
+
+function sizeOfBody(body: Body): number {
+  return body.blocks.reduce((size, block) => size + sizeOfBody(block.body), 1 + body.attributes.size);
 }
 
 interface SpecContent {

@@ -97,6 +97,28 @@ describe('limits', () => {
     ['loops in loops', inMeta(`jsonencode(${'[for a in range(1000) : '.repeat(6)}1${']'.repeat(6)})`)],
     ['products of products', inMeta('jsonencode(setproduct(range(1000), range(1000), range(1000)))')],
     ['a format that pads without end', inMeta('format("%999999999d", 1)')],
+    [
+      'a thousand groups of a thousand tasks of a thousand templates',
+      `job "a" {
+  dynamic "group" {
+    for_each = range(1000)
+    labels   = ["g\${group.key}"]
+    content {
+      dynamic "task" {
+        for_each = range(1000)
+        labels   = ["t\${task.key}"]
+        content {
+          dynamic "template" {
+            for_each = range(1000)
+            content {}
+          }
+        }
+      }
+    }
+  }
+}
+`,
+    ],
     ['a thousand hashes that are slow on purpose', inMeta('jsonencode([for x in range(1000) : bcrypt("x", 12)])')],
     [
       'a thousand regular expressions over a long text',
