@@ -1,9 +1,10 @@
 // The author's tools as an author uses them: a project from `driver init`, its own tests, the check, the page, the built file.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -13,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { drover, eventually, startAgent } from '../agent-process.ts';
+import { drover, eventually, freePort, startAgent } from '../agent-process.ts';
 import { runCli } from './cli.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -146,6 +147,58 @@ describe('a project of drover driver init', () => {
     } finally {
       await agent.dispose();
     }
+  });
+});
+
+describe('drover driver dev', () => {
+  it('reloads a saved driver while its task runs, shows the calls, and keeps the old code where the new one does not load', async () => {
+    const port = await freePort();
+    const output = join(folder, 'dev.log');
+    const child = spawn(process.execPath, [drover, 'driver', 'dev', `-http-port=${port}`, 'driver.js'], {
+      cwd: project,
+      env: { ...process.env, NO_COLOR: '1' },
+      stdio: ['ignore', openSync(output, 'w'), openSync(output, 'a')],
+    });
+    const ended = new Promise((resolve) => child.on('exit', resolve));
+    const shows = (text: RegExp) => eventually(() => expect(readFileSync(output, 'utf8')).toMatch(text), 40_000);
+    const agent = { address: `http://127.0.0.1:${port}` };
+    const file = join(project, 'driver.js');
+    const text = readFileSync(file, 'utf8');
+    try {
+      await shows(/greeter runs in an agent at/);
+      const job = join(folder, 'dev.nomad.hcl');
+      const example = readFileSync(join(project, 'example.nomad.hcl'), 'utf8');
+      writeFileSync(job, example.replace('sleep 2', 'while [ ! -e $NOMAD_TASK_DIR/end ]; do sleep 0.1; done; exit 4'));
+      await eventually(async () => {
+        const { code, stderr } = await runCli(agent, ['job', 'run', '-detach', job]);
+        expect(code, stderr).toBe(0);
+      });
+      await shows(/start {4}\w{8}\/t {2}ok/);
+      writeFileSync(file, `${text}nonsense(`);
+      await shows(/not reloaded: .*driver\.js cannot be loaded/);
+      writeFileSync(file, text.replace("version: '0.1.0'", "version: '0.2.0'"));
+      await shows(/from=0\.1\.0 to=0\.2\.0.*tasks=1/);
+      await shows(/recover {2}\w{8}\/t {2}ok/);
+      await shows(/^reloaded in \d+ ms; tasks go on/m);
+      const { stdout } = await runCli(agent, ['operator', 'api', '/v1/job/greeter-example/allocations']);
+      const [allocation] = JSON.parse(stdout) as { ID: string }[];
+      const left = await runCli(agent, [
+        'alloc',
+        'exec',
+        '-task=t',
+        allocation!.ID,
+        '/bin/sh',
+        '-c',
+        ': > $NOMAD_TASK_DIR/end',
+      ]);
+      expect(left.code, left.stderr).toBe(0);
+      await shows(/wait {5}\w{8}\/t {2}exit 4/);
+    } finally {
+      writeFileSync(file, text);
+      child.kill('SIGINT');
+      await ended;
+    }
+    expect(readFileSync(output, 'utf8')).toMatch(/stopping …/);
   });
 });
 

@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -167,6 +168,40 @@ describe('the packaged executable', () => {
       await eventually(() => expect(readdirSync(join(folder, 'data/alloc'))).toEqual([]));
       await end(second);
     }
+  });
+
+  it('is the Node of its own scripts: a task goes on under the supervisor in TypeScript', async () => {
+    const inside = join(folder, 'program', readdirSync(join(folder, 'program'))[0]!);
+    const natives = join(inside, 'prebuilt');
+    renameSync(natives, `${natives}.away`);
+    const child = await agent('-dev');
+    try {
+      const path = job('fallback', 'echo supervised; exit 0');
+      writeFileSync(path, readFileSync(path, 'utf8').replace('"exec"', '"raw_exec"'));
+      expect(run('job', 'run', '-detach', path).status).toBe(0);
+      await eventually(() => {
+        expect(run('alloc', 'status', allocation('fallback')).stdout).toMatch(/Exit Code: 0/);
+      });
+    } finally {
+      await end(child);
+      renameSync(`${natives}.away`, natives);
+    }
+  });
+
+  it('checks and serves a driver out of a file', () => {
+    writeFileSync(
+      join(folder, 'own.js'),
+      `import { defineDriver, option } from 'drover/driver';
+export default defineDriver({
+  name: 'own',
+  version: '1.0.0',
+  config: { command: option.string({ required: true }), args: option.list(option.string()) },
+  start: ({ config }) => ({ command: config.command, args: config.args }),
+});
+`,
+    );
+    const { stdout, stderr } = run('driver', 'check', '-only=ends with its code', '-only=found again', 'own.js');
+    expect(stdout, stderr).toMatch(/own 1\.0\.0: all passed: 3 passed/);
   });
 
   it('serves its drivers to other hosts', () => {

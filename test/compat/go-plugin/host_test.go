@@ -188,10 +188,18 @@ func TestMockDriver(t *testing.T) {
 }
 
 func TestRawExec(t *testing.T) {
+	commandDriver(t, "raw_exec", map[string]any{"enabled": true})
+}
+
+func TestExec(t *testing.T) {
+	commandDriver(t, "exec", map[string]any{})
+}
+
+// commandDriver is the whole life of tasks of a driver whose options are command and args.
+func commandDriver(t *testing.T, name string, config map[string]any) {
 	state := t.TempDir()
-	config := map[string]any{"enabled": true}
-	first := host(t, "raw_exec", state, config)
-	describe(t, first.driver, "raw_exec")
+	first := host(t, name, state, config)
+	describe(t, first.driver, name)
 	shell := func(script string) map[string]any {
 		return map[string]any{"command": "/bin/sh", "args": []string{"-c", script}}
 	}
@@ -235,7 +243,7 @@ func TestRawExec(t *testing.T) {
 		from := time.Now()
 		first.client.Kill()
 		must.Less(t, 2*time.Second, time.Since(from))
-		second := host(t, "raw_exec", state, config)
+		second := host(t, name, state, config)
 		must.NoError(t, second.driver.RecoverTask(handle))
 		must.NoError(t, second.driver.RecoverTask(handle)) // known already: no error
 		must.Eq(t, 11, ended(t, second.driver, of.ID).ExitCode)
