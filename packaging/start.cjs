@@ -72,13 +72,13 @@ function locate() {
   return target;
 }
 
-const directory = locate();
-// the program starts scripts of its own as processes, by `process.execPath` and a path: this executable is their Node too
+// the program starts scripts of its own as processes, by `process.execPath` and a path: this executable is their Node too. They may get
+// no environment, so the place is told by the path alone.
 const script = process.argv[2] ?? '';
-const isOwnScript =
-  script.startsWith(`${directory}${path.sep}`) && path.normalize(script) === script && script.endsWith('.js');
+const place = /^(\/.+)\/dist\/[\w/-]+\.js$/.exec(script)?.[1] ?? '';
+const isOwnScript = path.basename(place) === sea.getAsset('name', 'utf8') && trusted(place);
 if (isOwnScript) process.argv.splice(1, 1);
-const main = pathToFileURL(isOwnScript ? script : path.join(directory, 'dist/cli/main.js')).href;
+const main = pathToFileURL(isOwnScript ? script : path.join(locate(), 'dist/cli/main.js')).href;
 // the one warning of this way in is not the user's concern
 const { emitWarning } = process;
 process.emitWarning = () => {};

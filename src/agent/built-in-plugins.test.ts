@@ -27,7 +27,10 @@ const elsewhere: Readonly<Record<string, string>> = {
 async function open(plugin: DriverPlugin): Promise<OpenDriver> {
   const served = await serveOnSocket(plugin, host.deps);
   const given = decodeConfig(plugin.configSchema, options[plugin.pluginName]);
-  const remote = await openRemoteDriver({ target: `unix:${served.socketPath}`, config: given.ok && given.value }, never);
+  const remote = await openRemoteDriver(
+    { target: `unix:${served.socketPath}`, config: given.ok && given.value },
+    never,
+  );
   const close = async (): Promise<void> => {
     await remote.close();
     await served.close();

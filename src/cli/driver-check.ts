@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { servableDrivers } from '../agent/serve-built-in.ts';
 import { type CheckReport, type CheckRow, checkDriver } from '../driver-kit/check/check-driver.ts';
 import { type CheckFile, readCheckFile } from '../driver-kit/check/check-file.ts';
@@ -54,7 +55,8 @@ What is left out is not run, and the report says so. A driver whose options are 
       },
       Date.now,
     );
-    const words = pluginCommand(args, servableDrivers);
+    const state = scratchState();
+    const words = pluginCommand(args, servableDrivers, state);
     let group = '';
     const row = (each: CheckRow): void => {
       if (quiet) return;
@@ -79,9 +81,18 @@ What is left out is not run, and the report says so. A driver whose options are 
     } catch (error) {
       if (isFault(error)) throw new CommandError(`${args.join(' ')}: ${error.message}`);
       throw error;
+    } finally {
+      rmSync(state, { recursive: true, force: true, maxRetries: 5 });
     }
   },
 };
+
+/** Passable: the verifier and tasks of other users come through it. */
+function scratchState(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'drover-check-'));
+  chmodSync(directory, 0o711);
+  return directory;
+}
 
 const headings = {
   driver: 'What every driver does',

@@ -60,16 +60,22 @@ function placeOf(place: string): string {
   return fileURLToPath(url) + rest;
 }
 
-/** This very program, to be started again: the packaged executable, or Node with the program's main. */
+/** This very program, to be started again; the packaged executable runs its own main by path. */
 export function ownCommand(): readonly string[] {
   const main = process.argv[1] ?? '';
-  return main === '' || main === process.execPath ? [process.execPath] : [process.execPath, main];
+  const packaged = main === '' || main === process.execPath;
+  return [process.execPath, packaged ? fileURLToPath(new URL('./main.js', import.meta.url)) : main];
 }
 
 /** The command line that serves a word: a driver's file or a built-in by this program, anything else as it is. */
-export function pluginCommand(words: readonly string[], builtIn: readonly string[]): readonly string[] {
+export function pluginCommand(
+  words: readonly string[],
+  builtIn: readonly string[],
+  stateDirectory: string,
+): readonly string[] {
   const [first = ''] = words;
-  if (isDriverFile(first)) return [...ownCommand(), 'driver', 'serve', resolve(first), ...words.slice(1)];
-  if (words.length === 1 && builtIn.includes(first)) return [...ownCommand(), 'driver', 'serve', first];
+  const serve = [...ownCommand(), 'driver', 'serve', '-state-dir', stateDirectory];
+  if (isDriverFile(first)) return [...serve, resolve(first), ...words.slice(1)];
+  if (words.length === 1 && builtIn.includes(first)) return [...serve, first];
   return [first.includes('/') ? resolve(first) : first, ...words.slice(1)];
 }
