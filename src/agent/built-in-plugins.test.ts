@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decodeConfig } from '../driver/config-decode.ts';
 import { commandSuite } from '../driver-kit/command-suite.ts';
 import { conformanceCases } from '../driver-kit/conformance.ts';
-import type { DriverPlugin, OpenDriver } from '../driver-kit/driver-plugin.ts';
+import { type DriverPlugin, type OpenDriver, openDriver } from '../driver-kit/driver-plugin.ts';
 import { openRemoteDriver } from '../driver-kit/remote/remote-driver.ts';
 import { openScratchHost, type ScratchHost } from '../driver-kit/scratch-host.ts';
 import { serveOnSocket } from '../driver-kit/serve/serve.ts';
@@ -25,6 +25,7 @@ const elsewhere: Readonly<Record<string, string>> = {
 };
 
 async function open(plugin: DriverPlugin): Promise<OpenDriver> {
+  const { decodeConfig: decode, schemaBytes } = openDriver(plugin, options[plugin.pluginName], host.deps);
   const served = await serveOnSocket(plugin, host.deps);
   const given = decodeConfig(plugin.configSchema, options[plugin.pluginName]);
   const remote = await openRemoteDriver(
@@ -35,7 +36,7 @@ async function open(plugin: DriverPlugin): Promise<OpenDriver> {
     await remote.close();
     await served.close();
   };
-  return { engine: { ...remote, close }, decodeConfig: (body) => decodeConfig(plugin.taskSchema, body) };
+  return { engine: { ...remote, close }, decodeConfig: decode, schemaBytes };
 }
 
 test('each driver that runs a command is among them', () => {
