@@ -94,12 +94,18 @@ function modeOf(group: TaskGroup): string {
 }
 
 /** What drivers are told. */
-export function networkIsolation(group: TaskGroup, made: AllocationNetwork | null): NetworkIsolation | null {
+export function networkIsolation(
+  group: TaskGroup,
+  made: AllocationNetwork | null,
+  interpolated: (text: string) => string,
+): NetworkIsolation | null {
   const mode = modeOf(group);
   if (made?.own !== undefined) return made.own;
   if (made === null) return mode === 'none' ? { mode: 'none', path: '', labels: {} } : null;
   const hosts =
-    made.address === '' ? {} : { hosts: { hostname: group.Networks?.[0]?.Hostname ?? '', address: made.address } };
+    made.address === ''
+      ? {}
+      : { hosts: { hostname: interpolated(group.Networks?.[0]?.Hostname ?? ''), address: made.address } };
   return { mode: 'group', path: made.path, labels: { egress_policy: made.egress }, ...hosts };
 }
 

@@ -70,7 +70,7 @@ export function buildTaskConfig(input: TaskConfigInput): TaskConfig {
     resources: taskResources(input),
     mounts: volumeMounts(input, env.names),
     devices: [],
-    network: networkIsolation(input.group, input.network),
+    network: networkIsolation(input.group, input.network, (text) => interpolate(text, env.names)),
     dns: dnsOf(input),
     directories: input.directories,
     log: {

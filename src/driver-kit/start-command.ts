@@ -221,5 +221,7 @@ function launchRequest(task: TaskConfig, spec: CommandSpec, user: HostUser | nul
 
 function launchNetwork(network: TaskConfig['network']): LaunchRequest['network'] {
   if (network === null || network.mode === 'host') return null;
-  return network.path === '' ? 'none' : { path: network.path, egress: network.labels['egress_policy'] ?? '' };
+  if (network.path === '') return 'none';
+  const { path, labels, hosts } = network;
+  return { path, egress: labels['egress_policy'] ?? '', ...(hosts === undefined ? {} : { hosts }) };
 }

@@ -3,10 +3,11 @@
  * says what it really got; below its floor the task is refused before its first instruction.
  */
 import { closeSync, constants, fchmodSync, fchownSync, openSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { IsolationReport, IsolationRung, IsolationWish } from '../driver/contract.ts';
+import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { IsolationReport, IsolationRung, IsolationWish, TaskMount } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
+import { writeBeneath } from '../lib/node/safe-path.ts';
 import { capabilityBits } from './capabilities.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import { boundsTask, killDirectories, type TaskCgroup } from './cgroup/task-cgroup.ts';
@@ -14,6 +15,7 @@ import { checkFromHost, readHeldProcess } from './host-checks.ts';
 import type { IsolationHost } from './isolation-host.ts';
 import { bwrapLaunch } from './launch/bwrap.ts';
 import type { Launch, LaunchRequest, LaunchUser } from './launch/launch.ts';
+import { nameFiles } from './launch/name-files.ts';
 import { ociLaunch } from './launch/oci.ts';
 import { plainLaunch } from './launch/plain.ts';
 import { unshareLaunch } from './launch/unshare.ts';
@@ -174,25 +176,22 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
   const named = request.launch.user ?? nobody;
   const user = ownUser(host, request);
   const own = host.uids !== null && user !== null && inRanges([host.uids.range], user.uid);
-  const made = ociLaunch(
-    { ...request.launch, user },
-    {
-      program: runtime,
-      version: host.probes.get(`runtime.${runtime}`)?.evidence ?? runtime,
-      verifier,
-      system: host.system,
-      inside: { uid: named.uid, gid: named.gid },
-      mapping: own && mayMap(request.wish) ? { user: user.uid, root: rootUidOf(user.uid) } : null,
-      mountinfo: await readFile('/proc/self/mountinfo', 'utf8'),
-      seccomp: host.seccomp,
-      profile: hostProfile(),
-      capabilities: capabilityBits(request.wish.capabilities),
-      added: request.wish.capabilities,
-      rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),
-      containerId: request.launch.cgroupName,
-      cgroupsPath: `/${host.cgroups.parentName}/${request.launch.cgroupName}`,
-    },
-  );
+  const made = ociLaunch(await withNames(request.launch, user), {
+    program: runtime,
+    version: host.probes.get(`runtime.${runtime}`)?.evidence ?? runtime,
+    verifier,
+    system: host.system,
+    inside: { uid: named.uid, gid: named.gid },
+    mapping: own && mayMap(request.wish) ? { user: user.uid, root: rootUidOf(user.uid) } : null,
+    mountinfo: await readFile('/proc/self/mountinfo', 'utf8'),
+    seccomp: host.seccomp,
+    profile: hostProfile(),
+    capabilities: capabilityBits(request.wish.capabilities),
+    added: request.wish.capabilities,
+    rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),
+    containerId: request.launch.cgroupName,
+    cgroupsPath: `/${host.cgroups.parentName}/${request.launch.cgroupName}`,
+  });
   await mkdir(made.bundle, { recursive: true, mode: 0o700 });
   await writeFile(join(made.bundle, 'config.json'), JSON.stringify(made.config), { mode: 0o600 });
   return made.launch;
@@ -213,13 +212,13 @@ async function sandbox(host: IsolationHost, request: PrepareRequest): Promise<La
   if (bwrap === null) throw new Fault('unsupported', 'no runtime for a sandbox is here');
   const { user, options } = viewOf(host, request);
   const runtime = { program: bwrap.program, version: bwrap.version, added: request.wish.capabilities, maskedProc };
-  return bwrapLaunch({ ...request.launch, user }, { ...options, ...runtime });
+  return bwrapLaunch(await withNames(request.launch, user), { ...options, ...runtime });
 }
 
 async function sandboxByUnshare(host: IsolationHost, request: PrepareRequest): Promise<Launch> {
   const { user, options } = viewOf(host, request);
   const version = host.probes.get('runtime.unshare')?.evidence ?? 'unshare';
-  return unshareLaunch({ ...request.launch, user }, { ...options, version, maskedProc });
+  return unshareLaunch(await withNames(request.launch, user), { ...options, version, maskedProc });
 }
 
 /** What bubblewrap and util-linux are told alike. */
@@ -238,6 +237,19 @@ function viewOf(host: IsolationHost, request: PrepareRequest) {
     rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),
   };
   return { user, options };
+}
+
+/** The task's own /etc/hosts and /etc/resolv.conf, in its private directory, which it never sees; bound over what the system has there. */
+async function withNames(launch: LaunchRequest, user: LaunchUser | null): Promise<LaunchRequest> {
+  const mounts = [...launch.mounts];
+  for (const { path, text } of nameFiles(launch)) {
+    const hostPath = join(launch.directories.private, basename(path));
+    await writeBeneath(launch.directories.private, basename(path), Buffer.from(text), 0o644);
+    // where it is a link, as with systemd-resolved, what it leads to is covered
+    const taskPath = await realpath(path).catch(() => path);
+    mounts.push({ taskPath, hostPath, readOnly: true, propagation: '' });
+  }
+  return { ...launch, user, mounts };
 }
 
 /**

@@ -200,6 +200,23 @@ describe.skipIf(!ownHost)('a group with a network of its own', () => {
     await stop('rung');
   });
 
+  it('has the name and the name servers that the job says', async () => {
+    const more = {
+      Hostname: 'pair-${NOMAD_ALLOC_INDEX}',
+      DNS: { Servers: ['10.0.0.53'], Searches: ['a.example'], Options: ['ndots:2'] },
+    };
+    const alloc = await start('named', 'bridge', { t: { script: wait } }, [], more);
+    const read = async (...command: readonly string[]): Promise<string> =>
+      (await runCli(agent, ['alloc', 'exec', '-task', 't', alloc.id, ...command])).stdout;
+    expect(await read('/bin/uname', '-n')).toBe('pair-0\n');
+    expect(await read('/bin/cat', '/etc/resolv.conf')).toBe(
+      'nameserver 10.0.0.53\nsearch a.example\noptions ndots:2\n',
+    );
+    expect(await read('/usr/bin/getent', 'hosts', 'pair-0')).toMatch(new RegExp(`^${alloc.address} +pair-0\\n$`));
+    expect(await read('/bin/sh', '-c', 'echo x >> /etc/hosts || echo read-only')).toContain('read-only');
+    await stop('named');
+  });
+
   it('may listen below 1024 without a capability', async () => {
     const alloc = await start('low', 'bridge', { t: { script: greet(53, 'low') } }, [{ Label: 'dns', To: 53 }]);
     await eventually(async () => expect(await ask(hostAddress, alloc.port('dns'))).toContain('low sees'));

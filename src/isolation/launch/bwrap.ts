@@ -3,7 +3,7 @@
  * bwrap makes the namespaces and the view of files; the verifier inside takes the filter and becomes the task.
  */
 import { handedToTask, type TaskPrivileges, verifierInside } from './inside.ts';
-import type { Launch, LaunchRequest } from './launch.ts';
+import { hostnameOf, type Launch, type LaunchRequest } from './launch.ts';
 import type { SystemPath } from './system-paths.ts';
 
 export interface BwrapOptions extends TaskPrivileges {
@@ -51,6 +51,7 @@ function namespaceArgs(request: LaunchRequest, options: BwrapOptions): readonly 
     '--unshare-user',
     ...(request.ipcMode === 'private' ? ['--unshare-ipc'] : []),
     '--unshare-uts',
+    ...(hostnameOf(request) === '' ? [] : ['--hostname', hostnameOf(request)]),
     ...(options.cgroupNamespace ? ['--unshare-cgroup'] : []),
     ...(request.network === 'none' ? ['--unshare-net'] : []),
     ...(options.added ?? []).flatMap((name) => ['--cap-add', `CAP_${name}`]),

@@ -20,7 +20,7 @@ export interface LaunchRequest {
   readonly mounts: readonly TaskMount[];
   readonly devices: readonly TaskDevice[];
   /** A network namespace file to join, and what was seen of its egress policy from inside (empty: nothing); `"none"`: a new one with nothing but loopback; null: the host's. */
-  readonly network: { readonly path: string; readonly egress: string } | 'none' | null;
+  readonly network: JoinedNetwork | 'none' | null;
   readonly dns: {
     readonly servers: readonly string[];
     readonly searches: readonly string[];
@@ -35,6 +35,18 @@ export interface LaunchRequest {
   readonly stateDirectory: string;
   /** The name of the task's cgroup below the parent, which is also its name for a runtime. */
   readonly cgroupName: string;
+}
+
+export interface JoinedNetwork {
+  readonly path: string;
+  readonly egress: string;
+  /** The task's name in it (empty: the host's) and its address. */
+  readonly hosts?: { readonly hostname: string; readonly address: string };
+}
+
+/** `""`: the host's. */
+export function hostnameOf({ network }: Pick<LaunchRequest, 'network'>): string {
+  return network === null || network === 'none' ? '' : (network.hosts?.hostname ?? '');
 }
 
 export interface LaunchUser {

@@ -3,7 +3,7 @@
  * `go` lets it become the task. Source: the OCI runtime specification 1.0.2.
  */
 import { handedToTask, type TaskPrivileges, verifierInside } from './inside.ts';
-import type { Launch, LaunchRequest } from './launch.ts';
+import { hostnameOf, type Launch, type LaunchRequest } from './launch.ts';
 import { lockedFlags } from './mount-flags.ts';
 import type { SystemPath } from './system-paths.ts';
 
@@ -84,6 +84,7 @@ function ociConfig(request: LaunchRequest, options: OciOptions): unknown {
   return {
     ociVersion: '1.0.2',
     process: ociProcess(request, options),
+    ...(hostnameOf(request) === '' ? {} : { hostname: hostnameOf(request) }),
     root: { path: request.directories.task, readonly: false },
     mounts: [...kernelMounts, ...taskMounts(request, options)],
     linux: {
