@@ -47,7 +47,11 @@ describe('the network of a group with a driver that makes networks', () => {
     const { network, calls } = opened();
     const of = group('none', 'plain', 'pod');
     await network.open({ ID: 'a1' } as Allocation, of, false, never);
-    expect(networkIsolation(of, network.made)).toEqual({ mode: 'group', path: '/run/pod', labels: { pause: 'p1' } });
+    expect(networkIsolation(of, network.made, String)).toEqual({
+      mode: 'group',
+      path: '/run/pod',
+      labels: { pause: 'p1' },
+    });
     // as after a restart of the agent
     await network.open({ ID: 'a1' } as Allocation, of, true, never);
     await network.leave();
