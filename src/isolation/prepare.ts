@@ -5,7 +5,7 @@
 import { closeSync, constants, fchmodSync, fchownSync, openSync } from 'node:fs';
 import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { IsolationReport, IsolationRung, IsolationWish, TaskMount } from '../driver/contract.ts';
+import type { IsolationReport, IsolationRung, IsolationWish } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
 import { writeBeneath } from '../lib/node/safe-path.ts';
 import { capabilityBits } from './capabilities.ts';
