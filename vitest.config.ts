@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     reporters: ['default'],
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/*.test.mjs'], exclude: driverTests, pool: 'forks', testTimeout: 20_000 } },
+      { test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/*.test.mjs'], exclude: driverTests, pool: 'forks', testTimeout: 60_000 } },
       { test: { name: 'drivers', include: driverTests, pool: 'forks', testTimeout: 60_000 } },
       ...['e2e', 'network', 'compat', 'faults', 'security'].map((name) => ({
         test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const,

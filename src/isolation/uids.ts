@@ -3,7 +3,7 @@
  * after the uid; it is free again when the task's directory is gone, so a uid is never given on while its files are there.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '../lib/fault.ts';
 import type { IdRange } from './users.ts';
@@ -21,9 +21,13 @@ interface Claim {
   readonly directory: string;
 }
 
+/** So many claims may be left of tasks that are gone. */
+const claimsPerSweep = 64;
+
 export class TaskUids {
   readonly range: IdRange;
   readonly #directory: string;
+  #untilSweep = 0;
 
   constructor(directory: string, range: IdRange = defaultTaskUids) {
     this.#directory = directory;
@@ -33,6 +37,7 @@ export class TaskUids {
   /** `owner`: `<allocation>/<task>`; `directory`: the task's. `Fault('unavailable')`: all are taken. */
   claim(owner: string, directory: string): number {
     mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    this.#sweep();
     const size = this.range.last - this.range.first + 1;
     const start = createHash('sha256').update(owner).digest().readUInt32BE(0) % size;
     for (let step = 0; step < Math.min(size, 4096); step++) {
@@ -40,6 +45,16 @@ export class TaskUids {
       if (this.#take(uid, { owner, directory })) return uid;
     }
     throw new Fault('unavailable', 'no uid is left for the task', { recoverable: true });
+  }
+
+  #sweep(): void {
+    if (--this.#untilSweep > 0) return;
+    this.#untilSweep = claimsPerSweep;
+    for (const name of readdirSync(this.#directory)) {
+      const path = join(this.#directory, name);
+      const claim = readClaim(path);
+      if (claim !== null && !existsSync(claim.directory)) rmSync(path, { force: true });
+    }
   }
 
   #take(uid: number, claim: Claim): boolean {
