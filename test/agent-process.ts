@@ -180,7 +180,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Asks again until it does not throw; the last error after the time. */
-export async function eventually<T>(attempt: () => Promise<T> | T, timeoutMs = 20_000, everyMs = 50): Promise<T> {
+export async function eventually<T>(attempt: () => Promise<T> | T, timeoutMs = 60_000, everyMs = 50): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     try {

@@ -64,7 +64,7 @@ export function allocationsOf(
   job: string,
   status: string,
   count = 1,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<readonly AllocationStub[]> {
   return eventually(async () => {
     const { value } = await agent.client.jobs.allocations(job);
@@ -91,7 +91,7 @@ export function nodeReady(
   agent: { readonly client: DroverClient },
   name = 'node1',
   status = 'ready',
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ) {
   return eventually(async () => {
     const { value } = await agent.client.nodes.list();
