@@ -22,10 +22,15 @@ export interface ContainerPlan {
 
 export interface ContainerDriver {
   readonly info: DriverInfo;
+  /** What the engine's containers can join: a namespace that has a path, or another container. */
+  readonly joins: 'path' | 'container';
   /** Attributes of the node beyond version and isolation. */
   attributes(facts: EngineFacts): Readonly<Record<string, string>>;
-  /** Refuses what the operator forbids: `Fault('denied')`, and what is wrong: `Fault('invalid')`. */
-  plan(task: TaskConfig, facts: EngineFacts, signal: AbortSignal): Promise<ContainerPlan>;
+  /**
+   * Refuses what the operator forbids: `Fault('denied')`, and what is wrong: `Fault('invalid')`. `network`: the engine's name for the
+   * network that the group's tasks share; null: they share none.
+   */
+  plan(task: TaskConfig, facts: EngineFacts, network: string | null): Promise<ContainerPlan>;
 }
 
 export interface ContainerRules {

@@ -37,6 +37,7 @@ import { usageOf } from './engine-stats.ts';
 import { watchEngine } from './engine-watch.ts';
 import { Images } from './images.ts';
 import { LogCollector } from './log-collector/log-collector.ts';
+import { NetworkHolders } from './network-holder.ts';
 
 /** An ended task's last output is waited for, but not for ever: the engine may be gone. */
 const drainLimitMs = 5_000;
@@ -63,6 +64,7 @@ class ContainerEngine implements EngineDriver {
   readonly #health: EngineHealth;
   readonly #images: Images;
   readonly #collector: LogCollector;
+  readonly #holders: NetworkHolders;
   readonly #tasks = new Map<string, ContainerTask>();
   readonly #busy = new Set<string>();
   readonly #listeners = new Set<AsyncQueue<DriverEvent>>();
@@ -79,6 +81,7 @@ class ContainerEngine implements EngineDriver {
     this.#log = deps.log;
     this.#health = new EngineHealth(client, driver, rules);
     this.#images = new Images(client, { removeAfterMs: rules.removeImagesAfterMs, log: deps.log });
+    this.#holders = new NetworkHolders(client, ownerOf(deps));
     this.#collector = new LogCollector(join(deps.stateDirectory, '..', `${rules.engine}-logs`), deps.log);
   }
 
@@ -91,7 +94,7 @@ class ContainerEngine implements EngineDriver {
     if (this.#tasks.has(config.id)) throw new Fault('exists', `task ${config.id} is already known`);
     return this.#alone(config.id, async () => {
       const facts = await this.#health.facts(signal);
-      const plan = await this.#driver.plan(config, facts, signal);
+      const plan = await this.#driver.plan(config, facts, await this.#network(config, signal));
       this.#watch();
       const say = (message: string, annotations: Readonly<Record<string, string>>): void =>
         this.#say(config.id, message, annotations);
@@ -195,6 +198,7 @@ class ContainerEngine implements EngineDriver {
     this.#images.release(taskId);
     task.settle({ exitCode: 137, signal: 9, oomKilled: false });
     this.#tasks.delete(taskId);
+    await this.#releaseNetwork(task.config);
   }
 
   /** A start whose state never reached the client is known by its label alone. */
@@ -263,6 +267,26 @@ class ContainerEngine implements EngineDriver {
     this.#tasks.clear();
   }
 
+  /** The engine's name for the network that the tasks of the allocation share. */
+  async #network(config: TaskConfig, signal: AbortSignal): Promise<string | null> {
+    const { network } = config;
+    if (network?.mode !== 'group') return null;
+    if (this.#driver.joins === 'path') return `ns:${network.path}`;
+    return `container:${await this.#holders.hold(config, network.path, signal)}`;
+  }
+
+  /** The last task of an allocation takes along what stood for its network. */
+  async #releaseNetwork({ network, allocId }: TaskConfig): Promise<void> {
+    if (network?.mode !== 'group' || this.#driver.joins === 'path' || this.#uses(allocId)) return;
+    await this.#holders
+      .release(allocId)
+      .catch((error: unknown) => this.#log.warn("a group's network container stays", { error: messageOf(error) }));
+  }
+
+  #uses(allocId: string): boolean {
+    return [...this.#tasks.keys(), ...this.#busy].some((id) => id.startsWith(`${allocId}/`));
+  }
+
   #say(taskId: string, message: string, annotations: Readonly<Record<string, string>> = {}): void {
     for (const queue of this.#listeners) queue.push({ taskId, message, annotations });
   }
@@ -302,7 +326,10 @@ class ContainerEngine implements EngineDriver {
       signal,
     );
     const { dangling } = this.#options.rules;
-    const known = (taskId: string): boolean => this.#tasks.has(taskId) || this.#busy.has(taskId);
+    const known = (taskId: string): boolean =>
+      taskId.endsWith('/network')
+        ? this.#uses(taskId.slice(0, -'/network'.length))
+        : this.#tasks.has(taskId) || this.#busy.has(taskId);
     if (dangling !== null) void removeDangling(this.#client, owner, dangling, known, this.#log, signal);
   }
 

@@ -17,7 +17,7 @@ import type { FollowRequest } from './log-collector/follow-request.ts';
 /** Whose container this is: an agent takes away only what is its own. */
 export const ownerLabel = 'drover.owner';
 export const taskLabel = 'drover.task_id';
-const allocationLabel = 'com.hashicorp.nomad.alloc_id';
+export const allocationLabel = 'com.hashicorp.nomad.alloc_id';
 
 const never = new AbortController().signal;
 const tries = 5;

@@ -8,7 +8,7 @@ import { Fault } from '../../lib/fault.ts';
 import { containerRequest, securityOptions } from './container-request.ts';
 import { checkGates } from './gates.ts';
 import { mountsOf } from './mounts.ts';
-import { driverNetwork, type JoinNamespace, networkMode, publishedPorts } from './networks.ts';
+import { driverNetwork, networkMode, publishedPorts } from './networks.ts';
 import type { PluginOptions, TaskOptions } from './options.ts';
 import { containerLimits } from './resources.ts';
 
@@ -20,14 +20,14 @@ export async function containerPlan(
   plugin: PluginOptions,
   options: TaskOptions,
   facts: EngineFacts,
-  join: JoinNamespace = null,
+  network: string | null,
 ): Promise<ContainerPlan> {
   checkGates(plugin, options);
   const mounts = await mountsOf(task, plugin, options);
   const ports = publishedPorts(task, options);
   const limits = containerLimits(task, plugin, options);
   const security = await securityOptions(task, plugin, options);
-  const mode = networkMode(task, options, join);
+  const mode = networkMode(task, options, network);
   const parts = { task, plugin, options, facts, limits, mounts, ports, mode, securityOptions: security };
   return {
     name: containerName(task),

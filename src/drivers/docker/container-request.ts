@@ -29,6 +29,7 @@ export interface RequestParts {
 export function containerRequest(parts: RequestParts, image: string): Readonly<Record<string, unknown>> {
   const { task, options, ports } = parts;
   const { mode } = parts;
+  const joined = mode.startsWith('container:');
   const command = options.command === '' ? [...options.args] : [options.command, ...options.args];
   return {
     Image: image,
@@ -36,8 +37,9 @@ export function containerRequest(parts: RequestParts, image: string): Readonly<R
     ...(command.length === 0 ? {} : { Cmd: command }),
     ...(options.entrypoint.length === 0 ? {} : { Entrypoint: options.entrypoint }),
     ...(options.work_dir === '' ? {} : { WorkingDir: options.work_dir }),
-    ...(options.hostname === '' ? {} : { Hostname: options.hostname }),
-    ...(options.mac_address === '' ? {} : { MacAddress: options.mac_address }),
+    // what shares another's network has that one's name, address and resolver
+    ...(options.hostname === '' || joined ? {} : { Hostname: options.hostname }),
+    ...(options.mac_address === '' || joined ? {} : { MacAddress: options.mac_address }),
     User: task.user,
     Tty: options.tty,
     OpenStdin: options.interactive,
@@ -80,10 +82,14 @@ function hostConfig(parts: RequestParts): Readonly<Record<string, unknown>> {
     UsernsMode: options.userns_mode,
     CgroupnsMode: options.cgroupns || (options.privileged ? 'host' : 'private'),
     PortBindings: own || mode === 'none' ? {} : ports.bindings,
-    Dns: [...options.dns_servers, ...(dns?.servers ?? [])],
-    DnsSearch: [...options.dns_search_domains, ...(dns?.searches ?? [])],
-    DnsOptions: [...options.dns_options, ...(dns?.options ?? [])],
-    ExtraHosts: options.extra_hosts,
+    ...(mode.startsWith('container:')
+      ? {}
+      : {
+          Dns: [...options.dns_servers, ...(dns?.servers ?? [])],
+          DnsSearch: [...options.dns_search_domains, ...(dns?.searches ?? [])],
+          DnsOptions: [...options.dns_options, ...(dns?.options ?? [])],
+          ExtraHosts: options.extra_hosts,
+        }),
     LogConfig: logConfig(plugin, options),
     ...runtimeOf(plugin, options, task),
     ...(options.init ? { Init: true } : {}),

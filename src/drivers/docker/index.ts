@@ -34,9 +34,10 @@ class Docker implements ContainerDriver {
     name: 'docker',
     version: '0.1.0',
     filesystem: 'image',
-    networkModes: ['host', 'none'],
+    networkModes: ['host', 'group', 'none'],
     mounts: true,
   };
+  readonly joins = 'container';
   readonly #config: PluginOptions;
 
   constructor(config: PluginOptions) {
@@ -57,8 +58,8 @@ class Docker implements ContainerDriver {
     };
   }
 
-  plan(task: TaskConfig, facts: EngineFacts): Promise<ContainerPlan> {
-    return containerPlan(task, this.#config, task.config as TaskOptions, facts);
+  plan(task: TaskConfig, facts: EngineFacts, network: string | null): Promise<ContainerPlan> {
+    return containerPlan(task, this.#config, task.config as TaskOptions, facts, network);
   }
 }
 

@@ -30,21 +30,10 @@ export function publishedPorts(task: TaskConfig, options: TaskOptions): Publishe
   return { bindings, map };
 }
 
-/** What an engine calls a network namespace that somebody else made; null: it cannot join one. */
-export type JoinNamespace = ((path: string) => string) | null;
-
-/**
- * The engine's name for the network: the group's own where it has one, none where its group has none, else what the job asks for.
- * `Fault('unsupported')`: the group's tasks share a namespace that this engine cannot join.
- */
-export function networkMode(task: TaskConfig, options: TaskOptions, join: JoinNamespace): string {
-  if (task.network?.mode === 'none') return 'none';
-  if (task.network?.mode === 'group') {
-    if (join === null)
-      throw new Fault('unsupported', "this engine's containers cannot join the network that the group's tasks share");
-    return join(task.network.path);
-  }
-  return options.network_mode || 'default';
+/** The engine's name for the network: the group's own where it has one, none where its group has none, else what the job asks for. */
+export function networkMode(task: TaskConfig, options: TaskOptions, shared: string | null): string {
+  if (shared !== null) return shared;
+  return task.network?.mode === 'none' ? 'none' : options.network_mode || 'default';
 }
 
 /** Aliases and addresses need a network of the operator's making. */

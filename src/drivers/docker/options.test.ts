@@ -1,10 +1,11 @@
 // Each option is seen from inside a container, or in what the daemon says about it.
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { mkdir, readlink, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { lackingForDaemon } from '../../driver-kit/container-engine/scratch-daemon.ts';
-import { type Ran, ScratchDocker, shell } from './scratch-docker.ts';
+import { outputOf, type Ran, ScratchDocker, shell } from './scratch-docker.ts';
 
 const never = new AbortController().signal;
 let scratch: ScratchDocker;
@@ -182,9 +183,6 @@ describe.skipIf(lackingForDaemon.length > 0)('what a task of docker asks for, it
     expect(await says('ls /sys/class/net', { network_mode: 'none' })).toBe('lo');
     expect(await says('ls /sys/class/net', {}, plain, { network: { mode: 'none', path: '', labels: {} } })).toBe('lo');
     expect(await says('ls /sys/class/net', { network_mode: 'host' })).toContain('docker0');
-    // a group of several tasks shares a namespace: never the engine's own network in its place
-    const shared = { network: { mode: 'group', path: '/proc/self/ns/net', labels: {} } } as const;
-    expect(await refusal({}, plain, shared)).toContain('cannot join the network');
     const body = { Name: 'own', IPAM: { Config: [{ Subnet: '172.31.99.0/24' }] } };
     await scratch.daemon.client.json('POST', '/networks/create', { body, signal: never });
     const config = {
@@ -197,6 +195,39 @@ describe.skipIf(lackingForDaemon.length > 0)('what a task of docker asks for, it
       'ip -4 -o addr show eth0 | tr -s " " | cut -d" " -f4; cat /sys/class/net/eth0/address; nslookup friend 127.0.0.11 | grep -c 172.31.99.7';
     expect(await says(script, config)).toBe('172.31.99.7/24\n02:42:ac:1f:63:07\n1');
     expect(await refusal({ network_aliases: ['x'] })).toContain('need a network of their own');
+  });
+
+  test('tasks of a group share the network that was made for it, through one container that goes with the last of them', async () => {
+    const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    await new Promise((resolve) => holder.stdout.once('data', resolve));
+    try {
+      const network = { mode: 'group', path: `/proc/${holder.pid}/ns/net`, labels: {} } as const;
+      const script = 'readlink /proc/self/ns/net; trap "exit 0" TERM; sleep 60 & wait';
+      const [one, two] = [
+        await scratch.task(shell(script, { hostname: 'x', extra_hosts: ['a:1.2.3.4'] }), { network }),
+        await scratch.task(shell(script, { network_mode: 'host' }), { network, name: 'other' }),
+      ];
+      const both = [one, { ...two, allocId: one.allocId, id: two.id.replace(two.allocId, one.allocId) }];
+      await Promise.all(both.map((of) => plain.start(of, never)));
+      const standing = async () => {
+        const rows = await scratch.daemon.client.json('GET', '/containers/json', {
+          query: { all: 'true' },
+          signal: never,
+        });
+        return JSON.stringify(rows).split(`"/drover_network_${one.allocId}"`).length - 1;
+      };
+      expect(await standing()).toBe(1);
+      const wanted = await readlink(network.path);
+      for (const of of both) await expect.poll(() => outputOf(of), { timeout: 10_000 }).toBe(`${wanted}\n`);
+      await plain.destroy(both[0]!.id, { force: true }, never);
+      expect(await standing()).toBe(1);
+      await plain.destroy(both[1]!.id, { force: true }, never);
+      expect(await standing()).toBe(0);
+    } finally {
+      holder.kill('SIGKILL');
+    }
   });
 
   test('ports are published by label, and where the container is reached is told', async () => {

@@ -39,9 +39,6 @@ function usualSocket(): string {
   return uid === 0 ? '/run/podman/podman.sock' : `/run/user/${uid}/podman/podman.sock`;
 }
 
-/** podman joins any namespace that has a path. */
-const joinNamespace = (path: string): string => `ns:${path}`;
-
 class Podman implements ContainerDriver {
   readonly info: DriverInfo = {
     name: 'podman',
@@ -50,6 +47,7 @@ class Podman implements ContainerDriver {
     networkModes: ['host', 'group', 'none'],
     mounts: true,
   };
+  readonly joins = 'path';
   readonly #config: PluginOptions;
   readonly #docker: DockerPluginOptions;
 
@@ -70,9 +68,9 @@ class Podman implements ContainerDriver {
     };
   }
 
-  async plan(task: TaskConfig, facts: EngineFacts): Promise<ContainerPlan> {
+  async plan(task: TaskConfig, facts: EngineFacts, network: string | null): Promise<ContainerPlan> {
     const options = task.config as TaskOptions;
-    const plan = await containerPlan(task, this.#docker, asDockerTask(options, this.#config), facts, joinNamespace);
+    const plan = await containerPlan(task, this.#docker, asDockerTask(options, this.#config), facts, network);
     if (options.memory_reservation === '') return plan;
     const memoryLowBytes = bytes(options.memory_reservation, 'memory_reservation');
     return {
