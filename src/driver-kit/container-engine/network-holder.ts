@@ -46,7 +46,7 @@ export class NetworkHolders {
 
   async #make(task: TaskConfig, path: string, signal: AbortSignal): Promise<string> {
     const found = await this.#look(task.allocId, signal);
-    if (found !== null && found.running && (await isIn(found.pid, path))) return found.id;
+    if (found?.running === true && (await isIn(found.pid, path))) return found.id;
     if (found !== null) await removeContainer(this.#client, found.id);
     const image = await this.#image(signal);
     const hostname = task.network?.hosts?.hostname ?? '';
