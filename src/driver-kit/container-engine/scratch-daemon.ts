@@ -236,12 +236,15 @@ async function processesWith(directory: string): Promise<readonly number[]> {
   return found.filter((each) => each !== null);
 }
 
-/** The parents under which the daemon made its groups, in every hierarchy. */
+/** The parents under which the daemon made its groups, in every hierarchy, with what ended containers left a moment longer. */
 async function removeGroups(name: string): Promise<void> {
   for (const hierarchy of await readdir('/sys/fs/cgroup').catch(() => [])) {
     const path = join('/sys/fs/cgroup', hierarchy, name);
-    for (const child of await readdir(path, { withFileTypes: true }).catch(() => []))
-      if (child.isDirectory()) await rmdir(join(path, child.name)).catch(() => {});
-    await rmdir(path).catch(() => {});
+    for (let attempt = 0; attempt < 20 && existsSync(path); attempt++) {
+      if (attempt > 0) await sleep(100);
+      for (const child of await readdir(path, { withFileTypes: true }).catch(() => []))
+        if (child.isDirectory()) await rmdir(join(path, child.name)).catch(() => {});
+      await rmdir(path).catch(() => {});
+    }
   }
 }
