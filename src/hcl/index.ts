@@ -5,6 +5,7 @@ export {
   type EvalContext,
   type Evaluation,
   type FunctionTable,
+  findBudget,
   type MissingAttribute,
   type SpecialFunction,
 } from './context.ts';

@@ -136,6 +136,13 @@ describe('limits', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(1_000_000_000);
   });
 
+  it('locals that need each other in a long row are read in time with their count', { timeout: 120_000 }, () => {
+    const row = Array.from({ length: 20_000 }, (_, i) => `  l${i} = local.l${i + 1}`).join('\n');
+    const started = process.cpuUsage();
+    expect(read(`locals {\n${row}\n  l20000 = 1\n}\n${inMeta('local.l0')}`).job).toMatchObject({ Meta: { v: '1' } });
+    expect(process.cpuUsage(started).user / 1e6).toBeLessThan(10);
+  });
+
   it('as many numbers as fit are made distinct without comparing each with each', { timeout: 120_000 }, () => {
     const started = process.cpuUsage();
     const rows = 'flatten([for i in range(200) : [for j in range(1000) : 100000000000 + i * 1000 + j]])';

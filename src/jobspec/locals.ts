@@ -5,6 +5,7 @@ import {
   type EvalContext,
   errorAt,
   evaluate,
+  findBudget,
   justAttributes,
   maxValueSize,
   objectValue,
@@ -30,7 +31,9 @@ export function evaluateLocals(blocks: readonly Block[], context: EvalContext, d
     diagnostics.push(...found);
     for (const attribute of attributes.values()) pending.set(attribute.name, attribute);
   }
-  const needs = new Map([...pending].map(([name, attribute]) => [name, localsIn(attribute)]));
+  const references = new Map([...pending].map(([name, attribute]) => [name, localsIn(attribute)]));
+  const needs = new Map([...references].map(([name, { names }]) => [name, names]));
+  const order = new Order(needs);
   const values = new Map<string, Value>();
   const circle = new Set<string>();
   const missing: Locals['missing'] = (name, attribute) => {
@@ -44,17 +47,25 @@ export function evaluateLocals(blocks: readonly Block[], context: EvalContext, d
   };
   let [size, full] = [1, false];
   while (pending.size > 0) {
-    const free = [...pending.values()].filter(({ name }) => !needs.get(name)!.some((other) => pending.has(other)));
-    const ready = free.length > 0 ? free : [...pending.values()];
+    const free = order.next();
+    const ready = free.length > 0 ? free : [...pending.keys()];
     if (free.length === 0 && pending.size < 1000) for (const name of inCircle(pending.keys(), needs)) circle.add(name);
-    const scope: EvalContext = { parent: context, variables: new Map([['local', objectValue(values)]]), missing };
-    for (const attribute of ready) {
-      pending.delete(attribute.name);
-      const result = evaluate(attribute.expr, scope);
+    let all: Value | undefined;
+    const done: [string, Value][] = [];
+    for (const name of ready) {
+      const attribute = pending.get(name)!;
+      const { names, whole } = references.get(name)!;
+      // What names its locals sees those alone: making the object of all of them anew for each takes time with the square of their count.
+      if (whole && all === undefined) {
+        findBudget(context)?.spend(values.size);
+        all = objectValue(values);
+      }
+      const local = whole ? all! : objectValue(present(values, names));
+      const result = evaluate(attribute.expr, { parent: context, variables: new Map([['local', local]]), missing });
       diagnostics.push(...result.diagnostics);
       if (result.diagnostics.length > 0) continue;
       size += result.value.size;
-      if (size < maxValueSize) values.set(attribute.name, result.value);
+      if (size < maxValueSize) done.push([name, result.value]);
       else if (!full) {
         full = true;
         diagnostics.push(
@@ -62,6 +73,9 @@ export function evaluateLocals(blocks: readonly Block[], context: EvalContext, d
         );
       }
     }
+    for (const name of ready) pending.delete(name);
+    for (const [name, value] of done) values.set(name, value);
+    order.settle(ready);
   }
   circle.clear();
   return { values, missing };
@@ -82,11 +96,62 @@ function inCircle(waiting: Iterable<string>, needs: ReadonlyMap<string, readonly
   });
 }
 
-/** Names of the locals that an expression needs. */
-function localsIn(attribute: Attribute): readonly string[] {
-  return referencedVariables(attribute.expr).flatMap(({ name, steps: [first] }) => {
-    if (name !== 'local' || first === undefined) return [];
-    if (first.kind === 'attribute') return [first.name];
-    return typeof first.key.data === 'string' ? [first.key.data] : [];
-  });
+/** Names in the order in which they can be had, each in time with what it needs. */
+class Order {
+  readonly #waiting = new Map<string, number>();
+  readonly #dependents = new Map<string, string[]>();
+  #free: string[] = [];
+
+  constructor(needs: ReadonlyMap<string, readonly string[]>) {
+    for (const [name, others] of needs) {
+      const known = new Set(others.filter((other) => needs.has(other)));
+      this.#waiting.set(name, known.size);
+      if (known.size === 0) this.#free.push(name);
+      for (const other of known) {
+        const dependents = this.#dependents.get(other);
+        if (dependents === undefined) this.#dependents.set(other, [name]);
+        else dependents.push(name);
+      }
+    }
+  }
+
+  /** Those that wait for nothing any more; none when all that are left wait for each other. */
+  next(): readonly string[] {
+    const free = this.#free;
+    this.#free = [];
+    return free;
+  }
+
+  settle(names: readonly string[]): void {
+    for (const name of names) {
+      for (const dependent of this.#dependents.get(name) ?? []) {
+        const left = this.#waiting.get(dependent)! - 1;
+        this.#waiting.set(dependent, left);
+        if (left === 0) this.#free.push(dependent);
+      }
+    }
+  }
+}
+
+function present(values: ReadonlyMap<string, Value>, names: readonly string[]): Map<string, Value> {
+  const found = new Map<string, Value>();
+  for (const name of names) {
+    const value = values.get(name);
+    if (value !== undefined) found.set(name, value);
+  }
+  return found;
+}
+
+/** Names of the locals that an expression needs; `whole` when it may look at any of them. */
+function localsIn(attribute: Attribute): { readonly names: readonly string[]; readonly whole: boolean } {
+  const names: string[] = [];
+  let whole = false;
+  for (const { name, steps } of referencedVariables(attribute.expr)) {
+    if (name !== 'local') continue;
+    const [first] = steps;
+    if (first?.kind === 'attribute') names.push(first.name);
+    else if (first !== undefined && typeof first.key.data === 'string') names.push(first.key.data);
+    else whole = true;
+  }
+  return { names, whole };
 }
