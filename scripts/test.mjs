@@ -18,7 +18,7 @@ const factor = long ? 20 : 1;
 const lanes = [
   { name: 'check', minutes: 3, run: check },
   { name: 'unit', minutes: 8, run: vitest },
-  { name: 'e2e', minutes: 20, run: vitest },
+  { name: 'e2e', minutes: 25, run: vitest },
   { name: 'network', minutes: 10, run: network, needs: ['ip', 'nft', 'unshare', 'perl'] },
   { name: 'goldens', minutes: 15, project: 'compat', run: vitest },
   { name: 'drivers', minutes: 20, run: vitest, needs: ['runc', 'bwrap'] },
