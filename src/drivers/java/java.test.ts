@@ -105,7 +105,7 @@ describe.skipIf(lacking.length > 0)('java', () => {
         'driver.java.version': expect.stringMatching(/^\d+/),
         'driver.java.runtime': expect.stringContaining('Runtime Environment'),
         'driver.java.vm': expect.stringContaining('VM'),
-        'driver.java.isolation': host.deps.isolation.best,
+        'driver.java.isolation': expect.stringMatching(/^(none|process|sandbox|container)$/),
       });
       stop.abort();
     }
