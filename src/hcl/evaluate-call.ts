@@ -131,8 +131,8 @@ function callPlain(
     (value, i) => (found.params[i] ?? found.rest!).allowUnknown !== true && !isWhollyKnown(value),
   );
   if (undecided) return unknownValue(found.returns ?? dynamicType);
-  if (found.steps !== undefined) evaluator.budget.spend(found.steps(values));
   try {
+    if (found.steps !== undefined) evaluator.budget.spend(found.steps(values));
     const result = found.call(values);
     evaluator.budget.spend(result.size);
     return result;

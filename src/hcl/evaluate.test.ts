@@ -49,6 +49,10 @@ describe('evaluate', () => {
     ]);
   });
 
+  it('reports a cost that is no number of 64 bits, as any other mistake of an argument', () => {
+    expect(run('bcrypt("x", 99999999999999999999)').problems).toHaveLength(1);
+  });
+
   it('checks what a splat asks of elements that are not known', () => {
     expect(run('setproduct([], ["x", 1])[*][*].b').problems).toEqual(['f:1,31-33 Unsupported attribute']);
   });
