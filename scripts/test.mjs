@@ -20,7 +20,7 @@ const lanes = [
   { name: 'unit', minutes: 8, run: vitest },
   { name: 'e2e', minutes: 25, run: vitest },
   { name: 'network', minutes: 10, run: network, needs: ['ip', 'nft', 'unshare', 'perl'] },
-  { name: 'goldens', minutes: 15, project: 'compat', run: vitest },
+  { name: 'goldens', minutes: 22, project: 'compat', run: vitest },
   { name: 'drivers', minutes: 20, run: vitest, needs: ['runc', 'bwrap'] },
   { name: 'security', minutes: 8, run: vitest },
   { name: 'faults', minutes: 12, run: vitest },

@@ -33,7 +33,7 @@ async function readyTime(path, directory) {
     never,
   );
   const ms = performance.now() - from;
-  const rss = memoryKb(plugin.pid);
+  const { rss } = memoryKb(plugin.pid);
   await opened.driver.close();
   await plugin.stop();
   return { ms, rss };
