@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Server } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
+import { shimsOf } from '../processes.ts';
 import { runCli } from './cli.ts';
 import { lies } from './evil-lies.ts';
 import { info, type Lie, layPlugin, report } from './evil-plugin.ts';
@@ -73,6 +74,9 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
+  await agent.interrupt();
+  // some of their tasks never end, so what collects their output would wait for ever
+  for (const pid of shimsOf(agent.directory)) process.kill(Number(pid), 'SIGKILL');
   await agent.dispose();
   for (const server of servers) server.forceShutdown();
   rmSync(files, { recursive: true, force: true });
