@@ -328,7 +328,10 @@ export class AllocationRunner {
         status.status === 'failed' && this.#description !== '' ? this.#description : status.description,
       TaskStates: Object.fromEntries(started),
       DeploymentStatus: this.#health,
-      NetworkStatus: this.#ready || this.allDead ? networkStatus(this.#group.Networks?.[0], this.#network.made) : null,
+      NetworkStatus:
+        this.#ready || this.allDead || this.#network.made !== null
+          ? networkStatus(this.#group.Networks?.[0], this.#network.made)
+          : null,
     };
   }
 
