@@ -193,7 +193,9 @@ function planOf(noun: Noun): Plan {
   let plan = plans.get(noun);
   if (plan === undefined) {
     const written = writtenRows(noun);
-    const blankWithPlugin = Object.fromEntries(written.map(([name, field]) => [name, absent(field)]));
+    // what Nomad has no row for is left out: its output stays what it was for files that say nothing of it
+    const said = written.filter(([name]) => name !== 'Isolation');
+    const blankWithPlugin = Object.fromEntries(said.map(([name, field]) => [name, absent(field)]));
     plan = {
       blankWithPlugin,
       blank: Object.fromEntries(Object.entries(blankWithPlugin).filter(([name]) => name !== 'CSIPluginConfig')),
