@@ -122,7 +122,8 @@ for (const { who, uid, skip } of users) {
       const { value: report } = await agent.client.allocations.isolation(allocation.ID);
       const { value: nodes } = await agent.client.nodes.list();
       const { value: node } = await agent.client.nodes.read(nodes[0]!.ID);
-      const rung = node.Attributes?.['driver.exec.isolation'];
+      // the job says nothing of networks: it has the host's
+      const rung = node.Attributes?.['driver.exec.isolation.host_network'];
       expect(rung).toBeDefined();
       expect(report['t']).toMatchObject({ rung });
       if (rung === 'sandbox' || rung === 'container') {

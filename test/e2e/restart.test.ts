@@ -49,6 +49,9 @@ const pidOf = async (agent: AgentProcess, allocId: string): Promise<string> =>
     async () => /^pid (\d+)$/m.exec(await output(agent, allocId))?.[1] ?? Promise.reject(new Error('no pid yet')),
   );
 
+/** However long the test takes, there is no second allocation. */
+const once = { ReschedulePolicy: { Attempts: 0, Unlimited: false } };
+
 describe.each(users.filter(({ skip }) => !skip))('an agent of $who that is started again', (user) => {
   beforeAll(() => {
     uid = user.uid;
@@ -60,7 +63,7 @@ describe.each(users.filter(({ skip }) => !skip))('an agent of $who that is start
   it('after Ctrl-C says how many tasks run on and how to stop them, and finds everything again', async () => {
     const first = await start();
     await first.client.jobs.register(shellJob('steady', `echo pid $$; ${counting}`, { count: 2 }));
-    await first.client.jobs.register(shellJob('over', 'exit 3', { type: 'batch' }));
+    await first.client.jobs.register(shellJob('over', 'exit 3', { type: 'batch', group: once }));
     const [before] = await allocationsOf(first, 'steady', 'running', 2);
     await allocationsOf(first, 'over', 'failed');
     const pid = await pidOf(first, before!.ID);

@@ -274,7 +274,8 @@ describe.skipIf(!ownHost)('a group with a network of its own', () => {
     await eventually(() => expect(run('ip', '-o', 'link')).not.toMatch(/dv[0-9a-f]{13}/));
     agent = await agent.restart();
     await nodeReady(agent);
-    await eventually(async () => expect(await ask(hostAddress, alloc.port('web'))).toContain('again sees'));
+    const isBack = async () => expect(await ask(hostAddress, alloc.port('web'))).toContain('again sees');
+    await eventually(isBack, 60_000);
     await stop('again');
   });
 
