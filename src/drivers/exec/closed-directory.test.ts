@@ -14,7 +14,13 @@ import { exec } from './index.ts';
 const never = new AbortController().signal;
 const ways = [
   ['bubblewrap', 'sandbox', 'runtime.bwrap', { isolation: [{ runtimes: ['bwrap'] }] }, {}],
-  ['runc', 'container', 'runtime.runc', { isolation: [{ runtimes: ['runc'] }] }, { network: { mode: 'none' } }],
+  [
+    'runc',
+    'container',
+    'runtime.runc',
+    { isolation: [{ runtimes: ['runc'] }] },
+    { network: { mode: 'none', path: '', labels: {} } },
+  ],
   ['no runtime', 'process', 'no_new_privs', { isolation: [{ prefer: 'process' }] }, {}],
 ] as const;
 
