@@ -22,9 +22,9 @@ const lanes = [
   { name: 'network', minutes: 10, run: network, needs: ['ip', 'nft', 'unshare', 'perl'] },
   { name: 'goldens', minutes: 22, project: 'compat', run: vitest },
   { name: 'drivers', minutes: 20, run: vitest, needs: ['runc', 'bwrap'] },
-  { name: 'security', minutes: 8, run: vitest },
-  { name: 'faults', minutes: 12, run: vitest },
-  { name: 'go', minutes: 8, run: go, needs: ['go'] },
+  { name: 'security', minutes: 15, run: vitest },
+  { name: 'faults', minutes: 15, run: vitest },
+  { name: 'go', minutes: 12, run: go, needs: ['go'] },
 ];
 
 const packages = [
