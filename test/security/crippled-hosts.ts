@@ -17,6 +17,10 @@ export interface CrippledHost {
   readonly remedy?: RegExp;
 }
 
+/** A native program, wherever it would be found. */
+const without = (program: string): string =>
+  `for d in "$NATIVE" "$PREBUILT"; do [ ! -e "$d/${program}" ] || mount --bind /dev/null "$d/${program}"; done`;
+
 const hide = (...programs: readonly string[]): string =>
   programs.map((name) => `p=$(command -v ${name}) && mount --bind /dev/null "$(readlink -f "$p")" || :`).join('; ');
 /** The program itself stays at `$BIN/<name>.real`. */
@@ -67,13 +71,13 @@ export const crippledHosts: readonly CrippledHost[] = [
   },
   {
     name: 'the verifier is gone',
-    cripple: 'mount --bind /dev/null "$NATIVE/drover-verify"',
+    cripple: without('drover-verify'),
     rungs: both('none'),
     lost: 'seccomp',
   },
   {
     name: 'the supervisor is gone',
-    cripple: 'mount --bind /dev/null "$NATIVE/drover-shim"',
+    cripple: without('drover-shim'),
     rungs: both('none'),
     lost: 'native_shim',
   },

@@ -59,6 +59,7 @@ async function look(host: Pick<CrippledHost, 'cripple' | 'user' | 'ownUserNamesp
     DATA_DIR: join(root, 'data'),
     TMPDIR: join(root, 'data'),
     NATIVE: join(repository, 'build/native'),
+    PREBUILT: join(repository, `prebuilt/linux-${process.arch}`),
     CARRY_OUT: host.remedy === undefined ? '' : '1',
   };
   try {
