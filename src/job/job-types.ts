@@ -604,6 +604,7 @@ export interface TaskScheduleCronBody {
   readonly timezone?: Text | null;
 }
 
+/** What tasks may not fall below, whatever the node. Of several demands the highest counts. Unlike Nomad. */
 export interface IsolationBody {
   readonly min?: Text | null;
   readonly require?: readonly Text[] | null;
