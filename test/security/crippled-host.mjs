@@ -65,7 +65,7 @@ try {
   const look = () => examineHost({
     stateDirectory: join(scratch, 'state'),
     dataDirectory: process.env.DATA_DIR || scratch,
-    cgroupParent: `drover-crippled-${process.pid}`,
+    cgroupParent: process.env.CGROUP,
   });
   const doctor = await look();
   // what the doctor advises is done, where the test says so, and looked at again

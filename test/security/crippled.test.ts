@@ -6,7 +6,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { HostExamination } from '../../src/agent/examine-host.ts';
 import { rungs } from '../../src/model/isolation-ladder.ts';
@@ -55,6 +55,7 @@ async function look(host: Pick<CrippledHost, 'cripple' | 'user' | 'ownUserNamesp
     PATH: `${process.env['PATH']}:/usr/sbin:/sbin`,
     INNER: inner,
     BIN: join(root, 'bin'),
+    CGROUP: basename(root),
     DATA: join(root, 'data'),
     DATA_DIR: join(root, 'data'),
     TMPDIR: join(root, 'data'),
@@ -68,6 +69,9 @@ async function look(host: Pick<CrippledHost, 'cripple' | 'user' | 'ownUserNamesp
     return JSON.parse(stdout) as Found;
   } finally {
     rmSync(root, { recursive: true, force: true });
+    // a host that cannot write its groups cannot remove them: this one can
+    const groups = ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', `*/${basename(root)}*`];
+    spawnSync('find', [...groups, '-exec', 'rmdir', '{}', ';'], { stdio: 'ignore' });
   }
 }
 
