@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
+import type { TaskConfig } from '../../driver/contract.ts';
 import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
 import { lackingForDaemon } from '../../driver-kit/container-engine/scratch-daemon.ts';
+import { opening, type Way, ways } from '../../driver-kit/served-driver.ts';
+import { docker } from './index.ts';
 import { outputOf, ScratchDocker, shell } from './scratch-docker.ts';
 
 let scratch: ScratchDocker;
@@ -11,23 +13,10 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => scratch?.close(), 60_000);
 
-const suite = (): DriverSuite => {
+const suite = (way: Way): DriverSuite => {
   const trapped = (rest: string): Promise<TaskConfig> => scratch.task(shell(`trap 'exit 0' INT TERM; ${rest}`));
   return {
-    open: async () => {
-      const opened: EngineDriver[] = [];
-      const another = (): EngineDriver => {
-        opened.push(scratch.driver().engine);
-        return opened.at(-1)!;
-      };
-      return {
-        driver: another(),
-        again: async () => another(),
-        close: async () => {
-          await Promise.all(opened.map((each) => each.close()));
-        },
-      };
-    },
+    open: opening(way, docker, () => ({ options: { endpoint: scratch.daemon.endpoint }, deps: scratch.host.deps })),
     ends: (code) => scratch.task(shell(`exit ${code}`)),
     runsFor: (ms) => trapped(`sleep ${ms / 1000} & wait`),
     stubborn: () => scratch.task(shell('trap "" INT; while :; do sleep 0.1; done')),
@@ -41,6 +30,11 @@ const suite = (): DriverSuite => {
   };
 };
 
-describe.skipIf(lackingForDaemon.length > 0)('docker on a real daemon does what every driver does:', () => {
-  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) => each.run(suite()));
-});
+describe.skipIf(lackingForDaemon.length > 0).each(ways)(
+  'docker on a real daemon, %s, does what every driver does:',
+  (way) => {
+    test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) =>
+      each.run(suite(way)),
+    );
+  },
+);

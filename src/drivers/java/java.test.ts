@@ -7,6 +7,7 @@ import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { opening, type Way, ways } from '../../driver-kit/served-driver.ts';
 import { java, javaArguments } from './index.ts';
 import { parseVersion } from './virtual-machine.ts';
 
@@ -61,21 +62,8 @@ async function run(of: TaskConfig) {
   return { exit, stdout, isolation: started.isolation! };
 }
 
-const suite = (): DriverSuite => ({
-  open: async () => {
-    const opened: OpenDriver[] = [];
-    const open = () => {
-      opened.push(openDriver(java, {}, host.deps));
-      return opened.at(-1)!.engine;
-    };
-    return {
-      driver: open(),
-      again: async () => open(),
-      close: async () => {
-        await Promise.all(opened.map((each) => each.engine.close()));
-      },
-    };
-  },
+const suite = (way: Way): DriverSuite => ({
+  open: opening(way, java, () => ({ options: {}, deps: host.deps })),
   ends: (code) => task(['exit', String(code)]),
   runsFor: (ms) => task(['sleep', String(ms)]),
   stubborn: () => task(['stubborn']),
@@ -91,9 +79,14 @@ const suite = (): DriverSuite => ({
   },
 });
 
-describe.skipIf(lacking.length > 0)('java on a real virtual machine does what every driver does:', () => {
-  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) => each.run(suite()));
-});
+describe.skipIf(lacking.length > 0).each(ways)(
+  'java on a real virtual machine, %s, does what every driver does:',
+  (way) => {
+    test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) =>
+      each.run(suite(way)),
+    );
+  },
+);
 
 describe.skipIf(lacking.length > 0)('java', () => {
   test('says which virtual machine there is', async () => {

@@ -1,14 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { decodeConfig } from '../../driver/config-decode.ts';
-import type { EngineDriver } from '../../driver/contract.ts';
 import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
-import { type DriverDeps, type DriverPlugin, openDriver } from '../../driver-kit/driver-plugin.ts';
-import { openRemoteDriver } from '../../driver-kit/remote/remote-driver.ts';
+import { type DriverDeps, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import type { Scratch } from '../../driver-kit/scratch-task.ts';
-import { type Serving, serveOnSocket } from '../../driver-kit/serve/serve.ts';
+import { opening, type Way, ways } from '../../driver-kit/served-driver.ts';
 import { mockDriver } from './index.ts';
 
 const never = new AbortController().signal;
@@ -29,11 +26,8 @@ async function task(config: Record<string, unknown>) {
   return scratch.task(decoded.value);
 }
 
-const suite: DriverSuite = {
-  open: async () => {
-    const { engine } = openDriver(mockDriver, {}, deps);
-    return { driver: engine, again: async () => openDriver(mockDriver, {}, deps).engine, close: () => engine.close() };
-  },
+const suite = (way: Way): DriverSuite => ({
+  open: opening(way, mockDriver, () => ({ options: {}, deps })),
   ends: (code) => task({ exit_code: code }),
   runsFor: (ms) => task({ run_for: `${ms}ms` }),
   stubborn: () => task({ run_for: '60s', kill_after: '60s' }),
@@ -47,44 +41,15 @@ const suite: DriverSuite = {
     command: ['anything'],
   }),
   excused: {},
-};
-
-describe('mock_driver does what every driver does:', () => {
-  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) => each.run(suite));
 });
 
-describe('mock_driver behind the plugin protocol does what every driver does:', () => {
-  const overTheWire: DriverSuite = {
-    ...suite,
-    open: async () => {
-      const serving: Serving[] = [];
-      const drivers: EngineDriver[] = [];
-      const connect = async (): Promise<EngineDriver> => {
-        const served = await serveOnSocket(mockDriver as unknown as DriverPlugin, deps);
-        serving.push(served);
-        const options = decodeConfig(mockDriver.configSchema, {});
-        const driver = await openRemoteDriver(
-          { target: `unix:${served.socketPath}`, config: options.ok && options.value },
-          never,
-        );
-        drivers.push(driver);
-        return driver;
-      };
-      return {
-        driver: await connect(),
-        again: connect,
-        close: async () => {
-          for (const each of drivers) await each.close();
-          for (const each of serving) await each.close();
-        },
-      };
-    },
-  };
+describe.each(ways)('mock_driver, %s, does what every driver does:', (way) => {
+  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) => each.run(suite(way)));
+});
 
-  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) => each.run(overTheWire));
-
+describe('mock_driver behind the plugin protocol', () => {
   test('what it declares, its errors and its network come through', async () => {
-    const { driver, close } = await overTheWire.open();
+    const { driver, close } = await suite('over the wire').open();
     expect(driver.info).toEqual({
       name: 'mock_driver',
       version: '0.1.0',

@@ -7,6 +7,7 @@ import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance
 import { lackingForPodman, ScratchDaemon, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { opening, type Way, ways } from '../../driver-kit/served-driver.ts';
 import { podman } from './index.ts';
 import { bytes } from './translate.ts';
 
@@ -52,23 +53,10 @@ const shell = (script: string, more: Record<string, unknown> = {}): Record<strin
 const output = (of: TaskConfig): Promise<string> =>
   readFile(join(of.directories.logs, `${of.name}.stdout.0`), 'utf8').catch(() => '');
 
-const suite = (): DriverSuite => {
+const suite = (way: Way): DriverSuite => {
   const trapped = (rest: string): Promise<TaskConfig> => task(shell(`trap 'exit 0' INT TERM; ${rest}`));
   return {
-    open: async () => {
-      const opened: EngineDriver[] = [];
-      const another = (): EngineDriver => {
-        opened.push(open().engine);
-        return opened.at(-1)!;
-      };
-      return {
-        driver: another(),
-        again: async () => another(),
-        close: async () => {
-          await Promise.all(opened.map((each) => each.close()));
-        },
-      };
-    },
+    open: opening(way, podman, () => ({ options: { socket_path: daemon.endpoint }, deps: host.deps })),
     ends: (code) => task(shell(`exit ${code}`)),
     runsFor: (ms) => trapped(`sleep ${ms / 1000} & wait`),
     stubborn: () => task(shell('trap "" INT; while :; do sleep 0.1; done')),
@@ -82,11 +70,13 @@ const suite = (): DriverSuite => {
   };
 };
 
-describe.skipIf(lackingForPodman.length > 0)(
-  'podman on a real service does what every driver does:',
+describe.skipIf(lackingForPodman.length > 0).each(ways)(
+  'podman on a real service, %s, does what every driver does:',
   { timeout: 90_000 },
-  () => {
-    test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) => each.run(suite()));
+  (way) => {
+    test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) =>
+      each.run(suite(way)),
+    );
   },
 );
 

@@ -8,6 +8,7 @@ import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { opening, type Way, ways } from '../../driver-kit/served-driver.ts';
 import { qemu } from './index.ts';
 
 const never = new AbortController().signal;
@@ -85,21 +86,8 @@ async function run(of: TaskConfig, by = engine) {
   return said;
 }
 
-const suite = (): DriverSuite => ({
-  open: async () => {
-    const opened: EngineDriver[] = [];
-    const another = (): EngineDriver => {
-      opened.push(openDriver(qemu, {}, host.deps).engine);
-      return opened.at(-1)!;
-    };
-    return {
-      driver: another(),
-      again: async () => another(),
-      close: async () => {
-        await Promise.all(opened.map((each) => each.close()));
-      },
-    };
-  },
+const suite = (way: Way): DriverSuite => ({
+  open: opening(way, qemu, () => ({ options: {}, deps: host.deps })),
   // an odd code: (value << 1) | 1
   ends: (code) => machine(exits((code - 1) / 2)),
   runsFor: () => machine(idles),
@@ -116,9 +104,15 @@ const suite = (): DriverSuite => ({
   },
 });
 
-describe.skipIf(!here)('qemu with real machines does what every driver does:', { timeout: 60_000 }, () => {
-  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) => each.run(suite()));
-});
+describe.skipIf(!here).each(ways)(
+  'qemu with real machines, %s, does what every driver does:',
+  { timeout: 60_000 },
+  (way) => {
+    test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) =>
+      each.run(suite(way)),
+    );
+  },
+);
 
 describe.skipIf(!here)('qemu', { timeout: 60_000 }, () => {
   test('says version, emulators, and whether a guest booted under KVM', async () => {
