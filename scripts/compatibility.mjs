@@ -70,6 +70,7 @@ function* jobFiles() {
     ['jobs', 'job files that parse'],
     ['invalid', 'job files that do not'],
     ['expr', 'expressions with a value'],
+    ['expr-errors', 'expressions with problems'],
   ]) {
     const wanted = Object.entries(readJson(expected)).filter(([name]) => name.startsWith(`${mode}/`));
     const expectFile = join(scratch, 'expected.json');

@@ -1,4 +1,5 @@
 import { withConnect } from './canonical-connect.ts';
+import { withExposedChecks } from './canonical-expose.ts';
 import { type Defaults, hasUpdates, type JobPart, updateGiven } from './canonical-parts.ts';
 import { canonicalService } from './canonical-service.ts';
 import { canonicalTask } from './canonical-task.ts';
@@ -72,7 +73,7 @@ function canonicalGroup(group: Input<TaskGroup>, job: JobPart, defaults: Default
   const name = group.Name ?? '';
   const consul = group.Consul ?? (job.consulNamespace === '' ? null : { Namespace: job.consulNamespace });
   const count = group.Count ?? group.Scaling?.Min ?? 1;
-  const canonical: Input<TaskGroup> = withConnect({
+  const settled: Input<TaskGroup> = {
     ...group,
     Name: name,
     Meta: emptyMapToNull(group.Meta),
@@ -94,7 +95,8 @@ function canonicalGroup(group: Input<TaskGroup>, job: JobPart, defaults: Default
         canonicalService(service, { job: job.name, group: name, namespace: job.namespace }),
       ),
     ),
-  });
+  };
+  const canonical = withExposedChecks(withConnect(settled));
   const tasks = (canonical.Tasks ?? []).map((task) =>
     canonicalTask(task, { job, group: canonical, restart }, defaults),
   );

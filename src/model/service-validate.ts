@@ -1,4 +1,5 @@
 import { second } from '../lib/duration.ts';
+import { localPort } from './canonical-expose.ts';
 import { nest, problems } from './error-list.ts';
 import type { Service, ServiceCheck } from './service.ts';
 import type { Task } from './task.ts';
@@ -69,8 +70,29 @@ function validateService(service: Service, group: TaskGroup, task: Task | null):
       ],
     ),
     ...checkNames(service),
+    ...((service.Checks ?? []).some(({ Expose }) => Expose) ? exposeProblems(service, group, task) : []),
     ...(service.Checks ?? []).flatMap((check) => firstProblem(check, service)),
   ];
+}
+
+/** A check is exposed by the sidecar of its service, in the one bridge that both are in. */
+function exposeProblems(service: Service, group: TaskGroup, task: Task | null): readonly string[] {
+  const networks = group.Networks ?? [];
+  const [network] = networks;
+  return problems(
+    [
+      task !== null || !service.Connect?.SidecarService,
+      'a check with expose needs a group service with connect { sidecar_service {} }',
+    ],
+    [
+      networks.length !== 1 || network?.Mode !== 'bridge',
+      `a check with expose needs the group "${group.Name}" to have one network, of mode "bridge"`,
+    ],
+    [
+      localPort(service.PortLabel, network) === undefined,
+      `a check with expose needs the service's port to be a number or a static port, not "${service.PortLabel}"`,
+    ],
+  ).slice(0, 1);
 }
 
 function checkNames(service: Service): readonly string[] {

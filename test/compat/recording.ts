@@ -28,11 +28,25 @@ export interface Ran {
   readonly text: string;
 }
 
+/** Whether a tool that needs nothing but the recordings of job files is there. */
+export const isPresentTool = (name: string): boolean =>
+  existsSync(path.join(goldens, 'jobs')) && existsSync(path.join(tools, name));
+
+/** Compares job files or expressions in one mode; `registered` with the agent at `address`. */
+export function checkJobs(mode: string, expectFile: string, scratch: string, address = ''): Promise<Ran> {
+  const args = [goldens, mode, `--expect=${expectFile}`, '--show=200'];
+  const env = { DROVER: `${process.execPath} ${drover}`, DROVER_ADDR: address };
+  return run(path.join(tools, 'check-jobs.mjs'), args, path.join(scratch, `${mode}.txt`), env);
+}
+
 /** Output goes to a file: what is compared is longer than a pipe holds. */
-function run(script: string, args: readonly string[], output: string): Promise<Ran> {
+function run(script: string, args: readonly string[], output: string, env: Record<string, string> = {}): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const command = [process.execPath, script, ...args].map((word) => `'${word}'`).join(' ');
-    const child = spawn('sh', ['-c', `${command} > '${output}' 2>&1`], { stdio: 'ignore' });
+    const child = spawn('sh', ['-c', `${command} > '${output}' 2>&1`], {
+      stdio: 'ignore',
+      env: { ...process.env, ...env },
+    });
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, text: readFileSync(output, 'utf8') }));
   });
