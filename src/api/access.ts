@@ -25,6 +25,8 @@ export type Capability =
   | 'node:read'
   | 'node:write'
   | 'node_pool:read'
+  | 'node_pool:write'
+  | 'node_pool:delete'
   | 'agent:read'
   | 'agent:write'
   | 'operator:read'

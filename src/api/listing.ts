@@ -100,7 +100,8 @@ export async function readPage<Row extends object>(
   return cut(rows, order, paged ? page : { ...page, perPage: 0, nextToken: '' }, filterOf(list, snapshot, page.filter));
 }
 
-async function gather<Row>(source: Iterable<Row>, admitted: (row: Row) => boolean): Promise<Row[]> {
+/** Those of many rows that are admitted, taking turns. */
+export async function gather<Row>(source: Iterable<Row>, admitted: (row: Row) => boolean): Promise<Row[]> {
   const rows: Row[] = [];
   const turn = new Turn();
   let seen = 0;
@@ -112,8 +113,8 @@ async function gather<Row>(source: Iterable<Row>, admitted: (row: Row) => boolea
 }
 
 /** Rows in the order of their ids → by creation; many share an index, so they are put into buckets and only the indexes are sorted. */
-async function sortedByCreation(rows: readonly Created[]): Promise<Created[]> {
-  const buckets = new Map<number, Created[]>();
+export async function sortedByCreation<Row extends Created>(rows: readonly Row[]): Promise<Row[]> {
+  const buckets = new Map<number, Row[]>();
   const turn = new Turn();
   let seen = 0;
   for (const row of rows) {
@@ -123,7 +124,7 @@ async function sortedByCreation(rows: readonly Created[]): Promise<Created[]> {
     if ((++seen & 127) === 0 && turn.isOver) await turn.next();
   }
   const indexes = Float64Array.from(buckets.keys()).sort();
-  const sorted: Created[] = [];
+  const sorted: Row[] = [];
   for (const index of indexes) {
     for (const row of buckets.get(index)!) sorted.push(row);
     if ((++seen & 127) === 0 && turn.isOver) await turn.next();

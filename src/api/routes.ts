@@ -13,6 +13,7 @@ import { internalNodeRoutes, type NodeGate } from './routes/internal-node.ts';
 import { jobReadRoutes } from './routes/job.ts';
 import { jobWriteRoutes } from './routes/job-writes.ts';
 import { jobsRoutes } from './routes/jobs.ts';
+import { namespaceRoutes } from './routes/namespaces.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { operatorRoutes } from './routes/operator.ts';
 import { poolRoutes } from './routes/pools.ts';
@@ -44,6 +45,7 @@ export function allRoutes({ parseJob, nodes }: RouteParts): readonly Route[] {
     ...deploymentRoutes,
     ...nodeRoutes,
     ...poolRoutes,
+    ...namespaceRoutes,
     ...clientFileRoutes,
     ...clientAllocationRoutes,
     ...clientNodeRoutes,

@@ -14,6 +14,8 @@ export interface Place {
 }
 
 export interface RowCache {
+  /** Whether rows that are not known yet may still be kept. */
+  readonly hasRoom: boolean;
   /** The row's place in the named form, known or made now. `otherwise` takes rows for which there is no room. */
   place(form: string, row: object, encode: () => string, otherwise: SlabWriter): Place;
 }
@@ -93,6 +95,9 @@ export function createRowCache(maximumBytes: number): RowCache {
     misses = 0;
   };
   return {
+    get hasRoom() {
+      return generation.held < maximumBytes;
+    },
     place(form, row, encode, otherwise) {
       const { places, writer } = formOf(form);
       lookups++;

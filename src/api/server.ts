@@ -17,6 +17,7 @@ import type { ServerStore } from '../state/server-tables.ts';
 import { type Policy, permitAll } from './access.ts';
 import type { AgentFacts } from './agent-facts.ts';
 import { Channel } from './channel.ts';
+import { encodeAhead } from './encode-ahead.ts';
 import { errorAnswer } from './error-answer.ts';
 import { destination, Forwarder, type OutgoingTls, type Peer } from './forward.ts';
 import { checkBrowser, Door, defaultGuard, type GuardOptions } from './guard.ts';
@@ -27,7 +28,7 @@ import { RouteRunner } from './route-runner.ts';
 import { Router } from './router.ts';
 import type { NodeGate } from './routes/internal-node.ts';
 import { allRoutes, type JobParser } from './routes.ts';
-import { createRowCache } from './row-cache.ts';
+import { createRowCache, type RowCache } from './row-cache.ts';
 
 export interface ApiOptions {
   /** null: this agent is a client only; what needs the state goes to `serverPeer`. */
@@ -96,6 +97,8 @@ class HttpApi implements Api {
   readonly #webSockets = new WebSocketServer({ noServer: true, maxPayload: 1024 * 1024 });
   readonly #servers: http.Server[] = [];
   readonly #open = new Set<AbortController>();
+  readonly #rowCache: RowCache;
+  readonly #closing = new AbortController();
 
   constructor(options: ApiOptions) {
     this.#options = options;
@@ -103,10 +106,11 @@ class HttpApi implements Api {
     this.#door = new Door(this.#guard);
     this.#router = new Router(allRoutes(options));
     const { store, commands, client, agent, log } = options;
+    this.#rowCache = createRowCache(options.rowCacheBytes ?? Math.min(512 * 1024 * 1024, totalmem() / 8));
     this.#runner = new RouteRunner({
       policy: options.policy ?? permitAll,
       services: { store, client, agent, ...(commands === undefined ? {} : { commands }) },
-      rowCache: createRowCache(options.rowCacheBytes ?? Math.min(512 * 1024 * 1024, totalmem() / 8)),
+      rowCache: this.#rowCache,
       ...(log === undefined ? {} : { log }),
     });
     this.#forwarder = new Forwarder(options.outgoingTls ?? {});
@@ -115,6 +119,8 @@ class HttpApi implements Api {
   async listen(addresses: readonly ListenAddress[]): Promise<readonly string[]> {
     const bound: string[] = [];
     for (const address of addresses) bound.push(await this.#listenOn(address));
+    const { store } = this.#options;
+    if (store !== null) void encodeAhead(store.snapshot(), this.#rowCache, this.#closing.signal);
     return bound;
   }
 
@@ -158,6 +164,7 @@ class HttpApi implements Api {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
     const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
     for (const each of this.#open) each.abort(callerGone);
     for (const socket of this.#webSockets.clients) socket.close(1001, 'the agent stops');

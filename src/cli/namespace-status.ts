@@ -1,5 +1,6 @@
 import type { DroverClient } from '../api-client/index.ts';
 import { sortedEntries } from '../lib/order.ts';
+import type { NamespaceIsolation } from '../model/isolation.ts';
 import type { Namespace } from '../model/namespace.ts';
 import { asking, takes, withClient } from './client-context.ts';
 import { type Command, CommandError } from './command.ts';
@@ -18,6 +19,8 @@ export const command: Command = {
       if (await printFormatted(call, namespace)) return 0;
       const meta = sortedEntries(namespace.Meta);
       const parts = [overview(namespace)];
+      const { Isolation: demand } = namespace;
+      if (demand != null) parts.push(`${heading(call.terminal, 'Isolation')}\n${isolation(demand)}`);
       if (meta.length > 0) parts.push(`${heading(call.terminal, 'Metadata')}\n${formatPairs(meta)}`);
       call.terminal.out(parts.join('\n\n'));
       return 0;
@@ -37,6 +40,15 @@ function overview(namespace: Namespace): string {
     ['Disabled Drivers', list(capabilities?.DisabledTaskDrivers, '')],
     ['Enabled Network Modes', list(capabilities?.EnabledNetworkModes, '*')],
     ['Disabled Network Modes', list(capabilities?.DisabledNetworkModes, '')],
+  ]);
+}
+
+function isolation(demand: NamespaceIsolation): string {
+  return formatPairs([
+    ['Mode', demand.Mode],
+    ['Minimum', demand.Min],
+    ['Required', (demand.Require ?? []).join(',')],
+    ['On Degrade', demand.OnDegrade],
   ]);
 }
 

@@ -4,5 +4,6 @@ export { apiJobSchema } from './api-schema.ts';
 export { type AttributeShape, type BlockShape, blockShape, type NounShape } from './block-shape.ts';
 export { jobSchema } from './job-schema.ts';
 export { type JobFile, type ParsedJob, parseJob } from './parse-job.ts';
+export { type ParsedSpec, parseNamespaceFile, parseNodePoolFile } from './spec-file.ts';
 export type { Submission } from './submission.ts';
 export type { VariableFile, VariableSources } from './variable-values.ts';

@@ -1,17 +1,32 @@
-import { bool, bytes, duration, type Infer, int, map, noun, nullable, object, string } from './schema.ts';
+import {
+  attr,
+  block,
+  bool,
+  bytes,
+  duration,
+  type Infer,
+  int,
+  label,
+  map,
+  mapping,
+  noun,
+  nullable,
+  object,
+  string,
+} from './schema.ts';
 
 export const NodePoolSchedulerConfiguration = noun('NodePoolSchedulerConfiguration', {
-  SchedulerAlgorithm: string(),
-  MemoryOversubscriptionEnabled: nullable(bool()),
+  SchedulerAlgorithm: string({ hcl: attr('scheduler_algorithm') }),
+  MemoryOversubscriptionEnabled: nullable(bool({ hcl: attr('memory_oversubscription_enabled'), optional: true })),
 });
 export type NodePoolSchedulerConfiguration = Infer<typeof NodePoolSchedulerConfiguration>;
 
 export const NodePool = noun('NodePool', {
-  Name: string(),
-  Description: string(),
-  Meta: nullable(map(string())),
-  NodeIdentityTTL: duration(),
-  SchedulerConfiguration: nullable(object(NodePoolSchedulerConfiguration)),
+  Name: string({ hcl: label() }),
+  Description: string({ hcl: attr('description') }),
+  Meta: nullable(map(string(), { hcl: mapping('meta') })),
+  NodeIdentityTTL: duration({ hcl: attr('node_identity_ttl') }),
+  SchedulerConfiguration: nullable(object(NodePoolSchedulerConfiguration, { hcl: block('scheduler_config') })),
   CreateIndex: int(),
   ModifyIndex: int(),
   Hash: nullable(bytes()),

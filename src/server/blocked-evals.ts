@@ -19,6 +19,8 @@ export class BlockedEvals {
   readonly #jobs = new Map<string, string>();
   /** Class → the index at which it last got room: a snapshot older than that may have missed it. */
   readonly #roomAt = new Map<string, number>();
+  /** Namespace → the index at which its demands last changed. */
+  readonly #changedAt = new Map<string, number>();
 
   constructor(options: BlockedOptions) {
     this.#options = options;
@@ -58,6 +60,16 @@ export class BlockedEvals {
     }
   }
 
+  /** The namespace may demand less of nodes than before, as of the index. */
+  unblockNamespace(namespace: string, index: number): void {
+    this.#changedAt.set(namespace, index);
+    for (const evaluation of [...this.#blocked.values()]) {
+      if (evaluation.Namespace !== namespace) continue;
+      this.remove(evaluation.ID);
+      this.#options.unblock(evaluation);
+    }
+  }
+
   #hold(key: string, evaluation: Evaluation): void {
     if (this.#missedRoom(evaluation)) {
       this.#options.unblock(evaluation);
@@ -68,6 +80,7 @@ export class BlockedEvals {
   }
 
   #missedRoom(evaluation: Evaluation): boolean {
+    if ((this.#changedAt.get(evaluation.Namespace) ?? 0) > evaluation.SnapshotIndex) return true;
     for (const [computedClass, index] of this.#roomAt) {
       if (index > evaluation.SnapshotIndex && mayRunOn(evaluation, computedClass)) return true;
     }

@@ -11,6 +11,8 @@ import type { Job } from '../model/job.ts';
 import type { JobDiff } from '../model/job-diff.ts';
 import type { JobExplanation } from '../model/job-explanation.ts';
 import type { JobSubmission } from '../model/job-submission.ts';
+import type { Namespace } from '../model/namespace.ts';
+import type { NodePool } from '../model/node-pool.ts';
 import type { PlanAnnotations } from '../model/plan-annotations.ts';
 import type { Input } from '../model/schema.ts';
 
@@ -106,6 +108,11 @@ export interface ServerCommands {
   purgeNode(request: {
     nodeId: string;
   }): Promise<{ evalIds: readonly string[]; evalCreateIndex: number; index: number }>;
+  /** The whole of it, new or in place of what is there; so with `putNodePool`. */
+  putNamespace(namespace: Input<Namespace>): Promise<{ readonly index: number }>;
+  deleteNamespace(name: string): Promise<{ readonly index: number }>;
+  putNodePool(pool: Input<NodePool>): Promise<{ readonly index: number }>;
+  deleteNodePool(name: string): Promise<{ readonly index: number }>;
   collectGarbage(): Promise<void>;
   reconcileSummaries(): Promise<void>;
 }

@@ -1,10 +1,10 @@
 /** What every cluster has from the beginning. */
-import { createHash } from 'node:crypto';
-import { hour } from '../lib/duration.ts';
 import { fill } from '../model/fill.ts';
 import { Namespace } from '../model/namespace.ts';
 import { NodePool } from '../model/node-pool.ts';
+import { defaultIdentityTtl } from '../model/node-pool-validate.ts';
 import { SchedulerConfiguration } from '../model/scheduler-configuration.ts';
+import { contentHash } from './content-hash.ts';
 import type { ServerContext } from './context.ts';
 
 export async function putInitialRows(context: ServerContext): Promise<void> {
@@ -15,7 +15,10 @@ export async function putInitialRows(context: ServerContext): Promise<void> {
     }
     for (const [name, description] of pools) {
       if (draft.get('nodePools', name) !== undefined) continue;
-      draft.put('nodePools', fill(NodePool, { Name: name, Description: description, NodeIdentityTTL: day, ...stamp }));
+      draft.put(
+        'nodePools',
+        fill(NodePool, { Name: name, Description: description, NodeIdentityTTL: defaultIdentityTtl, ...stamp }),
+      );
     }
     if (draft.get('schedulerConfiguration', 'scheduler') !== undefined) return;
     const configuration = fill(SchedulerConfiguration, {
@@ -29,11 +32,6 @@ export async function putInitialRows(context: ServerContext): Promise<void> {
 }
 
 const defaultNamespace = { Name: 'default', Description: 'Default shared namespace' };
-
-/** Tells two forms of a row apart; clients only compare it. */
-const contentHash = (row: object): string => createHash('sha256').update(JSON.stringify(row)).digest('base64');
-
-const day = 24 * hour;
 
 const pools: readonly (readonly [string, string])[] = [
   ['all', 'Node pool with all nodes in the cluster.'],

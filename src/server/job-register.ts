@@ -8,6 +8,7 @@ import { jobId, jobVersionId } from '../model/job-id.ts';
 import { jobLimits } from '../model/job-limits.ts';
 import { JobSubmission } from '../model/job-submission.ts';
 import { formatErrors, formatWarnings, validateJob } from '../model/job-validate.ts';
+import { validateInNamespace } from '../model/namespace-validate.ts';
 import { notServed } from '../model/not-served.ts';
 import type { ScalingPolicy } from '../model/scaling-policy.ts';
 import type { Input } from '../model/schema.ts';
@@ -53,7 +54,9 @@ export function checkJob(
   });
   const pools = snapshot.get('nodePools', job.NodePool) !== undefined;
   const more = [
-    ...(namespace === undefined ? [`job "${job.ID}" is in nonexistent namespace "${job.Namespace}"`] : []),
+    ...(namespace === undefined
+      ? [`job "${job.ID}" is in nonexistent namespace "${job.Namespace}"`]
+      : validateInNamespace(job, namespace)),
     ...(pools ? [] : [`job "${job.ID}" is in nonexistent node pool "${job.NodePool}"`]),
   ];
   const driverConfig = checkDriverConfigs(snapshot, job);

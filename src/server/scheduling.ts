@@ -84,6 +84,7 @@ export class Scheduling implements CommitListener {
       if (node !== null && gotRoom(commit.before('nodes', id), node))
         this.#blocked.unblock(node.ComputedClass, commit.index);
     }
+    for (const name of commit.changed('namespaces').keys()) this.#blocked.unblockNamespace(name, commit.index);
     this.#freed(commit);
   }
 

@@ -21,7 +21,9 @@ import { explainSubmission, planJob } from './job-plan.ts';
 import { checkJob, registerJob } from './job-register.ts';
 import { scaleGroup } from './job-scaling.ts';
 import { recountSummary } from './job-status.ts';
+import { deleteNamespace, putNamespace } from './namespace-commands.ts';
 import { drainNode, evaluateNode, purgeNode, setEligibility } from './node-commands.ts';
+import { deleteNodePool, putNodePool } from './node-pool-commands.ts';
 import { Scheduling } from './scheduling.ts';
 import { systemClock } from './system-clock.ts';
 import type { Schedule } from './worker.ts';
@@ -112,6 +114,10 @@ export function createServer(options: ServerOptions): Server {
     drainNode: (request) => drainNode(context, request),
     evaluateNode: (request) => evaluateNode(context, request),
     purgeNode: (request) => purgeNode(context, request),
+    putNamespace: (namespace) => putNamespace(context, namespace),
+    deleteNamespace: (name) => deleteNamespace(context, name),
+    putNodePool: (pool) => putNodePool(context, pool),
+    deleteNodePool: (name) => deleteNodePool(context, name),
     collectGarbage: () => garbage.force(),
     reconcileSummaries: async () => {
       await context.write((draft) => {

@@ -20,7 +20,7 @@ describe.skipIf(!present || !isPrivileged)(`the HTTP API and the recordings${pre
     scratch = mkdtempSync(path.join(tmpdir(), 'drover-api-'));
     rmSync(recording, { recursive: true, force: true });
     recorded = await record('api', scratch, recording, ['--port', String(await freePort())]);
-  }, 230_000);
+  }, 600_000);
   afterAll(() => rmSync(scratch, { recursive: true, force: true, maxRetries: 5 }));
 
   it('the session runs to its end, up to the agent with ACLs, which refuses to start', () => {

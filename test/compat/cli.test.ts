@@ -20,7 +20,7 @@ describe.skipIf(!present || !isPrivileged)(`the command line and the recordings$
     scratch = mkdtempSync(path.join(tmpdir(), 'drover-cli-'));
     rmSync(recording, { recursive: true, force: true });
     recorded = await record('cli', scratch, recording, ['--port', String(await freePort())]);
-  }, 230_000);
+  }, 600_000);
   afterAll(() => rmSync(scratch, { recursive: true, force: true, maxRetries: 5 }));
 
   it('the session runs to its end', () => {

@@ -22,7 +22,10 @@ export function wholeAllocation(snapshot: ServerSnapshot, allocation: Allocation
 }
 
 /** A row of a list. `resources` and `task_states` of the query say how much of it. */
-export function allocationStub(request: ApiRequest, snapshot: ServerSnapshot): (row: Allocation) => unknown {
+export function allocationStub(
+  request: Pick<ApiRequest, 'query'>,
+  snapshot: ServerSnapshot,
+): (row: Allocation) => unknown {
   const withResources = request.query.boolean('resources');
   const withStates = request.query.boolean('task_states', true);
   return (row) => ({
@@ -62,7 +65,7 @@ export const allocationForm = {
   // the job is looked up only for filters that ask for it
   filterDatum: (row: Allocation, snapshot: ServerSnapshot): object =>
     Object.create(row, { Job: { get: () => allocationJob(snapshot, row) } }) as object,
-  kept: ({ query }: ApiRequest): string =>
+  kept: ({ query }: Pick<ApiRequest, 'query'>): string =>
     `allocation ${query.boolean('resources')} ${query.boolean('task_states', true)}`,
 };
 

@@ -1,18 +1,19 @@
-/** Node pools and namespaces. */
+/** Node pools: reading and writing. */
 import { Fault } from '../../lib/fault.ts';
 import type { Job } from '../../model/job.ts';
-import { Namespace } from '../../model/namespace.ts';
 import { NodePool } from '../../model/node-pool.ts';
 import type { ServerSnapshot } from '../../state/server-tables.ts';
+import { decodeBody } from '../body.ts';
 import { idOrder } from '../listing.ts';
 import type { ApiRequest } from '../request.ts';
-import { type Route, readMethods } from '../route.ts';
+import { type Answer, type Route, readMethods, type Services, writeMethods } from '../route.ts';
 import { prefixTest, rowAnswer } from '../shared-answers.ts';
 import { shapeOf } from '../visible.ts';
 import { jobOrder, jobRows, jobStub } from './jobs.ts';
 import { nodeListBase } from './nodes.ts';
 
 const poolRead = { capability: 'node_pool:read', scope: 'none' } as const;
+const poolWrite = { capability: 'node_pool:write', scope: 'none' } as const;
 const nameOf = ({ params }: ApiRequest): string => params['name'] ?? '';
 
 function checkNoPrefix({ query }: ApiRequest): void {
@@ -30,8 +31,11 @@ function readPool(snapshot: ServerSnapshot, request: ApiRequest) {
   return rowAnswer(snapshot, ['nodePools'], snapshot.get('nodePools', nameOf(request)), 'node pool not found');
 }
 
-function readNamespace(snapshot: ServerSnapshot, request: ApiRequest) {
-  return rowAnswer(snapshot, ['namespaces'], snapshot.get('namespaces', nameOf(request)), 'Namespace not found');
+async function putPool(request: ApiRequest, { commands }: Services): Promise<Answer> {
+  const pool = decodeBody(request, NodePool);
+  if (request.params['name'] !== undefined && pool.Name !== nameOf(request))
+    throw new Fault('invalid', 'Node pool name does not match request path');
+  return commands.putNodePool(pool);
 }
 
 export const poolRoutes: readonly Route[] = [
@@ -73,30 +77,13 @@ export const poolRoutes: readonly Route[] = [
     tables: ['jobs', 'jobSummaries'],
     list: { rows: jobRows, order: jobOrder, admits: inPool, namespaceOf: (job: Job) => job.Namespace, stub: jobStub },
   },
+  { kind: 'write', methods: writeMethods, path: '/v1/node/pools', access: poolWrite, run: putPool },
+  { kind: 'write', methods: writeMethods, path: '/v1/node/pool/{name}', access: poolWrite, run: putPool },
   {
-    kind: 'read',
-    methods: readMethods,
-    path: '/v1/namespaces',
-    access: { capability: 'list-jobs', scope: 'each-row' },
-    tables: ['namespaces'],
-    list: {
-      rows: (snapshot) => snapshot.scan('namespaces'),
-      order: idOrder<Namespace>((row) => row.Name),
-      admits: (request) => prefixTest<Namespace>(request, (row) => row.Name),
-      filterShape: shapeOf(Namespace),
-      stub: () => (row) => row,
-    },
-  },
-  {
-    kind: 'read',
-    methods: readMethods,
-    path: '/v1/namespace/{name}',
-    access: {
-      capability: 'list-jobs',
-      scope: 'object',
-      find: (_snapshot, request) => ({ Namespace: nameOf(request) }),
-    },
-    tables: ['namespaces'],
-    read: readNamespace,
+    kind: 'write',
+    methods: ['DELETE'],
+    path: '/v1/node/pool/{name}',
+    access: { capability: 'node_pool:delete', scope: 'none' },
+    run: async (request, { commands }) => commands.deleteNodePool(nameOf(request)),
   },
 ];

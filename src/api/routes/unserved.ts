@@ -103,10 +103,6 @@ export const unservedRoutes: readonly Route[] = [
   ...deployments.map((verb) =>
     unserved(writeMethods, `/v1/deployment/${verb}/{id}`, submitJob, 'changing deployments is'),
   ),
-  unserved([...writeMethods, 'DELETE'], '/v1/node/pool/{name}', management, 'changing node pools is'),
-  unserved(writeMethods, '/v1/node/pools', management, 'creating node pools is'),
-  unserved(writeMethods, '/v1/namespace', management, 'creating namespaces is'),
-  unserved([...writeMethods, 'DELETE'], '/v1/namespace/{name}', management, 'changing namespaces is'),
   unserved(
     ['POST'],
     '/v1/client/metadata',
