@@ -69,5 +69,6 @@ export function clientConfigOf(
     disableRemoteExec: client.disableRemoteExec,
     nodeMaxAllocs: client.nodeMaxAllocs,
     isolation: floorOf(demandOf(client.isolation)),
+    isolationRecheckMs: client.isolationRecheckInterval / millisecond,
   };
 }

@@ -220,6 +220,7 @@ function clientConfig(client: Reader): ClientConfig {
       require: isolation.strings('require'),
       onDegrade: isolation.string('on_degrade', ''),
     },
+    isolationRecheckInterval: isolation.number('recheck_interval', 10 * second),
   };
 }
 

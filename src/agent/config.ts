@@ -119,4 +119,6 @@ export interface ClientConfig {
   readonly nodeMaxAllocs: number;
   /** No task of this node runs below it. */
   readonly isolation: { readonly min: string; readonly require: readonly string[]; readonly onDegrade: string };
+  /** Nanoseconds; 0: never. */
+  readonly isolationRecheckInterval: number;
 }

@@ -119,7 +119,7 @@ const client: Settings = {
   gc_max_allocs: int,
   gc_disk_usage_threshold: served('float'),
   host_volume: labelled({ path: string, read_only: bool }),
-  isolation: served({ min: string, require: strings, on_degrade: string }),
+  isolation: served({ min: string, require: strings, on_degrade: string, recheck_interval: duration }),
   cgroup_parent: string,
   default_ineligible: bool,
   disable_remote_exec: bool,

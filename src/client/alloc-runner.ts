@@ -9,7 +9,7 @@ import type { EngineDriver, TaskConfig } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Allocation, AllocDeploymentStatus } from '../model/allocation.ts';
-import type { IsolationFloor } from '../model/isolation-floor.ts';
+import { highestFloor, type IsolationFloor } from '../model/isolation-floor.ts';
 import type { Job } from '../model/job.ts';
 import type { Node } from '../model/node.ts';
 import type { Task } from '../model/task.ts';
@@ -34,7 +34,7 @@ import {
   userRestartAll,
   userRestartRunning,
 } from './task-events.ts';
-import { softFloor, taskFloor } from './task-floor.ts';
+import { softFloor, taskDemands } from './task-floor.ts';
 import { TaskRunner } from './task-runner.ts';
 
 export interface AllocationRunnerOptions {
@@ -420,7 +420,7 @@ export class AllocationRunner {
         engine: () => this.#driverOf(name),
         prepare: () => this.#prepareTask(this.#taskOf(name)),
         buildConfig: (generation) => this.#config(this.#taskOf(name), generation),
-        floor: () => this.#floor(this.#taskOf(name)),
+        demands: () => this.#demands(this.#taskOf(name)),
         softFloor: () => softFloor(this.#alloc),
         save: (run) => options.saveTask(name, run),
         changed: () => this.#settle(),
@@ -464,8 +464,8 @@ export class AllocationRunner {
     }
   }
 
-  #floor(task: Task): IsolationFloor {
-    return taskFloor(this.#options.config, this.#alloc, this.#job, this.#group, task);
+  #demands(task: Task): readonly IsolationFloor[] {
+    return taskDemands(this.#options.config, this.#alloc, this.#job, this.#group, task);
   }
 
   #config(task: Task, generation: string): TaskConfig {
@@ -486,7 +486,7 @@ export class AllocationRunner {
       denied: this.#options.deniedEnv,
       generation,
       driver,
-      floor: this.#floor(task),
+      floor: highestFloor(this.#demands(task)),
       refusesUser: userRefusal(config.options),
     });
   }

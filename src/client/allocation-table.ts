@@ -17,8 +17,10 @@ import { type ClientStore, type ClientTables, jobKey, type StoredAllocation, tas
 import type { ClientConfig } from './config.ts';
 import { storageFacts } from './fingerprint/storage.ts';
 import { chooseGarbage } from './garbage.ts';
+import { watchIsolation } from './isolation-watch.ts';
 import type { KnownAllocation } from './metrics.ts';
 import { driverMessage } from './task-events.ts';
+import type { TaskRunner } from './task-runner.ts';
 import type { UpdateSender } from './update-sender.ts';
 
 export interface AllocationTableOptions {
@@ -241,7 +243,18 @@ export class AllocationTable {
 
   /** What goes on for as long as the client lives. */
   loops(signal: AbortSignal): readonly Promise<void>[] {
-    return [this.#collectLoop(signal), this.#unreachedLoop(signal), this.#mendNetworks(signal)];
+    const { config, log } = this.#options;
+    const watch = { intervalMs: config.isolationRecheckMs, tasks: () => this.#tasks(), log };
+    return [
+      this.#collectLoop(signal),
+      this.#unreachedLoop(signal),
+      this.#mendNetworks(signal),
+      watchIsolation(watch, signal),
+    ];
+  }
+
+  #tasks(): readonly TaskRunner[] {
+    return [...this.#runners.values()].flatMap((runner) => runner.tasks);
   }
 
   async #collectLoop(signal: AbortSignal): Promise<void> {

@@ -48,6 +48,8 @@ export interface ClientConfig {
   readonly nodeMaxAllocs: number;
   /** No task of this node runs below it. */
   readonly isolation: IsolationFloor;
+  /** How often running tasks are looked at again; 0: never. */
+  readonly isolationRecheckMs: number;
   /** What the agent found out about the host besides, e.g. which isolation mechanisms were verified. */
   readonly attributes: Readonly<Record<string, string>>;
 }
@@ -90,5 +92,6 @@ export const clientDefaults: Omit<ClientConfig, 'name' | 'allocDir' | 'httpAddre
   disableRemoteExec: false,
   nodeMaxAllocs: 0,
   isolation: noFloor,
+  isolationRecheckMs: 10_000,
   attributes: {},
 };

@@ -10,7 +10,7 @@ import {
   type TaskRules,
   type TaskRun,
 } from './task-decide.ts';
-import { driverFailure, siblingFailed, userRestart, userRestartAll } from './task-events.ts';
+import { driverFailure, isolationLost, siblingFailed, userRestart, userRestartAll } from './task-events.ts';
 
 const rules: TaskRules = {
   policy: { Attempts: 2, Interval: 60e9, Delay: 1e9, Mode: 'fail', RenderTemplates: false },
@@ -46,6 +46,47 @@ describe('a task', () => {
     expect(effects).toEqual(['prepare', 'start', 'wait', 'destroy', 'back-off']);
     expect(run).toMatchObject({ phase: 'backoff', handle: null });
     expect(run.state).toMatchObject({ State: 'pending', Restarts: 1 });
+  });
+
+  describe('whose isolation is not what it was', () => {
+    const now = { rung: 'none', wanted: 'process', floor: 'process', runtime: 'none', mechanisms: [] } as const;
+    const changed = (action: 'warn' | 'restart' | 'stop', generation = 'g1'): TaskInput => ({
+      type: 'isolation-changed',
+      generation,
+      isolation: now,
+      event: isolationLost(now, [{ name: 'pids_limit', evidence: 'pids.max max' }]),
+      action,
+    });
+
+    it('goes on where it is only said, and its report is the new one', () => {
+      const { run, effects, types } = play([...toRunning, changed('warn')]);
+      expect(effects).toEqual(['prepare', 'start', 'wait']);
+      expect(run).toMatchObject({ phase: 'running', isolation: now });
+      expect(types.at(-1)).toBe('Isolation Degraded');
+    });
+
+    it('is started anew without counting as failed', () => {
+      const { run, effects } = play([...toRunning, changed('restart'), { type: 'exited', exit: end(130) }]);
+      expect(effects).toEqual(['prepare', 'start', 'wait', 'stop', 'destroy', 'back-off']);
+      expect(run.state.Failed).toBe(false);
+    });
+
+    it('is stopped and has failed, so that it is placed elsewhere', () => {
+      const { run, effects } = play([...toRunning, changed('stop'), { type: 'exited', exit: end(0) }]);
+      expect(effects).toEqual(['prepare', 'start', 'wait', 'stop', 'cancel', 'destroy']);
+      expect(run).toMatchObject({ phase: 'dead', state: { Failed: true } });
+    });
+
+    it('of another generation changes nothing', () => {
+      expect(play([...toRunning, changed('stop', 'g0')]).effects).toEqual(['prepare', 'start', 'wait']);
+    });
+
+    it('keeps what was seen over a restart of the agent', () => {
+      const { run } = play([...toRunning, changed('warn')]);
+      const old = { ...now, rung: 'process' } as const;
+      const again = play([{ type: 'recovered', handle: { version: 1 }, isolation: old }], rules, resumed(run));
+      expect(again.run.isolation).toEqual(now);
+    });
   });
 
   it('keeps the isolation report of its newest generation after the end', () => {

@@ -13,6 +13,7 @@
  */
 import type { IsolationReport, TaskExit, TaskHandleState } from '../driver/contract.ts';
 import { unreachable } from '../lib/assert.ts';
+import type { OnDegrade } from '../model/isolation-floor.ts';
 import type { RestartPolicy } from '../model/restart-policy.ts';
 import type { TaskEvent, TaskState } from '../model/task-state.ts';
 import { afterEnd, noRestarts, type RestartHistory, type TaskEnd } from './restart-tracker.ts';
@@ -63,6 +64,14 @@ export type TaskInput =
   | { readonly type: 'restart'; readonly event: TaskEvent; readonly gated: boolean }
   /** The allocation cannot be made ready: the task fails before its turn. */
   | { readonly type: 'refuse'; readonly event: TaskEvent }
+  /** Lines were lost, or hold again: `isolation` is what there is now. */
+  | {
+      readonly type: 'isolation-changed';
+      readonly generation: string;
+      readonly isolation: IsolationReport;
+      readonly event: TaskEvent;
+      readonly action: OnDegrade;
+    }
   | { readonly type: 'note'; readonly event: TaskEvent };
 
 export type TaskEffect =
@@ -155,6 +164,9 @@ export function decide(run: TaskRun, input: TaskInput, rules: TaskRules, moment:
       return kill(run, input, rules, moment);
     case 'restart':
       return restart(run, input, moment);
+    case 'isolation-changed':
+      if (run.phase !== 'running' || run.generation !== input.generation) return stay(run);
+      return isolationChanged(run, input, rules, moment);
     case 'refuse':
       if (run.phase !== 'waiting') return stay(run);
       return dead(say(input.event), true, moment);
@@ -193,7 +205,9 @@ function runs(
   moment: Moment,
 ): Decision {
   if (run.phase !== 'starting' && run.phase !== 'recovering') return stay(run);
-  const isolation = input.isolation ?? (input.type === 'recovered' ? (run.isolation ?? null) : null);
+  // what was seen of a running task since its start counts, not what its driver remembers of that
+  const seen = input.type === 'recovered' && run.handle !== null ? (run.isolation ?? null) : null;
+  const isolation = seen ?? input.isolation ?? (input.type === 'recovered' ? (run.isolation ?? null) : null);
   const next: TaskRun = { ...run, phase: 'running', handle: input.handle, isolation };
   // a start that was stored before its end was known counts as started now
   const fresh = input.type === 'started' || run.state.State !== 'running';
@@ -327,8 +341,24 @@ function restart(
   }
 }
 
+/** `stop`: the task has failed, so its allocation is placed elsewhere as its group's policy says. */
+function isolationChanged(
+  run: TaskRun,
+  { isolation, event, action }: Extract<TaskInput, { readonly type: 'isolation-changed' }>,
+  rules: TaskRules,
+  moment: Moment,
+): Decision {
+  const known: TaskRun = { ...run, isolation };
+  if (action === 'restart') return restart(known, { event, gated: false }, moment);
+  if (action === 'warn' || run.kill !== 'no') return stay(note(known, event, moment.nowMs));
+  const failed: TaskRun = { ...known, state: { ...known.state, Failed: true } };
+  return kill(failed, { reasons: [{ ...event, FailsTask: true }], noShutdownDelay: true }, rules, moment);
+}
+
 function dead(run: TaskRun, failed: boolean, moment: Moment): Decision {
-  const state: TaskState = { ...run.state, State: 'dead', Failed: failed, FinishedAt: rfc3339(moment.nowMs) };
+  // one that was ended because it had failed stays so
+  const Failed = failed || (run.kill !== 'no' && run.state.Failed);
+  const state: TaskState = { ...run.state, State: 'dead', Failed, FinishedAt: rfc3339(moment.nowMs) };
   return { run: { ...run, phase: 'dead', handle: null, kill: 'no', restartAsked: 'no', state }, effects: [] };
 }
 

@@ -1,7 +1,7 @@
 /** Nomad's task events: Types, DisplayMessages and Details are parsed by its clients, so they are its very texts. */
 import type { IsolationReport, TaskExit } from '../driver/contract.ts';
 import { formatDuration } from '../lib/duration.ts';
-import { isolationLosses } from '../model/isolation-losses.ts';
+import { fixOf, isolationLosses } from '../model/isolation-losses.ts';
 import type { TaskEvent } from '../model/task-state.ts';
 
 /** A task keeps its last events only. */
@@ -180,6 +180,32 @@ export function isolationEvent(report: IsolationReport): TaskEvent | null {
     Details: { ...Details, missing: losses.map(({ name }) => name).join(',') },
   });
 }
+
+/** Of a running task: lines that no longer hold, as they were seen. */
+export function isolationLost(report: IsolationReport, lost: readonly Line[]): TaskEvent {
+  const [first = { name: 'nothing', evidence: '' }] = lost;
+  const others = lost.slice(1).map(({ name }) => name);
+  const more = others.length === 0 ? '' : ` (${others.length} more: ${others.join(', ')})`;
+  const message = `${first.name} no longer holds — ${first.evidence}; fix: ${fixOf(first.name)}${more}; the task is at rung "${report.rung}" now`;
+  return taskEvent('Isolation Degraded', message, {
+    Message: message,
+    Details: { rung: report.rung, lost: lost.map(({ name }) => name).join(',') },
+  });
+}
+
+export function isolationRegained(report: IsolationReport, names: readonly string[]): TaskEvent {
+  return taskEvent('Isolation Verified', `${names.join(', ')} again; the task is at rung "${report.rung}"`, {
+    Details: { rung: report.rung, regained: names.join(',') },
+  });
+}
+
+/** The node lost what this task's lines were made with: it keeps them, a start would not get them. */
+export function mechanismLost(mechanism: string, evidence: string, lines: readonly string[]): TaskEvent {
+  const message = `the node lost ${mechanism} — ${evidence}; fix: ${fixOf(mechanism)}; the task keeps what it has, another start would lack ${lines.join(', ')}`;
+  return taskEvent('Isolation Degraded', message, { Message: message, Details: { mechanism } });
+}
+
+type Line = Pick<IsolationReport['mechanisms'][number], 'name' | 'evidence'>;
 
 /** `min`: the rung a namespace asks for without enforcing it. */
 export function belowSoftFloor(min: string, missing: readonly string[]): TaskEvent {

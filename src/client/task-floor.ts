@@ -5,7 +5,6 @@ import {
   enforcedFloor,
   floorOf,
   floorOfTask,
-  highestFloor,
   type IsolationFloor,
   isFloor,
   linesWanted,
@@ -15,14 +14,15 @@ import type { Task } from '../model/task.ts';
 import type { TaskGroup } from '../model/task-group.ts';
 import type { ClientConfig } from './config.ts';
 
-export function taskFloor(
+/** Every demand on a task that is enforced: the node's, its namespace's, its job's. */
+export function taskDemands(
   config: Pick<ClientConfig, 'isolation'>,
   alloc: Pick<Allocation, 'NamespaceIsolation'>,
   job: Job,
   group: TaskGroup,
   task: Task,
-): IsolationFloor {
-  return highestFloor([config.isolation, enforcedFloor(alloc.NamespaceIsolation), floorOfTask(job, group, task)]);
+): readonly IsolationFloor[] {
+  return [config.isolation, enforcedFloor(alloc.NamespaceIsolation), floorOfTask(job, group, task)];
 }
 
 /** A demand that is not enforced: said (`warn`) or only recorded (`audit`). */

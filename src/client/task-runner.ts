@@ -4,10 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineDriver, IsolationReport, StartedTask, TaskConfig, TaskExit } from '../driver/contract.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
-import type { IsolationFloor } from '../model/isolation-floor.ts';
+import { highestFloor, type IsolationFloor, onLoss } from '../model/isolation-floor.ts';
+import { isolationChange } from '../model/isolation-losses.ts';
 import { StartRefusal, taskId } from './task-config.ts';
 import { decide, newTaskRun, type TaskEffect, type TaskInput, type TaskRules, type TaskRun } from './task-decide.ts';
-import { belowSoftFloor, driverFailure, hookFailed } from './task-events.ts';
+import { belowSoftFloor, driverFailure, hookFailed, isolationLost, isolationRegained } from './task-events.ts';
 import { missingFor, type SoftFloor, unprovable } from './task-floor.ts';
 
 export interface TaskRunnerOptions {
@@ -20,8 +21,8 @@ export interface TaskRunnerOptions {
   /** Directories and what else must be there before a start; `StartRefusal` or any error. */
   prepare(signal: AbortSignal): Promise<void>;
   buildConfig(generation: string): TaskConfig;
-  /** What the task may not fall below. */
-  floor(): IsolationFloor;
+  /** What the task may not fall below, by each who demands something. */
+  demands(): readonly IsolationFloor[];
   softFloor(): SoftFloor | null;
   /** Resolves when durable; the newest state wins. */
   save(run: TaskRun): Promise<void>;
@@ -180,7 +181,7 @@ export class TaskRunner {
         });
       if (engine === null) throw new Fault('not_found', 'the driver is not on this node');
       const config = this.#options.buildConfig(this.#run.generation);
-      const floor = this.#options.floor();
+      const floor = highestFloor(this.#options.demands());
       const refusal = unprovable(engine, floor);
       if (refusal !== null) throw new Fault('unsupported', refusal);
       const started = await engine.start(config, this.#life.signal);
@@ -210,6 +211,24 @@ export class TaskRunner {
       missing: missing.join(', '),
     });
     if (soft.mode === 'warn') this.send({ type: 'note', event: belowSoftFloor(soft.floor.min, missing) });
+  }
+
+  /** Looks at what the running task has of what it was verified to have; says and does what is due where that changed. */
+  async recheckIsolation(): Promise<void> {
+    const { isolation: before, generation, phase } = this.#run;
+    const engine = this.#options.engine();
+    if (phase !== 'running' || before === null || engine?.isolation === undefined) return;
+    const isolation = await engine.isolation(this.taskId, this.#life.signal);
+    const { lost, regained } = isolationChange(before, isolation);
+    if (lost.length > 0) {
+      const names = lost.map(({ name }) => name);
+      const action = onLoss(this.#options.demands(), names);
+      this.#log('warn', names.join(', '), `a running task lost isolation: ${action}`);
+      this.send({ type: 'isolation-changed', generation, isolation, event: isolationLost(isolation, lost), action });
+    } else if (regained.length > 0) {
+      const event = isolationRegained(isolation, regained);
+      this.send({ type: 'isolation-changed', generation, isolation, event, action: 'warn' });
+    }
   }
 
   #refused(error: unknown, event: typeof driverFailure, otherwise: boolean): void {

@@ -155,7 +155,7 @@ class CommandEngine implements EngineDriver {
   }
 
   isolation(taskId: string): Promise<IsolationReport> {
-    return this.#with(taskId, async (task) => task.state.isolation);
+    return this.#with(taskId, async (task) => task.isolationNow(this.#deps.isolation));
   }
 
   /** Shims and tasks stay. */

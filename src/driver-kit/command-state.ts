@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { IsolationReport, TaskHandleState } from '../driver/contract.ts';
 import type { TaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
+import type { RunningChecks } from '../isolation/host-checks.ts';
 import type { RuntimeSessions } from '../isolation/launch/launch.ts';
 import { Fault } from '../lib/fault.ts';
 
@@ -23,6 +24,8 @@ export interface CommandState extends TaskHandleState {
   /** Clock ticks since boot, decimal: with `pid` the identity of the main process. */
   readonly startTime: string;
   readonly isolation: IsolationReport;
+  /** What is looked for again while it runs; null: nothing was verified. */
+  readonly checks: RunningChecks | null;
 }
 
 /**
@@ -47,6 +50,7 @@ export function readCommandState(state: TaskHandleState): CommandState {
     withoutEnv: value.withoutEnv ?? [],
     sessions: value.sessions ?? null,
     startTime: value.startTime ?? '0',
+    checks: value.checks ?? null,
   };
 }
 

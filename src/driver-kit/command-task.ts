@@ -4,9 +4,19 @@
  *   running ──(record seen)── ended ──(destroy)── gone
  */
 import { rm } from 'node:fs/promises';
-import type { ExecRequest, ExecSession, TaskConfig, TaskExit, TaskStats, TaskStatus } from '../driver/contract.ts';
+import type {
+  ExecRequest,
+  ExecSession,
+  IsolationReport,
+  TaskConfig,
+  TaskExit,
+  TaskStats,
+  TaskStatus,
+} from '../driver/contract.ts';
 import { removeTaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
 import { cgroupUsage, measures, processUsage } from '../isolation/cgroup/usage.ts';
+import type { IsolationHost } from '../isolation/isolation-host.ts';
+import { recheck } from '../isolation/recheck.ts';
 import { Fault, isFault } from '../lib/fault.ts';
 import type { Shim, TaskEnd } from '../supervise/contract.ts';
 import { abortable } from './abortable.ts';
@@ -89,6 +99,13 @@ export class CommandTask {
     const before = this.#lastUsage;
     this.#lastUsage = now;
     return statsOf(before, now, coreMhz());
+  }
+
+  /** Its report, with what no longer holds. */
+  isolationNow(host: IsolationHost): IsolationReport {
+    const { isolation, checks, pid, startTime, cgroup } = this.state;
+    if (checks === null || this.ended) return isolation;
+    return recheck(isolation, { pid, startTime, cgroup, checks, taskUids: host.uids?.range ?? null });
   }
 
   /** Only once it has ended: what is left of it is removed. */

@@ -14,7 +14,7 @@ import {
   type TaskCgroup,
 } from '../isolation/cgroup/task-cgroup.ts';
 import type { InsideSteps, LaunchRequest } from '../isolation/launch/launch.ts';
-import { checkTask, type PreparedTask, prepareTask } from '../isolation/prepare.ts';
+import { checkTask, type PreparedTask, prepareTask, runningChecks } from '../isolation/prepare.ts';
 import { type HostUser, lookUpUser } from '../isolation/users.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import type { Shim, ShimStatus } from '../supervise/contract.ts';
@@ -140,6 +140,7 @@ function stateOf(
     sessions: prepared.launch.sessions,
     startTime: String(at.startTime),
     isolation,
+    checks: prepared.gate ? runningChecks(prepared.request, killUnitOf(cgroup, prepared.launch).kind) : null,
   };
 }
 

@@ -282,7 +282,7 @@ export interface EngineDriver {
   createNetwork?(allocId: string, hostname: string, signal: AbortSignal): Promise<CreatedNetwork>;
   /** Of a network that is gone: no-op. */
   destroyNetwork?(allocId: string, network: NetworkIsolation, signal: AbortSignal): Promise<void>;
-  /** The isolation a running task was verified to have. */
+  /** What a running task was verified to have, looked at again: what no longer holds is `unavailable`. Asked every few seconds. */
   isolation?(taskId: string, signal: AbortSignal): Promise<IsolationReport>;
   close(): Promise<void>;
 }

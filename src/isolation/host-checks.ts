@@ -2,16 +2,15 @@
 import { statSync } from 'node:fs';
 import { kernelLink, kernelNames, kernelText } from '../lib/node/kernel-file.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
-import { readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
+import { killDirectories, readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import type { LaunchRequest } from './launch/launch.ts';
-import { limitChecks } from './limit-checks.ts';
+import { leftDirectories, limitChecks } from './limit-checks.ts';
 import type { Mechanism } from './lines.ts';
 import { maskedProc } from './masked-proc.ts';
 import { type IdRange, inRanges } from './users.ts';
 
-export interface CheckRequest {
-  readonly pid: number;
-  readonly cgroup: TaskCgroup | null;
+/** What is known of a start for as long as its task runs; plain data. */
+export interface RunningChecks {
   readonly limits: CgroupLimits | null;
   /** What is killed as one. */
   readonly killUnit: 'session' | 'cgroup' | 'pid-namespace';
@@ -19,12 +18,19 @@ export interface CheckRequest {
   readonly capabilities: readonly string[];
   /** Mount points that may be writable. */
   readonly writable: readonly string[];
+  /** Places below which everything may be. */
+  readonly volumes: readonly string[];
   /** Lines the task itself gives up. */
-  readonly notAsked: ReadonlySet<string>;
-  /** Uids that only tasks have; null: the agent cannot give any. */
-  readonly taskUids: IdRange | null;
+  readonly notAsked: readonly string[];
   /** As it was asked for. */
   readonly network: LaunchRequest['network'];
+}
+
+export interface CheckRequest extends RunningChecks {
+  readonly pid: number;
+  readonly cgroup: TaskCgroup | null;
+  /** Uids that only tasks have; null: the agent cannot give any. */
+  readonly taskUids: IdRange | null;
   /** What the verifier found inside, by name; empty where it took no part. */
   readonly findings: ReadonlyMap<string, string>;
   /** RFC 3339. */
@@ -107,7 +113,7 @@ type Line = (name: string, ok: boolean, evidence: string) => Mechanism;
 export function checkFromHost(request: CheckRequest, held: HeldProcess): readonly Mechanism[] {
   const line: Line = (name, ok, evidence) => ({
     name,
-    state: ok ? 'verified' : request.notAsked.has(name) ? 'not_asked' : 'unavailable',
+    state: ok ? 'verified' : request.notAsked.includes(name) ? 'not_asked' : 'unavailable',
     // a report is stored and shown: a clause, not a listing
     evidence: evidence.length > 160 ? `${evidence.slice(0, 159)}…` : evidence,
     checkedAt: request.now,
@@ -155,6 +161,12 @@ function innerPids(held: HeldProcess): readonly string[] {
 }
 
 function killUnitLine(request: CheckRequest, held: HeldProcess, line: Line): Mechanism {
+  if (request.killUnit === 'cgroup') {
+    const kills = new Set(request.cgroup === null ? [] : killDirectories(request.cgroup));
+    const left = request.cgroup === null ? [] : leftDirectories(request.pid, request.cgroup);
+    const outside = left.find(({ path }) => kills.has(path));
+    return line('kill_unit', outside === undefined, outside === undefined ? 'cgroup' : `not in ${outside.path}`);
+  }
   if (request.killUnit !== 'session') return line('kill_unit', true, request.killUnit);
   const isInit = separate(held, 'pid') && innerPids(held).at(-1) === '1';
   return line('kill_unit', isInit, isInit ? 'pid namespace, ended through its init' : 'session only: best effort');
@@ -202,7 +214,8 @@ function readOnlyLine(request: CheckRequest, held: HeldProcess, line: Line): Mec
   if (root === undefined) return line('read_only_system', false, 'the mounts cannot be seen');
   if (root[3] === '/' && !separate(held, 'mnt')) return line('read_only_system', false, "the root is the host's");
   const allowed = (at: string): boolean =>
-    request.writable.includes(at) || ['/dev/', '/proc/'].some((prefix) => at.startsWith(prefix));
+    request.writable.includes(at) ||
+    ['/dev/', '/proc/', ...request.volumes.map((path) => `${path}/`)].some((prefix) => at.startsWith(prefix));
   const open = mounts.filter((fields) => !allowed(fields[4] ?? '') && !(fields[5] ?? '').split(',').includes('ro'));
   const names = open.map((fields) => fields[4]).join(', ');
   return line(

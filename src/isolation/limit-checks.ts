@@ -1,6 +1,7 @@
 /** Whether a held task's limits are really there: read back from its cgroup, or from its rlimits where it has none. */
+import { join } from 'node:path';
 import { kernelText } from '../lib/node/kernel-file.ts';
-import type { CgroupLimits } from './cgroup/limits.ts';
+import { type CgroupLimits, limitFiles, sameLimit } from './cgroup/limits.ts';
 import { boundsTask, readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import type { Mechanism } from './lines.ts';
 
@@ -12,29 +13,60 @@ export interface LimitRequest {
 
 type Line = (name: string, ok: boolean, evidence: string) => Mechanism;
 
-/** The kernel rounds memory limits to whole pages. */
-const pageSlack = 65_536;
-
 export function limitChecks(request: LimitRequest, rlimits: string, line: Line): readonly Mechanism[] {
   const { cgroup, limits } = request;
   if (!boundsTask(cgroup) || limits === null) return byRlimits(rlimits, line);
   const version = cgroup.directories.find((each) => each.controllers.includes('memory'))?.version;
   const pids = readCgroupFile(cgroup, 'pids', 'pids.max');
   const memory = readCgroupFile(cgroup, 'memory', version === 2 ? 'memory.max' : 'memory.limit_in_bytes');
-  const joined = isInGroup(request.pid, cgroup);
-  const pidsOk = joined && limits.pids !== null && pids === String(limits.pids);
-  const memoryOk = joined && limits.memoryBytes !== null && Math.abs(Number(memory) - limits.memoryBytes) < pageSlack;
-  const why = joined ? '' : ', but the task is not in its cgroup';
+  const outside = leftDirectories(request.pid, cgroup);
+  const joined = (controller: string): boolean => !outside.some((each) => each.controllers.includes(controller));
+  const pidsOk = joined('pids') && limits.pids !== null && sameLimit('pids.max', pids, String(limits.pids));
+  const memoryOk =
+    joined('memory') && limits.memoryBytes !== null && sameLimit('memory.max', memory, String(limits.memoryBytes));
+  const why = (controller: string): string => (joined(controller) ? '' : ', but the task is not in that cgroup');
+  const [first] = outside;
+  const others = limitDrift(cgroup, limits);
+  const seen = [`pids.max ${pids || 'absent'}, memory ${memory || 'absent'}`, ...others].join(', ');
   return [
-    line('pids_limit', pidsOk, `pids.max ${pids || 'absent'}${why}`),
-    line('memory_limit', memoryOk, `${memory || 'no'} bytes${why}`),
-    line('cgroup_limits', pidsOk && memoryOk, `pids.max ${pids || 'absent'}, memory ${memory || 'absent'}${why}`),
+    line('pids_limit', pidsOk, `pids.max ${pids || 'absent'}${why('pids')}`),
+    line('memory_limit', memoryOk, `${memory || 'no'} bytes${why('memory')}`),
+    line(
+      'cgroup_limits',
+      pidsOk && memoryOk && first === undefined && others.length === 0,
+      first === undefined ? seen : `the task is not in ${first.path}`,
+    ),
   ];
 }
 
-function isInGroup(pid: number, cgroup: TaskCgroup): boolean {
-  const text = kernelText(`/proc/${pid}/cgroup`);
-  return text.split('\n').some((row) => row.split('/').includes(cgroup.name));
+/** Those of its cgroup's directories that the process is not in; one that is gone is among them. */
+export function leftDirectories(pid: number, cgroup: TaskCgroup): TaskCgroup['directories'] {
+  const rows = kernelText(`/proc/${pid}/cgroup`)
+    .split('\n')
+    .map((row) => /^\d+:([^:]*):(.*)$/.exec(row));
+  return cgroup.directories.filter(({ version, controllers, ours }) => {
+    const own = rows.find((row) =>
+      version === 2
+        ? row?.[1] === ''
+        : row !== null && (row?.[1] ?? '').split(',').some((name) => controllers.includes(name)),
+    );
+    return ours && !(own?.[2] ?? '').split('/').includes(cgroup.name);
+  });
+}
+
+/** Limits beside those that have a line of their own that are not what was asked: `"cpu.shares 2, not 100"`. */
+function limitDrift(cgroup: TaskCgroup, limits: CgroupLimits): readonly string[] {
+  return cgroup.directories
+    .filter(({ ours }) => ours)
+    .flatMap(({ version, path, controllers }) =>
+      limitFiles(limits, version)
+        .filter(({ controller, optional }) => controllers.includes(controller) && !optional)
+        .filter(({ controller }) => controller !== 'pids' && controller !== 'memory')
+        .flatMap(({ file, value }) => {
+          const now = kernelText(join(path, file)).trim();
+          return sameLimit(file, now, value) ? [] : [`${file} ${now || 'absent'}, not ${value}`];
+        }),
+    );
 }
 
 function byRlimits(text: string, line: Line): readonly Mechanism[] {

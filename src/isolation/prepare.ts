@@ -11,7 +11,7 @@ import { writeBeneath } from '../lib/node/safe-path.ts';
 import { capabilityBits } from './capabilities.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import { boundsTask, killDirectories, type TaskCgroup } from './cgroup/task-cgroup.ts';
-import { checkFromHost, readHeldProcess } from './host-checks.ts';
+import { checkFromHost, type RunningChecks, readHeldProcess } from './host-checks.ts';
 import type { IsolationHost } from './isolation-host.ts';
 import { bwrapLaunch } from './launch/bwrap.ts';
 import type { Launch, LaunchRequest, LaunchUser } from './launch/launch.ts';
@@ -325,29 +325,37 @@ async function seenFromHost(
 ): Promise<readonly Mechanism[]> {
   const held = readHeldProcess(input.pid);
   const check = {
+    ...runningChecks(request, input.killUnit),
     pid: input.pid,
     cgroup: request.cgroup,
-    limits: request.limits,
-    killUnit: input.killUnit,
-    capabilities: request.wish.capabilities,
-    writable: writablePaths(request.launch),
-    notAsked: notAsked(request),
     taskUids: host.uids?.range ?? null,
-    network: request.launch.network,
     findings: new Map((input.findings ?? []).map(({ name, found }) => [name, found])),
     now,
   };
   return checkFromHost(check, held);
 }
 
+/** What is looked for again while the task runs. */
+export function runningChecks(request: PrepareRequest, killUnit: CheckInput['killUnit']): RunningChecks {
+  return {
+    limits: request.limits,
+    killUnit,
+    capabilities: request.wish.capabilities,
+    writable: writablePaths(request.launch),
+    volumes: request.launch.mounts.filter((mount) => !mount.readOnly).map((mount) => mount.taskPath),
+    notAsked: notAsked(request),
+    network: request.launch.network,
+  };
+}
+
 /** Lines the job gave up by its own choices: their absence is no loss. */
-function notAsked({ launch, wish }: PrepareRequest): ReadonlySet<string> {
-  return new Set([
+function notAsked({ launch, wish }: PrepareRequest): readonly string[] {
+  return [
     ...(launch.network === null ? ['network_namespace', 'network_policy'] : []),
     ...(wish.pidMode === 'host' ? ['pid_namespace'] : []),
     ...(wish.ipcMode === 'host' ? ['ipc_namespace'] : []),
     ...(wish.capabilities.length > 0 ? ['empty_capabilities'] : []),
-  ]);
+  ];
 }
 
 /** Mount points a sandboxed task may write below; all others must be read-only. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { canonicalJob } from './canonical.ts';
-import { enforcedFloor, floorOfTask, linesWanted, noFloor, validateIsolation } from './isolation-floor.ts';
+import { enforcedFloor, floorOfTask, linesWanted, noFloor, onLoss, validateIsolation } from './isolation-floor.ts';
 import type { Job } from './job.ts';
 import { tasksUpdated } from './job-changes.ts';
 import { diffJobs } from './job-diff-make.ts';
@@ -41,7 +41,7 @@ describe('the isolation floor of a task', () => {
       {},
       { Meta: { drover_isolation_require: 'devices, network' } },
     );
-    expect(floor(job)).toEqual({ min: 'sandbox', require: ['devices', 'network_namespace'], onDegrade: 'warn' });
+    expect(floor(job)).toEqual({ min: 'sandbox', require: ['devices', 'network_namespace'], onDegrade: '' });
   });
 
   it('takes from a namespace only what is enforced', () => {
@@ -54,6 +54,31 @@ describe('the isolation floor of a task', () => {
     const wanted = linesWanted({ min: 'sandbox', require: ['devices'], onDegrade: 'warn' });
     expect(wanted).toEqual(expect.arrayContaining(['session', 'seccomp', 'devices']));
     expect(wanted).not.toContain('network_namespace');
+  });
+});
+
+describe('a running task that loses a line', () => {
+  const of = (min: 'none' | 'process' | 'sandbox', onDegrade: '' | 'warn' | 'restart' | 'stop') => ({
+    ...noFloor,
+    min,
+    onDegrade,
+  });
+
+  it('is left alone where nobody demands the line, and started anew where somebody does', () => {
+    expect(onLoss([noFloor], ['seccomp'])).toBe('warn');
+    expect(onLoss([of('process', '')], ['seccomp'])).toBe('warn');
+    expect(onLoss([of('sandbox', '')], ['seccomp'])).toBe('restart');
+    expect(onLoss([{ ...noFloor, require: ['devices'] }], ['devices'])).toBe('restart');
+  });
+
+  it('is treated as its demand says, whatever the line', () => {
+    expect(onLoss([of('sandbox', 'warn')], ['seccomp'])).toBe('warn');
+    expect(onLoss([of('none', 'stop')], ['seccomp'])).toBe('stop');
+  });
+
+  it('is treated as the strictest of several demands says: none speaks for another', () => {
+    expect(onLoss([of('sandbox', ''), of('process', 'warn')], ['seccomp'])).toBe('restart');
+    expect(onLoss([of('none', 'warn'), of('process', 'stop')], ['pids_limit'])).toBe('stop');
   });
 });
 

@@ -22,18 +22,35 @@ export interface IsolationFloor {
   readonly min: IsolationRung;
   /** Lines, whatever the rung. */
   readonly require: readonly string[];
-  readonly onDegrade: OnDegrade;
+  /** `''`: not said. */
+  readonly onDegrade: OnDegrade | '';
 }
 
-export const noFloor: IsolationFloor = { min: 'none', require: [], onDegrade: 'warn' };
+export const noFloor: IsolationFloor = { min: 'none', require: [], onDegrade: '' };
 
 export function highestFloor(floors: readonly IsolationFloor[]): IsolationFloor {
-  const order = Math.max(0, ...floors.map((each) => onDegradeChoices.indexOf(each.onDegrade)));
+  const said = floors.flatMap((each) => (each.onDegrade === '' ? [] : [each.onDegrade]));
   return {
     min: highestRung(floors.map((each) => each.min)),
     require: [...new Set(floors.flatMap((each) => each.require))],
-    onDegrade: onDegradeChoices[order] ?? 'warn',
+    onDegrade: strictest(said),
   };
+}
+
+function strictest(given: readonly OnDegrade[]): OnDegrade | '' {
+  return onDegradeChoices.findLast((each) => given.includes(each)) ?? '';
+}
+
+/**
+ * What is done about a running task that lost these lines. Each demand speaks for itself and the strictest counts: what it says, or, where it
+ * says nothing, `restart` if one of its own lines is gone (a start proves the floor anew or is refused), else `warn`.
+ */
+export function onLoss(demands: readonly IsolationFloor[], lost: readonly string[]): OnDegrade {
+  const of = (demand: IsolationFloor): OnDegrade => {
+    if (demand.onDegrade !== '') return demand.onDegrade;
+    return linesWanted(demand).some((line) => lost.includes(line)) ? 'restart' : 'warn';
+  };
+  return strictest(demands.map(of)) || 'warn';
 }
 
 /** Of a checked demand: what it does not know it does not ask for. */
@@ -42,7 +59,7 @@ export function floorOf(demand: Pick<Isolation, 'Min' | 'Require' | 'OnDegrade'>
   return {
     min: rungNamed(demand.Min) ?? 'none',
     require: (demand.Require ?? []).flatMap((name) => lineNamed(name) ?? []),
-    onDegrade: onDegradeChoices.find((each) => each === demand.OnDegrade) ?? 'warn',
+    onDegrade: onDegradeChoices.find((each) => each === demand.OnDegrade) ?? '',
   };
 }
 
@@ -64,7 +81,7 @@ function fromMeta(meta: Level['Meta']): Pick<Isolation, 'Min' | 'Require' | 'OnD
   return { Min: text(metaKeys.Min), Require: names, OnDegrade: text(metaKeys.OnDegrade) };
 }
 
-/** What the job itself says about one of its tasks. */
+/** What the job itself says about one of its tasks: all of it put together. */
 export function floorOfTask(job: Job, group: TaskGroup, task: Task): IsolationFloor {
   const levels: readonly Level[] = [job, group, task];
   return highestFloor(levels.flatMap((each) => [floorOf(each.Isolation), floorOf(fromMeta(each.Meta))]));

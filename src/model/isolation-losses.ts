@@ -96,3 +96,17 @@ const mechanisms: { readonly [line: string]: readonly string[] } = {
 export function mechanismsOf(line: string): readonly string[] {
   return mechanisms[line] ?? [line];
 }
+
+/** What a running task lost since the last look, and what it has again. */
+export function isolationChange(
+  before: { readonly mechanisms: readonly Seen[] },
+  now: { readonly mechanisms: readonly Seen[] },
+): { readonly lost: readonly Seen[]; readonly regained: readonly string[] } {
+  const verified = (seen: readonly Seen[]): ReadonlySet<string> =>
+    new Set(seen.filter(({ state }) => state === 'verified').map(({ name }) => name));
+  const [had, has] = [verified(before.mechanisms), verified(now.mechanisms)];
+  return {
+    lost: now.mechanisms.filter(({ name }) => had.has(name) && !has.has(name)),
+    regained: [...has].filter((name) => !had.has(name)),
+  };
+}

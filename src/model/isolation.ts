@@ -12,7 +12,7 @@ export const Isolation = noun('Isolation', {
   ),
   OnDegrade: string({
     hcl: attr('on_degrade'),
-    doc: 'When a running task loses a line it had: "warn" (an event; the default), "restart" or "stop".',
+    doc: 'When a running task loses a line it had: "warn" (an event), "restart" or "stop". Default: "restart" for a line of this demand, "warn" for others.',
   }),
 });
 export type Isolation = Infer<typeof Isolation>;

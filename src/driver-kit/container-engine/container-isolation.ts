@@ -51,7 +51,8 @@ async function seen(check: ContainerCheck): Promise<readonly Mechanism[]> {
       limits: check.limits,
       killUnit: cgroup === null ? 'pid-namespace' : 'cgroup',
       capabilities: [],
-      notAsked: new Set(),
+      notAsked: [],
+      volumes: [],
       writable: [...ownFiles, ...ownTmpfs(held.mounts), ...check.writable],
       // ids are the image's own: apart only by a user namespace
       taskUids: null,

@@ -63,3 +63,25 @@ export function limitFiles(limits: CgroupLimits, version: 1 | 2): readonly Limit
     ...row('cpuset', 'cpuset.cpus', limits.cpusetCpus || null),
   ];
 }
+
+/** The kernel rounds memory limits to whole pages. */
+const pageSlack = 65_536;
+
+/** Whether what the kernel says of a limit file is what was written to it. */
+export function sameLimit(file: string, now: string, wanted: string): boolean {
+  if (now === '') return false;
+  if (file.startsWith('memory.')) return now === wanted || Math.abs(Number(now) - Number(wanted)) < pageSlack;
+  if (file === 'cpuset.cpus') return cpuList(now).join() === cpuList(wanted).join();
+  return now === wanted;
+}
+
+/** `"0-2,5"` → 0 1 2 5 */
+function cpuList(text: string): readonly number[] {
+  return text
+    .split(',')
+    .flatMap((part) => {
+      const [first = 0, last = first] = part.split('-').map(Number);
+      return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
+    })
+    .sort((a, b) => a - b);
+}

@@ -1,0 +1,57 @@
+/** A running task looked at again: whether what was verified before its first instruction still holds. */
+import type { IsolationReport } from '../driver/contract.ts';
+import { kernelText } from '../lib/node/kernel-file.ts';
+import type { TaskCgroup } from './cgroup/task-cgroup.ts';
+import { checkFromHost, type HeldProcess, type RunningChecks, readHeldProcess } from './host-checks.ts';
+import { type Mechanism, rungOf } from './lines.ts';
+import type { IdRange } from './users.ts';
+
+export interface RunningTask {
+  readonly pid: number;
+  /** Clock ticks since boot, decimal: with `pid` the identity of the main process. */
+  readonly startTime: string;
+  readonly cgroup: TaskCgroup | null;
+  readonly checks: RunningChecks;
+  readonly taskUids: IdRange | null;
+}
+
+/** Of the moment before the first instruction: a running task opens what it likes, and its variables are its own. */
+const ofTheStart: ReadonlySet<string> = new Set(['descriptors', 'environment']);
+
+/** Lines that need the process's namespaces and mounts to be readable; a program nobody may read hides them. */
+const hidden =
+  /^(mount|pid|ipc|uts|network|cgroup|user)_namespace$|^(network_policy|read_only_system|root_file_system|masked_proc|unique_uid)$/;
+
+/** The report with what no longer holds marked `unavailable`; as it was, where the process is gone or is another one. */
+export function recheck(report: IsolationReport, task: RunningTask): IsolationReport {
+  if (!report.mechanisms.some(({ state }) => state === 'verified') || !lives(task)) return report;
+  const held = readHeldProcess(task.pid);
+  const { checks, pid, cgroup, taskUids } = task;
+  const now = new Date().toISOString();
+  const seen = new Map(
+    checkFromHost({ ...checks, pid, cgroup, taskUids, findings: new Map(), now }, held).map((each) => [
+      each.name,
+      each,
+    ]),
+  );
+  // it may have ended while it was looked at
+  if (!lives(task)) return report;
+  const mechanisms = report.mechanisms.map((line) => stillThere(line, seen.get(line.name), isHidden(held)));
+  return { ...report, mechanisms, rung: rungOf(mechanisms) };
+}
+
+function stillThere(line: Mechanism, now: Mechanism | undefined, blind: boolean): Mechanism {
+  if (line.state !== 'verified' || now === undefined || now.state === 'verified') return line;
+  return ofTheStart.has(line.name) || (blind && hidden.test(line.name)) ? line : { ...now, state: 'unavailable' };
+}
+
+function isHidden({ namespaces, mounts }: HeldProcess): boolean {
+  return mounts === '' || [...namespaces.values()].includes('');
+}
+
+/** Neither ended nor waiting to be reaped, nor another process of the same number. */
+function lives({ pid, startTime }: RunningTask): boolean {
+  const stat = kernelText(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return pid > 0 && fields[19] === startTime && !['Z', 'X'].includes(fields[0] ?? 'X');
+}

@@ -1,0 +1,136 @@
+/**
+ * A running task whose limit is taken away by somebody else on the host: it is said, and done what its demand says. Control: a task beside it
+ * that nobody touches.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
+
+const limited = (id: string, isolation: Record<string, unknown>) => ({
+  ID: id,
+  Name: id,
+  Type: 'service',
+  Datacenters: ['*'],
+  Isolation: isolation,
+  TaskGroups: [
+    {
+      Name: 'g',
+      RestartPolicy: { Attempts: 1, Mode: 'fail', Interval: 1_800_000_000_000, Delay: 0 },
+      ReschedulePolicy: {
+        Attempts: 1,
+        Interval: 1_800_000_000_000,
+        Delay: 5_000_000_000,
+        DelayFunction: 'constant',
+        Unlimited: false,
+      },
+      Tasks: [
+        {
+          Name: 't',
+          Driver: 'exec',
+          KillTimeout: 200_000_000,
+          Config: { command: '/bin/sleep', args: ['3000'] },
+          Resources: { CPU: 50, MemoryMB: 64 },
+        },
+      ],
+    },
+  ],
+});
+
+const hierarchies = ['/sys/fs/cgroup', '/sys/fs/cgroup/pids', '/sys/fs/cgroup/memory'];
+
+/** The groups of an allocation's newest start that limit something. */
+function groupsOf(alloc: string): readonly string[] {
+  return hierarchies
+    .map((each) => join(each, 'drover.slice'))
+    .filter((parent) => existsSync(parent))
+    .flatMap((parent) =>
+      readdirSync(parent)
+        .filter((name) => name.startsWith(alloc))
+        .map((name) => join(parent, name)),
+    );
+}
+
+/** Whatever bounds the task's processes is gone. */
+function unbound(alloc: string): void {
+  const [file] = groupsOf(alloc)
+    .map((path) => join(path, 'pids.max'))
+    .filter((path) => existsSync(path));
+  writeFileSync(file!, 'max');
+}
+
+const root = process.getuid?.() === 0;
+const cgroups = readFileSync('/proc/self/mountinfo', 'utf8').includes(' - cgroup');
+
+describe.skipIf(!root || !cgroups)('a running task that loses a limit', () => {
+  let agent: AgentProcess;
+
+  beforeAll(async () => {
+    agent = await startAgent({ config: { client: { isolation: { recheck_interval: '200ms' } } } });
+  }, 60_000);
+  afterAll(() => agent.dispose());
+
+  async function running(job: string) {
+    return eventually(async () => {
+      const { value } = await agent.client.jobs.allocations(job);
+      const row = value.find((each) => each.ClientStatus === 'running');
+      if (row === undefined) throw new Error(`${job}: ${value[0]?.ClientStatus}`);
+      return row.ID;
+    }, 30_000);
+  }
+  const begin = async (id: string, isolation: Record<string, unknown>) => {
+    await agent.client.jobs.register(limited(id, isolation));
+    return running(id);
+  };
+  const stateOf = async (alloc: string) => (await agent.client.allocations.read(alloc)).value.TaskStates!['t']!;
+  const degraded = (alloc: string) =>
+    eventually(async () => {
+      const state = await stateOf(alloc);
+      const event = state.Events!.find(({ Type }) => Type === 'Isolation Degraded');
+      if (event === undefined) throw new Error('no event yet');
+      return event.DisplayMessage;
+    }, 30_000);
+
+  it('is left running, with its loss said in an event and its report, where it asks for no more', async () => {
+    const [touched, control] = [await begin('warned', { OnDegrade: 'warn', Min: 'process' }), await begin('left', {})];
+    unbound(touched);
+    expect(await degraded(touched)).toMatch(/^pids_limit no longer holds — pids.max max; fix: \w.*rung "none" now$/);
+    expect((await stateOf(touched)).State).toBe('running');
+    const { value: reports } = await agent.client.allocations.isolation(touched);
+    expect(reports['t']).toMatchObject({ rung: 'none' });
+    const lost = reports['t']!.mechanisms.filter(({ state }) => state === 'unavailable').map(({ name }) => name);
+    expect(lost).toEqual(expect.arrayContaining(['pids_limit', 'cgroup_limits']));
+    const types = (await stateOf(control)).Events!.map(({ Type }) => Type);
+    expect(types).toContain('Isolation Verified');
+    expect(types).not.toContain('Isolation Degraded');
+  }, 90_000);
+
+  it('is started anew, under its limit, where its floor is hit and nothing else was said', async () => {
+    const alloc = await begin('floored', { Min: 'process' });
+    const [before] = groupsOf(alloc);
+    unbound(alloc);
+    await degraded(alloc);
+    await eventually(async () => {
+      expect(await stateOf(alloc)).toMatchObject({ State: 'running', Restarts: 1, Failed: false });
+    }, 30_000);
+    expect(groupsOf(alloc)).not.toContain(before);
+    const { value } = await agent.client.allocations.isolation(alloc);
+    expect(value['t']!.mechanisms.find(({ name }) => name === 'pids_limit')).toMatchObject({ state: 'verified' });
+  }, 90_000);
+
+  it('fails, and is placed anew, where it is to be stopped', async () => {
+    const alloc = await begin('stopped', { Min: 'process', OnDegrade: 'stop' });
+    unbound(alloc);
+    await eventually(async () => {
+      expect((await agent.client.allocations.read(alloc)).value.ClientStatus).toBe('failed');
+    }, 30_000);
+    expect(await stateOf(alloc)).toMatchObject({ State: 'dead', Failed: true });
+    expect(
+      await eventually(async () => {
+        const next = await running('stopped');
+        if (next === alloc) throw new Error('not yet');
+        return next;
+      }, 30_000),
+    ).not.toBe(alloc);
+  }, 90_000);
+});
