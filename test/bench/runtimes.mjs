@@ -35,7 +35,8 @@ export class Runc {
         gidMappings: [{ containerID: 0, hostID: 1_900_100_000, size: 1 }],
       },
     };
-    mkdirSync(join(this.directory, 'rootfs'), { recursive: true });
+    // its root is a mapped user, who may not make them
+    for (const { destination } of config.mounts) mkdirSync(join(this.directory, 'rootfs', destination), { recursive: true });
     chmodSync(this.directory, 0o755);
     writeFileSync(join(this.directory, 'config.json'), JSON.stringify(config));
   }
