@@ -20,7 +20,7 @@ import { dirname, join } from 'node:path';
 import type { TaskDirectories } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import { moveBeneath, removeBeneath } from '../lib/node/safe-path.ts';
-import { mountTmpfs, unmount } from './mount-shell.ts';
+import { mountTmpfs, unmount } from './mount-process.ts';
 import { listMounts } from './mounts.ts';
 
 const isRoot = process.getuid?.() === 0;

@@ -26,7 +26,7 @@ export interface TaskRunnerOptions {
   softFloor(): SoftFloor | null;
   /** Resolves when durable; the newest state wins. */
   save(run: TaskRun): Promise<void>;
-  /** After a step is durable (or could not be made so). */
+  /** There is news: once it is durable (or could not be made so), a start at once. */
   changed(): void;
   /** Resolves once the servers said what this node should run. */
   readonly serversReached: Promise<void>;
@@ -42,6 +42,11 @@ export interface TaskRunnerOptions {
 const stopTries = 5;
 const mostUnknown = 5;
 const longestRecoveryMs = 10_000;
+
+/** After a crash the two are the same, so nothing has to be stored. */
+function isOnlyPrepared(before: TaskRun, run: TaskRun): boolean {
+  return before.phase === 'preparing' && run.phase === 'starting' && run.state === before.state;
+}
 
 export class TaskRunner {
   readonly name: string;
@@ -60,7 +65,8 @@ export class TaskRunner {
     this.#options = options;
     this.name = options.name;
     this.#run = stored ?? newTaskRun(options.now());
-    if (stored === null) this.#keep();
+    // told by whoever made this runner
+    if (stored === null) this.#keep(false);
   }
 
   get run(): TaskRun {
@@ -106,13 +112,17 @@ export class TaskRunner {
     const decision = decide(before, input, this.#options.rules(), moment);
     this.#run = decision.run;
     if (this.#run.phase !== 'running') this.#stopping = false;
-    if (this.#run !== before) this.#keep();
+    // That a task runs may be told before it is stored: an agent that is killed in between finds the task again as running. An end may not:
+    // who hears of it may start the next instance.
+    const toldAtOnce = input.type === 'started';
+    if (this.#run !== before && !isOnlyPrepared(before, this.#run)) this.#keep(!toldAtOnce);
     if (this.#run.generation !== before.generation) this.#generationSaved = this.#saved;
     if (this.#run.phase === 'dead') this.#settleDead();
     for (const effect of decision.effects) void this.#carryOut(effect);
+    if (this.#run !== before && toldAtOnce) this.#options.changed();
   }
 
-  #keep(): void {
+  #keep(tell: boolean): void {
     const saving = this.#options.save(this.#run).then(
       () => true,
       (error: unknown) => {
@@ -121,7 +131,7 @@ export class TaskRunner {
       },
     );
     this.#saved = saving;
-    void saving.then(() => this.#options.changed());
+    if (tell) void saving.then(() => this.#options.changed());
   }
 
   async #carryOut(effect: TaskEffect): Promise<void> {

@@ -34,7 +34,8 @@ export class UpdateSender {
   }
 
   send(update: AllocationUpdate): void {
-    if (this.#taken.get(update.ID) === digest(update) && !this.#waiting.has(update.ID)) return;
+    const taken = this.#waiting.has(update.ID) ? undefined : this.#taken.get(update.ID);
+    if (taken !== undefined && taken === digest(update)) return;
     this.#waiting.set(update.ID, update);
     const onItsWay = update.ClientStatus === 'pending' && typeof update.DeploymentStatus?.Healthy !== 'boolean';
     if (!onItsWay) this.#send();

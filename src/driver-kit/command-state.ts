@@ -1,5 +1,6 @@
 /** What a command driver's task is found again by. Versioned JSON, checked when it comes back: it was on a disk. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { IsolationReport, TaskHandleState } from '../driver/contract.ts';
 import type { TaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
@@ -60,9 +61,9 @@ const noteName = 'state.json';
  * Beside the intent, before the command is let go: an agent that is killed before its client has stored the state finds it here. For the
  * life of this boot, so without waiting for the disk. What is not known yet (pid, times) the shim tells later.
  */
-export async function noteState(state: CommandState): Promise<void> {
-  await mkdir(state.directory, { recursive: true, mode: 0o700 });
-  await writeFile(join(state.directory, noteName), JSON.stringify(state), { mode: 0o600 });
+export function noteState(state: CommandState): void {
+  mkdirSync(state.directory, { recursive: true, mode: 0o700 });
+  writeFileSync(join(state.directory, noteName), JSON.stringify(state), { mode: 0o600 });
 }
 
 /** Null: none was written, or not whole. */

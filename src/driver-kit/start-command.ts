@@ -116,9 +116,8 @@ async function release(deps: DriverDeps, shim: Shim, prepared: PreparedTask, sta
   const isolation = await checkTask(deps.isolation, prepared, { pid: held.pid, killUnit, findings });
   const state = stateOf(prepared, started, isolation, held);
   if (!prepared.gate) return new CommandTask(started.task, state, shim, null);
-  await noteState(state);
-  await shim.go();
-  return new CommandTask(started.task, stateOf(prepared, started, isolation, await shim.status()), shim, null);
+  noteState(state);
+  return new CommandTask(started.task, stateOf(prepared, started, isolation, await shim.go()), shim, null);
 }
 
 function stateOf(
@@ -147,7 +146,7 @@ function stateOf(
 /** What is not held runs as soon as it is there, so it is noted before. */
 async function noteUnheld(deps: DriverDeps, prepared: PreparedTask, started: Started): Promise<void> {
   const isolation = await checkTask(deps.isolation, prepared, { pid: 0, killUnit: 'session', findings: null });
-  await noteState(stateOf(prepared, started, isolation, { pid: 0, startTime: 0n, startedAt: 0n }));
+  noteState(stateOf(prepared, started, isolation, { pid: 0, startTime: 0n, startedAt: 0n }));
 }
 
 async function undo(shim: Shim | null): Promise<void> {

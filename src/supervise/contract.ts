@@ -212,7 +212,7 @@ export interface Shim {
   /** The verifier's lines so far. */
   report(): Promise<string>;
   /** Resolves when the command runs; faults as `held` does where it could not be executed, `conflict` where nothing is held. */
-  go(): Promise<void>;
+  go(): Promise<ShimStatus>;
   signal(signal: number): Promise<void>;
   /** Resolves when the stop is under way; `wait` tells the end. */
   stop(options?: { readonly signal?: number; readonly timeoutMs?: number }): Promise<void>;
@@ -236,7 +236,7 @@ export type Recovered =
 
 export interface Supervisor {
   readonly kind: 'native' | 'typescript';
-  /** Writes the intent, starts a shim, connects. `Fault('exists')` where the directory was used before. */
+  /** Writes the intent (on the disk before the command is let go), starts a shim, connects. `Fault('exists')` where the directory was used before. */
   start(record: StartRecord): Promise<Shim>;
   recover(directory: string): Promise<Recovered>;
   /** Ends the spawn helper; shims stay. */

@@ -10,7 +10,9 @@ export function carryNative(place: () => string | null): void {
 }
 
 /** Finds the native programs: what was built here, then what came prebuilt. Null where neither is (or not on Linux). */
-export function locateNative(program: 'drover-shim' | 'drover-verify' | 'drover-pause'): string | null {
+export function locateNative(
+  program: 'drover-shim' | 'drover-verify' | 'drover-pause' | 'drover-mount',
+): string | null {
   if (process.platform !== 'linux') return null;
   const root = fileURLToPath(new URL('../../', import.meta.url));
   const own = carried?.() ?? null;

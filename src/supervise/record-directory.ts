@@ -1,14 +1,15 @@
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
+import { closeSync, constants, fsync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import type { ExitRecord, KillUnit, StartRecord } from './contract.ts';
 import { exitRecord, parseJson } from './exit-record.ts';
 import { bootId } from './this-host.ts';
 
 /**
- * The files of a record directory. `start.json` is the intent: written and synced before anything is started, it says what
- * must be found or killed afterwards. It holds no environment and no instructions: those may be secret.
+ * The files of a record directory. `start.json` is the intent: written before anything is started and on the disk before the command is let
+ * go, it says what must be found or killed afterwards. It holds no environment and no instructions: those may be secret.
  */
 export interface Intent {
   readonly version: 1;
@@ -29,20 +30,25 @@ export interface ShimIdentity {
   readonly kind: 'native' | 'typescript';
 }
 
-async function sync(directory: string): Promise<void> {
-  let handle: FileHandle | undefined;
+const synced = promisify(fsync);
+
+async function syncDirectory(directory: string): Promise<void> {
+  let opened: number | undefined;
   try {
-    handle = await open(directory, constants.O_RDONLY);
-    await handle.sync();
+    opened = openSync(directory, constants.O_RDONLY);
+    await synced(opened);
   } catch (error) {
     if (process.platform === 'linux') throw error;
   } finally {
-    await handle?.close();
+    if (opened !== undefined) closeSync(opened);
   }
 }
 
-/** Makes the directory and writes the intent. `Fault('exists')` where there is one already: a generation is started once. */
-export async function writeIntent(record: StartRecord): Promise<void> {
+/**
+ * Makes the directory and writes the intent, at once; resolves when it is on the disk. `Fault('exists')` where there is one already: a
+ * generation is started once.
+ */
+export function writeIntent(record: StartRecord): Promise<void> {
   const intent: Intent = {
     version: 1,
     id: record.id,
@@ -53,23 +59,37 @@ export async function writeIntent(record: StartRecord): Promise<void> {
     cgroups: record.cgroups,
     output: record.output,
   };
-  await mkdir(record.directory, { recursive: true, mode: 0o700 });
-  let file: FileHandle;
+  let file: number;
   try {
-    file = await open(join(record.directory, 'start.json'), 'wx', 0o600);
+    mkdirSync(record.directory, { recursive: true, mode: 0o700 });
+    file = openSync(join(record.directory, 'start.json'), 'wx', 0o600);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(record.directory, error);
     throw new Fault('exists', `${record.directory} already holds a start`);
   }
   try {
-    await file.writeFile(JSON.stringify(intent));
-    // both go with one commit of the file system's journal
-    await Promise.all([file.sync(), sync(record.directory)]);
+    writeWhole(file, JSON.stringify(intent));
   } catch (error) {
+    closeSync(file);
     throw unusable(record.directory, error);
-  } finally {
-    await file.close();
   }
+  return stored(record.directory, file);
+}
+
+async function stored(directory: string, file: number): Promise<void> {
+  try {
+    // both go with one commit of the file system's journal
+    await Promise.all([synced(file), syncDirectory(directory)]);
+  } catch (error) {
+    throw unusable(directory, error);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function writeWhole(file: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
 }
 
 function unusable(directory: string, error: unknown): Fault {

@@ -21,6 +21,8 @@ export class ShimClient implements Shim {
   readonly kind: 'native' | 'typescript';
   readonly pid: number;
   readonly #afterShim: AfterShim;
+  /** Its intent is on the disk. */
+  readonly #stored: Promise<void>;
   #connection: Connection;
   #exit: ExitRecord | null = null;
   #changed: () => void = () => {};
@@ -28,8 +30,14 @@ export class ShimClient implements Shim {
   #closed = false;
   #end: Promise<TaskEnd> | null = null;
 
-  private constructor(directory: string, connection: Connection, early: readonly Frame[], afterShim: AfterShim) {
+  private constructor(
+    directory: string,
+    { connection, early }: { connection: Connection; early: readonly Frame[] },
+    afterShim: AfterShim,
+    stored: Promise<void>,
+  ) {
     this.directory = directory;
+    this.#stored = stored;
     this.#afterShim = afterShim;
     this.kind = connection.hello.kind;
     this.pid = connection.hello.pid;
@@ -38,9 +46,13 @@ export class ShimClient implements Shim {
     this.#adopt(connection, early);
   }
 
-  static async connect(directory: string, afterShim: AfterShim, timeoutMs?: number): Promise<ShimClient> {
-    const { connection, early } = await Connection.open(directory, timeoutMs);
-    return new ShimClient(directory, connection, early, afterShim);
+  /** `stored`: what a command is not let go before. */
+  static async connect(
+    directory: string,
+    afterShim: AfterShim,
+    stored: Promise<void> = Promise.resolve(),
+  ): Promise<ShimClient> {
+    return new ShimClient(directory, await Connection.open(directory), afterShim, stored);
   }
 
   async status(): Promise<ShimStatus> {
@@ -55,9 +67,10 @@ export class ShimClient implements Shim {
     return decoder.decode(await this.#connection.request(clientFrame.report));
   }
 
-  async go(): Promise<void> {
+  async go(): Promise<ShimStatus> {
+    await this.#stored;
     await this.#connection.request(clientFrame.go);
-    await this.#reached(['running']);
+    return this.#reached(['running']);
   }
 
   async signal(signal: number): Promise<void> {

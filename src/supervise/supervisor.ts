@@ -38,13 +38,16 @@ class ShimSupervisor implements Supervisor {
 
   async start(record: StartRecord): Promise<Shim> {
     const fields = encodeStart(record);
-    await writeIntent(record);
+    const stored = writeIntent(record);
+    // a command that nobody holds runs as soon as it is there; one that is held is not let go before
+    if (record.gate === undefined) await stored;
+    else stored.catch(() => {});
     try {
       await this.#spawner.spawn(fields);
     } catch (error) {
       if (!isFault(error, 'unavailable') || !(await wasBorn(record.directory))) throw error;
     }
-    return ShimClient.connect(record.directory, endOf);
+    return ShimClient.connect(record.directory, endOf, stored);
   }
 
   recover(directory: string): Promise<Recovered> {

@@ -2,7 +2,8 @@
  * The cgroup of one start of one task: a directory of the same name in every hierarchy that is of use to it.
  * It is the unit that is killed, limited and measured.
  */
-import { mkdir, readdir, rmdir, stat } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
+import { readdir, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault, messageOf } from '../../lib/fault.ts';
 import { kernelText, writeKernelText } from '../../lib/node/kernel-file.ts';
@@ -73,7 +74,7 @@ export function overrideCgroup(
 /** Makes the directories and writes the limits. Removes them again where something fails: `Fault('unavailable')`, recoverable. */
 export async function makeTaskCgroup(group: TaskCgroup, limits: CgroupLimits): Promise<void> {
   try {
-    await Promise.all(group.directories.filter((each) => each.ours).map((each) => makeDirectory(each, limits)));
+    for (const each of group.directories) if (each.ours) await makeDirectory(each, limits);
   } catch (error) {
     await removeTaskCgroup(group);
     if (error instanceof Fault) throw error;
@@ -85,7 +86,8 @@ export async function makeTaskCgroup(group: TaskCgroup, limits: CgroupLimits): P
 }
 
 async function makeDirectory(directory: CgroupDirectory, limits: CgroupLimits): Promise<void> {
-  await mkdir(directory.path, { recursive: true });
+  // at once: the kernel takes 40 microseconds for each
+  mkdirSync(directory.path, { recursive: true });
   if (directory.version === 1 && directory.controllers.includes('cpuset')) {
     await inheritCpuset(join(directory.path, '..'), directory.path);
   }
