@@ -1,5 +1,6 @@
 /** Who holds the other end of a local TCP connection: Linux only, read from /proc. */
-import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { endianness } from 'node:os';
 
 export interface PeerSocket {
@@ -17,12 +18,20 @@ export async function peerSocket(connection: {
 }): Promise<PeerSocket | undefined> {
   const theirs = endpoints(connection.remoteAddress, connection.remotePort);
   const ours = endpoints(connection.localAddress, connection.localPort);
+  // whole addresses: who connects from 127.0.0.2 by the port of somebody else must not pass for them
+  const wanted = theirs.flatMap((their) => ours.map((our) => ` ${their} ${our} `));
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    for (const line of (await readText(table)).split('\n').slice(1)) {
-      const columns = line.trim().split(/\s+/);
-      // whole addresses: who connects from 127.0.0.2 by the port of somebody else must not pass for them
-      if (!theirs.includes(columns[1] ?? '') || !ours.includes(columns[2] ?? '')) continue;
-      return { uid: Number(columns[7]), inode: columns[9]! };
+    const text = await readText(table);
+    for (const each of wanted) {
+      const at = text.indexOf(each);
+      if (at < 0) continue;
+      // from the local address on: state, queues, timer, retransmits, uid, timeout, inode
+      const columns = text
+        .slice(at, at + 300)
+        .split('\n', 1)[0]!
+        .trim()
+        .split(/\s+/);
+      return { uid: Number(columns[6]), inode: columns[8]! };
     }
   }
   return undefined;
@@ -66,14 +75,39 @@ function hexWord(word: number): string {
  * two processes is held by none, and a process may close itself to others of its uid: whoever decides by this must take undefined for no.
  */
 export async function holderInOwnPidNamespace(socket: PeerSocket): Promise<number | undefined> {
-  const own = await readLinkText('/proc/self/ns/pid');
-  // the newest first: it is most often a command that was just started
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).sort((a, b) => Number(b) - Number(a));
-  for (const pid of pids) {
-    if ((await uidOf(pid)) !== socket.uid) continue;
-    if ((await readLinkText(`/proc/${pid}/ns/pid`)) === own && (await holds(pid, socket.inode))) return Number(pid);
+  const own = linkText('/proc/self/ns/pid');
+  const pause = pauses();
+  for (const pid of processes()) {
+    await pause();
+    if (uidOf(pid) !== socket.uid || linkText(`/proc/${pid}/ns/pid`) !== own) continue;
+    if (await holds(pid, socket.inode, pause)) return Number(pid);
   }
   return undefined;
+}
+
+/** The newest first: it is most often a command that was just started. */
+const processes = (): string[] =>
+  namesIn('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .sort((a, b) => Number(b) - Number(a));
+
+const sliceMs = 2;
+
+/**
+ * What /proc says is asked without waiting for a thread, which takes some microseconds instead of a tenth of a millisecond, thousands of
+ * times for one connection; every two milliseconds others get a turn.
+ */
+function pauses(): () => Promise<void> | undefined {
+  let until = performance.now() + sliceMs;
+  return () => {
+    if (performance.now() < until) return undefined;
+    return new Promise((resolve) =>
+      setImmediate(() => {
+        until = performance.now() + sliceMs;
+        resolve();
+      }),
+    );
+  };
 }
 
 const listening = '0A';
@@ -90,45 +124,52 @@ export async function listenerOf(
     }
   }
   if (inodes.length === 0) return undefined;
-  for (const name of (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry))) {
+  const pause = pauses();
+  for (const pid of processes()) {
     for (const inode of inodes) {
-      if (!(await holds(name, inode))) continue;
-      return { pid: Number(name), command: (await readText(`/proc/${name}/comm`)).trim() };
+      if (!(await holds(pid, inode, pause))) continue;
+      return { pid: Number(pid), command: (await readText(`/proc/${pid}/comm`)).trim() };
     }
   }
   return undefined;
 }
 
-async function holds(pid: string, inode: string): Promise<boolean> {
-  try {
-    for (const fd of await readdir(`/proc/${pid}/fd`)) {
-      if ((await readLinkText(`/proc/${pid}/fd/${fd}`)) === `socket:[${inode}]`) return true;
-    }
-  } catch {
-    // it ended meanwhile, or is not ours to look into
+async function holds(pid: string, inode: string, pause: () => Promise<void> | undefined): Promise<boolean> {
+  for (const fd of namesIn(`/proc/${pid}/fd`)) {
+    if (linkText(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`) return true;
+    await pause();
   }
   return false;
 }
 
-async function uidOf(pid: string): Promise<number | undefined> {
+/** Nothing of a process that ended meanwhile, or is not ours to look into; so with the others. */
+function namesIn(path: string): string[] {
   try {
-    return (await stat(`/proc/${pid}`)).uid;
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function uidOf(pid: string): number | undefined {
+  try {
+    return statSync(`/proc/${pid}`).uid;
   } catch {
     return undefined;
+  }
+}
+
+function linkText(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
   }
 }
 
 async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-async function readLinkText(path: string): Promise<string> {
-  try {
-    return await readlink(path);
   } catch {
     return '';
   }
