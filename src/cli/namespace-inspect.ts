@@ -12,7 +12,8 @@ export const command: Command = {
   async run(call) {
     takes(call, 'namespace inspect', 'This command takes one argument: <namespace>', 1);
     return withClient(call, async (client) => {
-      const namespace = await resolveNamespace(client, call.args[0]!);
+      // the hash only tells servers two forms of it apart
+      const { Hash: _, ...namespace } = await resolveNamespace(client, call.args[0]!);
       if (!(await printFormatted(call, namespace))) call.terminal.out(formatJson(sortKeys(namespace), 4));
       return 0;
     });
