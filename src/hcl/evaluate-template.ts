@@ -9,7 +9,8 @@ const summary = 'Invalid template interpolation value';
 
 /** Text and expressions in one string. */
 export function evaluateTemplate(evaluator: Evaluator, expr: TemplateExpression, context: EvalContext): Value {
-  if (expr.text !== undefined) return expr.text;
+  const { text: whole } = expr;
+  if (whole !== undefined) return whole;
   const only = expr.parts.length === 1 ? expr.parts[0]! : undefined;
   if (only?.kind === 'literal' && only.value.state === 'known' && only.value.type.kind === 'string') return only.value;
   const texts: string[] = [];

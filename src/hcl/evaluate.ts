@@ -50,8 +50,8 @@ const noProblems: readonly Diagnostic[] = [];
 export function evaluate(expr: Expression, context: EvalContext): Evaluation {
   const budget = findBudget(context);
   // Most attributes are a text as it stands.
-  if (expr.kind === 'template' && expr.text !== undefined && budget?.trySpend(1) === true)
-    return { value: expr.text, diagnostics: noProblems };
+  const text = expr.kind === 'template' ? expr.text : undefined;
+  if (text !== undefined && budget?.trySpend(1) === true) return { value: text, diagnostics: noProblems };
   const evaluator = new TreeEvaluator(budget ?? new Budget());
   try {
     return { value: evaluator.value(expr, context), diagnostics: evaluator.diagnostics };

@@ -1,8 +1,9 @@
+import { AttributeMap } from './attribute-map.ts';
 import type { ParserCore } from './parser-core.ts';
 import type { SourceRange } from './source.ts';
 import { parseQuotedLabel } from './string-literal.ts';
 import type { Attribute, Block, Body } from './syntax.ts';
-import { AttributeNode, BlockNode, BodyNode } from './token-nodes.ts';
+import { AttributeNode, BlockNode, BodyNode, exact } from './token-nodes.ts';
 import { Tok } from './tokens.ts';
 
 /** Recorded answers of the API and the command line hold these texts: they stay as they are. */
@@ -13,15 +14,17 @@ const itemSummary = 'Argument or block definition required';
 
 /** Reads the attributes and blocks up to `end`, which is read too. */
 export function parseBody(core: ParserCore, end: number): Body {
-  let attributes: Map<string, Attribute> | undefined;
+  let attributes: AttributeMap | undefined;
   let blocks: Block[] | undefined;
   const first = core.previous();
+  const made = (last: number): Body =>
+    new BodyNode(core.tokens, first, last, attributes?.trimmed(), blocks && exact(blocks));
   for (;;) {
     const token = core.peek();
     const kind = core.kind(token);
     if (kind === end) {
       core.read();
-      return new BodyNode(core.tokens, first, token, attributes, blocks);
+      return made(token);
     }
     if (kind === Tok.Newline) {
       core.read();
@@ -32,22 +35,22 @@ export function parseBody(core: ParserCore, end: number): Body {
         blocks ??= [];
         blocks.push(item);
       } else {
-        attributes ??= new Map();
+        attributes ??= new AttributeMap();
         addAttribute(core, attributes, item);
       }
     } else {
       core.read();
       if (!core.recovering) refuseItem(core, token, kind, core.range(first));
       core.recover(end);
-      return new BodyNode(core.tokens, first, token, attributes, blocks);
+      return made(token);
     }
   }
 }
 
-function addAttribute(core: ParserCore, attributes: Map<string, Attribute>, item: Attribute): void {
-  const existing = attributes.get(item.name);
-  if (existing === undefined) attributes.set(item.name, item);
-  else core.problem(item.nameRange, 'Attribute redefined', `"${item.name}" was set already at ${existing.nameRange}`);
+function addAttribute(core: ParserCore, attributes: AttributeMap, item: Attribute): void {
+  const existing = attributes.add(item);
+  if (existing === undefined) return;
+  core.problem(item.nameRange, 'Attribute redefined', `"${item.name}" was set already at ${existing.nameRange}`);
 }
 
 function refuseItem(core: ParserCore, token: number, kind: number, start: SourceRange): void {
@@ -140,7 +143,7 @@ function parseBlock(core: ParserCore, name: number): Block {
   for (;;) {
     const token = core.peek();
     const kind = core.kind(token);
-    if (kind === Tok.OpenBrace) return parseBlockBody(core, name, labels, spans);
+    if (kind === Tok.OpenBrace) return parseBlockBody(core, name, exact(labels), exact(spans));
     if (kind === Tok.OpenQuote) {
       const { text, last } = parseQuotedLabel(core);
       labels.push(text);
@@ -205,7 +208,13 @@ function parseOneLine(core: ParserCore, open: number): Body {
     core.recover(Tok.CloseBrace);
   }
   if (attribute === undefined) return new BodyNode(core.tokens, open, core.previous());
-  return new BodyNode(core.tokens, attribute.first, attribute.last, new Map([[attribute.name, attribute]]));
+  return new BodyNode(core.tokens, attribute.first, attribute.last, oneAttribute(attribute));
+}
+
+function oneAttribute(attribute: Attribute): AttributeMap {
+  const attributes = new AttributeMap();
+  attributes.add(attribute);
+  return attributes.trimmed();
 }
 
 function refuseOneLine(core: ParserCore, token: number, kind: number, open: SourceRange): void {

@@ -1,11 +1,12 @@
 import type { ParserCore } from './parser-core.ts';
 import type { SourceRange } from './source.ts';
 import type { Expression } from './syntax.ts';
+import { CallNode, exact } from './token-nodes.ts';
 import { Tok } from './tokens.ts';
 
 /** Reads a function call after its name; the next token is `(` or `::`. */
 export function parseCall(core: ParserCore, first: number): Expression {
-  let name = core.tokens.text(first);
+  let name = core.tokens.name(first);
   let last = first;
   let open = core.read();
   while (core.kind(open) === Tok.DoubleColon) {
@@ -31,11 +32,7 @@ export function parseCall(core: ParserCore, first: number): Expression {
   core.pushNewlines(false);
   const { args, close, expandFinal } = parseArguments(core, core.tokens.between(first, open));
   core.popNewlines();
-  const nameRange = core.tokens.between(first, last);
-  const range = core.tokens.between(first, close ?? open);
-  const openRange = core.range(open);
-  const closeRange = close === undefined ? openRange : core.range(close);
-  return { kind: 'call', name, args, expandFinal, nameRange, openRange, closeRange, range };
+  return new CallNode(core.tokens, { first, last, open, close: close ?? open }, name, exact(args), expandFinal);
 }
 
 interface Arguments {

@@ -1,5 +1,6 @@
 import type { ParserCore } from './parser-core.ts';
 import type { Expression, ObjectItem } from './syntax.ts';
+import { exact, TupleNode } from './token-nodes.ts';
 import { Tok } from './tokens.ts';
 
 /** Reads `[a, b]` or `[for …]`; the next token is the bracket. */
@@ -13,12 +14,7 @@ export function parseTuple(core: ParserCore): Expression {
 
 function parseTupleItems(core: ParserCore, open: number): Expression {
   const items: Expression[] = [];
-  const finish = (close: number): Expression => ({
-    kind: 'tuple',
-    items,
-    openRange: core.range(open),
-    range: core.tokens.between(open, close),
-  });
+  const finish = (close: number): Expression => new TupleNode(core.tokens, open, close, exact(items));
   for (;;) {
     if (core.peekKind() === Tok.CloseBracket) return finish(core.read());
     const before = core.problems;

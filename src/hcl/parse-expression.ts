@@ -5,7 +5,7 @@ import { parseTemplateTerm } from './parse-template.ts';
 import type { ParserCore } from './parser-core.ts';
 import type { SourceRange } from './source.ts';
 import type { BinaryOperator, Expression, SymbolExpression, TraversalStep } from './syntax.ts';
-import { LiteralNode } from './token-nodes.ts';
+import { AttributeStep, LiteralNode, NumberNode, VariableNode } from './token-nodes.ts';
 import { Tok } from './tokens.ts';
 import { boolValue, dynamicUnknown, nullDynamic, numberValue, type Value } from './value.ts';
 
@@ -109,12 +109,15 @@ function parseSteps(core: ParserCore, from: Expression): Expression {
 /** Most indexes in a row that are expressions: each is one level of the tree. */
 const maxSteps = 500;
 
-/** `expr` with one more step: a name keeps its steps in one list. */
-function extend(core: ParserCore, expr: Expression, step: TraversalStep): Expression {
-  if (expr.kind === 'variable' || expr.kind === 'relative') {
+/** `expr` with one more step, which ends with token `last`: a name keeps its steps in one list. */
+function extend(expr: Expression, step: TraversalStep, last: number): Expression {
+  if (expr instanceof VariableNode) {
+    expr.extend(step, last);
+    return expr;
+  }
+  if (expr.kind === 'relative') {
     expr.steps.push(step);
     expr.range = expr.range.to(step.range);
-    if (expr.kind === 'variable') expr.bufferEnd = step.range.endByte - core.tokens.byteShift;
     return expr;
   }
   return { kind: 'relative', source: expr, steps: [step], range: expr.range.to(step.range) };
@@ -126,14 +129,10 @@ function parseDot(core: ParserCore, expr: Expression, from: Expression): Express
   switch (core.kind(next)) {
     case Tok.Identifier:
       core.read();
-      return extend(core, expr, {
-        kind: 'attribute',
-        name: core.tokens.text(next),
-        range: core.tokens.between(dot, next),
-      });
+      return extend(expr, new AttributeStep(core.tokens, dot, next), next);
     case Tok.Number:
       core.read();
-      return extend(core, expr, legacyIndex(core, dot, next));
+      return extend(expr, legacyIndex(core, dot, next), next);
     case Tok.Star:
       core.read();
       return parseAttributeSplat(core, expr, from, dot, next);
@@ -189,7 +188,7 @@ function parseAttributeSplat(
     }
     core.read();
     if (kind === Tok.Number) steps.push(legacyIndex(core, nextDot, name, star));
-    else steps.push({ kind: 'attribute', name: core.tokens.text(name), range: core.tokens.between(nextDot, name) });
+    else steps.push(new AttributeStep(core.tokens, nextDot, name));
     last = name;
   }
   const marker = core.tokens.between(dot, star);
@@ -217,7 +216,7 @@ function parseIndex(core: ParserCore, expr: Expression, from: Expression): Expre
   core.popNewlines();
   const bracketRange = core.tokens.between(open, close);
   const literal = literalKey(key);
-  if (literal !== undefined) return extend(core, expr, { kind: 'index', key: literal, range: bracketRange });
+  if (literal !== undefined) return extend(expr, { kind: 'index', key: literal, range: bracketRange }, close);
   const range = from.range.to(bracketRange);
   return { kind: 'index', collection: expr, key, openRange: core.range(open), bracketRange, range };
 }
@@ -257,6 +256,7 @@ function parseTerm(core: ParserCore): Expression {
       return parseParentheses(core, core.read());
     case Tok.Number: {
       core.read();
+      if (isShortNumber(core, start)) return new NumberNode(core.tokens, start);
       return new LiteralNode(core.tokens, start, numberLiteral(core, start));
     }
     case Tok.Identifier:
@@ -318,13 +318,18 @@ function parseParentheses(core: ParserCore, open: number): Expression {
 function parseName(core: ParserCore, token: number): Expression {
   const next = core.peekKind();
   if (next === Tok.OpenParen || next === Tok.DoubleColon) return parseCall(core, token);
-  const name = core.tokens.text(token);
+  const name = core.tokens.name(token);
   if (name === 'true' || name === 'false') return new LiteralNode(core.tokens, token, boolValue(name === 'true'));
   if (name === 'null') return new LiteralNode(core.tokens, token, nullDynamic);
-  const range = core.range(token);
-  const { buffer, starts, ends } = core.tokens;
-  const bufferStart = starts[token]!;
-  return { kind: 'variable', name, nameRange: range, steps: [], range, buffer, bufferStart, bufferEnd: ends[token]! };
+  return new VariableNode(core.tokens, token, name);
+}
+
+/** True of a number that cannot be wrong: digits alone, not many. */
+function isShortNumber({ tokens: { buffer, starts, ends } }: ParserCore, token: number): boolean {
+  const [start, end] = [starts[token]!, ends[token]!];
+  if (end - start > 15) return false;
+  for (let i = start; i < end; i++) if (buffer.bytes[i]! < 48 || buffer.bytes[i]! > 57) return false;
+  return true;
 }
 
 function numberLiteral(core: ParserCore, token: number): Value {

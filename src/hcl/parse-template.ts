@@ -9,7 +9,6 @@ import { flushHeredoc, meldLiterals } from './template-literals.ts';
 import { buildTemplate, type TemplatePart } from './template-tree.ts';
 import { StringNode } from './token-nodes.ts';
 import { Tok } from './tokens.ts';
-import { stringValue } from './value.ts';
 
 /** Reads a quoted string or a heredoc; the next token is its opening. */
 export function parseTemplateTerm(core: ParserCore): Expression {
@@ -28,7 +27,16 @@ function isPlainString({ tokens: { kinds } }: ParserCore, open: number): boolean
 function plainString(core: ParserCore): Expression {
   const token = core.read();
   core.read();
-  return new StringNode(core.tokens, token, stringValue(literalText(core, token)));
+  return new StringNode(core.tokens, token, hasEscapes(core, token) ? literalText(core, token) : undefined);
+}
+
+function hasEscapes({ tokens: { buffer, starts, ends } }: ParserCore, token: number): boolean {
+  const end = ends[token]!;
+  for (let i = starts[token]!; i < end; i++) {
+    const byte = buffer.bytes[i]!;
+    if (byte === 92 || byte === 36 || byte === 37) return true;
+  }
+  return false;
 }
 
 /** Reads a text that is a template as a whole. */

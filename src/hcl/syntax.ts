@@ -17,12 +17,12 @@ export interface VariableExpression {
   readonly kind: 'variable';
   readonly name: string;
   readonly nameRange: SourceRange;
-  readonly steps: TraversalStep[];
-  range: SourceRange;
+  readonly steps: readonly TraversalStep[];
+  readonly range: SourceRange;
   /** The text that was scanned and the place of this expression in it; not the file for a template inside JSON. */
   readonly buffer: SourceFile;
   readonly bufferStart: number;
-  bufferEnd: number;
+  readonly bufferEnd: number;
 }
 
 /** Steps after any other expression, like `f().x`. */

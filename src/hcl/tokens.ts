@@ -64,6 +64,9 @@ export interface ScanStart {
   readonly byte: number;
 }
 
+/** Names that are remembered, to be one string each: a hostile file has a million others. */
+const maxNames = 1000;
+
 /** The tokens of one text, in typed arrays: a 10 MB file has millions of them. */
 export class TokenList {
   /** The buffer that was scanned; offsets in `starts` and `ends` count in it. */
@@ -79,6 +82,7 @@ export class TokenList {
   columns: Int32Array;
   endLines: Int32Array;
   endColumns: Int32Array;
+  readonly #names = new Map<string, string>();
   #line: number;
   #column: number;
   #at: number;
@@ -169,6 +173,15 @@ export class TokenList {
 
   text(i: number): string {
     return this.buffer.text(this.starts[i]!, this.ends[i]!);
+  }
+
+  /** As `text`, the same string for the same name: a file has tens of thousands of each of its few. */
+  name(i: number): string {
+    const text = this.text(i);
+    const known = this.#names.get(text);
+    if (known !== undefined) return known;
+    if (this.#names.size < maxNames) this.#names.set(text, text);
+    return text;
   }
 
   range(i: number): SourceRange {
