@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 // What needs real runtimes, supervisors and the kernel's own isolation.
-const driverTests = ['drivers', 'driver-kit', 'isolation', 'supervise'].map((folder) => `src/${folder}/**/*.test.ts`);
+const driverTests = [
+  ...['drivers', 'driver-kit', 'isolation', 'supervise'].map((folder) => `src/${folder}/**/*.test.ts`),
+  'examples/plugins/**/*.test.ts',
+];
 
 // One project per lane, so that each can be run, timed and failed by itself (scripts/test.mjs).
 export default defineConfig({

@@ -9,7 +9,7 @@ import { unservedRoutes } from '../src/api/routes/unserved.ts';
 import { formatDuration } from '../src/lib/duration.ts';
 import { linesOf } from '../src/model/isolation-ladder.ts';
 import { configurationReference } from './lib/configuration-reference.mjs';
-import { driverPage, folderOf, testsOf } from './lib/driver-page.mjs';
+import { driverPage, folderOf, packages, testsOf } from './lib/driver-page.mjs';
 import { root } from './lib/source-files.mjs';
 
 const read = (path) => readFileSync(join(root, path), 'utf8');
@@ -86,6 +86,17 @@ describe('the documents', () => {
       // which files test an option is looked up when the tables are made: a new test makes no page wrong
       const options = (text) => text.replace(/^(\| `.*\|)[^|]*\|$/gm, '$1');
       expect(options(page)).toBe(options(driverPage(page, plugin, testsOf(folderOf(name), name))));
+      expect(read('docs/drivers/README.md')).toContain(`(${name}.md)`);
+    },
+  );
+
+  it.each(Object.entries(packages))(
+    'docs/drivers/%s.md has the options of the package, and the index has the page',
+    (name, folder) => {
+      const page = read(`docs/drivers/${name}.md`);
+      const options = read(`${folder}/options.js`);
+      const named = [...options.matchAll(/^ +(\w+): option\./gm)].map(([, option]) => option);
+      expect(named.filter((option) => !new RegExp(`^\\| \`(\\w+\\.)?${option}\` \\|`, 'm').test(page))).toEqual([]);
       expect(read('docs/drivers/README.md')).toContain(`(${name}.md)`);
     },
   );

@@ -3,12 +3,17 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { driverPage, folderOf, testsOf } from './lib/driver-page.mjs';
+import { driverPage, folderOf, packages, testsOf } from './lib/driver-page.mjs';
 import { root } from './lib/source-files.mjs';
 
-const { builtInDrivers } = await import(pathToFileURL(join(root, 'dist/agent/built-in-drivers.js')).href);
-for (const plugin of builtInDrivers) {
+const built = (path) => import(pathToFileURL(join(root, 'dist', path)).href);
+const { builtInDrivers } = await built('agent/built-in-drivers.js');
+const { loadDriverFile } = await built('cli/driver-file.js');
+for (const plugin of builtInDrivers) write(plugin, folderOf(plugin.pluginName));
+for (const folder of Object.values(packages))
+  write((await loadDriverFile(join(root, folder, 'driver.js'))).plugin, folder);
+
+function write(plugin, folder) {
   const path = join(root, 'docs/drivers', `${plugin.pluginName}.md`);
-  const tests = testsOf(folderOf(plugin.pluginName), plugin.pluginName);
-  writeFileSync(path, driverPage(readFileSync(path, 'utf8'), plugin, tests));
+  writeFileSync(path, driverPage(readFileSync(path, 'utf8'), plugin, testsOf(folder, plugin.pluginName)));
 }

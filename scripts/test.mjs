@@ -42,6 +42,7 @@ const packages = [
   { program: 'conmon', package: 'conmon', why: 'the podman driver is skipped' },
   { program: 'busybox', package: 'busybox-static', why: 'the drivers of containers are skipped: no image can be made' },
   { program: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'the qemu driver is skipped' },
+  { program: 'lxc-execute', package: 'lxc', why: 'the lxc driver is skipped' },
   { program: 'java', package: 'default-jre-headless', why: 'the java driver is skipped' },
   { program: 'ecj', package: 'ecj', why: 'the java driver is skipped' },
   { program: 'setcap', package: 'libcap2-bin', why: 'the attacks are skipped' },

@@ -54,8 +54,7 @@ function testedBy(path, tests) {
 }
 
 /** What may test a driver: the tests of its folder and of the kit, and every file in which its name is used as a driver's. */
-export function testsOf(folder, name) {
-  const own = join('src/drivers', folder);
+export function testsOf(own, name) {
   const inFolder = [own, 'src/driver-kit'].flatMap((folder) =>
     readdirSync(join(root, folder))
       .filter((file) => file.endsWith('.test.ts'))
@@ -80,9 +79,12 @@ export function driverPage(text, plugin, tests) {
   });
 }
 
-/** Folder of a driver's sources: `raw_exec` → `raw-exec`. */
+/** Folder of a driver's sources: `raw_exec` → `src/drivers/raw-exec`. */
 export function folderOf(name) {
-  const folder = name === 'mock_driver' ? 'mock' : name.replaceAll('_', '-');
-  if (!existsSync(join(root, 'src/drivers', folder))) throw new Error(`no folder src/drivers/${folder}`);
+  const folder = join('src/drivers', name === 'mock_driver' ? 'mock' : name.replaceAll('_', '-'));
+  if (!existsSync(join(root, folder))) throw new Error(`no folder ${folder}`);
   return folder;
 }
+
+/** Drivers that are packages of their own: name → folder. */
+export const packages = { lxc: 'examples/plugins/lxc' };

@@ -37,7 +37,7 @@ describe('driver settings in client options', () => {
   it.each([
     ['driver.raw_exec.no_cgroups', 'true', 'does not read it'],
     ['driver.rkt.volumes.enabled', 'true', 'does not read it'],
-    ['driver.lxc.enable', 'true', 'Put its program nomad-driver-lxc into plugin_dir'],
+    ['driver.lxc.enable', 'true', 'Put its program nomad-driver-lxc (examples/plugins/lxc) into plugin_dir'],
     ['driver.whitelist', 'exec', 'use "driver.allowlist" = "exec"'],
     ['driver.blacklist', 'exec', 'use "driver.denylist" = "exec"'],
     ['docker.no.such', 'x', 'is not known'],

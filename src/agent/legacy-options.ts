@@ -97,7 +97,7 @@ export const pluginDefaults: Omit<Plugins[string], 'config'> = {
 
 function lxc(name: string): string {
   return (
-    `client option "${name}" is not read: lxc is an external driver. Put its program nomad-driver-lxc into plugin_dir and configure it ` +
+    `client option "${name}" is not read: lxc is an external driver. Put its program nomad-driver-lxc (examples/plugins/lxc) into plugin_dir and configure it ` +
     `with plugin "nomad-driver-lxc" { config { enabled = true } }`
   );
 }
