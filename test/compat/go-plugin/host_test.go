@@ -127,11 +127,22 @@ func ended(t *testing.T, driver drivers.DriverPlugin, id string) *drivers.ExitRe
 
 func stdout(t *testing.T, of *drivers.TaskConfig, want string) {
 	t.Helper()
+	output(t, of, want, func(text string) bool { return text == want })
+}
+
+// said is for what a machine's firmware may say before.
+func said(t *testing.T, of *drivers.TaskConfig, want string) {
+	t.Helper()
+	output(t, of, want, func(text string) bool { return strings.HasSuffix(strings.TrimSpace(text), want) })
+}
+
+func output(t *testing.T, of *drivers.TaskConfig, want string, good func(string) bool) {
+	t.Helper()
 	path := filepath.Join(of.AllocDir, "alloc", "logs", "t.stdout.0")
 	text := ""
 	for range 100 {
 		data, _ := os.ReadFile(path)
-		if text = string(data); text == want {
+		if text = string(data); good(text) {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -139,7 +150,20 @@ func stdout(t *testing.T, of *drivers.TaskConfig, want string) {
 	t.Fatalf("stdout is %q, not %q", text, want)
 }
 
-func describe(t *testing.T, driver drivers.DriverPlugin, name string) {
+// sample is the first of a task's statistics.
+func sample(t *testing.T, driver drivers.DriverPlugin, id string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	samples, err := driver.TaskStats(ctx, id, 100*time.Millisecond)
+	must.NoError(t, err)
+	sample := <-samples
+	must.NotNil(t, sample)
+	must.Positive(t, sample.ResourceUsage.MemoryStats.RSS+sample.ResourceUsage.MemoryStats.Usage)
+}
+
+// fingerprint is the driver's first report.
+func fingerprint(t *testing.T, driver drivers.DriverPlugin) *drivers.Fingerprint {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -147,6 +171,12 @@ func describe(t *testing.T, driver drivers.DriverPlugin, name string) {
 	must.NoError(t, err)
 	report := <-reports
 	must.NoError(t, report.Err)
+	return report
+}
+
+func describe(t *testing.T, driver drivers.DriverPlugin, name string) {
+	t.Helper()
+	report := fingerprint(t, driver)
 	must.Eq(t, drivers.HealthStateHealthy, report.Health)
 	must.MapContainsKey(t, report.Attributes, "driver."+name)
 	capabilities, err := driver.Capabilities()
@@ -223,12 +253,7 @@ func commandDriver(t *testing.T, name string, config map[string]any) {
 		must.Eq(t, "checked", strings.TrimSpace(string(result.Stdout)))
 		must.Eq(t, 4, result.ExitResult.ExitCode)
 		testutils.TestExecTaskStreamingBasicResponses(t, harness, of.ID)
-		ctx, cancel := context.WithCancel(context.Background())
-		samples, err := harness.TaskStats(ctx, of.ID, 100*time.Millisecond)
-		must.NoError(t, err)
-		sample := <-samples
-		cancel()
-		must.Positive(t, sample.ResourceUsage.MemoryStats.RSS+sample.ResourceUsage.MemoryStats.Usage)
+		sample(t, harness, of.ID)
 		must.NoError(t, harness.SignalTask(of.ID, "SIGHUP"))
 		stdout(t, of, "hup\n")
 		must.NoError(t, harness.StopTask(of.ID, 5*time.Second, "SIGKILL"))
