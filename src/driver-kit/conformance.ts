@@ -5,7 +5,7 @@
 import { strict as assert } from 'node:assert';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineDriver, ExecSession, TaskConfig } from '../driver/contract.ts';
-import { isFault } from '../lib/fault.ts';
+import { type FaultKind, isFault } from '../lib/fault.ts';
 
 export interface DriverSuite {
   /** A driver that has been used by nobody yet; `again`: another instance of it over the same host, as after a restart. */
@@ -22,6 +22,8 @@ export interface DriverSuite {
   says(text: string): Promise<{ readonly task: TaskConfig; read(): Promise<string> } | null>;
   /** A running task in which `command` prints "out\n", then ends with 4; null: no exec. */
   execs(): Promise<{ readonly task: TaskConfig; readonly command: readonly string[] } | null>;
+  /** True: only the plugin protocol stands between, which carries no kind of fault but that a task is unknown; any refusal will do. */
+  readonly foreign?: boolean;
   /** How many times longer a task has to run to be still there after `again`; default 1: an instance in this process. */
   readonly slowness?: number;
   /** Case name → why this driver is excused. */
@@ -52,12 +54,17 @@ function conformanceCase(name: string, body: Body): ConformanceCase {
   };
 }
 
-async function refuses(work: Promise<unknown>, kind: Parameters<typeof isFault>[1]): Promise<void> {
+async function refuses(
+  work: Promise<unknown>,
+  kind: FaultKind,
+  { foreign = false }: Partial<DriverSuite> = {},
+): Promise<void> {
   const error = await work.then(
     () => null,
     (reason: unknown) => reason,
   );
-  assert.ok(isFault(error, kind), `expected a fault of kind ${kind}, got ${String(error)}`);
+  if (error === null) assert.fail(`expected a refusal (${kind}), but it was done`);
+  assert.ok(isFault(error, foreign ? undefined : kind), `expected a fault of kind ${kind}, got ${String(error)}`);
 }
 
 async function gone(driver: EngineDriver, task: TaskConfig): Promise<void> {
@@ -92,7 +99,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   conformanceCase('a known id is refused', async (driver, suite) => {
     const task = await suite.runsFor(60_000);
     await driver.start(task, never);
-    await refuses(driver.start(task, never), 'exists');
+    await refuses(driver.start(task, never), 'exists', suite);
     assert.equal((await driver.inspect(task.id, never)).state, 'running');
     await gone(driver, task);
   }),
@@ -130,7 +137,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   conformanceCase('a running task is destroyed only by force', async (driver, suite) => {
     const task = await suite.runsFor(60_000);
     await driver.start(task, never);
-    await refuses(driver.destroy(task.id, { force: false }, never), 'conflict');
+    await refuses(driver.destroy(task.id, { force: false }, never), 'conflict', suite);
     await gone(driver, task);
     await refuses(driver.destroy(task.id, { force: true }, never), 'not_found');
   }),
@@ -169,7 +176,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   }),
   conformanceCase('an unknown state is not found', async (driver, suite) => {
     const task = await suite.runsFor(1000);
-    await refuses(driver.recover(task, { version: 999 }, never), 'not_found');
+    await refuses(driver.recover(task, { version: 999 }, never), 'not_found', suite);
   }),
   conformanceCase('unknown ids are not found by any call', async (driver) => {
     const id = '00000000-0000-4000-8000-000000000000/none/00000000';
@@ -204,20 +211,33 @@ export const conformanceCases: readonly ConformanceCase[] = [
     if (sample !== null) assert.ok(Math.abs(Number(sample.timestamp / 1_000_000n) - Date.now()) < 60_000);
     await gone(driver, task);
   }),
-  conformanceCase('exec gives output, then the code', (driver, suite) => execCase(driver, suite, false)),
-  conformanceCase('exec with a terminal gives output, then the code', (driver, suite) => execCase(driver, suite, true)),
+  conformanceCase('exec gives output, then the code', (driver, suite) =>
+    execCase(driver, suite, { tty: false, input: 'closed' }),
+  ),
+  conformanceCase('exec ends with its command although its input is open', (driver, suite) =>
+    execCase(driver, suite, { tty: false, input: 'open' }),
+  ),
+  conformanceCase('exec with a terminal gives output, then the code', (driver, suite) =>
+    execCase(driver, suite, { tty: true, input: 'open' }),
+  ),
 ];
 
 /** The plugin protocol has no flag for it: a driver says so when it is asked. */
 const withoutStats = (error: unknown): boolean =>
   isFault(error) && (error.kind === 'unsupported' || /not (implemented|supported)/i.test(error.message));
 
-async function execCase(driver: EngineDriver, suite: DriverSuite, tty: boolean): Promise<void> {
+interface ExecWay {
+  readonly tty: boolean;
+  readonly input: 'open' | 'closed';
+}
+
+async function execCase(driver: EngineDriver, suite: DriverSuite, { tty, input }: ExecWay): Promise<void> {
   const given = await suite.execs();
   if (given === null || driver.exec === undefined) return;
   await driver.start(given.task, never);
   try {
     const session = await driver.exec(given.task.id, { command: given.command, tty }, never);
+    if (input === 'closed') await session.closeStdin();
     assert.match(await everything(session), /out\r?\n/);
     assert.equal((await session.exit).exitCode, 4);
   } finally {

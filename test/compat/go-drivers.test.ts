@@ -23,7 +23,7 @@ const isRoot = process.getuid?.() === 0;
 describe.skipIf(!go).each([
   ['v1.1.mod', '1.1.0'],
   ['v1.6.mod', '1.6.1'],
-])(`drivers of %s${go ? '' : ' (skipped: no Go toolchain)'}`, (moduleFile) => {
+])(`drivers of %s${go ? '' : ' (skipped: no Go toolchain)'}`, (moduleFile, version) => {
   const files = mkdtempSync(join(tmpdir(), 'drover-go-drivers-'));
   const program = join(files, 'drivers');
   const served = ['raw_exec', 'exec', 'java', 'qemu', 'mock_driver'];
@@ -119,6 +119,35 @@ describe.skipIf(!go).each([
       expect((await runCli(agent, ['alloc', 'logs', ID, 't'])).stdout).toBe('one\ntwo\n');
     });
   });
+
+  it('outlive the death of their plugin together with their tasks', async () => {
+    await agent.client.jobs.register(shellJob('orphan', 'echo one; sleep 6; echo two; exit 5', { type: 'batch' }));
+    const { ID } = await become('orphan', 'running');
+    const { stdout } = await runCli(agent, ['driver', 'list']);
+    const pid = Number(/^raw_exec +\S+ +raw_exec +(\d+) /m.exec(stdout)?.[1]);
+    process.kill(pid, 'SIGKILL');
+    expect(JSON.stringify((await become('orphan', 'failed')).TaskStates)).toContain('Exit Code: 5');
+    await eventually(async () => {
+      expect((await runCli(agent, ['alloc', 'logs', ID, 't'])).stdout).toBe('one\ntwo\n');
+    });
+  });
+
+  // one age is enough: what is checked here is the suite, on a plugin of another language that nobody wrote for it
+  it.skipIf(version !== '1.6.1')(
+    'are judged by driver check, faults and all',
+    async () => {
+      const tasks = join(folder, 'raw-exec.check.hcl');
+      const { stdout, code } = await runCli(null, ['driver', 'check', '-json', `-tasks=${tasks}`, program, 'raw_exec']);
+      const { rows } = JSON.parse(stdout) as { rows: { name: string; outcome: string; reason: string }[] };
+      expect(rows.filter(({ outcome }) => outcome !== 'passed').map(({ outcome }) => outcome)).toEqual([
+        'excused',
+        'excused',
+      ]);
+      expect(rows.length).toBeGreaterThan(25);
+      expect(code).toBe(0);
+    },
+    300_000,
+  );
 
   it.skipIf(!isRoot)('exec of theirs says what it needs, or runs a task', async () => {
     const { Drivers } = await node();

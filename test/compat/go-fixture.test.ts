@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ExternalDriver, externalDriver } from '../../src/driver-kit/remote/external-driver.ts';
 import { openScratchHost, type ScratchHost } from '../../src/driver-kit/scratch-host.ts';
 import { createLog, type LogEntry } from '../../src/lib/log.ts';
+import { runCli } from '../e2e/cli.ts';
 
 const folder = resolve(import.meta.dirname, 'go-plugin');
 const modules = process.env['GOFLAGS'] ?? '';
@@ -142,6 +143,19 @@ describe.skipIf(!go)(`a driver in Go${go ? '' : ' (skipped: no Go toolchain)'}`,
     expect(await engine.wait(of.id, never)).toMatchObject({ exitCode: 4 });
     await engine.destroy(of.id, { force: false }, never);
   });
+
+  it('passes driver check, killed and held up on the way', async () => {
+    const tasks = join(folder, 'fixture.check.hcl');
+    const { stdout, code } = await runCli(null, ['driver', 'check', '-json', `-tasks=${tasks}`, program]);
+    const { rows } = JSON.parse(stdout) as { rows: { name: string; outcome: string; reason: string }[] };
+    const without = rows.filter(({ outcome }) => outcome !== 'passed');
+    expect(without.map(({ outcome, reason }) => `${outcome}: ${reason}`)).toEqual([
+      'skipped: the file says nothing of a task that stubborn',
+      ...Array(3).fill('skipped: the file says nothing of a task that execs'),
+    ]);
+    expect(rows.length).toBeGreaterThan(25);
+    expect(code).toBe(0);
+  }, 300_000);
 
   it('ends when it is told to', async () => {
     await driver.close();

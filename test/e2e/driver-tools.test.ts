@@ -251,7 +251,7 @@ export default definePlugin({
         .rows.filter(({ outcome }) => outcome === 'failed')
         .map(({ name, reason }) => [name, reason]),
     );
-    expect(failed.get('a known id is refused')).toMatch(/expected a fault of kind exists/);
+    expect(failed.get('a known id is refused')).toMatch(/expected a refusal \(exists\), but it was done/);
     expect(failed.get('a task ends with its code, and the end can be asked again and by many')).toBeDefined();
     expect(failed.get('configured a second time it keeps its tasks')).toMatch(/processes of the task are still there/);
     expect(failed.get('two starts of one id at once give one task')).toBeDefined();

@@ -7,6 +7,7 @@ import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { Fault } from '../../lib/fault.ts';
 import type { Log } from '../../lib/log.ts';
 import { type ExternalDriver, externalDriver } from '../remote/external-driver.ts';
+import { removeSocketDirectory } from '../remote/socket-directory.ts';
 import { openScratchHost, type ScratchHost } from '../scratch-host.ts';
 import { type CheckFile, commandCheckFile, type TaskKind } from './check-file.ts';
 
@@ -43,6 +44,7 @@ export class CheckBench {
   readonly #host: ScratchHost;
   readonly #mark = randomBytes(8).toString('hex');
   readonly #opened: CheckedPlugin[] = [];
+  readonly #directories = new Set<string>();
   #count = 0;
   /** How tasks are made; empty until the first plugin was up. */
   file: CheckFile;
@@ -93,6 +95,7 @@ export class CheckBench {
       },
     };
     this.#opened.push(plugin);
+    this.#directories.add(directory);
     return plugin;
   }
 
@@ -152,6 +155,7 @@ export class CheckBench {
   async close(): Promise<void> {
     await this.clear();
     for (const row of this.processes()) kill(Number(row.split(' ')[0]), 'SIGKILL');
+    for (const directory of this.#directories) await removeSocketDirectory(directory);
     await this.#host.close();
   }
 }

@@ -5,10 +5,9 @@
  *                                                              ↑ found again by pid and start time
  */
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +20,7 @@ import type { SelfSigned } from '../../lib/node/self-signed.ts';
 import { isAlive, startTimeOf } from '../../supervise/this-host.ts';
 import { connectionCertificate, hostCertificateVariable, hostCredentials } from '../plugin-tls.ts';
 import { shutDownPlugin } from './remote-driver.ts';
+import { leaveSocketDirectory, socketDirectoryOf } from './socket-directory.ts';
 import { tailFile } from './tail-file.ts';
 
 export interface LaunchOptions {
@@ -76,9 +76,8 @@ export async function launchPlugin(options: LaunchOptions, signal: AbortSignal):
   const { command, directory } = options;
   const checksum = await checkedSum(options);
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  // short, for a socket's path has 107 bytes; private, for whoever connects commands the driver
-  const socketDirectory = await mkdtemp(join(tmpdir(), 'drover-plugin-'));
-  const launch = socketDirectory.slice(-6);
+  const { path: socketDirectory, fresh } = await socketDirectoryOf(directory);
+  const launch = randomBytes(4).toString('hex');
   const own = options.tls === true ? connectionCertificate(Date.now()) : null;
   const [stdout, stderr] = await Promise.all(
     ['stdout', 'stderr'].map((name) => open(outputFile(directory, name, launch), 'a', 0o600)),
@@ -120,7 +119,9 @@ export async function launchPlugin(options: LaunchOptions, signal: AbortSignal):
     return await running(record, options, ended, false);
   } catch (error) {
     child.kill('SIGKILL');
-    await clear(directory, { socketDirectory, launch });
+    await clear(directory, { socketDirectory, launch, target: '' });
+    // it was never told of a task: what it left there is its own
+    if (fresh) await rm(socketDirectory, { recursive: true, force: true });
     throw error;
   }
 }
@@ -172,9 +173,9 @@ const outputFile = (directory: string, name: string, launch: string): string =>
 /** What one launch left behind. */
 async function clear(
   directory: string,
-  { socketDirectory, launch }: Pick<PluginRecord, 'socketDirectory' | 'launch'>,
+  { socketDirectory, launch, target }: Pick<PluginRecord, 'socketDirectory' | 'launch' | 'target'>,
 ): Promise<void> {
-  await rm(socketDirectory, { recursive: true, force: true });
+  await leaveSocketDirectory(socketDirectory, target);
   const files = await readdir(directory).catch(() => []);
   const left = files.filter((name) => name.endsWith(`.${launch}.log`));
   await Promise.all(left.map((name) => rm(join(directory, name), { force: true })));

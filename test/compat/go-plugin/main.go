@@ -166,6 +166,9 @@ func (f *fixture) StartTask(config *drivers.TaskConfig) (*drivers.TaskHandle, *d
 	if err != nil {
 		return nil, nil, err
 	}
+	if _, err := f.find(config.ID); err == nil {
+		return nil, nil, fmt.Errorf("the task %s is known already", config.ID)
+	}
 	output, err := os.OpenFile(config.StdoutPath, os.O_WRONLY, 0)
 	if err != nil {
 		return nil, nil, err
@@ -184,6 +187,9 @@ func (f *fixture) RecoverTask(handle *drivers.TaskHandle) error {
 	var state taskState
 	if err := handle.GetDriverState(&state); err != nil {
 		return err
+	}
+	if handle.Version != 1 {
+		return fmt.Errorf("a state of version %d", handle.Version)
 	}
 	if _, err := f.find(handle.Config.ID); err != nil {
 		f.begin(handle.Config.ID, state.Exit, time.Unix(0, state.Until))
@@ -216,9 +222,22 @@ func (f *fixture) StopTask(id string, _ time.Duration, _ string) error {
 	return err
 }
 
-func (f *fixture) DestroyTask(id string, _ bool) error {
-	if _, err := f.find(id); err != nil {
+func (t *running) over() bool {
+	select {
+	case <-t.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func (f *fixture) DestroyTask(id string, force bool) error {
+	task, err := f.find(id)
+	if err != nil {
 		return err
+	}
+	if !task.over() && !force {
+		return fmt.Errorf("the task %s runs", id)
 	}
 	f.mutex.Lock()
 	delete(f.tasks, id)
@@ -227,8 +246,12 @@ func (f *fixture) DestroyTask(id string, _ bool) error {
 }
 
 func (f *fixture) InspectTask(id string) (*drivers.TaskStatus, error) {
-	if _, err := f.find(id); err != nil {
+	task, err := f.find(id)
+	if err != nil {
 		return nil, err
+	}
+	if task.over() {
+		return &drivers.TaskStatus{ID: id, State: drivers.TaskStateExited, ExitResult: &drivers.ExitResult{ExitCode: task.exit}}, nil
 	}
 	return &drivers.TaskStatus{ID: id, State: drivers.TaskStateRunning}, nil
 }
