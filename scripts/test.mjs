@@ -45,6 +45,18 @@ const packages = [
   { program: 'lxc-execute', package: 'lxc', why: 'the lxc driver is skipped' },
   { program: 'java', package: 'default-jre-headless', why: 'the java driver is skipped' },
   { program: 'ecj', package: 'ecj', why: 'the java driver is skipped' },
+  { program: 'clang', package: 'clang', why: 'the wasm driver is skipped: no module can be made' },
+  { program: 'wasm-ld', package: 'lld', why: 'the wasm driver is skipped: no module can be made' },
+  {
+    program: '../lib/wasm32-wasi/libc.a',
+    package: 'wasi-libc',
+    why: 'the wasm driver is skipped: no module can be made',
+  },
+  {
+    program: '../lib/wasm32-wasi/libc.a',
+    package: 'libclang-rt-dev-wasm32',
+    why: 'the wasm driver is skipped: no module can be made',
+  },
   { program: 'setcap', package: 'libcap2-bin', why: 'the attacks are skipped' },
   { program: 'strace', package: 'strace', why: 'faults at exact system calls are skipped' },
 ];

@@ -73,6 +73,10 @@ export function testsOf(own, name) {
 
 /** @param plugin a driver's plugin @param tests `testsOf` it @returns the page with its tables made anew */
 export function driverPage(text, plugin, tests) {
+  // a region that lost its blank line swallows the next one
+  const regions = [...text.matchAll(region)].map(([, , which]) => which);
+  if (regions.join() !== 'plugin,task')
+    throw new Error(`docs/drivers/${plugin.pluginName}.md has regions for ${regions.join()}; wanted: plugin,task`);
   return text.replace(region, (_, begin, which, end) => {
     const schema = which === 'plugin' ? plugin.configSchema : plugin.taskSchema;
     return `${begin}${table(schema, tests)}${end}`;

@@ -14,6 +14,7 @@ import { mockDriver } from '../drivers/mock/index.ts';
 import { podman } from '../drivers/podman/index.ts';
 import { qemu } from '../drivers/qemu/index.ts';
 import { rawExec } from '../drivers/raw-exec/index.ts';
+import { wasm } from '../drivers/wasm/index.ts';
 import { type IsolationHost, openIsolation } from '../isolation/isolation-host.ts';
 import { gatherTaskMounts, releaseTaskMounts } from '../isolation/task-mounts.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
@@ -31,6 +32,7 @@ export const builtInDrivers: readonly DriverPlugin[] = [
   podman,
   qemu,
   rawExec,
+  wasm,
 ] as unknown as readonly DriverPlugin[];
 
 export interface BuiltInDrivers {

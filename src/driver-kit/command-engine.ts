@@ -90,7 +90,11 @@ class CommandEngine implements EngineDriver {
   }
 
   wait(taskId: string, signal: AbortSignal): Promise<TaskExit> {
-    return this.#with(taskId, (task) => task.wait(signal));
+    return this.#with(taskId, async (task) => {
+      const exit = await task.wait(signal);
+      const message = (await this.#driver.reason?.(task.config, exit)) ?? null;
+      return message === null ? exit : { ...exit, message };
+    });
   }
 
   async stop(

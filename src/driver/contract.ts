@@ -335,4 +335,6 @@ export interface CommandDriver {
   fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint>;
   /** Pure but for looking at the task directory; a wrong option is `Fault('invalid')` naming it. */
   plan(task: TaskConfig, signal: AbortSignal): Promise<CommandSpec>;
+  /** What is known of an end beside its code, for people; null: nothing. May be asked again. */
+  reason?(task: TaskConfig, exit: TaskExit): Promise<string | null>;
 }

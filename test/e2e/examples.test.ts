@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lackingForDaemon, ScratchDaemon, scratchImage } from '../../src/driver-kit/container-engine/scratch-daemon.ts';
+import { compileModule, lackingForModules } from '../../src/drivers/wasm/scratch-module.ts';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { runCli } from './cli.ts';
 
@@ -23,6 +24,7 @@ const shows: { readonly [name: string]: { readonly task: string; readonly text: 
   'raw-exec.nomad.hcl': { task: 'show', text: 'running as ' },
   'docker.nomad.hcl': { task: 'greet', text: 'Hello from a-container, as nobody\n/alloc\n/local\n/secrets\n' },
   'java.nomad.hcl': { task: 'properties', text: 'TLS' },
+  'wasm.nomad.hcl': { task: 'hello', text: 'Hello from a module, to Drover\n' },
   'mock.nomad.hcl': { task: 'nothing', text: 'pretending\n' },
   'host-volume.nomad.hcl': { task: 'list', text: 'main.c\nread-only\n' },
 };
@@ -31,10 +33,21 @@ describe('every example', () => {
   let agent: AgentProcess;
   let daemon: ScratchDaemon | null = null;
   const code = mkdtempSync(join(tmpdir(), 'drover-code-'));
+  const modules = mkdtempSync(join(tmpdir(), 'drover-modules-'));
 
   beforeAll(async () => {
     writeFileSync(join(code, 'main.c'), '');
-    process.getBuiltinModule('node:fs').chmodSync(code, 0o755);
+    for (const folder of [code, modules]) chmodSync(folder, 0o755);
+    if (lackingForModules.length === 0) {
+      const source = join(code, 'hello.c');
+      writeFileSync(
+        source,
+        `#include <stdio.h>
+int main(int argc, char **argv) { printf("Hello from a module, to %s\\n", argv[argc - 1]); }`,
+      );
+      compileModule(source, join(modules, 'hello.wasm'));
+      rmSync(source);
+    }
     if (lackingForDaemon.length === 0) {
       daemon = await ScratchDaemon.open();
       await daemon.tag(scratchImage, 'busybox', '1');
@@ -43,16 +56,18 @@ describe('every example', () => {
       args: ['-dev'],
       config: {
         client: { enabled: true, host_volume: { code: { path: code, read_only: true } } },
-        ...(daemon === null
-          ? {}
-          : { plugin: { raw_exec: { config: { enabled: true } }, docker: { config: { endpoint: daemon.endpoint } } } }),
+        plugin: {
+          raw_exec: { config: { enabled: true } },
+          wasm: { config: { module_paths: [modules] } },
+          ...(daemon === null ? {} : { docker: { config: { endpoint: daemon.endpoint } } }),
+        },
       },
     });
   });
   afterAll(async () => {
     await agent.dispose();
     await daemon?.close();
-    rmSync(code, { recursive: true, force: true });
+    for (const folder of [code, modules]) rmSync(folder, { recursive: true, force: true });
   });
 
   it.each(files)('%s is listed in the README of the examples', (name) => {
@@ -62,6 +77,7 @@ describe('every example', () => {
   it.each(names)('%s runs and shows what it is about', async (name) => {
     // named where it cannot be tried
     if (name === 'docker.nomad.hcl' && daemon === null) return;
+    if (name === 'wasm.nomad.hcl' && lackingForModules.length > 0) return;
     const { task, text, lives } = shows[name]!;
     const ran = await runCli(agent, ['job', 'run', join(folder, name)]);
     expect(ran).toMatchObject({ code: 0, stderr: '' });

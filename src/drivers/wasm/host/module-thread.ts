@@ -1,0 +1,66 @@
+/** The thread in which the module runs: a loop without end in it does not keep the process from ending. */
+import { readFileSync } from 'node:fs';
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { guardedCalls } from './guarded-calls.ts';
+import { exitCodes, type HostPlan, type ModuleEnd } from './plan.ts';
+import { type WasmInstance, type WasmModule, webAssembly } from './webassembly.ts';
+
+const versions = { wasi_snapshot_preview1: 'preview1', wasi_unstable: 'unstable' } as const;
+type Abi = keyof typeof versions;
+
+class NotRunnable extends Error {}
+
+async function run(plan: HostPlan): Promise<ModuleEnd> {
+  let module: WasmModule;
+  let abi: Abi;
+  try {
+    module = compiled(plan.module);
+    abi = abiOf(module);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { code: exitCodes.notFound, message: `module ${plan.module} is not there` };
+    return { code: exitCodes.notRunnable, message: `module ${plan.module}: ${message}` };
+  }
+  // only now: Node warns of it where it is loaded
+  process.emitWarning = () => {};
+  const { WASI } = await import('node:wasi');
+  const wasi = new WASI({
+    version: versions[abi],
+    args: [...plan.args],
+    env: process.env,
+    preopens: Object.fromEntries(plan.dirs.map(({ guest, path }) => [guest, path])),
+    returnOnExit: true,
+  });
+  let instance: WasmInstance | null = null;
+  const memory = () => new DataView(instance!.exports.memory!.buffer);
+  try {
+    instance = new webAssembly.Instance(module, { [abi]: guardedCalls(wasi, plan.dirs, memory) });
+    return { code: wasi.start(instance), message: null };
+  } catch (error) {
+    return { code: exitCodes.trap, message: `trap: ${(error as Error).message}` };
+  }
+}
+
+function compiled(path: string): WasmModule {
+  const bytes = readFileSync(path);
+  // "\0asm", a version of two bytes, a layer of two bytes
+  if (bytes.length < 8 || bytes.readUInt32LE(0) !== 0x6d736100) throw new NotRunnable('is no WebAssembly');
+  if (bytes.readUInt16LE(6) !== 0)
+    throw new NotRunnable('is a component (preview 2); build it for wasm32-wasip1 or wasm32-wasi');
+  return new webAssembly.Module(bytes);
+}
+
+function abiOf(module: WasmModule): Abi {
+  const imports = webAssembly.Module.imports(module);
+  const foreign = imports.find((each) => !Object.hasOwn(versions, each.module) || each.kind !== 'function');
+  if (foreign !== undefined)
+    throw new NotRunnable(`wants ${foreign.kind} ${foreign.module}.${foreign.name}, which WASI preview 1 has not`);
+  const exports = webAssembly.Module.exports(module);
+  const has = (name: string, kind: string) => exports.some((each) => each.name === name && each.kind === kind);
+  if (!has('_start', 'function'))
+    throw new NotRunnable('has no _start: it is a library or a reactor, and not a command');
+  if (!has('memory', 'memory')) throw new NotRunnable('exports no memory');
+  return imports.some((each) => each.module === 'wasi_unstable') ? 'wasi_unstable' : 'wasi_snapshot_preview1';
+}
+
+if (!isMainThread) parentPort?.postMessage(await run(workerData as HostPlan));

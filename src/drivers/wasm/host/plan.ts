@@ -1,0 +1,26 @@
+/** What the process around a module is told, as the JSON of its only argument. Paths are as that process sees them. */
+export interface HostPlan {
+  readonly module: string;
+  /** The module's own name first. */
+  readonly args: readonly string[];
+  readonly dirs: readonly HostDirectory[];
+  /** 0: no limit. */
+  readonly timeoutMs: number;
+  /** A file that takes one line about an end that the exit code alone does not explain. */
+  readonly endFile: string;
+}
+
+export interface HostDirectory {
+  readonly guest: string;
+  readonly path: string;
+  readonly readOnly: boolean;
+}
+
+/** What the module's thread says last. `message` null: the module ended by itself. */
+export interface ModuleEnd {
+  readonly code: number;
+  readonly message: string | null;
+}
+
+/** As other runtimes and shells have it: a trap is an abort (128 + 6); a command that cannot be run 126, or is not there 127. */
+export const exitCodes = { timeout: 124, notRunnable: 126, notFound: 127, trap: 134 } as const;

@@ -1,0 +1,83 @@
+/** Names of a job (`"local/app.wasm"`, `"/alloc/data"`) as the process around the module has them. */
+import { realpath } from 'node:fs/promises';
+import { isAbsolute, join, posix, relative } from 'node:path';
+import type { TaskConfig, TaskMount } from '../../driver/contract.ts';
+import { parseDuration } from '../../lib/duration.ts';
+import { Fault, isFault } from '../../lib/fault.ts';
+import { statBeneath } from '../../lib/node/safe-path.ts';
+
+/** A path of the job as the process sees it. `Fault('invalid' | 'denied')` where it leaves what the task has. */
+export type View = (option: string, path: string) => Promise<string>;
+
+export function viewOf({ directories }: Pick<TaskConfig, 'directories'>, sandboxed: boolean): View {
+  return async (option, path) => {
+    const inside = posix.join('/', path);
+    if (path.split('/').includes('..') || path.includes('\0'))
+      throw new Fault('invalid', `${option} ${JSON.stringify(path)} must not have ".." in it`);
+    if (sandboxed) return inside;
+    const shared = inside === '/alloc' || inside.startsWith('/alloc/');
+    const root = await realpath(shared ? directories.shared : directories.task);
+    const wanted = join(root, shared ? inside.slice('/alloc'.length) : inside);
+    const real = await realpath(wanted).catch(() => wanted);
+    // nothing but this stands between the module and the host's files
+    if (!below(root, real)) throw new Fault('denied', `${option} ${JSON.stringify(path)} leads out of the allocation`);
+    return real;
+  };
+}
+
+export interface ModuleFile {
+  readonly path: string;
+  readonly mounts: readonly TaskMount[];
+}
+
+/**
+ * `"local/app.wasm"` in the task's directory; else, whether absolute or not, below one of the operator's directories. A name that is not
+ * absolute and in neither is `Fault('invalid')`; an absolute one may be in a volume, which the process finds out.
+ */
+export async function moduleOf(
+  task: TaskConfig,
+  allowed: readonly string[],
+  name: string,
+  sandboxed: boolean,
+): Promise<ModuleFile> {
+  const own = await viewOf(task, sandboxed)('module', name);
+  if (!isAbsolute(name) && (await isThere(task, name))) return { path: own, mounts: [] };
+  for (const directory of allowed) {
+    const root = await realpath(directory).catch(() => null);
+    const real = await realpath(isAbsolute(name) ? name : join(directory, name)).catch(() => null);
+    if (root === null || real === null || !below(root, real)) continue;
+    const path = '/run/module.wasm';
+    return sandboxed
+      ? { path, mounts: [{ taskPath: path, hostPath: real, readOnly: true, propagation: '' }] }
+      : { path: real, mounts: [] };
+  }
+  if (isAbsolute(name)) return { path: own, mounts: [] };
+  throw new Fault('invalid', `module ${JSON.stringify(name)} is neither in the task's directory nor in module_paths`);
+}
+
+async function isThere({ directories }: TaskConfig, name: string): Promise<boolean> {
+  const inside = posix.normalize(name);
+  const shared = inside.startsWith('alloc/');
+  try {
+    await statBeneath(shared ? directories.shared : directories.task, shared ? inside.slice('alloc/'.length) : inside);
+    return true;
+  } catch (error) {
+    // what cannot be looked at from here (a link) is tried
+    return !isFault(error, 'not_found');
+  }
+}
+
+/** 0 for an empty text. */
+export function timeoutMsOf(text: string): number {
+  if (text === '') return 0;
+  const ns = parseDuration(text);
+  if (ns === undefined || ns <= 0)
+    throw new Fault('invalid', `timeout must be a duration like "90s", not ${JSON.stringify(text)}`);
+  // what a timer of Node can hold
+  return Math.min(Math.ceil(ns / 1e6), 2 ** 31 - 1);
+}
+
+function below(root: string, path: string): boolean {
+  const from = relative(root, path);
+  return from === '' || (!from.startsWith('..') && !isAbsolute(from));
+}
