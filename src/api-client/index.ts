@@ -52,6 +52,7 @@ export type { AgentHealth, AgentMember, AgentMembers, AgentSelf, SearchAnswer } 
 export type { AllocationStub } from './allocations.ts';
 export { collectText, jsonObjects } from './byte-stream.ts';
 export { ApiClient, type ApiClientOptions, type CallOptions, type RawRequest, type ReadResult } from './client.ts';
+export type { DeploymentUpdate } from './deployments.ts';
 export type { ExecOptions, RemoteExec } from './exec.ts';
 export type { LogsRequest, StreamFrame } from './files.ts';
 export type { JobPlanAnswer, JobRegistration, JobStub, JobValidation, RegisterJobOptions } from './jobs.ts';

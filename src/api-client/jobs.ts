@@ -2,7 +2,7 @@ import type { AllocationMetric } from '../model/allocation-metric.ts';
 import type { Deployment } from '../model/deployment.ts';
 import type { DriverConfigProblem } from '../model/driver-config-problem.ts';
 import type { Evaluation } from '../model/evaluation.ts';
-import type { Job } from '../model/job.ts';
+import type { Job, JobVersionTag } from '../model/job.ts';
 import type { JobDiff } from '../model/job-diff.ts';
 import type { JobExplanation } from '../model/job-explanation.ts';
 import type { JobSubmission } from '../model/job-submission.ts';
@@ -77,6 +77,22 @@ export interface ParseJob {
   readonly JobHCL: string;
   readonly Variables?: string | undefined;
   readonly Canonicalize?: boolean | undefined;
+}
+
+export interface DispatchRequest {
+  /** Base64; empty: none. */
+  readonly Payload?: string | undefined;
+  readonly Meta?: { readonly [key: string]: string } | undefined;
+  readonly IdPrefixTemplate?: string | undefined;
+  readonly Priority?: number | undefined;
+}
+
+export interface DispatchedJob {
+  readonly DispatchedJobID: string;
+  /** Empty where the idempotency token was used before. */
+  readonly EvalID: string;
+  readonly EvalCreateIndex: number;
+  readonly JobCreateIndex: number;
 }
 
 type Reading<T> = Promise<ReadResult<T>>;
@@ -186,6 +202,28 @@ export class JobsClient {
   evaluate(id: string, forceReschedule = false, options?: CallOptions): Reading<JobRegistration> {
     const body = { JobID: id, EvalOptions: { ForceReschedule: forceReschedule } };
     return this.#client.put(path`/v1/job/${id}/evaluate`, body, options);
+  }
+
+  dispatch(id: string, request: DispatchRequest, options?: CallOptions): Reading<DispatchedJob> {
+    return this.#client.put(path`/v1/job/${id}/dispatch`, request, options);
+  }
+
+  forcePeriodic(id: string, options?: CallOptions): Reading<JobRegistration> {
+    return this.#client.put(path`/v1/job/${id}/periodic/force`, undefined, options);
+  }
+
+  /** Names a version. */
+  tag(
+    id: string,
+    name: string,
+    tag: { readonly Version: number; readonly Description: string },
+    options?: CallOptions,
+  ): Reading<JobVersionTag> {
+    return this.#client.put(path`/v1/job/${id}/versions/${name}/tag`, tag, options);
+  }
+
+  untag(id: string, name: string, options?: CallOptions): Reading<unknown> {
+    return this.#client.delete(path`/v1/job/${id}/versions/${name}/tag`, options);
   }
 
   revert(id: string, version: number, enforcePriorVersion?: number, options?: CallOptions): Reading<JobRegistration> {

@@ -7,10 +7,12 @@ import { allocationRoutes } from './routes/allocations.ts';
 import { clientAllocationRoutes } from './routes/client-allocations.ts';
 import { clientFileRoutes } from './routes/client-files.ts';
 import { clientNodeRoutes } from './routes/client-nodes.ts';
+import { deploymentWriteRoutes } from './routes/deployment-writes.ts';
 import { deploymentRoutes } from './routes/deployments.ts';
 import { evaluationRoutes } from './routes/evaluations.ts';
 import { internalNodeRoutes, type NodeGate } from './routes/internal-node.ts';
 import { jobReadRoutes } from './routes/job.ts';
+import { jobInstanceRoutes } from './routes/job-instances.ts';
 import { jobWriteRoutes } from './routes/job-writes.ts';
 import { jobsRoutes } from './routes/jobs.ts';
 import { namespaceRoutes } from './routes/namespaces.ts';
@@ -40,9 +42,11 @@ export function allRoutes({ parseJob, nodes }: RouteParts): readonly Route[] {
     ...jobsRoutes(parseJob),
     ...jobReadRoutes,
     ...jobWriteRoutes,
+    ...jobInstanceRoutes,
     ...allocationRoutes,
     ...evaluationRoutes,
     ...deploymentRoutes,
+    ...deploymentWriteRoutes,
     ...nodeRoutes,
     ...poolRoutes,
     ...namespaceRoutes,

@@ -1,11 +1,9 @@
-import type { DroverClient } from '../api-client/index.ts';
-import type { Deployment } from '../model/deployment.ts';
 import { asking, takes, withClient } from './client-context.ts';
-import { type Command, CommandError } from './command.ts';
+import type { Command } from './command.ts';
+import { resolveDeployment } from './deployment-change.ts';
 import { deploymentView } from './deployment-view.ts';
 import { monitorDeployment } from './evaluation-monitor.ts';
 import { formatFlags, printFormatted, wantsFormat } from './formatted.ts';
-import { sanitizeUuidPrefix } from './resolve-id.ts';
 
 export const command: Command = {
   usage: 'deployment status [options] <deployment>',
@@ -34,23 +32,10 @@ export const command: Command = {
         await printFormatted(call, value);
         return 0;
       }
-      const deployment = await resolve(client, args[0]);
+      const deployment = await resolveDeployment(client, args[0]);
       if (flags.bool('monitor')) return monitorDeployment({ client, terminal, verbose, interrupted }, deployment.ID);
       if (!(await printFormatted(call, deployment))) terminal.out(deploymentView(deployment, { verbose, job: true }));
       return 0;
     });
   },
 };
-
-async function resolve(client: DroverClient, prefix: string): Promise<Deployment> {
-  if (prefix.length === 1) throw new CommandError('Identifier must contain at least two characters.');
-  const { value } = await asking(
-    'Error retrieving deployment',
-    client.deployments.list({ query: { prefix: sanitizeUuidPrefix(prefix) } }),
-  );
-  if (value.length === 0)
-    throw new CommandError(`Error retrieving deployment: Deployment ID "${prefix}" matched no deployments`);
-  if (value.length > 1)
-    throw new CommandError(`Prefix matched multiple deployments\n\n${value.map((row) => row.ID).join('\n')}`);
-  return value[0]!;
-}

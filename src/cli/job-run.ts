@@ -5,6 +5,7 @@ import { type Call, type Command, CommandError, Interrupted } from './command.ts
 import { showDriverConfig, wrongConfig } from './driver-config.ts';
 import { monitorEvaluation } from './evaluation-monitor.ts';
 import { type JobFile, jobFileFlags, readJobFile } from './job-file.ts';
+import { nextPeriodicLaunch } from './next-launch.ts';
 import { sayWarnings } from './warnings.ts';
 
 export const command: Command = {
@@ -82,6 +83,8 @@ async function register(call: Call, file: JobFile, path: string): Promise<number
     if (flags.bool('detach') || evalId === '' || waits) {
       terminal.out('Job registration successful');
       if (evalId !== '') terminal.out(`Evaluation ID: ${evalId}`);
+      const next = nextPeriodicLaunch(job.Periodic);
+      if (next !== undefined) terminal.out(`Approximate next launch time: ${next}`);
       return 0;
     }
     return await monitorEvaluation(

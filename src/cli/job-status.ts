@@ -3,11 +3,13 @@ import { sortedEntries } from '../lib/order.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import type { Job } from '../model/job.ts';
 import type { JobSummary } from '../model/job-summary.ts';
+import { isDispatchable } from '../model/parent-job.ts';
 import { asking, connectTo } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
 import { deploymentView } from './deployment-view.ts';
 import { formatId, formatTime } from './formats.ts';
 import { formatFlags, printFormatted, wantsFormat } from './formatted.ts';
+import { nextPeriodicLaunch } from './next-launch.ts';
 import { placementFailures } from './placement-failures.ts';
 import { allocationTable, jobTable, newestFirst, resolveJob } from './resolve-id.ts';
 import { formatPairs, formatTable, heading } from './table.ts';
@@ -94,8 +96,8 @@ async function details(call: Call, client: DroverClient, job: Job, all: Everythi
   const verbose = flags.bool('verbose');
   const parts: string[] = [];
   const section = (title: string, body: string): number => parts.push(`${heading(terminal, title)}\n${body}`);
-  const kind = job.ParameterizedJob !== null ? 'parameterized' : job.Periodic !== null ? 'periodic' : 'plain';
-  if (job.ParameterizedJob !== null) section('Parameterized Job', parameters(job.ParameterizedJob));
+  const kind = isDispatchable(job) ? 'parameterized' : job.Periodic !== null ? 'periodic' : 'plain';
+  if (isDispatchable(job)) section('Parameterized Job', parameters(job.ParameterizedJob!));
   if (kind === 'plain') section('Summary', summaryTable(all.Summary));
   else section(kind === 'periodic' ? 'Children Job Summary' : 'Parameterized Job Summary', childrenTable(all.Summary));
   if (verbose || flags.bool('evals')) section('Evaluations', evaluationTable(all.Evaluations, verbose));
@@ -143,6 +145,7 @@ function childrenTable({ Children: children }: JobSummary): string {
 }
 
 function overview(job: Job): string {
+  const next = job.Stop ? undefined : nextPeriodicLaunch(job.Periodic);
   return formatPairs([
     ['ID', job.ID],
     ['Name', job.Name],
@@ -154,7 +157,8 @@ function overview(job: Job): string {
     ['Node Pool', job.NodePool],
     ['Status', job.Stop ? `${job.Status} (stopped)` : job.Status],
     ['Periodic', job.Periodic !== null],
-    ['Parameterized', job.ParameterizedJob !== null],
+    ['Parameterized', isDispatchable(job)],
+    ...(next === undefined ? [] : [['Next Periodic Launch', next] as const]),
   ]);
 }
 

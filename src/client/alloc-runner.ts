@@ -20,6 +20,7 @@ import { type HealthRules, healthOf, healthRules, type WatchedTask, watchedTask 
 import { type AllocationNetworks, networkStatus } from './allocation-networks.ts';
 import type { ClientDrivers } from './client-driver.ts';
 import type { ClientConfig } from './config.ts';
+import { writeDispatchPayload } from './dispatch-payload.ts';
 import { GroupNetwork } from './group-network.ts';
 import { allowed, clientStatus, downfall, killWaves } from './lifecycle.ts';
 import { restartsOnSuccess } from './restart-tracker.ts';
@@ -462,6 +463,7 @@ export class AllocationRunner {
         reason: built.secretsOnDisk,
       });
     }
+    await writeDispatchPayload(config.allocDir, this.id, this.#job, task);
   }
 
   #demands(task: Task): readonly IsolationFloor[] {

@@ -7,8 +7,6 @@ interface Unserved {
 }
 
 const job: { readonly [field: string]: Unserved } = {
-  Periodic: { block: 'periodic', says: 'the job is kept but not launched by its cron lines' },
-  ParameterizedJob: { block: 'parameterized', says: 'the job is kept but cannot be dispatched' },
   Multiregion: { block: 'multiregion', says: 'the job runs in this region only' },
 };
 const group: { readonly [field: string]: Unserved } = {
@@ -24,7 +22,6 @@ const task: { readonly [field: string]: Unserved } = {
   Services: { block: 'service', says: 'nothing is registered and no check runs' },
   Identities: { block: 'identity', says: 'the task gets no further identities' },
   CSIPluginConfig: { block: 'csi_plugin', says: 'the task is not used as a storage plugin' },
-  DispatchPayload: { block: 'dispatch_payload', says: 'no payload is written' },
   Secrets: { block: 'secret', says: 'no secret is fetched' },
   Schedule: { block: 'schedule', says: 'the task runs at all times' },
   Actions: { block: 'action', says: 'the action cannot be run' },

@@ -7,7 +7,7 @@ import type { AllocationMetric } from '../model/allocation-metric.ts';
 import type { DrainSpec } from '../model/drain.ts';
 import type { DriverConfigProblem } from '../model/driver-config-problem.ts';
 import type { Evaluation } from '../model/evaluation.ts';
-import type { Job } from '../model/job.ts';
+import type { Job, JobVersionTag } from '../model/job.ts';
 import type { JobDiff } from '../model/job-diff.ts';
 import type { JobExplanation } from '../model/job-explanation.ts';
 import type { JobSubmission } from '../model/job-submission.ts';
@@ -15,6 +15,9 @@ import type { Namespace } from '../model/namespace.ts';
 import type { NodePool } from '../model/node-pool.ts';
 import type { PlanAnnotations } from '../model/plan-annotations.ts';
 import type { Input } from '../model/schema.ts';
+import type { DeploymentChange } from './deployment-commands.ts';
+import type { DispatchedJob, DispatchJob } from './dispatch-job.ts';
+import type { TagVersion } from './job-tags.ts';
 
 export interface RegisterJob {
   readonly job: Input<Job>;
@@ -84,6 +87,25 @@ export interface ServerCommands {
     jobModifyIndex: number;
     index: number;
   }>;
+  dispatchJob(request: DispatchJob): Promise<DispatchedJob>;
+  forcePeriodic(request: { readonly namespace: string; readonly id: string }): Promise<{
+    readonly evalId: string;
+    readonly evalCreateIndex: number;
+    readonly index: number;
+  }>;
+  tagVersion(request: TagVersion): Promise<{ readonly index: number; readonly tag: JobVersionTag }>;
+  untagVersion(request: Pick<TagVersion, 'namespace' | 'id' | 'name'>): Promise<{ readonly index: number }>;
+  promoteDeployment(request: {
+    readonly id: string;
+    readonly groups: readonly string[] | null;
+  }): Promise<DeploymentChange>;
+  pauseDeployment(request: { readonly id: string; readonly pause: boolean }): Promise<DeploymentChange>;
+  failDeployment(request: { readonly id: string }): Promise<DeploymentChange>;
+  setAllocationHealth(request: {
+    readonly id: string;
+    readonly healthy: readonly string[];
+    readonly unhealthy: readonly string[];
+  }): Promise<DeploymentChange>;
   /** Says of a version that it is (not) one to revert to. */
   setJobStability(request: {
     readonly namespace: string;

@@ -111,7 +111,7 @@ function moveDeployment(context: ServerContext, draft: Draft, id: string, health
   if (why !== undefined) failDeployment(context, draft, deployment, job, why);
   else if (!healthChanged) return;
   else if (groups.some((state) => state.HealthyAllocs > 0) && isComplete(deployment)) succeed(draft, deployment);
-  else if (autoPromotes(deployment)) promote(draft, deployment);
+  else if (autoPromotes(deployment)) promoteGroups(draft, deployment, () => true);
   else if (groups.every((state) => state.HealthyAllocs + state.UnhealthyAllocs === 0)) return;
   const current = draft.get('jobs', jobId(deployment.Namespace, deployment.JobID)) ?? job;
   putEvaluation(
@@ -140,10 +140,11 @@ function autoPromotes(deployment: Deployment): boolean {
   return groups.length > 0 && ready && groups.some((state) => !state.Promoted);
 }
 
-function promote(draft: Draft, deployment: Deployment): void {
+/** Their canaries are good: the other allocations follow. */
+export function promoteGroups(draft: Draft, deployment: Deployment, isWanted: (group: string) => boolean): void {
   const groups = Object.entries(deployment.TaskGroups ?? {}).map(([name, state]) => [
     name,
-    { ...state, Promoted: true },
+    isWanted(name) ? { ...state, Promoted: true } : state,
   ]);
   putDeployment(draft, {
     ...deployment,
@@ -153,7 +154,13 @@ function promote(draft: Draft, deployment: Deployment): void {
 }
 
 /** Fails it, and goes back to the last stable version where a group asks for that. */
-function failDeployment(context: ServerContext, draft: Draft, deployment: Deployment, job: Job, why: string): void {
+export function failDeployment(
+  context: ServerContext,
+  draft: Draft,
+  deployment: Deployment,
+  job: Job,
+  why: string,
+): void {
   const reverts = Object.values(deployment.TaskGroups ?? {}).some((state) => state.AutoRevert);
   const description = reverts ? `${why}${revert(context, draft, deployment, job)}` : why;
   context.log.info('a deployment failed', { deployment: deployment.ID, job: job.ID, reason: description });

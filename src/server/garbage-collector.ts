@@ -132,6 +132,7 @@ function removeJob(draft: Draft, { Namespace, ID, ModifyIndex }: Job): void {
   draft.delete('jobs', key);
   draft.delete('jobSummaries', key);
   draft.delete('scalingEvents', key);
+  draft.delete('periodicLaunches', key);
 }
 
 function collectEvaluations(snapshot: ServerSnapshot, before: number, batchBefore: number): readonly Removal[] {

@@ -4,6 +4,7 @@ import type { Job } from '../model/job.ts';
 import { jobId, jobVersionId } from '../model/job-id.ts';
 import { formatWarnings, validateJob } from '../model/job-validate.ts';
 import { notServed } from '../model/not-served.ts';
+import { isDispatchable } from '../model/parent-job.ts';
 import { isTerminal } from '../scheduler/fit.ts';
 import type { ServerContext } from './context.ts';
 import { markStable } from './deployment-state.ts';
@@ -21,7 +22,7 @@ export async function evaluateJob(
     const job = draft.get('jobs', jobId(request.namespace, request.id));
     if (job === undefined) throw new Fault('not_found', 'job not found', { status: 500 });
     if (job.Periodic !== null) throw new Fault('invalid', "can't evaluate periodic job", { status: 500 });
-    if (job.ParameterizedJob !== null) throw new Fault('invalid', "can't evaluate parameterized job", { status: 500 });
+    if (isDispatchable(job)) throw new Fault('invalid', "can't evaluate parameterized job", { status: 500 });
     if (request.forceReschedule) forceReschedule(draft, job);
     return { ...evaluate(draft, job, evalId, 'job-register'), jobModifyIndex: job.JobModifyIndex };
   });

@@ -69,6 +69,7 @@ function purgeJob(draft: Draft, job: Job): Job {
   draft.delete('jobs', key);
   draft.delete('jobSummaries', key);
   draft.delete('scalingEvents', key);
+  draft.delete('periodicLaunches', key);
   return { ...job, Stop: true, ModifyIndex: draft.index };
 }
 

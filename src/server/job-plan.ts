@@ -1,4 +1,5 @@
 import { Fault } from '../lib/fault.ts';
+import { formatInstant } from '../lib/instant.ts';
 import type { Job } from '../model/job.ts';
 import { annotateDiff } from '../model/job-diff-annotate.ts';
 import { diffJobs } from '../model/job-diff-make.ts';
@@ -11,6 +12,7 @@ import type { JobPlan } from './commands.ts';
 import type { ServerContext } from './context.ts';
 import { Draft } from './draft.ts';
 import { checkJob, storeJob } from './job-register.ts';
+import { dueAfter } from './periodic.ts';
 import { jobEvaluation, putEvaluation } from './rows.ts';
 import type { Schedule } from './worker.ts';
 
@@ -40,7 +42,7 @@ export function planJob(
   const base = {
     jobModifyIndex: before?.JobModifyIndex ?? 0,
     warnings: formatWarnings(warnings),
-    nextPeriodicLaunch: '',
+    nextPeriodicLaunch: nextLaunchText(stored, draft.now),
     index: before === null ? 0 : snapshot.index,
   };
   const diff = request.diff ? diffJobs(before, stored, true) : null;
@@ -57,4 +59,9 @@ export function planJob(
     annotations: plan.annotations,
     failures: Object.keys(failures).length === 0 ? null : failures,
   };
+}
+
+function nextLaunchText(job: Job, now: number): string {
+  const due = dueAfter(job, now);
+  return due === undefined ? '' : formatInstant(due);
 }

@@ -10,6 +10,7 @@ import { JobSubmission } from '../model/job-submission.ts';
 import { formatErrors, formatWarnings, validateJob } from '../model/job-validate.ts';
 import { validateInNamespace } from '../model/namespace-validate.ts';
 import { notServed } from '../model/not-served.ts';
+import { isParentJob } from '../model/parent-job.ts';
 import type { ScalingPolicy } from '../model/scaling-policy.ts';
 import type { Input } from '../model/schema.ts';
 import type { ServerSnapshot } from '../state/server-tables.ts';
@@ -210,7 +211,7 @@ export function evaluate(
   trigger: Trigger,
   priority = 0,
 ): { readonly evalId: string; readonly evalCreateIndex: number } {
-  if (job.Periodic !== null || job.ParameterizedJob !== null) return { evalId: '', evalCreateIndex: 0 };
+  if (isParentJob(job)) return { evalId: '', evalCreateIndex: 0 };
   putEvaluation(draft, jobEvaluation(evalId, job, trigger, priority === 0 ? {} : { Priority: priority }));
   return { evalId, evalCreateIndex: draft.index };
 }

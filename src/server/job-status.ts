@@ -8,6 +8,7 @@ import { fill } from '../model/fill.ts';
 import type { Job } from '../model/job.ts';
 import { jobId } from '../model/job-id.ts';
 import { JobSummary, TaskGroupSummary } from '../model/job-summary.ts';
+import { isParentJob } from '../model/parent-job.ts';
 import type { ServerTables } from '../state/server-tables.ts';
 import type { Draft } from './draft.ts';
 
@@ -20,6 +21,28 @@ export function keepJobStatus(draft: Draft): void {
     keepSummary(draft, key);
     keepStatus(draft, key);
   }
+  for (const key of draft.changed('jobs').keys()) keepChildren(draft, key);
+}
+
+const childCounts: { readonly [status: string]: 'Pending' | 'Running' | 'Dead' } = {
+  pending: 'Pending',
+  running: 'Running',
+  dead: 'Dead',
+};
+
+/** A job that was made of another is counted there. What is taken away stays counted among the dead. */
+function keepChildren(draft: Draft, key: string): void {
+  const before = draft.head.get('jobs', key);
+  const job = draft.get('jobs', key);
+  const { Namespace = '', ParentID = '' } = job ?? before ?? {};
+  const summary = ParentID === '' ? undefined : draft.get('jobSummaries', jobId(Namespace, ParentID));
+  const left = childCounts[before?.Status ?? ''];
+  const entered = childCounts[job?.Status ?? 'dead'];
+  if (summary === undefined || left === entered) return;
+  const counts = { Pending: 0, Running: 0, Dead: 0, ...summary.Children };
+  if (left !== undefined) counts[left] = Math.max(0, counts[left] - 1);
+  if (entered !== undefined) counts[entered] += 1;
+  draft.put('jobSummaries', { ...summary, Children: counts, ModifyIndex: draft.index });
 }
 
 function concerned(draft: Draft): ReadonlySet<string> {
@@ -94,8 +117,7 @@ function keepStatus(draft: Draft, key: string): void {
 }
 
 function jobStatus(draft: Draft, key: string, job: Job): string {
-  if (job.Type === 'system' || job.Periodic !== null || job.ParameterizedJob !== null)
-    return job.Stop ? 'dead' : 'running';
+  if (job.Type === 'system' || isParentJob(job)) return job.Stop ? 'dead' : 'running';
   const groups = Object.values(draft.get('jobSummaries', key)?.Summary ?? {});
   if (groups.some((counts) => counts.Starting + counts.Running + counts.Unknown > 0)) return 'running';
   if (hasActiveDeployment(draft, key)) return 'running';
@@ -121,7 +143,7 @@ export function recountSummary(draft: Draft, job: Job): JobSummary {
   for (const group of job.TaskGroups ?? []) groups[group.Name] = fill(TaskGroupSummary, {});
   for (const allocation of draft.by('allocations', 'job', key)) countAllocation(groups, undefined, allocation);
   for (const [name, counts] of Object.entries(groups)) counts.Queued = before?.Summary?.[name]?.Queued ?? 0;
-  const isParent = job.Periodic !== null || job.ParameterizedJob !== null;
+  const isParent = isParentJob(job);
   return fill(JobSummary, {
     JobID: job.ID,
     Namespace: job.Namespace,

@@ -1,6 +1,7 @@
 import type { Job } from '../model/job.ts';
 import { jobId } from '../model/job-id.ts';
 import type { Node } from '../model/node.ts';
+import { isParentJob } from '../model/parent-job.ts';
 import { isTerminal } from '../scheduler/fit.ts';
 import type { Draft } from './draft.ts';
 import { jobEvaluation, putEvaluation, type Trigger } from './rows.ts';
@@ -31,7 +32,7 @@ export function evaluateNodeJobs(
 }
 
 function runsEverywhere(job: Job): boolean {
-  const isParent = job.Periodic !== null || job.ParameterizedJob !== null;
+  const isParent = isParentJob(job);
   return (job.Type === 'system' || job.Type === 'sysbatch') && !job.Stop && !isParent;
 }
 

@@ -14,6 +14,7 @@ export type Trigger =
   | 'job-register'
   | 'job-deregister'
   | 'job-scaling'
+  | 'periodic-job'
   | 'node-update'
   | 'node-drain'
   | 'alloc-stop'

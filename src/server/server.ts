@@ -10,7 +10,14 @@ import type { ServerStore } from '../state/server-tables.ts';
 import type { ServerCommands } from './commands.ts';
 import { Connections } from './connection.ts';
 import { type Clock, serverContext } from './context.ts';
+import {
+  failDeploymentByUser,
+  pauseDeployment,
+  promoteDeployment,
+  setAllocationHealth,
+} from './deployment-commands.ts';
 import { DeploymentWatcher } from './deployment-watcher.ts';
+import { dispatchJob, forcePeriodic } from './dispatch-job.ts';
 import { Drainer } from './drainer.ts';
 import { GarbageCollector, type GarbageOptions } from './garbage-collector.ts';
 import { type HeartbeatOptions, Heartbeats } from './heartbeats.ts';
@@ -21,9 +28,11 @@ import { explainSubmission, planJob } from './job-plan.ts';
 import { checkJob, registerJob } from './job-register.ts';
 import { scaleGroup } from './job-scaling.ts';
 import { recountSummary } from './job-status.ts';
+import { tagVersion, untagVersion } from './job-tags.ts';
 import { deleteNamespace, putNamespace } from './namespace-commands.ts';
 import { drainNode, evaluateNode, purgeNode, setEligibility } from './node-commands.ts';
 import { deleteNodePool, putNodePool } from './node-pool-commands.ts';
+import { Periodic } from './periodic.ts';
 import { Scheduling } from './scheduling.ts';
 import { systemClock } from './system-clock.ts';
 import type { Schedule } from './worker.ts';
@@ -79,10 +88,11 @@ export function createServer(options: ServerOptions): Server {
   const connections = new Connections(context, heartbeats);
   const deployments = new DeploymentWatcher(context);
   const drainer = new Drainer(context);
+  const periodic = new Periodic(context);
   const garbage = new GarbageCollector(context, options.garbage);
-  const listeners = [connections, heartbeats, scheduling, deployments, drainer];
+  const listeners = [connections, heartbeats, scheduling, deployments, drainer, periodic];
   for (const listener of listeners) context.listen(listener);
-  const loops = [heartbeats, deployments, drainer, garbage];
+  const loops = [heartbeats, deployments, drainer, periodic, garbage];
   return {
     store: options.store,
     start: async () => {
@@ -108,6 +118,14 @@ export function createServer(options: ServerOptions): Server {
     evaluateJob: (request) => evaluateJob(context, request),
     revertJob: (request) => revertJob(context, request),
     scaleGroup: (request) => scaleGroup(context, request),
+    dispatchJob: (request) => dispatchJob(context, request),
+    forcePeriodic: (request) => forcePeriodic(context, request),
+    tagVersion: (request) => tagVersion(context, request),
+    untagVersion: (request) => untagVersion(context, request),
+    promoteDeployment: (request) => promoteDeployment(context, request),
+    pauseDeployment: (request) => pauseDeployment(context, request),
+    failDeployment: (request) => failDeploymentByUser(context, request),
+    setAllocationHealth: async (request) => setAllocationHealth(context, request),
     setJobStability: (request) => setJobStability(context, request),
     stopAllocation: (request) => stopAllocation(context, request),
     setEligibility: (request) => setEligibility(context, request),

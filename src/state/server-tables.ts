@@ -9,6 +9,7 @@ import type { JobSummary } from '../model/job-summary.ts';
 import type { Namespace } from '../model/namespace.ts';
 import type { Node } from '../model/node.ts';
 import type { NodePool } from '../model/node-pool.ts';
+import type { PeriodicLaunch } from '../model/periodic-launch.ts';
 import type { JobScalingEvents } from '../model/scaling-event.ts';
 import type { SchedulerConfiguration } from '../model/scheduler-configuration.ts';
 import type { Snapshot, Store, TableSpecs } from './store.ts';
@@ -28,6 +29,7 @@ export interface ServerTables {
   readonly nodePools: NodePool;
   readonly namespaces: Namespace;
   readonly schedulerConfiguration: SchedulerConfiguration;
+  readonly periodicLaunches: PeriodicLaunch;
 }
 
 export type ServerSnapshot = Snapshot<ServerTables>;
@@ -83,6 +85,7 @@ export const serverTables: ServerTableSpecs = {
   nodePools: { id: (pool) => pool.Name },
   namespaces: { id: (namespace) => namespace.Name },
   schedulerConfiguration: { id: () => 'scheduler' },
+  periodicLaunches: { id: (launch) => jobId(launch.Namespace, launch.ID) },
 };
 
 function isLive(allocation: Allocation): boolean {

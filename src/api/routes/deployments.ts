@@ -7,8 +7,9 @@ import { prefixTest, rowAnswer } from '../shared-answers.ts';
 import { shapeOf } from '../visible.ts';
 import { allocationForm, allocationStub } from './allocations.ts';
 
-const find = (snapshot: ServerSnapshot, { params }: ApiRequest) => snapshot.get('deployments', params['id'] ?? '');
-const readJob = { capability: 'read-job', scope: 'object', find } as const;
+export const findDeployment = (snapshot: ServerSnapshot, { params }: ApiRequest) =>
+  snapshot.get('deployments', params['id'] ?? '');
+const readJob = { capability: 'read-job', scope: 'object', find: findDeployment } as const;
 
 export const deploymentRoutes: readonly Route[] = [
   {
@@ -33,7 +34,8 @@ export const deploymentRoutes: readonly Route[] = [
     access: readJob,
     tables: ['deployments'],
     rows: ({ params }) => [{ table: 'deployments', id: params['id'] ?? '' }],
-    read: (snapshot, request) => rowAnswer(snapshot, ['deployments'], find(snapshot, request), 'deployment not found'),
+    read: (snapshot, request) =>
+      rowAnswer(snapshot, ['deployments'], findDeployment(snapshot, request), 'deployment not found'),
   },
   {
     kind: 'read',

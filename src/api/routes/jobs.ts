@@ -3,6 +3,7 @@ import { formatErrors } from '../../model/error-list.ts';
 import { Job } from '../../model/job.ts';
 import { jobId } from '../../model/job-id.ts';
 import { JobSubmission } from '../../model/job-submission.ts';
+import { isDispatchable } from '../../model/parent-job.ts';
 import { bool, type Infer, type Input, int, noun, nullable, object, string } from '../../model/schema.ts';
 import type { ServerSnapshot } from '../../state/server-tables.ts';
 import { decodeBody } from '../body.ts';
@@ -54,7 +55,7 @@ export function jobStub(request: ApiRequest, snapshot: ServerSnapshot): (job: Jo
     Type: job.Type,
     Priority: job.Priority,
     Periodic: job.Periodic !== null,
-    ParameterizedJob: job.ParameterizedJob !== null,
+    ParameterizedJob: isDispatchable(job),
     Stop: job.Stop,
     Status: job.Status,
     StatusDescription: job.StatusDescription,

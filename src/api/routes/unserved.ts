@@ -71,7 +71,6 @@ function refused(path: string, status: number, text: string): Route {
   };
 }
 
-const deployments = ['fail', 'pause', 'promote', 'unblock', 'allocation-health'] as const;
 const enterprise = [
   '/v1/quotas',
   '/v1/quota',
@@ -87,21 +86,10 @@ const readJob: Access = { capability: 'read-job', scope: 'query' };
 
 export const unservedRoutes: readonly Route[] = [
   unserved(
-    writeMethods,
-    '/v1/job/{id}/dispatch',
-    { capability: 'dispatch-job', scope: 'query' },
-    'dispatching parameterized jobs is',
-  ),
-  unserved(writeMethods, '/v1/job/{id}/periodic/force', submitJob, 'forcing a periodic job is'),
-  unserved([...writeMethods, 'DELETE'], '/v1/job/{id}/versions/{tag}/tag', submitJob, 'tagging a job version is'),
-  unserved(
     ['GET', 'POST'],
     '/v1/jobs/statuses',
     { capability: 'list-jobs', scope: 'query' },
     'the summary of many jobs for the web UI is',
-  ),
-  ...deployments.map((verb) =>
-    unserved(writeMethods, `/v1/deployment/${verb}/{id}`, submitJob, 'changing deployments is'),
   ),
   unserved(
     ['POST'],
@@ -128,12 +116,6 @@ export const unservedRoutes: readonly Route[] = [
   unserved(all, '/v1/client/identity/renew', { capability: 'node:write', scope: 'none' }, 'node identities are'),
   unserved(readMethods, '/v1/client/allocation/{alloc}/snapshot', management, 'moving allocation directories is'),
   unserved(readMethods, '/v1/job/{id}/action', { capability: 'alloc-exec', scope: 'query' }, 'running actions is'),
-  unserved(
-    writeMethods,
-    '/v1/job/{id}/dispatch/payload',
-    { capability: 'dispatch-job', scope: 'query' },
-    'dispatching parameterized jobs is',
-  ),
   unserved(all, '/v1/operator/upgrade-check/{path}', operatorRead, 'checks before an upgrade are'),
   unserved(all, '/v1/volumes/{path}', { capability: 'host-volume-read', scope: 'query' }, 'dynamic volumes are'),
   unserved(['DELETE'], '/v1/service/{name}/{id}', submitJob, 'service registrations are'),
