@@ -203,6 +203,50 @@ static inline int take_user_keeping_capabilities(const struct identity *id, stru
   return syscall(SYS_capset, &header, data) ? fail(f, "capset") : 0;
 }
 
+/* This user's ids before it entered any namespace. */
+static uid_t usual_uid;
+static gid_t usual_gid;
+
+/* The user namespace that an ordinary user's network belongs to; root's needs none. 1: entered. */
+static inline int join_owner(int network, struct failure *f) {
+  int user = geteuid() == 0 ? -1 : ioctl(network, NS_GET_USERNS), bad;
+  if (user < 0) return 0;
+  usual_uid = geteuid();
+  usual_gid = getegid();
+  bad = setns(user, CLONE_NEWUSER);
+  close(user);
+  return bad ? fail(f, "join the network's user namespace") : 1;
+}
+
+static inline int join_network(const char *path, int *owned, struct failure *f) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fail(f, "join network");
+  if ((*owned = join_owner(fd, f)) < 0) return -1;
+  if (setns(fd, CLONE_NEWNET)) return fail(f, "join network");
+  close(fd);
+  return 0;
+}
+
+static inline int write_id_map(const char *path, u32 inside, u32 outside) {
+  char line[40];
+  struct text t = {line, 0, sizeof line - 1, 0};
+  text_u64(&t, inside);
+  text_str(&t, " ");
+  text_u64(&t, outside);
+  text_str(&t, " 1");
+  line[t.len] = 0;
+  return write_file_at(AT_FDCWD, path, line);
+}
+
+/* A user namespace below the one we are in, where this user has its usual ids: it has no rights over what belongs to the upper one. */
+static inline int own_user_namespace(struct failure *f) {
+  uid_t uid = geteuid();
+  gid_t gid = getegid();
+  if (unshare(CLONE_NEWUSER)) return fail(f, "unshare user namespace");
+  write_file_at(AT_FDCWD, "/proc/self/setgroups", "deny");
+  return write_id_map("/proc/self/uid_map", usual_uid, uid) || write_id_map("/proc/self/gid_map", usual_gid, gid) ? fail(f, "map user namespace") : 0;
+}
+
 /*
  * First half: session, cgroups, out-of-memory score, namespaces.
  * A user namespace of the task's is entered as its owner, which is the task's host uid; so the user is taken before, where the ids still
@@ -213,18 +257,16 @@ static inline int place_self(const struct identity *id, const struct place *plac
     if (join_cgroup(id->cgroups[i])) return fail(f, "join cgroup");
   /* Only raising is always allowed; a value below ours that we may not set is no reason to fail a start. */
   write_oom_score_adj(id->oom_score_adj);
-  if (id->network) {
-    int fd = open(id->network, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || setns(fd, CLONE_NEWNET)) return fail(f, "join network");
-    close(fd);
-  }
-  if (!place) return 0;
+  int last = place && made_by_root(place->user), owned = 0;
+  if (id->network && join_network(id->network, &owned, f)) return -1;
+  /* Who owns the network must not be who runs in it. */
+  if (!place) return owned ? own_user_namespace(f) : 0;
   /* From here on processes of the task may see us: they must not trace us, nor reach what we hold open. execve undoes it. */
   prctl(PR_SET_DUMPABLE, 0);
-  int last = made_by_root(place->user);
   if (place->user >= 0 && !last) {
     drop_bounding(id);
-    if (take_user(id, f)) return -1;
+    /* There the ids have other numbers; they are the ones that were wanted, for no others can be had. */
+    if (!owned && take_user(id, f)) return -1;
     if (place->owner >= 0 && enter(place->owner, CLONE_NEWUSER, "join owning user namespace", f)) return -1;
     if (place->owner < 0 && enter(place->user, CLONE_NEWUSER, "join user namespace", f)) return -1;
   }

@@ -32,6 +32,7 @@ const packages = [
   { program: 'bwrap', package: 'bubblewrap', why: 'the bubblewrap rungs are skipped' },
   { program: 'nft', package: 'nftables', why: 'networks of allocations are skipped' },
   { program: 'ip', package: 'iproute2', why: 'networks of allocations are skipped' },
+  { program: 'slirp4netns', package: 'slirp4netns', why: 'networks without root are skipped' },
   { program: 'newuidmap', package: 'uidmap', why: 'unprivileged agents cannot give each task an own uid' },
   { program: 'setpriv', package: 'util-linux', why: 'the lanes cannot drop to an unprivileged user' },
   { program: 'aarch64-linux-gnu-gcc', package: 'gcc-aarch64-linux-gnu', why: 'the package is not packed and tried' },

@@ -36,6 +36,8 @@ export interface AgentOptions {
   /** An agent's directory from before: the same node again. */
   readonly directory?: string;
   readonly port?: number;
+  /** Default: half a minute, which a machine that is emulated does not hold. */
+  readonly readyWithinMs?: number;
 }
 
 export interface AgentProcess {
@@ -87,7 +89,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Ended(`the agent ended with ${child.exitCode ?? child.signalCode}:\n${log()}`);
       return (await client.agent.health()).value;
-    }, 30_000);
+    }, options.readyWithinMs ?? 30_000);
   } catch (error) {
     throw error instanceof Ended ? error : new Error(`the agent is not ready: ${String(error)}\n${log()}`);
   }

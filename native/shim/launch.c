@@ -106,17 +106,6 @@ static int open_passage(struct failure *f) {
   return 0;
 }
 
-static int write_map(const char *path, u32 id) {
-  char line[64];
-  struct text t = {line, 0, sizeof line - 1, 0};
-  text_u64(&t, id);
-  text_str(&t, " ");
-  text_u64(&t, id);
-  text_str(&t, " 1");
-  line[t.len] = 0;
-  return write_file_at(AT_FDCWD, path, line);
-}
-
 /* Process 1 of a pid namespace of ours: lives as long as the shim holds the other end of the lifeline; the kernel reaps for it. */
 static void init_main(int lifeline, int ready) {
   u8 byte;
@@ -144,7 +133,7 @@ static void namespace_main(const struct identity *id, int gate, char **argv, cha
   if (unshare(flags)) { say(5, 'E', errno, "unshare pid namespace"); _exit(126); }
   if (uid != 0) {
     write_file_at(AT_FDCWD, "/proc/self/setgroups", "deny");
-    if (write_map("/proc/self/uid_map", uid) || write_map("/proc/self/gid_map", gid)) { say(5, 'E', errno, "map user namespace"); _exit(126); }
+    if (write_id_map("/proc/self/uid_map", uid, uid) || write_id_map("/proc/self/gid_map", gid, gid)) { say(5, 'E', errno, "map user namespace"); _exit(126); }
   }
   if (pipe(ready)) { say(5, 'E', errno, "pipe"); _exit(126); }
   pid_t init = fork();

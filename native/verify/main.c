@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/vfs.h>
 
+#include "enter.h"
 #include "reach.h"
 
 #define ARGV_MAX 8192
@@ -228,8 +229,9 @@ int main(int argc, char **args) {
   struct failure f = {"instructions", EPROTO};
   u8 head[5];
   if (argc > 2 && !strcmp(args[1], "reach")) return reach(argc - 2, args + 2);
+  if (argc > 3 && (!strcmp(args[1], "enter") || !strcmp(args[1], "beside"))) return enter_network(args[2], args[1][0] == 'e', args + 3);
   if (argc != 2) {
-    static const char usage[] = "usage: drover-verify FD | reach ADDRESS:PORT... (docs/shim-protocol.md)\n";
+    static const char usage[] = "usage: drover-verify FD | reach ADDRESS:PORT... | enter|beside NETWORK COMMAND... (docs/shim-protocol.md)\n";
     return write_all(2, usage, sizeof usage - 1) ? 2 : 2;
   }
   control = atoi(args[1]);

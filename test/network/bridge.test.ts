@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { runCli } from '../e2e/cli.ts';
 import { allocationsOf, nodeReady } from '../e2e/jobs.ts';
+import { groupsOf, job, wait } from './groups.ts';
 import {
   ask,
   attempt,
@@ -18,52 +19,6 @@ import {
   run,
   setUpHost,
 } from './own-host.ts';
-
-interface TaskOf {
-  readonly driver?: string;
-  readonly script: string;
-}
-
-interface PortOf {
-  readonly Label: string;
-  readonly Value?: number;
-  readonly To?: number;
-}
-
-function job(id: string, mode: string, tasks: Record<string, TaskOf>, ports: readonly PortOf[] = [], more = {}) {
-  const network = {
-    Mode: mode,
-    ReservedPorts: ports.filter((port) => port.Value !== undefined),
-    DynamicPorts: ports.filter((port) => port.Value === undefined),
-    ...more,
-  };
-  return {
-    ID: id,
-    Name: id,
-    Type: 'service',
-    Datacenters: ['*'],
-    TaskGroups: [
-      {
-        Name: 'g',
-        Count: 1,
-        RestartPolicy: { Attempts: 3, Interval: 3600e9, Delay: 100e6, Mode: 'fail' },
-        ReschedulePolicy: { Attempts: 0, Unlimited: false },
-        EphemeralDisk: { SizeMB: 10 },
-        Networks: [network],
-        Tasks: Object.entries(tasks).map(([name, { driver = 'exec', script }]) => ({
-          Name: name,
-          Driver: driver,
-          Config: { command: '/usr/bin/perl', args: ['-e', script] },
-          KillTimeout: 200e6,
-          Resources: { CPU: 10, MemoryMB: 32 },
-          LogConfig: { MaxFiles: 1, MaxFileSizeMB: 1 },
-        })),
-      },
-    ],
-  } as unknown as Parameters<AgentProcess['client']['jobs']['register']>[0];
-}
-
-const wait = 'sleep 1000';
 
 describe.skipIf(!ownHost)('a group with a network of its own', () => {
   let agent: AgentProcess;
@@ -80,32 +35,7 @@ describe.skipIf(!ownHost)('a group with a network of its own', () => {
     await agent.dispose();
   });
 
-  const logs = async (allocId: string, task: string, wanted: RegExp | string): Promise<string> =>
-    eventually(async () => {
-      const { stdout } = await runCli(agent, ['alloc', 'logs', allocId, task]);
-      expect(stdout).toMatch(wanted);
-      return stdout;
-    });
-  async function start(...args: Parameters<typeof job>) {
-    await agent.client.jobs.register(job(...args));
-    const [row] = await allocationsOf(agent, args[0], 'running');
-    const { value } = await agent.client.allocations.read(row!.ID);
-    const port = (label: string): number =>
-      value.AllocatedResources?.Shared.Ports?.find((each) => each.Label === label)?.Value ?? 0;
-    const address = await eventually(async () => {
-      const { value: now } = await agent.client.allocations.read(row!.ID);
-      if (!now.NetworkStatus?.Address && args[1] === 'bridge') throw new Error('no address yet');
-      return now.NetworkStatus?.Address ?? '';
-    });
-    return { id: row!.ID, port, address };
-  }
-  async function stop(id: string): Promise<void> {
-    await agent.client.jobs.deregister(id, { purge: true });
-    await eventually(async () => {
-      const { value } = await agent.client.jobs.allocations(id);
-      if (value.some((row) => row.ClientStatus === 'running')) throw new Error('it runs still');
-    });
-  }
+  const { logs, start, stop } = groupsOf(() => agent);
 
   it('shares its loopback between its tasks, whatever their drivers are', async () => {
     const alloc = await start('shared', 'bridge', {

@@ -21,6 +21,18 @@ export function setUpHost(): void {
   run('ip', 'route', 'add', 'default', 'via', '10.9.8.1');
   run('mkdir', '-p', '/run/netns');
   run('mount', '-t', 'tmpfs', 'tmpfs', '/run/netns');
+  openTun();
+}
+
+/** As distributions have it: every user may make interfaces in networks of its own. */
+function openTun(): void {
+  if (!existsSync('/dev/net/tun')) return;
+  run('mkdir', '-p', '/run/netns/.dev');
+  run('mount', '-t', 'tmpfs', 'tmpfs', '/run/netns/.dev');
+  run('mknod', '-m', '666', '/run/netns/.dev/tun', 'c', '10', '200');
+  run('mount', '--bind', '/run/netns/.dev/tun', '/dev/net/tun');
+  run('umount', '-l', '/run/netns/.dev');
+  run('rmdir', '/run/netns/.dev');
 }
 
 export function run(program: string, ...args: readonly string[]): string {

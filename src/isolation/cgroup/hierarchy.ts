@@ -77,7 +77,7 @@ export async function openCgroups(parentName: string): Promise<CgroupHost> {
   for (const each of mounted) {
     try {
       hierarchies.push(
-        await openHierarchy(each, parentName, root ? '/' : (own.get(each.controllers.join(',')) ?? '/')),
+        await openHierarchy(each, parentName, root ? '/' : delegated(own.get(each.controllers.join(',')) ?? '/')),
       );
     } catch (error) {
       refused.push({ mount: each.mount, why: (error as NodeJS.ErrnoException).code ?? String(error) });
@@ -93,6 +93,14 @@ export async function openCgroups(parentName: string): Promise<CgroupHost> {
     parentName,
     reason: useful || hierarchies.length === 0 ? reason : `no controller can be used; ${reason}`,
   };
+}
+
+/** Where an agent without root goes to in its subtree: a group that hands controllers down holds no process itself. */
+const leaf = 'drover-agent';
+
+/** The agent's own path → the subtree that was given to it, also where it has left the top of it before. */
+function delegated(own: string): string {
+  return own.endsWith(`/${leaf}`) ? own.slice(0, -leaf.length - 1) : own;
 }
 
 interface Refusal {
@@ -135,14 +143,44 @@ async function delegate(base: string, parent: string): Promise<readonly string[]
   const had: string[] = [];
   for (const name of offered.filter((each) => ['cpu', 'cpuset', 'memory', 'pids', 'io'].includes(each))) {
     try {
-      await writeFile(join(base, 'cgroup.subtree_control'), `+${name}`);
+      await handDown(base, name);
       await writeFile(join(parent, 'cgroup.subtree_control'), `+${name}`);
       had.push(name);
     } catch {
-      // busy (the base holds processes) or not delegated: this controller cannot be used
+      // busy (others are in the base too) or not delegated: this controller cannot be used
     }
   }
   return had;
+}
+
+/** The agent gets out of the way where it is what keeps the base busy: itself, and what it started. */
+async function handDown(base: string, controller: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await writeFile(join(base, 'cgroup.subtree_control'), `+${controller}`);
+    } catch (error) {
+      // probes are children too, and end by themselves
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || attempt === 20 || !(await leaveTop(base))) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+}
+
+/** False: what is there is not the agent's. */
+async function leaveTop(base: string): Promise<boolean> {
+  const inside = (await readFile(join(base, 'cgroup.procs'), 'utf8')).split('\n').filter((pid) => pid !== '');
+  const parents = await Promise.all(inside.map((pid) => parentOf(pid)));
+  const ours = inside.filter((pid, index) => [pid, parents[index]].includes(String(process.pid)));
+  if (inside.length > 0 && ours.length === 0) return false;
+  await mkdir(join(base, leaf), { recursive: true });
+  // one that has ended meanwhile needs no place
+  for (const pid of ours) await writeFile(join(base, leaf, 'cgroup.procs'), pid).catch(() => undefined);
+  return true;
+}
+
+async function parentOf(pid: string): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? '';
 }
 
 /** A v1 cpuset group takes no process before it has cpus and memory nodes of its own. */

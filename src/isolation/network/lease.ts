@@ -15,12 +15,12 @@ export interface NetworkLease {
   readonly version: 1;
   readonly allocId: string;
   /** What leads in: an interface pair of root's, nothing, or a program of the user's that passes connections on. */
-  readonly kind: 'veth' | 'loopback' | 'pasta';
+  readonly kind: 'veth' | 'loopback' | 'slirp';
   /** Inside; empty where there is nothing but loopback. */
   readonly address: string;
   /** On the host: `"dv0a1b2c3d4e5f6"`; empty where there is none. */
   readonly interfaceName: string;
-  /** The file of the namespace; for pasta below /proc of the process that holds it. */
+  /** The file of the namespace; an ordinary user's is below /proc of the process that holds it. */
   readonly namespacePath: string;
   /** 0: not made yet. */
   readonly namespaceInode: number;
@@ -29,7 +29,7 @@ export interface NetworkLease {
   readonly bootId: string;
   /** What the check from inside saw; empty before it. */
   readonly egress: string;
-  /** Processes that belong to it (pasta, the holder of the namespace), with their start times. */
+  /** Processes that belong to it: the holder of the namespace first, then what passes packets on; with their start times. */
   readonly processes: readonly { readonly pid: number; readonly startTime: string }[];
 }
 

@@ -1,4 +1,4 @@
-/** The contract of what makes networks for groups of tasks; `veth.ts` and `pasta.ts` carry it out. */
+/** The contract of what makes networks for groups of tasks; `veth.ts` (as root) and `user-networks.ts` carry it out. */
 import type { PublishedPort } from './lease.ts';
 
 export interface NetworkRequest {

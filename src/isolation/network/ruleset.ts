@@ -77,6 +77,17 @@ function elementsOf(lease: NetworkLease, set: SetName): readonly string[] {
 }
 
 function sets(input: RulesetInput, leases: readonly NetworkLease[]): readonly string[] {
+  const of = (set: SetName): readonly string[] => leases.flatMap((lease) => elementsOf(lease, set));
+  return [
+    setText('set interfaces', 'ifname', '', of('interfaces')),
+    setText('set turning', 'ipv4_addr . ipv4_addr', '', of('turning')),
+    setText('map anywhere', 'inet_proto . inet_service : ipv4_addr . inet_service', '', of('anywhere')),
+    setText('map at', 'ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service', '', of('at')),
+    ...policySets(input),
+  ];
+}
+
+function policySets(input: Pick<RulesetInput, 'policy' | 'agents'>): readonly string[] {
   const { policy } = input;
   const named = policy.denied.has('metadata') ? metadataAddresses : [];
   const whole = [...named, ...policy.deniedBlocks.filter(({ port }) => port === 0).map(formatDestination)];
@@ -86,12 +97,7 @@ function sets(input: RulesetInput, leases: readonly NetworkLease[]): readonly st
   ];
   const allowed = (one: boolean): readonly string[] =>
     policy.allowedBlocks.filter(({ port }) => (port === 0) === !one).map(formatDestination);
-  const of = (set: SetName): readonly string[] => leases.flatMap((lease) => elementsOf(lease, set));
   return [
-    setText('set interfaces', 'ifname', '', of('interfaces')),
-    setText('set turning', 'ipv4_addr . ipv4_addr', '', of('turning')),
-    setText('map anywhere', 'inet_proto . inet_service : ipv4_addr . inet_service', '', of('anywhere')),
-    setText('map at', 'ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service', '', of('at')),
     setText('set denied', 'ipv4_addr', 'flags interval; auto-merge;', whole),
     setText('set denied_ports', 'ipv4_addr . inet_service', 'flags interval;', single),
     setText('set allowed', 'ipv4_addr', 'flags interval; auto-merge;', allowed(false)),
@@ -156,4 +162,49 @@ function chains({ policy, subnet, agentPorts }: RulesetInput): readonly string[]
     ]),
     chain('input', 'filter hook input priority 0', ['iifname @interfaces jump egress']),
   ];
+}
+
+export interface UserRulesetInput extends Pick<RulesetInput, 'policy' | 'agents' | 'agentPorts' | 'subnet'> {
+  /** Addresses of the host that are not loopback. */
+  readonly hostAddresses: readonly string[];
+  /** Inside, what stands for the host's loopback. */
+  readonly gateway: string;
+  /** Inside, what asks the host's name servers. */
+  readonly nameServer: string;
+}
+
+/** The rules of a user's own namespace, which its tasks have no right to change: of what goes out, as nothing of the host's can be ruled. */
+export function userRuleset(input: UserRulesetInput): string {
+  const { policy, agentPorts, subnet, hostAddresses, gateway, nameServer } = input;
+  const has = (name: Parameters<typeof policy.denied.has>[0]): boolean => policy.denied.has(name);
+  const rules = [
+    'type filter hook output priority 0; policy accept;',
+    'oifname "lo" accept',
+    'meta nfproto ipv6 counter drop',
+    'ct state established,related accept',
+    'ip daddr @allowed accept',
+    'meta l4proto { tcp, udp } ip daddr . th dport @allowed_ports accept',
+    `meta l4proto { tcp, udp } ip daddr ${nameServer} th dport 53 accept`,
+    `ip daddr @denied ${refuse}`,
+    `meta l4proto { tcp, udp } ip daddr . th dport @denied_ports ${refuse}`,
+    ...(has('agent') && agentPorts.length > 0
+      ? [
+          `ip daddr @host tcp dport { ${agentPorts.join(', ')} } ${refuse}`,
+          `ip daddr ${gateway} tcp dport { ${agentPorts.join(', ')} } ${refuse}`,
+        ]
+      : []),
+    ...(has('host') ? [`ip daddr @host ${refuse}`] : []),
+    ...(has('loopback') || has('host') ? [`ip daddr ${gateway} ${refuse}`] : [`ip daddr ${gateway} accept`]),
+    ...(has('allocations') ? [`ip daddr ${formatBlock(subnet)} ${refuse}`] : []),
+  ];
+  return [
+    'add table inet drover',
+    'delete table inet drover',
+    'table inet drover {',
+    ...policySets(input),
+    setText('set host', 'ipv4_addr', '', hostAddresses),
+    `  chain leaving {\n${rules.map((rule) => `    ${rule}`).join('\n')}\n  }`,
+    '}',
+    '',
+  ].join('\n');
 }
