@@ -10,21 +10,21 @@ import type { AllocationUpdate, NodeCredentials, ServerConnection } from './serv
 /** Reports in one request. */
 const batch = 500;
 
-/** News of an allocation on its way to run waits so long for company: each report is a write of the servers' disk. */
-const companyMs = 100;
+/** News of an allocation on its way to run waits so long for better: each report is a write of the servers' disk. */
+const patienceMs = 500;
 
 export class UpdateSender {
   readonly #server: ServerConnection;
   readonly #who: NodeCredentials;
   readonly #log: Log;
   readonly #waiting = new Map<string, AllocationUpdate>();
+  /** Of allocations on their way. */
+  readonly #patient = new Map<string, AllocationUpdate>();
   /** A digest of the last report of each allocation that the servers took: what says nothing new is not sent. */
   readonly #taken = new Map<string, string>();
   #wake: () => void = () => undefined;
   #sending = false;
-  /** Something waits that is to go at once. */
-  #due = false;
-  #company: NodeJS.Timeout | null = null;
+  #patience: NodeJS.Timeout | null = null;
   #whenIdle: (() => void)[] = [];
 
   constructor(server: ServerConnection, who: NodeCredentials, log: Log) {
@@ -34,48 +34,55 @@ export class UpdateSender {
   }
 
   send(update: AllocationUpdate): void {
-    const taken = this.#waiting.has(update.ID) ? undefined : this.#taken.get(update.ID);
+    const isNewest = !this.#waiting.has(update.ID) && !this.#patient.has(update.ID);
+    const taken = isNewest ? this.#taken.get(update.ID) : undefined;
     if (taken !== undefined && taken === digest(update)) return;
-    this.#waiting.set(update.ID, update);
     const onItsWay = update.ClientStatus === 'pending' && typeof update.DeploymentStatus?.Healthy !== 'boolean';
-    if (!onItsWay) this.#send();
-    else this.#company ??= setTimeout(() => this.#send(), companyMs);
+    if (onItsWay && !this.#waiting.has(update.ID)) {
+      this.#patient.set(update.ID, update);
+      this.#patience ??= setTimeout(() => this.#sendAll(), patienceMs);
+      return;
+    }
+    this.#patient.delete(update.ID);
+    this.#waiting.set(update.ID, update);
+    this.#wake();
   }
 
-  #send(): void {
-    if (this.#company !== null) clearTimeout(this.#company);
-    this.#company = null;
-    this.#due = true;
+  #sendAll(): void {
+    if (this.#patience !== null) clearTimeout(this.#patience);
+    this.#patience = null;
+    for (const [id, update] of this.#patient) this.#waiting.set(id, update);
+    this.#patient.clear();
     this.#wake();
   }
 
   /** The allocation is gone from the servers. */
   forget(allocId: string): void {
     this.#waiting.delete(allocId);
+    this.#patient.delete(allocId);
     this.#taken.delete(allocId);
   }
 
   /** Resolves when nothing waits any more. */
   async idle(): Promise<void> {
-    if (this.#waiting.size === 0 && !this.#sending) return;
-    this.#send();
+    if (this.#waiting.size === 0 && this.#patient.size === 0 && !this.#sending) return;
+    this.#sendAll();
     await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
   /** Runs until the signal fires. */
   async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener('abort', () => this.#send(), { once: true });
+    signal.addEventListener('abort', () => this.#sendAll(), { once: true });
     let failures = 0;
     while (!signal.aborted) {
-      if (this.#waiting.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
-      if (this.#waiting.size === 0 || !this.#due) {
+      if (this.#waiting.size === 0) {
+        if (this.#patient.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
         });
         continue;
       }
       const updates = [...this.#waiting.values()].slice(0, batch);
-      this.#due = this.#waiting.size > updates.length;
       for (const update of updates) this.#waiting.delete(update.ID);
       this.#sending = true;
       try {
@@ -85,7 +92,6 @@ export class UpdateSender {
       } catch (error) {
         // a newer report that came meanwhile stays
         for (const update of updates) if (!this.#waiting.has(update.ID)) this.#waiting.set(update.ID, update);
-        this.#due = true;
         if (signal.aborted) return;
         this.#log.warn('the servers did not take a report; trying again', {
           error: messageOf(error),

@@ -9,6 +9,7 @@ import { type CgroupLimits, limitsOf } from '../isolation/cgroup/limits.ts';
 import {
   cgroupName,
   describeTaskCgroup,
+  limitProcessor,
   makeTaskCgroup,
   overrideCgroup,
   type TaskCgroup,
@@ -64,12 +65,12 @@ const turns = new Turns(4 * availableParallelism());
 async function beginHeld(
   deps: DriverDeps,
   prepared: PreparedTask,
-  start: Omit<Started, 'nonce'> & { readonly limits: CgroupLimits },
+  start: Omit<Started, 'nonce'>,
   signal: AbortSignal,
 ): Promise<CommandTask> {
   const { task, directory, cgroup } = start;
   signal.throwIfAborted();
-  if (cgroup !== null) await makeTaskCgroup(cgroup, start.limits);
+  if (cgroup !== null) await makeTaskCgroup(cgroup, start.limits, prepared.gate);
   let shim: Shim | null = null;
   try {
     signal.throwIfAborted();
@@ -94,6 +95,7 @@ interface Started {
   readonly spec: CommandSpec;
   readonly directory: string;
   readonly cgroup: TaskCgroup | null;
+  readonly limits: CgroupLimits;
   readonly nonce: string;
 }
 
@@ -111,6 +113,7 @@ function instructions(inside: InsideSteps, nonce: string): VerifyInstructions {
 /** Checked from outside, noted, and let go. */
 async function release(deps: DriverDeps, shim: Shim, prepared: PreparedTask, started: Started): Promise<CommandTask> {
   const held = await shim.held();
+  if (prepared.gate && started.cgroup !== null) limitProcessor(started.cgroup, started.limits);
   const killUnit = killUnitOf(started.cgroup, prepared.launch).kind;
   const findings = prepared.launch.inside === null ? null : readReport(await shim.report(), started.nonce);
   const isolation = await checkTask(deps.isolation, prepared, { pid: held.pid, killUnit, findings });

@@ -80,19 +80,22 @@ export class Connections implements CommitListener {
     const stop = (): void => waiting.abort();
     const cancel = clock.after(longestWaitMs, stop);
     signal.addEventListener('abort', stop, { once: true });
-    let seen: AllocationWatch | null = null;
+    let seen = 0;
     try {
       for (;;) {
         const snapshot = store.snapshot();
-        const watch = this.#allocations(nodeId);
-        if (seen !== null && Object.keys(seen.allocations).some((id) => watch.allocations[id] === undefined))
-          return watch;
-        seen = watch;
-        const removedAt = this.#removedAt.get(nodeId) ?? this.#startedAt;
-        const newest = Math.max(removedAt, ...Object.values(watch.allocations));
+        let newest = this.#removedAt.get(nodeId) ?? this.#startedAt;
+        let count = 0;
+        // most changes are what the client itself reports: looked through, not listed
+        for (const { AllocModifyIndex } of snapshot.by('allocations', 'node', nodeId)) {
+          if (AllocModifyIndex > newest) newest = AllocModifyIndex;
+          count++;
+        }
+        const isNews = newest > after || after === 0 || count < seen;
         // A client that is ahead of us saw a state we have lost: it must learn that.
-        if (newest > after || after === 0 || after > snapshot.index || waiting.signal.aborted || signal.aborted)
-          return watch;
+        if (isNews || after > snapshot.index || waiting.signal.aborted || signal.aborted)
+          return this.#allocations(nodeId);
+        seen = count;
         const rows = [{ table: 'allocations', index: 'node', key: nodeId }] as const;
         await store.changed({ after: snapshot.index, tables: ['allocations'], rows }, waiting.signal);
       }

@@ -69,7 +69,10 @@ export class ShimClient implements Shim {
 
   async go(): Promise<ShimStatus> {
     await this.#stored;
+    const changed = this.#change;
     await this.#connection.request(clientFrame.go);
+    // what comes of it is told
+    await changed;
     return this.#reached(['running']);
   }
 

@@ -71,10 +71,15 @@ export function overrideCgroup(
   return { name: group.name, directories };
 }
 
-/** Makes the directories and writes the limits. Removes them again where something fails: `Fault('unavailable')`, recoverable. */
-export async function makeTaskCgroup(group: TaskCgroup, limits: CgroupLimits): Promise<void> {
+/**
+ * Makes the directories and writes the limits; those of the processor only where `held` is false: what makes a sandbox runs in the group, and
+ * a small share would let it wait behind everybody else's work. `limitProcessor` is for when it is done.
+ * Removes them again where something fails: `Fault('unavailable')`, recoverable.
+ */
+export async function makeTaskCgroup(group: TaskCgroup, limits: CgroupLimits, held = false): Promise<void> {
+  const now = (controller: string): boolean => !held || controller !== 'cpu';
   try {
-    for (const each of group.directories) if (each.ours) await makeDirectory(each, limits);
+    for (const each of group.directories) if (each.ours) await makeDirectory(each, limits, now);
   } catch (error) {
     await removeTaskCgroup(group);
     if (error instanceof Fault) throw error;
@@ -85,18 +90,27 @@ export async function makeTaskCgroup(group: TaskCgroup, limits: CgroupLimits): P
   }
 }
 
-async function makeDirectory(directory: CgroupDirectory, limits: CgroupLimits): Promise<void> {
+/** Of a group that was made for a held start, before that is checked. `Fault('unavailable')` where the kernel refuses. */
+export function limitProcessor(group: TaskCgroup, limits: CgroupLimits): void {
+  for (const each of group.directories) if (each.ours) writeLimits(each, limits, (controller) => controller === 'cpu');
+}
+
+async function makeDirectory(
+  directory: CgroupDirectory,
+  limits: CgroupLimits,
+  which: (controller: string) => boolean,
+): Promise<void> {
   // at once: the kernel takes 40 microseconds for each
   mkdirSync(directory.path, { recursive: true });
   if (directory.version === 1 && directory.controllers.includes('cpuset')) {
     await inheritCpuset(join(directory.path, '..'), directory.path);
   }
-  writeLimits(directory, limits);
+  writeLimits(directory, limits, which);
 }
 
-function writeLimits(directory: CgroupDirectory, limits: CgroupLimits): void {
+function writeLimits(directory: CgroupDirectory, limits: CgroupLimits, which: (controller: string) => boolean): void {
   for (const limit of limitFiles(limits, directory.version)) {
-    if (!directory.controllers.includes(limit.controller)) continue;
+    if (!directory.controllers.includes(limit.controller) || !which(limit.controller)) continue;
     const path = join(directory.path, limit.file);
     try {
       writeKernelText(path, limit.value);
