@@ -1,3 +1,4 @@
+import { append } from '../lib/append.ts';
 import { bodyContent } from './body-content.ts';
 import { type EvalContext, findBudget } from './context.ts';
 import { convert } from './convert.ts';
@@ -30,7 +31,7 @@ export function expandDynamic(
   if (!body.blocks.some((block) => block.type === 'dynamic')) return { body, diagnostics };
   const blocks: Block[] = [];
   for (const block of body.blocks) {
-    if (block.type === 'dynamic') blocks.push(...expandBlock(block, context, options, diagnostics));
+    if (block.type === 'dynamic') append(blocks, expandBlock(block, context, options, diagnostics));
     else blocks.push(block);
   }
   return { body: { ...plainBody(body), blocks }, diagnostics };
@@ -68,7 +69,7 @@ function expandBlock(block: Block, context: EvalContext, options: DynamicOptions
   const iterator = iteratorName(content.attributes.get('iterator'), type, diagnostics);
   const each = content.attributes.get('for_each')!;
   const collection = evaluate(each.expr, context);
-  diagnostics.push(...collection.diagnostics);
+  append(diagnostics, collection.diagnostics);
   if (
     iterator === undefined ||
     collection.diagnostics.length > 0 ||
@@ -122,7 +123,7 @@ function specContent(body: Body, labelCount: number | undefined, diagnostics: Di
   const schema = dynamicSchema(labelCount);
   if (body.json !== undefined) {
     const content = jsonContent(body, schema);
-    diagnostics.push(...content.diagnostics);
+    append(diagnostics, content.diagnostics);
     return content.diagnostics.length > 0 ? undefined : content;
   }
   const before = diagnostics.length;
@@ -247,7 +248,7 @@ function makeBlock(
 
 function labelText(expr: Expression, context: EvalContext, diagnostics: Diagnostic[]): string | undefined {
   const result = evaluate(expr, context);
-  diagnostics.push(...result.diagnostics);
+  append(diagnostics, result.diagnostics);
   if (result.diagnostics.length > 0) return undefined;
   const label = convert(result.value, stringType);
   if (label.error === undefined && label.value.state === 'known') return asString(label.value);
@@ -313,7 +314,7 @@ export function expandedContent(body: Body, schema: BodySchema, context: EvalCon
   for (const block of content.blocks) {
     if (block.type !== 'dynamic') blocks.push(block);
     else if (counts.has(block.labels[0]!)) {
-      blocks.push(...expandBlock(block, context, { labelCount: (type) => counts.get(type) }, diagnostics));
+      append(blocks, expandBlock(block, context, { labelCount: (type) => counts.get(type) }, diagnostics));
     } else {
       const detail = `blocks of type "${block.labels[0]}" are not expected here.${suggestion(block.labels[0]!, counts.keys())}`;
       diagnostics.push(errorAt(block.labelRanges[0], 'Unsupported block type', detail));

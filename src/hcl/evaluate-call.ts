@@ -1,3 +1,4 @@
+import { append } from '../lib/append.ts';
 import type { EvalContext, FunctionTable, SpecialFunction } from './context.ts';
 import { convert } from './convert.ts';
 import type { Evaluator } from './evaluator.ts';
@@ -188,7 +189,7 @@ function callSpecial(
   );
   try {
     const { value, diagnostics } = found.call(exprs, (expr) => evaluator.separately(expr, context));
-    evaluator.diagnostics.push(...diagnostics);
+    append(evaluator.diagnostics, diagnostics);
     return value;
   } catch (error) {
     if (!(error instanceof FunctionError)) throw error;

@@ -1,3 +1,4 @@
+import { append } from '../lib/append.ts';
 import { childContext, type EvalContext, type Evaluation, findBudget } from './context.ts';
 import { unifyTypes } from './conversion-rules.ts';
 import { convert } from './convert.ts';
@@ -161,7 +162,7 @@ class TreeEvaluator implements Evaluator {
     }
     if (handler !== undefined) {
       const { value, diagnostics } = handler(expr);
-      this.diagnostics.push(...diagnostics);
+      append(this.diagnostics, diagnostics);
       return value;
     }
     if (!names) this.problem(expr.nameRange, 'Variables not allowed', 'names of variables cannot be used here');
@@ -275,7 +276,7 @@ class TreeEvaluator implements Evaluator {
       return unknownValue(type);
     }
     const taken = decided.value.data === true ? whenTrue : whenFalse;
-    this.diagnostics.push(...taken.diagnostics);
+    append(this.diagnostics, taken.diagnostics);
     if (type.kind === 'dynamic') return mixesDynamic(whenTrue.value, whenFalse.value) ? dynamicUnknown : taken.value;
     const result = convert(taken.value, type);
     if (result.error === undefined) return result.value;

@@ -1,3 +1,4 @@
+import { append } from '../lib/append.ts';
 import { type Diagnostic, errorAt } from './diagnostic.ts';
 import { jsonExpression } from './json-value.ts';
 import type { BodyContent, BodySchema } from './schema.ts';
@@ -19,7 +20,7 @@ function propertiesOf(node: JsonNode, what: string, diagnostics: Diagnostic[]): 
   if (node.kind === 'array') {
     const found: JsonProperty[] = [];
     for (const item of node.items) {
-      if (item.kind === 'object') found.push(...item.properties);
+      if (item.kind === 'object') append(found, item.properties);
       else diagnostics.push(errorAt(item.range, 'Incorrect JSON value type', `an object is required here, ${what}`));
     }
     return found;

@@ -1,3 +1,4 @@
+import { append } from '../lib/append.ts';
 import type { EvalContext } from './context.ts';
 import { convert } from './convert.ts';
 import type { Evaluator } from './evaluator.ts';
@@ -65,7 +66,7 @@ function jsonObject(evaluator: Evaluator, node: Extract<JsonNode, { kind: 'objec
 
 function textValue(evaluator: Evaluator, text: string, node: Pick<JsonNode, 'range'>, context: EvalContext): Value {
   const { expr, diagnostics } = stringTemplate(text, node);
-  evaluator.diagnostics.push(...diagnostics);
+  append(evaluator.diagnostics, diagnostics);
   return diagnostics.length > 0 ? dynamicUnknown : evaluator.value(expr, context);
 }
 

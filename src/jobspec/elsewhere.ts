@@ -11,7 +11,6 @@ interface Place {
 }
 
 const inside = (noun: Noun) => writtenRows(noun).filter(([, { hcl }]) => hcl !== undefined && hcl.form !== 'label');
-const has = (noun: Noun, name: string): boolean => inside(noun).some(([, field]) => field.hcl!.name === name);
 
 /** The nouns below one, nearest first, each once. */
 function* placesBelow(start: Place): Iterable<Place> {
@@ -30,25 +29,37 @@ function* placesBelow(start: Place): Iterable<Place> {
 
 const top: Place = { noun: Job, block: 'job', around: [] };
 
-/** Where an attribute or block of this name belongs, seen from the block of `noun`: in one below it, or one around it. */
-function whereElse(noun: Noun, name: string): string | undefined {
+/** Where the names that a noun's block does not have belong, seen from it: in a block below it, or one around it; by name. */
+function placesElsewhere(noun: Noun): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  const note = (place: Place, said: (name: string) => string) => {
+    for (const [, field] of inside(place.noun)) {
+      const { name } = field.hcl!;
+      if (!found.has(name)) found.set(name, said(name));
+    }
+  };
   for (const place of placesBelow({ noun, block: '', around: [] })) {
     if (place.around.length > 2) break;
-    if (place.around.length > 0 && has(place.noun, name)) return `"${name}" belongs in the block "${place.block}".`;
+    if (place.around.length > 0) note(place, (name) => `"${name}" belongs in the block "${place.block}".`);
   }
-  for (const place of placesBelow(top)) {
-    if (place.noun !== noun) continue;
-    const outer = place.around.findLast((one) => has(one.noun, name));
-    return outer && `"${name}" belongs in the block "${outer.block}" around this one.`;
-  }
-  return undefined;
+  const here = [...placesBelow(top)].find((place) => place.noun === noun);
+  for (const outer of here?.around.toReversed() ?? [])
+    note(outer, (name) => `"${name}" belongs in the block "${outer.block}" around this one.`);
+  return found;
 }
 
-/** The same, seen from the top of the file. */
+let namesOfFile: ReadonlyMap<string, string> | undefined;
+
+/** The same of one name, seen from the top of the file. */
 export function whereInFile(name: string): string | undefined {
-  for (const place of placesBelow(top))
-    if (has(place.noun, name)) return `"${name}" belongs in the block "${place.block}".`;
-  return undefined;
+  namesOfFile ??= new Map(
+    [...placesBelow(top)]
+      .toReversed()
+      .flatMap((place) =>
+        inside(place.noun).map(([, { hcl }]) => [hcl!.name, `"${hcl!.name}" belongs in the block "${place.block}".`]),
+      ),
+  );
+  return namesOfFile.get(name);
 }
 
 const schemas = new Map<Noun, BodySchema>();
@@ -57,7 +68,12 @@ const schemas = new Map<Noun, BodySchema>();
 export function hintingSchema(noun: Noun): BodySchema {
   let schema = schemas.get(noun);
   if (schema === undefined) {
-    schema = { ...bodySchema(noun), elsewhere: (name) => whereElse(noun, name) };
+    let places: ReadonlyMap<string, string> | undefined;
+    const elsewhere = (name: string) => {
+      places ??= placesElsewhere(noun);
+      return places.get(name);
+    };
+    schema = { ...bodySchema(noun), elsewhere };
     schemas.set(noun, schema);
   }
   return schema;

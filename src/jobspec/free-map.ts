@@ -20,6 +20,7 @@ import {
   unwrapScope,
   type Value,
 } from '../hcl/index.ts';
+import { append } from '../lib/append.ts';
 import { compareText } from '../lib/order.ts';
 
 type Free = { [key: string]: unknown };
@@ -48,7 +49,7 @@ export function freeMap(body: Body, context: EvalContext, diagnostics: Diagnosti
 
 function jsonAttributes(body: Body, diagnostics: Diagnostic[]): ReadonlyMap<string, Attribute> {
   const found = justAttributes(body);
-  diagnostics.push(...found.diagnostics);
+  append(diagnostics, found.diagnostics);
   return found.attributes;
 }
 
@@ -71,7 +72,7 @@ function labelled(block: Block, depth: number, context: EvalContext, diagnostics
 
 function attributeValue(attribute: Attribute, context: EvalContext, diagnostics: Diagnostic[]): unknown {
   const { value, diagnostics: found } = evaluate(attribute.expr, context);
-  diagnostics.push(...found);
+  append(diagnostics, found);
   if (!isWhollyKnown(value)) {
     if (found.length === 0) return undefined;
     diagnostics.push(

@@ -84,6 +84,65 @@ describe('what is no job file', () => {
   });
 });
 
+describe('an example that something else than its author has saved', () => {
+  const examples = files.filter(([name]) => existsSync(path.join(root, 'examples', name)));
+  const withNul = (text: Buffer, at: number) => Buffer.concat([text.subarray(0, at), Buffer.of(0), text.subarray(at)]);
+
+  it('there are examples', () => expect(examples.length).toBeGreaterThan(10));
+
+  it.each(examples)('%s in UTF-16 either way, and with lone carriage returns, is refused at a place', (_, source) => {
+    expectRefused(utf16(source, false));
+    expectRefused(utf16(source, true));
+    expectRefused(Buffer.from(source.toString('latin1').replaceAll('\n', '\r'), 'latin1'));
+  });
+
+  it.each(examples)('%s with the line ends of Windows is the same job', (_, source) => {
+    const crlf = Buffer.from(source.toString('latin1').replaceAll('\n', '\r\n'), 'latin1');
+    const [plain, windows] = [read(source).job, read(crlf).job];
+    expect(plain).not.toBe(null);
+    expect(JSON.stringify(windows).replaceAll('\\r\\n', '\\n')).toBe(JSON.stringify(plain));
+  });
+
+  it.each(examples)('%s behind a byte order mark has one problem, at the mark', (_, source) => {
+    const { diagnostics } = read(Buffer.concat([Buffer.from('\ufeff'), source]));
+    expect(diagnostics.map((item) => item.subject!.start.byte)).toEqual(diagnostics.map(() => 0));
+  });
+
+  it.each(examples)('%s with a NUL anywhere: what is refused is refused at a place', (_, source) => {
+    for (let at = 0; at <= source.length; at += 3) {
+      const { job, diagnostics } = read(withNul(source, at));
+      if (job === null) expect(diagnostics.some((item) => item.subject !== undefined)).toBe(true);
+    }
+  });
+});
+
+describe('a hundred thousand mistakes', () => {
+  const count = 100_000;
+  const fewer = 20_000;
+  const many = (line: (i: number) => string, length = count): string =>
+    Array.from({ length }, (_, i) => line(i)).join('\n');
+  const names = many((i) => `  name_of_${i} = 1`, fewer);
+  const wrong = many((i) => `    a${i} = local.nmae_of_${i}`, fewer);
+
+  it.each<[string, string, number]>([
+    ['arguments that nobody knows', `job "a" {\n${many((i) => `datacentres${i} = 1`)}\n}\n`, count],
+    ['blocks that nobody knows', `job "a" {\n${many(() => 'gruop "x" {}')}\n}\n`, count],
+    ['functions that nobody knows', `job "a" {\n  meta {\n${many((i) => `a${i} = uper("x")`)}\n  }\n}\n`, 2 * count],
+    ['locals that are called nearly so', `locals {\n${names}\n}\njob "a" {\n  meta {\n${wrong}\n  }\n}\n`, 2 * fewer],
+    ['names of a megabyte that are nearly the same', megabyteNames(), 2],
+  ])('%s: each is said, in seconds of the processor', { timeout: 120_000 }, (_, source, problems) => {
+    const started = process.cpuUsage();
+    expect(parseJob({ source, filename: 'f.nomad.hcl' }).diagnostics).toHaveLength(problems);
+    const { user, system } = process.cpuUsage(started);
+    expect((user + system) / 1e6).toBeLessThan(15);
+  });
+
+  function megabyteNames(): string {
+    const name = 'x'.repeat(1_000_000);
+    return `locals {\n  ${name} = 1\n}\njob "a" {\n  meta {\n    v = local.y${name.slice(1)}\n  }\n}\n`;
+  }
+});
+
 describe('limits', () => {
   const inMeta = (value: string): string => `job "a" {\n  meta {\n    v = ${value}\n  }\n}\n`;
   const doubled = Array.from({ length: 60 }, (_, i) => `  l${i + 1} = "\${local.l${i}}\${local.l${i}}"`).join('\n');

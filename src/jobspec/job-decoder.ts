@@ -14,6 +14,7 @@ import {
   type SourceRange,
   startRange,
 } from '../hcl/index.ts';
+import { append } from '../lib/append.ts';
 import { compareText } from '../lib/order.ts';
 import { ScalingPolicy } from '../model/scaling-policy.ts';
 import { bool, type Field, float, type Noun, string, zeroOf } from '../model/schema.ts';
@@ -45,7 +46,7 @@ export class JobDecoder {
   /** The fields of a noun from the body of its block; labels become the field that holds them. */
   noun(noun: Noun, body: Body, labels: readonly string[] = []): Row {
     const content = expandedContent(body, hintingSchema(noun), this.#context);
-    this.diagnostics.push(...content.diagnostics);
+    append(this.diagnostics, content.diagnostics);
     if (isConstraintLike(noun)) {
       return constraintRow(noun, content.attributes, (attribute, kind) => this.#scalar(attribute, kind));
     }
@@ -114,7 +115,7 @@ export class JobDecoder {
   #mapBlock(field: Field<unknown>, block: Block): Row {
     const { attributes, diagnostics } =
       block.body.json === undefined ? blockAttributes(block.body) : justAttributes(block.body);
-    this.diagnostics.push(...diagnostics);
+    append(this.diagnostics, diagnostics);
     const entries: [string, unknown][] = [];
     for (const attribute of attributes.values()) {
       const value = this.#attribute(field.item!, attribute);
@@ -134,7 +135,7 @@ export class JobDecoder {
 
   #read(field: Field<unknown>, attribute: Attribute, place: (expr: Expression) => SourceRange): unknown {
     const { value, diagnostics } = evaluate(attribute.expr, this.#context);
-    this.diagnostics.push(...diagnostics);
+    append(this.diagnostics, diagnostics);
     // Unknown without a problem of its own: what made it so was said where it happened.
     if (diagnostics.length === 0 && !isWhollyKnown(value)) return undefined;
     const result = fieldValue(field, value);

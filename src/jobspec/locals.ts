@@ -13,6 +13,7 @@ import {
   suggestion,
   type Value,
 } from '../hcl/index.ts';
+import { append } from '../lib/append.ts';
 
 /** The values by name, and what to say of a name that has none. */
 export interface Locals {
@@ -28,7 +29,7 @@ export function evaluateLocals(blocks: readonly Block[], context: EvalContext, d
   const pending = new Map<string, Attribute>();
   for (const block of blocks) {
     const { attributes, diagnostics: found } = justAttributes(block.body);
-    diagnostics.push(...found);
+    append(diagnostics, found);
     for (const attribute of attributes.values()) pending.set(attribute.name, attribute);
   }
   const references = new Map([...pending].map(([name, attribute]) => [name, localsIn(attribute)]));
@@ -62,7 +63,7 @@ export function evaluateLocals(blocks: readonly Block[], context: EvalContext, d
       }
       const local = whole ? all! : objectValue(present(values, names));
       const result = evaluate(attribute.expr, { parent: context, variables: new Map([['local', local]]), missing });
-      diagnostics.push(...result.diagnostics);
+      append(diagnostics, result.diagnostics);
       if (result.diagnostics.length > 0) continue;
       size += result.value.size;
       if (size < maxValueSize) done.push([name, result.value]);
@@ -90,7 +91,7 @@ function inCircle(waiting: Iterable<string>, needs: ReadonlyMap<string, readonly
       if (at === name) return true;
       if (seen.has(at)) continue;
       seen.add(at);
-      open.push(...(needs.get(at) ?? []));
+      append(open, needs.get(at) ?? []);
     }
     return false;
   });

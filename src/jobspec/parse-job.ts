@@ -17,6 +17,7 @@ import {
   standardFunctions,
   suggestion,
 } from '../hcl/index.ts';
+import { append } from '../lib/append.ts';
 import { Job } from '../model/job.ts';
 import type { Input } from '../model/schema.ts';
 import { TaskGroup } from '../model/task-group.ts';
@@ -97,7 +98,7 @@ function readFile(
   diagnostics: Diagnostic[],
 ): { job: Input<Job>; submission: Submission } | null {
   const content = bodyContent(body, fileSchema);
-  diagnostics.push(...content.diagnostics);
+  append(diagnostics, content.diagnostics);
   if (hasErrors(diagnostics)) return null;
   const of = (type: string) => content.blocks.filter((block) => block.type === type);
   const base: EvalContext = {
@@ -119,18 +120,18 @@ function readFile(
     variables: new Map([['local', objectValue(locals.values)]]),
     missing: locals.missing,
   };
-  const block = onlyJob(of('job'), diagnostics);
+  const block = onlyJob(of('job'), body, diagnostics);
   if (block === undefined) return null;
   const decoder = new JobDecoder(context);
   const row = normalizeJob(decoder.noun(Job, block.body), block.labels[0]!, () => emptyRow(TaskGroup));
-  diagnostics.push(...decoder.diagnostics);
+  append(diagnostics, decoder.diagnostics);
   return { job: row as Input<Job>, submission: submissionOf(file, variables) };
 }
 
-function onlyJob(blocks: readonly Block[], diagnostics: Diagnostic[]): Block | undefined {
+function onlyJob(blocks: readonly Block[], file: Body, diagnostics: Diagnostic[]): Block | undefined {
   const [first, ...more] = blocks;
   if (first === undefined) {
-    diagnostics.push(errorAt(undefined, 'Missing job block', 'the file needs one block "job"'));
+    diagnostics.push(missingJob(file));
     return undefined;
   }
   for (const block of more) {
@@ -138,6 +139,15 @@ function onlyJob(blocks: readonly Block[], diagnostics: Diagnostic[]): Block | u
     diagnostics.push(errorAt(block.headerRange, 'Duplicate job block', detail));
   }
   return first;
+}
+
+function missingJob(file: Body): Diagnostic {
+  const detail = 'the file needs one block "job"';
+  const start = file.missingItemRange;
+  // A comment ends with a line feed alone: one at the top then holds the whole file.
+  const { bytes } = start.file;
+  if (bytes.includes(10) || !bytes.includes(13)) return errorAt(undefined, 'Missing job block', detail);
+  return errorAt(start, 'Missing job block', `${detail}. Its lines end in "\\r": save it with line feeds`);
 }
 
 function byPlace(a: Diagnostic, b: Diagnostic): number {

@@ -1,5 +1,7 @@
 /** Files of what is not a job: one noun by itself. */
+
 import { type Body, bodyContent, type Diagnostic, errorAt, hasErrors, parse, parseHcl1 } from '../hcl/index.ts';
+import { append } from '../lib/append.ts';
 import { Namespace } from '../model/namespace.ts';
 import { NodePool } from '../model/node-pool.ts';
 import type { Input } from '../model/schema.ts';
@@ -26,7 +28,7 @@ export function parseNodePoolFile(source: string, filename: string): ParsedSpec<
 function onlyPool(body: Body, decoder: JobDecoder): object | null {
   const schema = { attributes: [], blocks: [{ type: 'node_pool', labelNames: ['name'] }] };
   const { blocks, diagnostics } = bodyContent(body, schema);
-  decoder.diagnostics.push(...diagnostics);
+  append(decoder.diagnostics, diagnostics);
   const [first, second] = blocks;
   if (first === undefined) {
     decoder.diagnostics.push(errorAt(undefined, 'Missing node_pool block', 'the file needs one block "node_pool"'));

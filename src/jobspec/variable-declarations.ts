@@ -15,6 +15,7 @@ import {
   unwrapScope,
   type Value,
 } from '../hcl/index.ts';
+import { append } from '../lib/append.ts';
 import { evaluateLiteral, writtenExpression } from './literal.ts';
 
 /** A check of a variable's value: the condition must be true, else the message is the problem. */
@@ -62,7 +63,7 @@ export function declaredVariables(blocks: readonly Block[], diagnostics: Diagnos
   }
   for (const block of blocks.filter(({ type }) => type === 'variables')) {
     const { attributes, diagnostics: found } = justAttributes(block.body);
-    diagnostics.push(...found);
+    append(diagnostics, found);
     for (const attribute of attributes.values()) add(shortForm(attribute, diagnostics), attribute.nameRange);
   }
   return variables;
@@ -71,7 +72,7 @@ export function declaredVariables(blocks: readonly Block[], diagnostics: Diagnos
 /** `variables { name = default }` */
 function shortForm(attribute: Attribute, diagnostics: Diagnostic[]): Variable {
   const fallback = evaluateLiteral(attribute.expr);
-  diagnostics.push(...fallback.diagnostics);
+  append(diagnostics, fallback.diagnostics);
   return {
     name: attribute.name,
     type: fallback.value.type,
@@ -94,7 +95,7 @@ function declaration(block: Block, diagnostics: Diagnostic[]): Variable | undefi
     return undefined;
   }
   const content = bodyContent(block.body, variableSchema);
-  diagnostics.push(...content.diagnostics);
+  append(diagnostics, content.diagnostics);
   const declared = declaredType(content.attributes.get('type'), diagnostics);
   const fallback = defaultValue(content.attributes.get('default'), declared, diagnostics);
   const rules = content.blocks.flatMap((rule) => {
@@ -107,7 +108,7 @@ function declaration(block: Block, diagnostics: Diagnostic[]): Variable | undefi
 function declaredType(attribute: Attribute | undefined, diagnostics: Diagnostic[]): Type | undefined {
   if (attribute === undefined) return undefined;
   const { type, diagnostics: found } = parseTypeConstraint(writtenExpression(attribute.expr));
-  diagnostics.push(...found);
+  append(diagnostics, found);
   return found.length > 0 ? dynamicType : type;
 }
 
@@ -118,7 +119,7 @@ function defaultValue(
 ): Value | undefined {
   if (attribute === undefined) return undefined;
   const { value, diagnostics: found } = evaluateLiteral(attribute.expr);
-  diagnostics.push(...found);
+  append(diagnostics, found);
   if (type === undefined || found.length > 0) return value;
   const converted = convert(value, type);
   if (converted.error === undefined) return converted.value;
@@ -134,7 +135,7 @@ function defaultValue(
 
 function validationRule(block: Block, name: string, diagnostics: Diagnostic[]): VariableRule | undefined {
   const content = bodyContent(block.body, ruleSchema);
-  diagnostics.push(...content.diagnostics);
+  append(diagnostics, content.diagnostics);
   const condition = content.attributes.get('condition');
   const message = content.attributes.get('error_message');
   if (condition === undefined || message === undefined) return undefined;

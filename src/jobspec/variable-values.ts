@@ -20,6 +20,7 @@ import {
   stringValue,
   type Value,
 } from '../hcl/index.ts';
+import { append } from '../lib/append.ts';
 import { evaluateLiteral } from './literal.ts';
 import type { Variable } from './variable-declarations.ts';
 
@@ -77,7 +78,7 @@ export class VariableValues {
   #file(file: VariableFile): boolean {
     const json = file.name.endsWith('.json') || looksLikeJson(file.source);
     const parsed = json ? parseJson(file.source, file.name) : parseNative(file.source, file.name);
-    this.#diagnostics.push(...parsed.diagnostics);
+    append(this.#diagnostics, parsed.diagnostics);
     if (hasErrors(parsed.diagnostics)) return false;
     for (const block of parsed.body.blocks) {
       const what =
@@ -124,13 +125,13 @@ export class VariableValues {
       return;
     }
     const { expr, diagnostics } = parseExpression(text, origin);
-    this.#diagnostics.push(...diagnostics);
+    append(this.#diagnostics, diagnostics);
     if (!hasErrors(diagnostics)) this.#expression(variable, expr);
   }
 
   #expression(variable: Variable, expr: Expression): void {
     const { value, diagnostics } = evaluateLiteral(expr);
-    this.#diagnostics.push(...diagnostics);
+    append(this.#diagnostics, diagnostics);
     this.#assign(variable, diagnostics.length > 0 ? dynamicUnknown : value, expr.range);
   }
 
@@ -173,7 +174,7 @@ export class VariableValues {
     const context: EvalContext = { parent: functions, variables: new Map([['var', self]]) };
     for (const rule of variable.rules) {
       const { value: outcome, diagnostics } = evaluate(rule.condition, context);
-      this.#diagnostics.push(...diagnostics);
+      append(this.#diagnostics, diagnostics);
       if (diagnostics.length > 0 || outcome.state === 'unknown') continue;
       const answer = convert(outcome, boolType);
       if (answer.error !== undefined || answer.value.state !== 'known') {
@@ -197,7 +198,7 @@ export class VariableValues {
     ) {
       return asString(text.value);
     }
-    this.#diagnostics.push(...diagnostics);
+    append(this.#diagnostics, diagnostics);
     this.#diagnostics.push(
       errorAt(expr.range, 'Invalid validation error message', 'the message must be a text that is not empty'),
     );
