@@ -175,7 +175,7 @@ export class AllocationRunner {
     try {
       await this.#network.open(this.#alloc, this.#group, this.runningTasks > 0, this.#life.signal);
       if (!this.allDead) return true;
-      await this.#network.leave();
+      await this.#network.leave(null);
     } catch (error) {
       if (this.#life.signal.aborted) return false;
       this.#description = messageOf(error);
@@ -247,8 +247,14 @@ export class AllocationRunner {
     if (this.#ready || stopping) for (const name of allowed(members, stopping)) this.#begin(name, stopping);
     this.#watchHealth(members);
     // who waits for the end may want its ports
-    if (this.allDead) this.#left ??= this.#network.leave().then(() => this.#announceEnd());
+    if (this.allDead) this.#left ??= this.#leaveNetwork();
     this.#options.changed(this);
+  }
+
+  async #leaveNetwork(): Promise<void> {
+    const begun = this.tasks.some((task) => task.run.generation !== '');
+    await this.#network.leave(begun ? this.#group : null);
+    this.#announceEnd();
   }
 
   #begin(name: string, stopping: boolean): void {

@@ -54,14 +54,26 @@ describe('the network of a group with a driver that makes networks', () => {
     });
     // as after a restart of the agent
     await network.open({ ID: 'a1' } as Allocation, of, true, never);
-    await network.leave();
+    await network.leave(null);
     expect(calls).toEqual(['create pod a1 web', 'create pod a1 web', 'destroy pod a1 /run/pod']);
+  });
+
+  it('is taken away by that driver too where the tasks ended while no agent ran', async () => {
+    const { network, calls } = opened();
+    await network.leave(group('none', 'plain', 'pod'));
+    expect(calls).toEqual(['create pod a1 web', 'destroy pod a1 /run/pod']);
+  });
+
+  it('is not made for the end of a group of which nothing ran', async () => {
+    const { network, calls } = opened();
+    await network.leave(null);
+    expect(calls).toEqual([]);
   });
 
   it('is asked of no driver where the group is on the network of the host', async () => {
     const { network, calls } = opened();
     await network.open({ ID: 'a1' } as Allocation, group('host', 'pod'), false, never);
-    await network.leave();
+    await network.leave(null);
     expect(calls).toEqual([]);
     expect(network.made).toBeNull();
   });

@@ -36,6 +36,7 @@ export class GroupNetwork {
   #made: AllocationNetwork | null;
   /** The driver that made it. */
   #maker: string | null = null;
+  #opened = false;
 
   constructor(allocId: string, options: GroupNetworkOptions) {
     this.#allocId = allocId;
@@ -51,6 +52,7 @@ export class GroupNetwork {
   /** Resolves when tasks may join it. Faults: what is not served here, or what could not be made. */
   async open(alloc: Allocation, group: TaskGroup, tasksRun: boolean, signal: AbortSignal): Promise<void> {
     const engine = (driver: string): EngineDriver | undefined => this.#options.engine(driver);
+    this.#opened = true;
     refuseUnserved(group, (driver) => engine(driver)?.info);
     const maker = networkMaker(group, (driver) => engine(driver)?.createNetwork !== undefined);
     if (maker !== null) {
@@ -94,6 +96,22 @@ export class GroupNetwork {
     }
   }
 
+  async #findByDriver(group: TaskGroup): Promise<void> {
+    const engine = (driver: string): EngineDriver | undefined => this.#options.engine(driver);
+    const maker = networkMaker(group, (driver) => engine(driver)?.createNetwork !== undefined);
+    if (maker === null) return;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.#made = await this.#byDriver(maker, engine(maker)!, group, AbortSignal.timeout(300_000));
+        return;
+      } catch (error) {
+        // its plugin may start more slowly than the agent
+        if (attempt === tries || !isFault(error) || !error.recoverable) throw error;
+        await sleep(500 * attempt);
+      }
+    }
+  }
+
   /** Again after a restart of the agent: the driver says what is there. */
   async #byDriver(
     maker: string,
@@ -107,9 +125,13 @@ export class GroupNetwork {
     return { path: network.path, interfaceName: '', address: network.hosts?.address ?? '', egress: '', own: network };
   }
 
-  /** Resolves when nothing is left of it, or it was logged why something is: the next start of the agent tries again. */
-  async leave(): Promise<void> {
+  /**
+   * Resolves when nothing is left of it, or it was logged why something is: the next start of the agent tries again. `begun`: the group
+   * whose tasks ran in a former life of the agent; null: none did. A driver's network of then is only known to the driver.
+   */
+  async leave(begun: TaskGroup | null): Promise<void> {
     try {
+      if (!this.#opened && begun !== null) await this.#findByDriver(begun);
       const own = this.#made?.own;
       if (own !== undefined && this.#maker !== null)
         await this.#options.engine(this.#maker)?.destroyNetwork?.(this.#allocId, own, AbortSignal.timeout(300_000));

@@ -2,7 +2,6 @@
  * From a wish to a checked task. Two steps around the start: `prepareTask` chooses how, `checkTask` looks at the held process and
  * says what it really got; below its floor the task is refused before its first instruction.
  */
-import { closeSync, constants, fchmodSync, fchownSync, openSync } from 'node:fs';
 import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { IsolationReport, IsolationRung, IsolationWish } from '../driver/contract.ts';
@@ -26,7 +25,7 @@ import { passageTo } from './passage.ts';
 import { resourceLimits } from './rlimits.ts';
 import { bestRung, type Obstacle, obstaclesTo, sandboxMakers } from './rungs.ts';
 import { hostProfile } from './seccomp/oci-profile.ts';
-import { rootUidOf } from './uids.ts';
+import { giveDirectory, rootUidOf } from './uids.ts';
 import { inRanges } from './users.ts';
 
 export interface PrepareRequest {
@@ -263,24 +262,8 @@ function ownUser(host: IsolationHost, request: PrepareRequest): LaunchUser | nul
   if (userNamed && named !== null && named.uid !== 0 && launch.mounts.length > 0) return named;
   if (userNamed && named !== null && rankOf(request.wish.prefer) < rankOf('sandbox')) return named;
   const uid = host.uids.claim(launch.taskId.split('/').slice(0, 2).join('/'), launch.directories.task);
-  for (const path of [launch.directories.secrets, launch.directories.private]) giveTo(path, uid);
+  for (const path of [launch.directories.secrets, launch.directories.private]) giveDirectory(path, uid);
   return { uid, gid: uid, groups: [uid] };
-}
-
-/** By descriptor, without following a link: the task's directory may be the task's to change. */
-function giveTo(path: string, uid: number): void {
-  let directory: number;
-  try {
-    directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  } catch {
-    return;
-  }
-  try {
-    fchownSync(directory, uid, uid);
-    fchmodSync(directory, 0o700);
-  } finally {
-    closeSync(directory);
-  }
 }
 
 export interface CheckInput {

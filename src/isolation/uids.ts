@@ -3,7 +3,19 @@
  * after the uid; it is free again when the task's directory is gone, so a uid is never given on while its files are there.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  fchownSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '../lib/fault.ts';
 import type { IdRange } from './users.ts';
@@ -72,6 +84,22 @@ export class TaskUids {
       rmSync(path, { force: true });
     }
     return false;
+  }
+}
+
+/** To the task's user alone. By descriptor, without following a link: the task's directory may be the task's to change. */
+export function giveDirectory(path: string, uid: number): void {
+  let directory: number;
+  try {
+    directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch {
+    return;
+  }
+  try {
+    fchownSync(directory, uid, uid);
+    fchmodSync(directory, 0o700);
+  } finally {
+    closeSync(directory);
   }
 }
 

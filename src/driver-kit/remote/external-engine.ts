@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DriverEvent, DriverInfo, EngineDriver, Fingerprint, TaskConfig } from '../../driver/contract.ts';
-import { TaskUids } from '../../isolation/uids.ts';
+import { giveDirectory, TaskUids } from '../../isolation/uids.ts';
 import { isFault } from '../../lib/fault.ts';
 import { AsyncQueue } from '../async-queue.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
@@ -120,9 +120,11 @@ const dynamicUids = { first: 80_000, last: 89_999 };
 /** A task as its plugin gets it: with where it writes to, and with a user of its own where the driver knows what to do with one. */
 async function handedOver(deps: DriverDeps, task: TaskConfig, info: DriverInfo): Promise<TaskConfig> {
   const collected = await collectOutput(deps, task, info);
-  if (info.dynamicUsers !== true || task.user !== '') return collected;
+  // only root can run a task as somebody else
+  if (info.dynamicUsers !== true || task.user !== '' || process.getuid?.() !== 0) return collected;
   const uids = new TaskUids(join(deps.stateDirectory, '../plugin-users'), dynamicUids);
   const uid = await uids.claim(`${task.allocId}/${task.name}`, task.directories.task);
+  for (const path of [task.directories.secrets, task.directories.private]) giveDirectory(path, uid);
   return { ...collected, user: `nomad-${uid}` };
 }
 
