@@ -127,6 +127,10 @@ export class AllocationRunner {
     return [...this.#tasks.values()].every((task) => task.run.phase === 'dead');
   }
 
+  get #begunGroup(): TaskGroup | null {
+    return this.tasks.some((task) => task.run.generation !== '') ? this.#group : null;
+  }
+
   get runningTasks(): number {
     return [...this.#tasks.values()].filter((task) => task.run.phase === 'running').length;
   }
@@ -160,8 +164,7 @@ export class AllocationRunner {
   /** A sticky disk comes along from the allocation this one replaces, where that was here. */
   async #takeOverDisk(): Promise<void> {
     const previous = this.#alloc.PreviousAllocation;
-    const begun = this.tasks.some((task) => task.run.generation !== '');
-    if (previous === '' || begun || this.#group.EphemeralDisk?.Sticky !== true) return;
+    if (previous === '' || this.#begunGroup !== null || this.#group.EphemeralDisk?.Sticky !== true) return;
     await moveDisk(
       this.#options.config.allocDir,
       previous,
@@ -247,14 +250,8 @@ export class AllocationRunner {
     if (this.#ready || stopping) for (const name of allowed(members, stopping)) this.#begin(name, stopping);
     this.#watchHealth(members);
     // who waits for the end may want its ports
-    if (this.allDead) this.#left ??= this.#leaveNetwork();
+    if (this.allDead) this.#left ??= this.#network.leave(this.#begunGroup).then(() => this.#announceEnd());
     this.#options.changed(this);
-  }
-
-  async #leaveNetwork(): Promise<void> {
-    const begun = this.tasks.some((task) => task.run.generation !== '');
-    await this.#network.leave(begun ? this.#group : null);
-    this.#announceEnd();
   }
 
   #begin(name: string, stopping: boolean): void {
