@@ -15,6 +15,7 @@
 #include <sys/vfs.h>
 
 #include "enter.h"
+#include "probes.h"
 #include "reach.h"
 
 #define ARGV_MAX 8192
@@ -230,8 +231,11 @@ int main(int argc, char **args) {
   u8 head[5];
   if (argc > 2 && !strcmp(args[1], "reach")) return reach(argc - 2, args + 2);
   if (argc > 3 && (!strcmp(args[1], "enter") || !strcmp(args[1], "beside"))) return enter_network(args[2], args[1][0] == 'e', args + 3);
+  if (argc > 2 && !strcmp(args[1], "probe")) return probe_main(argc - 2, args + 2);
   if (argc != 2) {
-    static const char usage[] = "usage: drover-verify FD | reach ADDRESS:PORT... | enter|beside NETWORK COMMAND... (docs/shim-protocol.md)\n";
+    static const char usage[] =
+      "usage: drover-verify FD | reach ADDRESS:PORT... | enter|beside NETWORK COMMAND... | probe landlock DIRECTORY | probe kvm "
+      "(docs/shim-protocol.md)\n";
     return write_all(2, usage, sizeof usage - 1) ? 2 : 2;
   }
   control = atoi(args[1]);

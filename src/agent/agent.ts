@@ -88,6 +88,7 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
 
   const reload = reloader(options, sink, async () => {
     await client?.drivers.reload();
+    await half?.lookAgain();
   });
   const api = createApi({
     store,
@@ -150,7 +151,7 @@ function newest({ reload }: AgentOptions, before: AgentConfig): AgentConfig {
   return problems.length > 0 ? before : config;
 }
 
-/** What SIGHUP and the reload route do: the files are read again; the log level and what changed in plugins are applied. */
+/** What SIGHUP and the reload route do: the files are read again; the log level and what changed in plugins are applied, and the host is probed anew. */
 function reloader(options: AgentOptions, sink: LogSink, apply: () => Promise<void>): () => Promise<void> {
   const log = sink.log.child('agent');
   return async () => {

@@ -23,6 +23,8 @@ export interface ClientHalf {
   readonly drivers: BuiltInDrivers;
   /** `"exec: sandbox, raw_exec: process"`: what each driver can give here. */
   isolationSummary(): string;
+  /** Probes the host anew; node attributes, drivers and running tasks follow. */
+  lookAgain(): Promise<void>;
   /** Where an agent that is no server passes on what needs one; null on a server. */
   serverPeer(): Peer | null;
 }
@@ -52,7 +54,10 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
   // before anything new is started: what the store does not know now, nobody will ask for again
   await drivers.sweep(knownStarts(store));
   const proven = [...drivers.isolation.probes, ...probes.map((each) => [each.name, each] as const)];
-  const attributes = { ...isolationAttributes(new Map(proven)), ...deviceAttributes(drivers.devices) };
+  const attributes: Record<string, string> = {
+    ...isolationAttributes(new Map(proven)),
+    ...deviceAttributes(drivers.devices),
+  };
   const client = await createClient({
     config: clientConfigOf(config, {
       httpAddress: options.address,
@@ -81,6 +86,13 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
     client,
     drivers,
     isolationSummary: () => isolationSummary(client),
+    async lookAgain() {
+      const lost = await drivers.isolation.refresh();
+      Object.assign(attributes, isolationAttributes(drivers.isolation.probes));
+      const evidenceOf = (name: string): string => drivers.isolation.probes.get(name)?.evidence ?? '';
+      for (const name of lost) log.warn('a mechanism of isolation is lost', { name, evidence: evidenceOf(name) });
+      await client.hostChanged(lost.map((name) => ({ name, evidence: evidenceOf(name) })));
+    },
     serverPeer: () => remote?.current() ?? null,
   };
 }

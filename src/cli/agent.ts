@@ -21,7 +21,7 @@ export const command: Command = {
 
 Settings come from defaults, then files in the order given (a directory stands for its .hcl and .json files), then flags.
 SIGINT and SIGTERM stop the agent and leave its tasks running (but for -dev); SIGHUP reads the files again and applies the log level and
-what changed in plugin_dir and plugin blocks.`,
+what changed in plugin_dir and plugin blocks, and finds out anew how the host isolates.`,
   flags: {
     config: {
       kind: 'strings',

@@ -17,7 +17,7 @@ import { type ClientStore, type ClientTables, jobKey, type StoredAllocation, tas
 import type { ClientConfig } from './config.ts';
 import { storageFacts } from './fingerprint/storage.ts';
 import { chooseGarbage } from './garbage.ts';
-import { watchIsolation } from './isolation-watch.ts';
+import { lookAtAll, watchIsolation } from './isolation-watch.ts';
 import type { KnownAllocation } from './metrics.ts';
 import { driverMessage } from './task-events.ts';
 import type { TaskRunner } from './task-runner.ts';
@@ -251,6 +251,12 @@ export class AllocationTable {
       this.#mendNetworks(signal),
       watchIsolation(watch, signal),
     ];
+  }
+
+  /** Each running task is looked at, and told of what its lines were made with and is gone. */
+  async hostChanged(lost: readonly { readonly name: string; readonly evidence: string }[]): Promise<void> {
+    await lookAtAll({ tasks: () => this.#tasks(), log: this.#options.log });
+    for (const task of this.#tasks()) for (const each of lost) task.mechanismLost(each.name, each.evidence);
   }
 
   #tasks(): readonly TaskRunner[] {

@@ -53,6 +53,8 @@ export interface Client {
   /** A driver that came while the agent runs; one that the operator's lists leave out is not taken up. */
   addDriver(name: string, driver: ClientDriver): void;
   removeDriver(name: string): void;
+  /** The host was looked at again: drivers report anew, running tasks are looked at. `lost`: mechanisms that worked before, and why not now. */
+  hostChanged(lost: readonly { readonly name: string; readonly evidence: string }[]): Promise<void>;
   /** Ends every loop. `endTasks` (dev mode: always): tasks are stopped first and their ends reported. */
   stop(options?: { readonly endTasks?: boolean }): Promise<void>;
 }
@@ -76,11 +78,12 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   const who = { nodeId: identity.ID, secretId: identity.SecretID };
   const facts = await hostFacts(config);
   let events: readonly NodeEvent[] = [];
-  const reports = new DriverReports(drivers, options.now, log, (event) => {
+  const rebuilt = (event: NodeEvent | null): void => {
     if (event !== null) events = [...events, event].slice(-10);
     node = { ...buildNode(identity, config, facts, reports.all()), Events: events, DriverSchemas: reports.schemas() };
     registration.nodeChanged();
-  });
+  };
+  const reports = new DriverReports(drivers, options.now, log, rebuilt);
   let node: Node = buildNode(identity, config, facts, {});
   const registration = new Registration({
     server,
@@ -122,6 +125,11 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   return {
     api: nodeApi({ config, table, stats, node: () => node, drivers: options.plugins ?? noPlugins }),
     ...comingAndGoing(options, drivers, reports, listen, signal),
+    async hostChanged(lost) {
+      rebuilt(null);
+      reports.again(signal);
+      await table.hostChanged(lost);
+    },
     async stop({ endTasks = false } = {}) {
       if (endTasks || config.devMode) await table.endAll(config.maxKillTimeoutMs + 5_000);
       if (config.devMode) await table.collect(null).catch(logged('ended allocations could not be collected'));

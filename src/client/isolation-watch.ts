@@ -19,7 +19,7 @@ export async function watchIsolation(options: IsolationWatchOptions, signal: Abo
 }
 
 /** One after the other: each is some twenty small reads, and nothing waits for them. */
-async function lookAtAll({ tasks, log }: Pick<IsolationWatchOptions, 'tasks' | 'log'>): Promise<void> {
+export async function lookAtAll({ tasks, log }: Pick<IsolationWatchOptions, 'tasks' | 'log'>): Promise<void> {
   for (const task of tasks()) {
     try {
       await task.recheckIsolation();

@@ -199,6 +199,12 @@ export function isolationRegained(report: IsolationReport, names: readonly strin
   });
 }
 
+/** The node lost what this task's lines were made with: it keeps them, a start would not get them. */
+export function mechanismLost(mechanism: string, evidence: string, lines: readonly string[]): TaskEvent {
+  const message = `the node lost ${mechanism} — ${evidence}; fix: ${fixOf(mechanism)}; the task keeps what it has, another start would lack ${lines.join(', ')}`;
+  return taskEvent('Isolation Degraded', message, { Message: message, Details: { mechanism } });
+}
+
 type Line = Pick<IsolationReport['mechanisms'][number], 'name' | 'evidence'>;
 
 /** `min`: the rung a namespace asks for without enforcing it. */

@@ -5,10 +5,17 @@ import type { EngineDriver, IsolationReport, StartedTask, TaskConfig, TaskExit }
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import { highestFloor, type IsolationFloor, onLoss } from '../model/isolation-floor.ts';
-import { isolationChange } from '../model/isolation-losses.ts';
+import { isolationChange, linesMadeWith } from '../model/isolation-losses.ts';
 import { StartRefusal, taskId } from './task-config.ts';
 import { decide, newTaskRun, type TaskEffect, type TaskInput, type TaskRules, type TaskRun } from './task-decide.ts';
-import { belowSoftFloor, driverFailure, hookFailed, isolationLost, isolationRegained } from './task-events.ts';
+import {
+  belowSoftFloor,
+  driverFailure,
+  hookFailed,
+  isolationLost,
+  isolationRegained,
+  mechanismLost,
+} from './task-events.ts';
 import { missingFor, type SoftFloor, unprovable } from './task-floor.ts';
 
 export interface TaskRunnerOptions {
@@ -239,6 +246,13 @@ export class TaskRunner {
       const event = isolationRegained(isolation, regained);
       this.send({ type: 'isolation-changed', generation, isolation, event, action: 'warn' });
     }
+  }
+
+  /** It keeps what it has: to start it anew would only make it less. So nothing but a word is due. */
+  mechanismLost(name: string, evidence: string): void {
+    const { isolation, phase } = this.#run;
+    const lines = phase === 'running' && isolation !== null ? linesMadeWith(name, isolation) : [];
+    if (lines.length > 0) this.send({ type: 'note', event: mechanismLost(name, evidence, lines) });
   }
 
   #refused(error: unknown, event: typeof driverFailure, otherwise: boolean): void {

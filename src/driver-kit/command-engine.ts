@@ -17,7 +17,7 @@ import type {
   TaskStats,
   TaskStatus,
 } from '../driver/contract.ts';
-import { cgroupName, describeTaskCgroup, removeTaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
+import { cgroupName, describeTaskCgroup, rareControllers, removeTaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
 import { Fault } from '../lib/fault.ts';
 import { begunTask } from './begun-task.ts';
 import { readCommandState } from './command-state.ts';
@@ -32,7 +32,6 @@ export function commandEngine(driver: CommandDriver, deps: DriverDeps): EngineDr
 }
 
 class CommandEngine implements EngineDriver {
-  readonly info: EngineDriver['info'];
   readonly #driver: CommandDriver;
   readonly #deps: DriverDeps;
   readonly #tasks = new Map<string, CommandTask>();
@@ -40,9 +39,13 @@ class CommandEngine implements EngineDriver {
   readonly #busy = new Set<string>();
 
   constructor(driver: CommandDriver, deps: DriverDeps) {
-    this.info = driver.info;
     this.#driver = driver;
     this.#deps = deps;
+  }
+
+  /** A host that lost its sandbox gives tasks another view of files. */
+  get info(): EngineDriver['info'] {
+    return this.#driver.info;
   }
 
   fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {
@@ -126,7 +129,7 @@ class CommandEngine implements EngineDriver {
   async #destroyUnknown(taskId: string, force: boolean, signal: AbortSignal): Promise<void> {
     const directory = this.#directory(taskId);
     const { isolation, supervisor } = this.#deps;
-    const cgroup = describeTaskCgroup(isolation.cgroups, cgroupName(taskId), true);
+    const cgroup = describeTaskCgroup(isolation.cgroups, cgroupName(taskId), rareControllers);
     const found = await supervisor.recover(directory);
     if (found.state === 'present') {
       if (!force) throw new Fault('conflict', `task ${taskId} is still running`);

@@ -26,9 +26,6 @@ const defaultUser = 'nobody';
 
 /** One driver's share: made once of its name and the operator's options, asked for every task. */
 export class IsolatedCommand {
-  readonly host: IsolationHost;
-  /** Tasks have a view of files of their own. */
-  readonly sandboxed: boolean;
   readonly #name: string;
   readonly #config: Strictness & Partial<IsolatedPluginOptions>;
   readonly #denied: DeniedUsers;
@@ -37,17 +34,25 @@ export class IsolatedCommand {
 
   /** A wrong option is `Fault('invalid')`. */
   constructor(name: string, config: Strictness & Partial<IsolatedPluginOptions>, deps: DriverDeps) {
-    // a supervisor that starts plain processes only cannot give a sandbox
-    this.host = deps.supervisor.kind === 'native' ? deps.isolation : { ...deps.isolation, best: 'none' };
     this.#deps = deps;
     this.#name = name;
     this.#config = config;
     this.#denied = new DeniedUsers(config.denied_host_uids, config.denied_host_gids);
     this.#prefer = rungNamed(config.isolation?.prefer ?? 'container');
-    this.sandboxed = rankOf(this.best) >= rankOf('sandbox');
     for (const option of ['default_pid_mode', 'default_ipc_mode'] as const) {
       checkMode(option, config[option] ?? 'private');
     }
+  }
+
+  /** A supervisor that starts plain processes only cannot give a sandbox. */
+  get host(): IsolationHost {
+    const { isolation, supervisor } = this.#deps;
+    return supervisor.kind === 'native' ? isolation : { ...isolation, best: 'none' };
+  }
+
+  /** Tasks have a view of files of their own. */
+  get sandboxed(): boolean {
+    return rankOf(this.best) >= rankOf('sandbox');
   }
 
   /** The rung a task gets here that asks for no network of its own. */

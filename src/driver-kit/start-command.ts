@@ -182,7 +182,7 @@ async function userOf(task: TaskConfig, spec: CommandSpec): Promise<HostUser | n
 function cgroupOf(deps: DriverDeps, task: TaskConfig, spec: CommandSpec): TaskCgroup | null {
   const { cgroups } = deps.isolation;
   const name = cgroupName(task.id);
-  const own = describeTaskCgroup(cgroups, name, task.resources.cpusetCpus !== '');
+  const own = describeTaskCgroup(cgroups, name, task.resources.cpusetCpus === '' ? [] : ['cpuset']);
   const group = spec.cgroupOverride === undefined ? own : overrideCgroup(own, cgroups, spec.cgroupOverride);
   return group.directories.length === 0 ? null : group;
 }

@@ -4,7 +4,7 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cgroupName, describeTaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
+import { cgroupName, describeTaskCgroup, rareControllers } from '../isolation/cgroup/task-cgroup.ts';
 import { messageOf } from '../lib/fault.ts';
 import { removeStart } from './command-task.ts';
 import type { DriverDeps } from './driver-plugin.ts';
@@ -23,7 +23,7 @@ export async function sweepStarts(deps: DriverDeps, known: Iterable<string>): Pr
         await found.shim.wait();
         await found.shim.shutdown();
       }
-      await removeStart({ cgroup: describeTaskCgroup(deps.isolation.cgroups, name, true), directory });
+      await removeStart({ cgroup: describeTaskCgroup(deps.isolation.cgroups, name, rareControllers), directory });
       deps.log.warn('a start nobody knows was ended', { name, state: found.state });
       removed.push(name);
     } catch (error) {

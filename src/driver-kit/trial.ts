@@ -63,12 +63,14 @@ export function forgetTrials(taskRoot: string): Promise<void> {
   return rm(join(taskRoot, trialDirectory), { recursive: true, force: true });
 }
 
-const known = new WeakMap<IsolationHost, Map<string, Promise<ReadonlySet<string>>>>();
+/** By what the probes found: a host that was looked at again is tried again. */
+const known = new WeakMap<IsolationHost['probes'], Map<string, Promise<ReadonlySet<string>>>>();
 
 function trial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<ReadonlySet<string>> {
   if (deps.isolation.taskRoot === '') return Promise.resolve(new Set());
-  const trials = known.get(deps.isolation) ?? new Map<string, Promise<ReadonlySet<string>>>();
-  known.set(deps.isolation, trials);
+  const { probes } = deps.isolation;
+  const trials = known.get(probes) ?? new Map<string, Promise<ReadonlySet<string>>>();
+  known.set(probes, trials);
   const key = JSON.stringify([wish, ownNetwork, deps.supervisor.kind]);
   const found = trials.get(key) ?? verifiedLines(deps, wish, ownNetwork);
   trials.set(key, found);
@@ -76,9 +78,15 @@ function trial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<
 }
 
 async function verifiedLines(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<ReadonlySet<string>> {
+  const { proofs } = deps.isolation;
+  const key = `trial ${JSON.stringify([wish, ownNetwork, deps.supervisor.kind])}`;
+  const proved = proofs.get(key) as readonly string[] | undefined;
+  if (proved !== undefined) return new Set(proved);
   try {
     const report = await reportOfTrial(deps, wish, ownNetwork);
-    return new Set(report.mechanisms.filter(({ state }) => state === 'verified').map(({ name }) => name));
+    const lines = report.mechanisms.filter(({ state }) => state === 'verified').map(({ name }) => name);
+    proofs.set(key, lines);
+    return new Set(lines);
   } catch (error) {
     // nothing was verified: that is what is told, and the reason stands in the log
     deps.log.warn('a trial of isolation did not start', { own_network: ownNetwork, reason: messageOf(error) });

@@ -1,22 +1,29 @@
-/** What isolation this host can give: found out once per agent start by probes that really do the thing. */
+/**
+ * What isolation this host can give, by probes that really do the thing: found out at the first start of an agent after a boot, kept while
+ * nothing changes that it rests on, looked at again on SIGHUP.
+ */
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { IsolationRung } from '../driver/contract.ts';
 import { type CgroupHost, noCgroups, openCgroups } from './cgroup/hierarchy.ts';
 import { defaultSystemPaths, findSystemPaths, type SystemPath } from './launch/system-paths.ts';
 import { bwrapProbe, type FoundBwrap, findBwrap } from './mechanisms/bwrap.ts';
 import { cgroupProbes } from './mechanisms/cgroup.ts';
+import { kernelProbes } from './mechanisms/kernel.ts';
 import { namespaceProbes } from './mechanisms/namespaces.ts';
 import { ociProbe, ociRuntimes } from './mechanisms/oci.ts';
 import { type ChildOptions, type ProbeResult, probe, runChild } from './mechanisms/probe.ts';
 import { unshareProbe } from './mechanisms/unshare.ts';
 import { type VerifierProbe, verifierProbes } from './mechanisms/verifier.ts';
 import { closedAbove, throughPassage } from './passage.ts';
-import { bestRung } from './rungs.ts';
+import { openProofs, type Proofs, passingProofs, proofKey } from './proofs.ts';
+import { bestRung, mechanismNames } from './rungs.ts';
 import { hostFilter } from './seccomp/compile.ts';
 import { defaultTaskUids, TaskUids } from './uids.ts';
 import type { IdRange } from './users.ts';
 
+/** One object for the life of the agent: `refresh` changes what it says. */
 export interface IsolationHost {
   readonly cgroups: CgroupHost;
   /** The agent's own uid; 0 can give tasks other ones. */
@@ -36,7 +43,14 @@ export interface IsolationHost {
   readonly taskMounts: string | null;
   /** Where allocations' directories are; empty where nothing is promised. */
   readonly taskRoot: string;
+  /** Of what the probes found and what trial tasks then had. */
+  readonly proofs: Proofs;
+  /** Probes everything anew; resolves with the names of mechanisms that worked before and do not now. */
+  refresh(): Promise<readonly string[]>;
 }
+
+/** Of a look at the host, as opposed to what was configured. */
+type Look = Pick<IsolationHost, 'cgroups' | 'probes' | 'best' | 'bwrap' | 'system' | 'proofs'>;
 
 export interface IsolationOptions {
   /** Below each hierarchy: `"drover.slice"`. */
@@ -67,16 +81,46 @@ export const noIsolation: IsolationHost = {
   seccomp: null,
   taskMounts: null,
   taskRoot: '',
+  proofs: passingProofs(),
+  refresh: async () => [],
 };
 
-/** Takes about 0.3 s. */
+/** Takes about 0.5 s where nothing is known from before. Elsewhere than on Linux each mechanism is "not on this system". */
 export async function openIsolation(options: IsolationOptions): Promise<IsolationHost> {
-  if (process.platform !== 'linux') return noIsolation;
+  if (process.platform !== 'linux') return { ...noIsolation, probes: notHere() };
   const uid = process.getuid?.() ?? -1;
   const range = options.taskUids ?? defaultTaskUids;
-  const verifier = options.verifier === null ? [] : [options.verifier.program];
-  // the last of the range is the probes' own
-  const as: ChildOptions = uid === 0 ? { uid: range.last, gid: range.last } : {};
+  const host: IsolationHost = {
+    ...(await look(options, false)),
+    uid,
+    verifier: options.verifier?.program ?? null,
+    uids:
+      uid === 0
+        ? new TaskUids(join(options.stateDirectory, 'uids'), { first: range.first, last: range.last - 1 })
+        : null,
+    seccomp: hostFilter(),
+    taskMounts: options.taskMounts ?? null,
+    taskRoot: options.taskRoot,
+    async refresh() {
+      const before = host.probes;
+      Object.assign(host, await look(options, true));
+      return [...before.values()]
+        .filter(({ name, ok }) => ok && host.probes.get(name)?.ok !== true)
+        .map(({ name }) => name);
+    },
+  };
+  return host;
+}
+
+function notHere(): ReadonlyMap<string, ProbeResult> {
+  const result = { ok: false, errno: '', durationMs: 0, evidence: 'not on this system' };
+  return new Map(mechanismNames.map((name) => [name, { name, ...result }]));
+}
+
+/** `fresh`: what was proved before counts no more. */
+async function look(options: IsolationOptions, fresh: boolean): Promise<Look> {
+  const uid = process.getuid?.() ?? -1;
+  const range = options.taskUids ?? defaultTaskUids;
   const [cgroups, bwrap, system] = await Promise.all([
     openCgroups(options.cgroupParent),
     findBwrap(),
@@ -84,8 +128,33 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
   ]);
   // the agent's, before any task is here
   if (uid === 0) await mkdir(options.taskRoot, { recursive: true, mode: 0o711 });
+  const { verifier, taskRoot, cgroupParent } = options;
+  const key = proofKey({
+    taskRoot,
+    programs: [
+      ...(verifier === null ? [] : [verifier.program, join(dirname(verifier.program), 'drover-shim')]),
+      fileURLToPath(import.meta.url),
+    ],
+    options: [cgroupParent, system, range, cgroups],
+  });
+  const proofs = await openProofs(join(options.stateDirectory, 'proofs.json'), key, fresh);
+  const known = proofs.get('probes') as readonly ProbeResult[] | undefined;
+  const results = known ?? (await probeAll(options, { cgroups, bwrap, uid, range }));
+  if (known === undefined) proofs.set('probes', results);
+  const probes = new Map(results.map((each) => [each.name, each]));
+  return { cgroups, probes, best: bestRung(probes), bwrap, system, proofs };
+}
+
+async function probeAll(
+  options: IsolationOptions,
+  { cgroups, bwrap, uid, range }: { cgroups: CgroupHost; bwrap: FoundBwrap | null; uid: number; range: IdRange },
+): Promise<readonly ProbeResult[]> {
+  const verifier = options.verifier === null ? [] : [options.verifier.program];
+  // the last of the range is the probes' own
+  const as: ChildOptions = uid === 0 ? { uid: range.last, gid: range.last } : {};
   const results = await Promise.all([
     ...namespaceProbes(as),
+    ...kernelProbes(verifier[0] ?? null, as),
     bwrapProbe(bwrap, as),
     unshareProbe(options.taskRoot, as),
     ...ociRuntimes.map((runtime) =>
@@ -95,23 +164,7 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
     cgroupProbes(cgroups),
     verifierProbes(options.verifier, as),
   ]);
-  const probes = new Map(results.flat().map((each) => [each.name, each]));
-  return {
-    cgroups,
-    uid,
-    probes,
-    best: bestRung(probes),
-    bwrap,
-    verifier: options.verifier?.program ?? null,
-    system,
-    uids:
-      uid === 0
-        ? new TaskUids(join(options.stateDirectory, 'uids'), { first: range.first, last: range.last - 1 })
-        : null,
-    seccomp: hostFilter(),
-    taskMounts: options.taskMounts ?? null,
-    taskRoot: options.taskRoot,
-  };
+  return results.flat();
 }
 
 /**

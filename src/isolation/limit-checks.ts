@@ -48,7 +48,11 @@ export function leftDirectories(pid: number, cgroup: TaskCgroup): TaskCgroup['di
     const own = rows.find((row) =>
       version === 2
         ? row?.[1] === ''
-        : row !== null && (row?.[1] ?? '').split(',').some((name) => controllers.includes(name)),
+        : row !== null &&
+          (row?.[1] ?? '')
+            .replace('blkio', 'io')
+            .split(',')
+            .some((name) => controllers.includes(name)),
     );
     return ours && !(own?.[2] ?? '').split('/').includes(cgroup.name);
   });

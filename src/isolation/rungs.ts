@@ -60,3 +60,12 @@ export function isolationAttributes(probes: Probes): Readonly<Record<string, str
     [...probes.values()].map((each) => [`isolation.${each.name}`, each.ok ? 'verified' : each.evidence || 'failed']),
   );
 }
+
+/** Every mechanism that is probed, as node attributes name them. */
+export const mechanismNames: readonly string[] = [
+  ...['user', 'pid', 'mnt', 'net', 'ipc', 'uts', 'cgroup', 'time'].map((kind) => `namespace.${kind}`),
+  ...['bwrap', 'unshare', 'crun', 'runc'].map((name) => `runtime.${name}`),
+  ...['pids', 'memory', 'cpu', 'cpuset', 'io', 'devices', 'kill'].map((name) => `cgroup.${name}`),
+  ...['no_new_privs', 'capabilities', 'seccomp', 'landlock', 'mounts.read_only', 'mounts.masked', 'disk_quota', 'kvm'],
+  'reachable',
+];

@@ -110,3 +110,16 @@ export function isolationChange(
     regained: [...has].filter((name) => !had.has(name)),
   };
 }
+
+/** Verified lines of a task that stand on a mechanism of the node: a runtime counts where it is the one that made them. */
+export function linesMadeWith(
+  mechanism: string,
+  report: { readonly runtime: string; readonly mechanisms: readonly Seen[] },
+): readonly string[] {
+  const verified = report.mechanisms.filter(({ state }) => state === 'verified').map(({ name }) => name);
+  const isRuntime = mechanism.startsWith('runtime.');
+  if (isRuntime && !report.runtime.startsWith(mechanism.slice('runtime.'.length))) return [];
+  return verified.filter((line) =>
+    mechanismsOf(line).some((each) => each === mechanism || (isRuntime && each.startsWith('runtime.'))),
+  );
+}

@@ -1,7 +1,8 @@
 /**
- * A running task whose limit is taken away by somebody else on the host: it is said, and done what its demand says. Control: a task beside it
- * that nobody touches.
+ * What somebody else on the host takes away from running tasks, or from the node: it is said, and done what the demands say. Controls: a
+ * task that nobody touches, a job that wants less.
  */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -61,6 +62,62 @@ function unbound(alloc: string): void {
 
 const root = process.getuid?.() === 0;
 const cgroups = readFileSync('/proc/self/mountinfo', 'utf8').includes(' - cgroup');
+
+const bwrap = '/usr/bin/bwrap';
+
+describe.skipIf(!root || !existsSync(bwrap))('a node that loses a mechanism', () => {
+  let agent: AgentProcess;
+
+  beforeAll(async () => {
+    agent = await startAgent({
+      config: { plugin: { exec: { config: { isolation: [{ runtimes: ['bwrap'] }] } } } },
+      wrap: (command) => ['unshare', '--mount', '--propagation', 'private', ...command],
+    });
+  }, 60_000);
+  afterAll(() => agent.dispose());
+
+  const inItsView = (...command: readonly string[]) =>
+    execFileSync('nsenter', ['--target', String(agent.pid), '--mount', ...command]);
+  const attributes = async () => {
+    const { value: nodes } = await agent.client.nodes.list();
+    return (await agent.client.nodes.read(nodes[0]!.ID)).value.Attributes!;
+  };
+  const placed = async (job: string) => (await agent.client.jobs.allocations(job)).value.length;
+
+  it('says so on SIGHUP, tells its running tasks, and gets no new work that wants it, until it is back', async () => {
+    await agent.client.jobs.register(limited('before', { Min: 'sandbox' }));
+    const alloc = await eventually(async () => {
+      const { value } = await agent.client.jobs.allocations('before');
+      if (value[0]?.ClientStatus !== 'running') throw new Error(`${value[0]?.ClientStatus}`);
+      return value[0].ID;
+    }, 30_000);
+    expect((await attributes())['isolation.runtime.bwrap']).toBe('verified');
+
+    inItsView('mount', '--bind', '/dev/null', bwrap);
+    process.kill(agent.pid, 'SIGHUP');
+    await eventually(async () => {
+      expect(await attributes()).toMatchObject({
+        'isolation.runtime.bwrap': expect.stringMatching(/not installed/),
+        'driver.exec.isolation.host_network': 'process',
+      });
+    }, 30_000);
+    await eventually(async () => {
+      const { Events, State } = (await agent.client.allocations.read(alloc)).value.TaskStates!['t']!;
+      expect(State).toBe('running');
+      expect(Events!.map(({ DisplayMessage }) => DisplayMessage)).toContainEqual(
+        expect.stringMatching(/^the node lost runtime.bwrap — .*; fix: .*another start would lack .*mount_namespace/),
+      );
+    }, 30_000);
+    await agent.client.jobs.register(limited('after', { Min: 'sandbox' }));
+    await agent.client.jobs.register(limited('control', { Min: 'process' }));
+    await eventually(async () => expect(await placed('control')).toBe(1), 30_000);
+    expect(await placed('after')).toBe(0);
+
+    inItsView('umount', bwrap);
+    process.kill(agent.pid, 'SIGHUP');
+    await eventually(async () => expect(await placed('after')).toBe(1), 30_000);
+  }, 120_000);
+});
 
 describe.skipIf(!root || !cgroups)('a running task that loses a limit', () => {
   let agent: AgentProcess;

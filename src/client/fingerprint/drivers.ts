@@ -42,6 +42,14 @@ export class DriverReports {
     void this.#listen(name, signal);
   }
 
+  /** Each is asked anew, at once. */
+  again(signal: AbortSignal): void {
+    for (const [name, listening] of [...this.#listening]) {
+      listening.abort();
+      void this.#listen(name, signal);
+    }
+  }
+
   /** Its driver is gone: nothing is told of it any more. */
   remove(name: string): void {
     this.#listening.get(name)?.abort();

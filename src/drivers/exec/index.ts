@@ -14,12 +14,14 @@ export const exec = definePlugin({
 });
 
 class Exec implements CommandDriver {
-  readonly info: DriverInfo;
   readonly #isolated: IsolatedCommand;
 
   constructor(isolated: IsolatedCommand) {
     this.#isolated = isolated;
-    this.info = isolated.info('0.1.0');
+  }
+
+  get info(): DriverInfo {
+    return this.#isolated.info('0.1.0');
   }
 
   fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {

@@ -16,14 +16,16 @@ export const java = definePlugin({
 });
 
 class Java implements CommandDriver {
-  readonly info: DriverInfo;
   readonly #isolated: IsolatedCommand;
   /** As the last look found it: a start does not wait for a machine to say its version. */
   #machine: VirtualMachine | null = null;
 
   constructor(isolated: IsolatedCommand) {
     this.#isolated = isolated;
-    this.info = isolated.info('0.1.0');
+  }
+
+  get info(): DriverInfo {
+    return this.#isolated.info('0.1.0');
   }
 
   fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Those that are of use; a v1 hierarchy of others is left alone. */
+/** Those that are of use; a v1 hierarchy of others is left alone. v1 calls `io` blkio. */
 const controllers = ['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'freezer', 'devices', 'io'] as const;
 
 /** One mounted hierarchy, and the directory in it under which task groups are made. */
@@ -40,7 +40,10 @@ function parseCgroupMounts(mountinfo: string): readonly Mounted[] {
     const mount = unescapePath(left.split(' ')[4] ?? '');
     const [type, , options = ''] = right.split(' ');
     if (type !== 'cgroup' && type !== 'cgroup2') continue;
-    const names = options.split(',').filter((name) => (controllers as readonly string[]).includes(name));
+    const names = options
+      .split(',')
+      .map((name) => (name === 'blkio' ? 'io' : name))
+      .filter((name) => (controllers as readonly string[]).includes(name));
     if (type === 'cgroup' && names.length === 0) continue;
     const key = type === 'cgroup2' ? 'v2' : names.join(',');
     if (!found.has(key)) found.set(key, { version: type === 'cgroup2' ? 2 : 1, mount, controllers: names });
@@ -59,7 +62,7 @@ function parseOwnCgroups(text: string): ReadonlyMap<string, string> {
       .split('\n')
       .map((line) => /^\d+:([^:]*):(.*)$/.exec(line))
       .filter((match) => match !== null)
-      .map((match) => [match[1] ?? '', match[2] ?? '/'] as const),
+      .map((match) => [(match[1] ?? '').replace('blkio', 'io'), match[2] ?? '/'] as const),
   );
 }
 

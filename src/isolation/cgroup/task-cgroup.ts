@@ -29,10 +29,14 @@ export function cgroupName(taskId: string): string {
   return taskId.replaceAll('/', '.').replace(/[^A-Za-z0-9_.-]/g, '_');
 }
 
-/** The directories such a task has or would have, without making them. */
-export function describeTaskCgroup(host: CgroupHost, name: string, withCpuset: boolean): TaskCgroup {
+/** v1 hierarchies in which only tasks have a group that want something of them: each group costs a start some time. */
+export const rareControllers: readonly string[] = ['cpuset', 'io'];
+
+/** The directories such a task has or would have, without making them. `rare`: of `rareControllers`. */
+export function describeTaskCgroup(host: CgroupHost, name: string, rare: readonly string[] = []): TaskCgroup {
   const wanted = (each: Hierarchy): boolean =>
-    each.version === 2 || each.controllers.some((controller) => controller !== 'cpuset' || withCpuset);
+    each.version === 2 ||
+    each.controllers.some((controller) => !rareControllers.includes(controller) || rare.includes(controller));
   return {
     name,
     directories: host.hierarchies.filter(wanted).map((each) => ({

@@ -1,54 +1,132 @@
 /** Each cgroup controller in the hierarchy where it lives: a limit is written, a child put in, and the effect seen. */
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { kernelText, writeKernelText } from '../../lib/node/kernel-file.ts';
 import type { CgroupHost } from '../cgroup/hierarchy.ts';
-import { describeTaskCgroup, killDirectories, makeTaskCgroup, removeTaskCgroup } from '../cgroup/task-cgroup.ts';
+import {
+  describeTaskCgroup,
+  killDirectories,
+  makeTaskCgroup,
+  removeTaskCgroup,
+  type TaskCgroup,
+} from '../cgroup/task-cgroup.ts';
 import { type ProbeResult, probe, runChild } from './probe.ts';
 
 const limits = { memoryBytes: 64 * 1024 * 1024, memoryLowBytes: null, cpuShares: 100, pids: 3, cpusetCpus: '' };
 
-/** `cgroup.pids` (the fourth process is refused), `cgroup.memory` (more than 64 MiB is killed), `cgroup.cpu`, `cgroup.kill`. */
+type Seen = { readonly ok: boolean; readonly evidence: string };
+type Directory = TaskCgroup['directories'][number];
+
+/** `cgroup.<controller>`, each with a group of its own, and `cgroup.kill`. */
 export async function cgroupProbes(host: CgroupHost): Promise<readonly ProbeResult[]> {
-  const group = describeTaskCgroup(host, `probe-${process.pid}`, false);
-  const directory = (controller: string): string | undefined =>
-    group.directories.find((each) => each.controllers.includes(controller))?.path;
-  const why = host.reason || 'no such controller here';
-  const made = makeTaskCgroup(group, limits).then(
-    () => '',
-    (error: unknown) => (error instanceof Error ? error.message : String(error)),
-  );
-  const inside = async (path: string, script: string) =>
-    runChild(['sh', '-c', `echo $$ > ${join(path, 'cgroup.procs')} || exit 99; ${script}`]);
-  const one = (name: string, controller: string, look: (path: string) => Promise<{ ok: boolean; evidence: string }>) =>
-    probe(name, async () => {
-      const path = directory(controller);
-      const failed = await made;
-      if (failed !== '') return { ok: false, evidence: failed };
-      return path === undefined ? { ok: false, evidence: why } : look(path);
-    });
-  try {
-    return await Promise.all([
-      one('cgroup.pids', 'pids', async (path) => {
-        const done = await inside(path, '(sleep 0.2 & sleep 0.2 & sleep 0.2 & sleep 0.2 & wait) 2>&1');
-        const refused = /fork|temporarily unavailable/i.test(done.stdout + done.stderr);
-        return {
-          ok: refused,
-          evidence: refused ? 'the process beyond the limit was refused' : `not refused: ${done.stdout}${done.stderr}`,
-        };
-      }),
-      one('cgroup.memory', 'memory', async (path) => {
-        const done = await inside(path, 'exec tail /dev/zero');
-        return {
-          ok: done.code === null,
-          evidence: done.code === null ? 'killed beyond the limit' : `exit code ${done.code}: ${done.stderr}`,
-        };
-      }),
-      one('cgroup.cpu', 'cpu', async (path) => ({ ok: true, evidence: path })),
-      probe('cgroup.kill', async () => {
+  return Promise.all([
+    ...Object.entries(looks).map(([controller, look]) =>
+      probe(`cgroup.${controller}`, () => inGroup(host, controller, look)),
+    ),
+    probe('cgroup.kill', () =>
+      inGroup(host, 'kill', async (_, group) => {
         const paths = killDirectories(group);
-        return { ok: paths.length > 0 && (await made) === '', evidence: paths.join(', ') || why };
+        return { ok: paths.length > 0, evidence: paths.join(', ') || host.reason || 'nothing that ends groups' };
       }),
-    ]);
+    ),
+  ]);
+}
+
+/** Makes a group, looks, removes it. `controller` must live in one of its directories, but for `kill`. */
+async function inGroup(
+  host: CgroupHost,
+  controller: string,
+  look: (directory: Directory, group: TaskCgroup) => Promise<Seen>,
+): Promise<Seen> {
+  const group = describeTaskCgroup(host, `probe-${process.pid}-${controller}`, [controller]);
+  const directory = group.directories.find(({ controllers }) => controllers.includes(controller));
+  const [first] = group.directories;
+  if (first === undefined || (directory === undefined && controller !== 'kill')) {
+    return { ok: false, evidence: host.reason || `no ${controller} controller in the hierarchies that can be used` };
+  }
+  try {
+    await makeTaskCgroup(group, limits);
+    return await look(directory ?? first, group);
   } finally {
     await removeTaskCgroup(group);
   }
+}
+
+const inside = (path: string, script: string) =>
+  runChild(['sh', '-c', `echo $$ > ${join(path, 'cgroup.procs')} || exit 99; ${script}`]);
+
+const looks: Readonly<Record<string, (directory: Directory) => Promise<Seen>>> = {
+  async pids({ path }) {
+    const done = await inside(path, '(sleep 0.2 & sleep 0.2 & sleep 0.2 & sleep 0.2 & wait) 2>&1');
+    const refused = /fork|temporarily unavailable/i.test(done.stdout + done.stderr);
+    const evidence = refused ? 'the process beyond the limit was refused' : `not refused: ${done.stdout}${done.stderr}`;
+    return { ok: refused, evidence };
+  },
+  async memory({ path }) {
+    const done = await inside(path, 'exec tail /dev/zero');
+    const killed = done.code === null;
+    return { ok: killed, evidence: killed ? 'killed beyond the limit' : `exit code ${done.code}: ${done.stderr}` };
+  },
+  /** A tenth of a core: its own time tells, whatever else the machine does. */
+  async cpu({ path, version }) {
+    if (version === 2) writeKernelText(join(path, 'cpu.max'), '5000 50000');
+    else {
+      writeKernelText(join(path, 'cpu.cfs_period_us'), '50000');
+      writeKernelText(join(path, 'cpu.cfs_quota_us'), '5000');
+    }
+    await inside(path, 'timeout 0.3 sh -c "while :; do :; done"');
+    const [throttled = ''] = /nr_throttled \d+/.exec(await readFile(join(path, 'cpu.stat'), 'utf8')) ?? [];
+    const ok = Number(throttled.split(' ')[1] ?? 0) > 0;
+    return {
+      ok,
+      evidence: ok ? `a spinning child was held to a tenth of a core: ${throttled}` : 'it was not held back',
+    };
+  },
+  async cpuset({ path }) {
+    const offered = kernelText(join(path, 'cpuset.cpus.effective')) || kernelText(join(path, 'cpuset.cpus'));
+    const [one = ''] = /\d+/.exec(offered) ?? [];
+    writeKernelText(join(path, 'cpuset.cpus'), one);
+    const done = await inside(path, 'sed -n "s/^Cpus_allowed_list:\\s*//p" /proc/self/status');
+    const ok = one !== '' && done.stdout.trim() === one;
+    return { ok, evidence: ok ? `held to processor ${one} of ${offered.trim()}` : done.stdout || done.stderr };
+  },
+  /** 2 MiB/s from the disk where this program lies: half a MiB takes a quarter of a second, which without a limit it does not. */
+  async io({ path, version }) {
+    const device = diskOf((await stat(process.execPath)).dev);
+    const rate = 2 * 1024 * 1024;
+    if (version === 2) writeKernelText(join(path, 'io.max'), `${device} rbps=${rate}`);
+    else writeKernelText(join(path, 'blkio.throttle.read_bps_device'), `${device} ${rate}`);
+    const read = `dd if='${process.execPath}' of=/dev/null bs=64k count=8 iflag=direct 2>/dev/null`;
+    const took = async (run: Promise<unknown>): Promise<number> => {
+      const from = performance.now();
+      await run;
+      return Math.round(performance.now() - from);
+    };
+    const free = await took(runChild(['sh', '-c', read]));
+    const held = await took(inside(path, read));
+    const ok = held >= 200 && held > 2 * free;
+    return { ok, evidence: `512 KiB at 2 MiB/s took ${held} ms, ${free} ms without` };
+  },
+  /** With version 2 rules are programs that only a runtime attaches: what it made is then checked on each task. */
+  async devices({ path, version }) {
+    if (version === 2) return { ok: false, evidence: 'version 2: rules are attached by a runtime, and tried there' };
+    const read = 'head -c 1 /dev/zero 2>&1 >/dev/null && echo read';
+    const before = await inside(path, read);
+    writeKernelText(join(path, 'devices.deny'), 'a');
+    writeKernelText(join(path, 'devices.allow'), 'c 1:3 rwm');
+    const after = await inside(path, `${read}; echo >/dev/null && echo null`);
+    const ok = before.stdout === 'read\n' && /not permitted/i.test(after.stdout) && after.stdout.endsWith('null\n');
+    return {
+      ok,
+      evidence: ok ? 'a denied device cannot be opened, an allowed one can' : `${before.stdout}; ${after.stdout}`,
+    };
+  },
+};
+
+/** `"8:0"`: limits are of whole disks, not of partitions. */
+function diskOf(device: number): string {
+  const number = `${Math.floor(device / 256)}:${device % 256}`;
+  const whole =
+    kernelText(`/sys/dev/block/${number}/partition`) === '' ? '' : kernelText(`/sys/dev/block/${number}/../dev`);
+  return whole.trim() || number;
 }

@@ -9,6 +9,7 @@ const kinds = [
   ['ipc', '--ipc', 'ipc'],
   ['uts', '--uts', 'uts'],
   ['cgroup', '--cgroup', 'cgroup'],
+  ['time', '--time', 'time'],
 ] as const;
 
 /** As the ids a task will have: what root may do says nothing about a task that is not root. */
@@ -24,8 +25,8 @@ export function namespaceProbes(as: ChildOptions): readonly Promise<ProbeResult>
   const others = kinds.map(([kind, flag, link]) =>
     probe(`namespace.${kind}`, async () => {
       const own = await readlink(`/proc/self/ns/${kind}`);
-      // a new pid namespace is only for children
-      const fork = kind === 'pid' ? ['--fork'] : [];
+      // new ones of these are only for children
+      const fork = kind === 'pid' || kind === 'time' ? ['--fork'] : [];
       const done = await runChild(
         ['unshare', '--user', '--map-root-user', flag, ...fork, 'readlink', `/proc/self/ns/${link}`],
         as,

@@ -1,0 +1,106 @@
+/**
+ * What was proved here, kept over restarts of the agent for as long as nothing changed that it rests on: the boot, the agent's ids,
+ * capabilities and limits, its view of the host, and the programs that isolate. A look again (SIGHUP) starts anew.
+ */
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { kernelLink, kernelText } from '../lib/node/kernel-file.ts';
+import { closedAbove } from './passage.ts';
+import { namespaceSwitches } from './remedies.ts';
+
+export interface Proofs {
+  /** What was kept under this name; `undefined`: nothing, or of another state of the host. */
+  get(name: string): unknown;
+  /** Kept from now on, and on the disk soon; that it cannot be written there is no error. */
+  set(name: string, value: unknown): void;
+}
+
+/** Proofs of this process alone. */
+export function passingProofs(): Proofs {
+  const rows = new Map<string, unknown>();
+  return { get: (name) => rows.get(name), set: (name, value) => void rows.set(name, value) };
+}
+
+/** `file`: the agent's own. `key`: what the proofs rest on. `fresh`: those of before count no more. */
+export async function openProofs(file: string, key: string, fresh: boolean): Promise<Proofs> {
+  const rows = new Map<string, unknown>(Object.entries(fresh ? {} : await stored(file, key)));
+  let writing = Promise.resolve();
+  const write = async (): Promise<void> => {
+    const text = JSON.stringify({ key, proofs: Object.fromEntries(rows) });
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await writeFile(`${file}.new`, text, { mode: 0o600 });
+    await rename(`${file}.new`, file);
+  };
+  return {
+    get: (name) => rows.get(name),
+    set(name, value) {
+      rows.set(name, value);
+      writing = writing.then(write).catch(() => undefined);
+    },
+  };
+}
+
+async function stored(file: string, key: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    const found = JSON.parse(await readFile(file, 'utf8')) as { readonly key?: string; readonly proofs?: object };
+    return found.key === key ? { ...found.proofs } : {};
+  } catch {
+    return {};
+  }
+}
+
+export interface ProofGround {
+  readonly taskRoot: string;
+  /** Programs that prove or are proved, by absolute path. */
+  readonly programs: readonly string[];
+  /** Whatever else was configured. */
+  readonly options: unknown;
+}
+
+const tools = ['bwrap', 'crun', 'runc', 'unshare', 'setpriv', 'mount', 'nsenter', 'newuidmap', 'newgidmap'];
+
+/** A digest of everything that a proof rests on and that can be read in a millisecond. */
+export function proofKey({ taskRoot, programs, options }: ProofGround): string {
+  const self = (name: string): string => kernelText(`/proc/self/${name}`);
+  const status = self('status').match(/^(Uid|Gid|Groups|Cap\w+|NoNewPrivs|Seccomp\w*):.*$/gm);
+  const namespaces = ['user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'].map((kind) =>
+    kernelLink(`/proc/self/ns/${kind}`),
+  );
+  const path = (process.env['PATH'] ?? '').split(':').filter((each) => each.startsWith('/'));
+  const found = tools.flatMap((tool) => path.map((directory) => join(directory, tool)));
+  const ground = [
+    kernelText('/proc/sys/kernel/random/boot_id'),
+    status,
+    namespaces,
+    self('limits'),
+    self('cgroup'),
+    mountsBeside(taskRoot),
+    namespaceSwitches.map(([name]) => kernelText(`/proc/sys/${name.replaceAll('.', '/')}`)),
+    kernelText('/etc/subuid'),
+    [...found, ...programs, process.execPath].map(identityOf),
+    [taskRoot, ...programs].map(closedAbove),
+    kernelText(`/sys/fs/cgroup/pids/${ownPidsGroup()}/pids.max`),
+    options,
+  ];
+  return createHash('sha256').update(JSON.stringify(ground)).digest('hex');
+}
+
+/** Mounts by place and options; those of tasks come and go. */
+function mountsBeside(taskRoot: string): readonly string[] {
+  return kernelText('/proc/self/mountinfo')
+    .split('\n')
+    .map((row) => row.split(' '))
+    .filter((fields) => !(fields[4] ?? '').startsWith(taskRoot))
+    .map((fields) => [...fields.slice(3, 6), ...fields.slice(fields.indexOf('-'))].join(' '));
+}
+
+function ownPidsGroup(): string {
+  return /^\d+:pids:(.*)$/m.exec(kernelText('/proc/self/cgroup'))?.[1] ?? '';
+}
+
+function identityOf(path: string): string | null {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? null : [path, found.ino, found.size, found.mtimeMs, found.mode, found.uid].join(' ');
+}
