@@ -13,7 +13,7 @@ import type { LogLevel } from '../lib/log.ts';
 import { lockDataDirectory } from '../state/data-lock.ts';
 import { type ServerTables, serverTables } from '../state/server-tables.ts';
 import { agentFacts } from './agent-facts.ts';
-import { openClientHalf, tlsTexts } from './client-half.ts';
+import { type ClientHalf, openClientHalf, tlsTexts } from './client-half.ts';
 import type { AgentConfig } from './config.ts';
 import type { LoadedConfig } from './config-load.ts';
 import { listenHosts } from './listen-addresses.ts';
@@ -86,10 +86,7 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
         });
   const client = half?.client.api ?? null;
 
-  const reload = reloader(options, sink, async () => {
-    await client?.drivers.reload();
-    await half?.lookAgain();
-  });
+  const reload = reloader(options, sink, half);
   const api = createApi({
     store,
     client,
@@ -152,7 +149,7 @@ function newest({ reload }: AgentOptions, before: AgentConfig): AgentConfig {
 }
 
 /** What SIGHUP and the reload route do: the files are read again; the log level and what changed in plugins are applied, and the host is probed anew. */
-function reloader(options: AgentOptions, sink: LogSink, apply: () => Promise<void>): () => Promise<void> {
+function reloader(options: AgentOptions, sink: LogSink, half: ClientHalf | null): () => Promise<void> {
   const log = sink.log.child('agent');
   return async () => {
     const { config: next, problems } = options.reload();
@@ -160,7 +157,8 @@ function reloader(options: AgentOptions, sink: LogSink, apply: () => Promise<voi
     if (problems.length > 0) return;
     sink.setLevel(next.logLevel.toLowerCase() as LogLevel);
     log.info('configuration reloaded', { log_level: next.logLevel });
-    await apply();
+    await half?.client.api.drivers.reload();
+    await half?.lookAgain();
   };
 }
 

@@ -78,12 +78,11 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   const who = { nodeId: identity.ID, secretId: identity.SecretID };
   const facts = await hostFacts(config);
   let events: readonly NodeEvent[] = [];
-  const rebuilt = (event: NodeEvent | null): void => {
+  const reports = new DriverReports(drivers, options.now, log, (event) => {
     if (event !== null) events = [...events, event].slice(-10);
     node = { ...buildNode(identity, config, facts, reports.all()), Events: events, DriverSchemas: reports.schemas() };
     registration.nodeChanged();
-  };
-  const reports = new DriverReports(drivers, options.now, log, rebuilt);
+  });
   let node: Node = buildNode(identity, config, facts, {});
   const registration = new Registration({
     server,
@@ -124,12 +123,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   const stats = new HostStatsSampler(config.allocDir, facts.processor.totalCompute, options.now);
   return {
     api: nodeApi({ config, table, stats, node: () => node, drivers: options.plugins ?? noPlugins }),
-    ...comingAndGoing(options, drivers, reports, listen, signal),
-    async hostChanged(lost) {
-      rebuilt(null);
-      reports.again(signal);
-      await table.hostChanged(lost);
-    },
+    ...comingAndGoing(options, { drivers, reports, table, listen }, signal),
     async stop({ endTasks = false } = {}) {
       if (endTasks || config.devMode) await table.endAll(config.maxKillTimeoutMs + 5_000);
       if (config.devMode) await table.collect(null).catch(logged('ended allocations could not be collected'));
@@ -144,14 +138,19 @@ function deniedEnvOf({ options }: ClientConfig): ReadonlySet<string> {
   return new Set(options['env.denylist']?.split(',').map((name) => name.trim()) ?? defaultDeniedEnv);
 }
 
-/** `listen`: what else has to hear of a driver that came. */
+interface Parts {
+  readonly drivers: Map<string, ClientDriver>;
+  readonly reports: DriverReports;
+  readonly table: AllocationTable;
+  /** What else has to hear of a driver that came. */
+  listen(name: string): void;
+}
+
 function comingAndGoing(
   { config }: ClientOptions,
-  drivers: Map<string, ClientDriver>,
-  reports: DriverReports,
-  listen: (name: string) => void,
+  { drivers, reports, table, listen }: Parts,
   signal: AbortSignal,
-): Pick<Client, 'addDriver' | 'removeDriver'> {
+): Pick<Client, 'addDriver' | 'removeDriver' | 'hostChanged'> {
   const allowed = allowedDriver(config.options);
   return {
     addDriver(name, driver) {
@@ -163,6 +162,10 @@ function comingAndGoing(
     removeDriver(name) {
       drivers.delete(name);
       reports.remove(name);
+    },
+    async hostChanged(lost) {
+      reports.again(signal);
+      await table.hostChanged(lost);
     },
   };
 }

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { kernelLink, kernelText } from '../lib/node/kernel-file.ts';
 import { closedAbove } from './passage.ts';
@@ -36,6 +37,7 @@ export async function openProofs(file: string, key: string, fresh: boolean): Pro
   return {
     get: (name) => rows.get(name),
     set(name, value) {
+      if (JSON.stringify(rows.get(name)) === JSON.stringify(value)) return;
       rows.set(name, value);
       writing = writing.then(write).catch(() => undefined);
     },
@@ -59,7 +61,18 @@ export interface ProofGround {
   readonly options: unknown;
 }
 
-const tools = ['bwrap', 'crun', 'runc', 'unshare', 'setpriv', 'mount', 'nsenter', 'newuidmap', 'newgidmap'];
+const tools = [
+  'bwrap',
+  'crun',
+  'runc',
+  'unshare',
+  'setpriv',
+  'mount',
+  'nsenter',
+  'newuidmap',
+  'newgidmap',
+  'qemu-system-x86_64',
+];
 
 /** A digest of everything that a proof rests on and that can be read in a millisecond. */
 export function proofKey({ taskRoot, programs, options }: ProofGround): string {
@@ -76,23 +89,36 @@ export function proofKey({ taskRoot, programs, options }: ProofGround): string {
     namespaces,
     self('limits'),
     self('cgroup'),
-    mountsBeside(taskRoot),
+    mountsOnTheWay([
+      ...found,
+      ...programs,
+      taskRoot,
+      tmpdir(),
+      '/usr',
+      '/lib',
+      '/lib64',
+      '/etc',
+      '/dev/null',
+      '/dev/kvm',
+    ]),
     namespaceSwitches.map(([name]) => kernelText(`/proc/sys/${name.replaceAll('.', '/')}`)),
     kernelText('/etc/subuid'),
-    [...found, ...programs, process.execPath].map(identityOf),
-    [taskRoot, ...programs].map(closedAbove),
+    [...found, ...programs, process.execPath, '/dev/kvm'].map(identityOf),
+    [taskRoot, ...programs].map((each) => closedAbove(each)),
     kernelText(`/sys/fs/cgroup/pids/${ownPidsGroup()}/pids.max`),
     options,
   ];
   return createHash('sha256').update(JSON.stringify(ground)).digest('hex');
 }
 
-/** Mounts by place and options; those of tasks come and go. */
-function mountsBeside(taskRoot: string): readonly string[] {
+/** By place and options: those that lead to what a proof used, and the kernel's own. Others come and go with tasks and with other programs. */
+function mountsOnTheWay(paths: readonly string[]): readonly string[] {
+  const leads = (at: string): boolean =>
+    at === '/' || /^\/(proc|sys)(\/|$)/.test(at) || paths.some((path) => path === at || path.startsWith(`${at}/`));
   return kernelText('/proc/self/mountinfo')
     .split('\n')
     .map((row) => row.split(' '))
-    .filter((fields) => !(fields[4] ?? '').startsWith(taskRoot))
+    .filter((fields) => fields.length > 6 && leads(fields[4] ?? ''))
     .map((fields) => [...fields.slice(3, 6), ...fields.slice(fields.indexOf('-'))].join(' '));
 }
 
@@ -100,7 +126,12 @@ function ownPidsGroup(): string {
   return /^\d+:pids:(.*)$/m.exec(kernelText('/proc/self/cgroup'))?.[1] ?? '';
 }
 
+/** Null: it is not there, or may not be seen. */
 function identityOf(path: string): string | null {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined ? null : [path, found.ino, found.size, found.mtimeMs, found.mode, found.uid].join(' ');
+  try {
+    const found = statSync(path);
+    return [path, found.ino, found.size, found.mtimeMs, found.mode, found.uid].join(' ');
+  } catch {
+    return null;
+  }
 }

@@ -44,6 +44,7 @@ export class DriverReports {
 
   /** Each is asked anew, at once. */
   again(signal: AbortSignal): void {
+    this.#changed(null);
     for (const [name, listening] of [...this.#listening]) {
       listening.abort();
       void this.#listen(name, signal);

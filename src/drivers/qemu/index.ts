@@ -20,7 +20,7 @@ import { programInPath } from '../../driver-kit/find-program.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
 import { IsolatedCommand } from '../../driver-kit/isolated-command.ts';
 import { Fault } from '../../lib/fault.ts';
-import { type Emulators, findEmulators, programOf } from './emulators.ts';
+import { type Emulators, findEmulators, type KvmProof, programOf } from './emulators.ts';
 import { checkOptions, diskOf, machineArguments } from './machine.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 
@@ -36,6 +36,9 @@ export const qemu = definePlugin({
 
 const run = promisify(execFile);
 const never = new AbortController().signal;
+
+/** Under this name it is kept. */
+const kvmProof = 'qemu.kvm';
 
 class Qemu implements CommandDriver {
   readonly info: DriverInfo;
@@ -56,8 +59,10 @@ class Qemu implements CommandDriver {
   }
 
   async #look(signal: AbortSignal): Promise<Fingerprint> {
-    // booting a guest once is proof enough
-    const found = await findEmulators(signal, this.#found?.kvm ?? null);
+    // booting a guest once is proof enough, until the host is looked at again
+    const { proofs } = this.#isolated.host;
+    const found = await findEmulators(signal, (proofs.get(kvmProof) as KvmProof | undefined) ?? null);
+    if (found !== null) proofs.set(kvmProof, found.kvm);
     this.#found = found;
     if (found === null)
       return { health: 'undetected', description: 'no working qemu-system-* in the PATH of the agent', attributes: {} };
