@@ -106,7 +106,11 @@ export interface AskRoute extends RouteBase {
 export interface StreamRoute extends RouteBase {
   readonly kind: 'stream';
   /** Nothing is sent before the channel's `start`: what is thrown earlier becomes an ordinary error. */
-  readonly stream: (request: ApiRequest, channel: Channel, services: LocalServices) => Promise<void>;
+  readonly stream: (
+    request: ApiRequest,
+    channel: Channel,
+    services: LocalServices & Partial<Pick<Services, 'commands'>>,
+  ) => Promise<void>;
 }
 
 export interface SocketRoute extends RouteBase {

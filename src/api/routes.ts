@@ -10,6 +10,7 @@ import { clientNodeRoutes } from './routes/client-nodes.ts';
 import { deploymentWriteRoutes } from './routes/deployment-writes.ts';
 import { deploymentRoutes } from './routes/deployments.ts';
 import { evaluationRoutes } from './routes/evaluations.ts';
+import { eventRoutes } from './routes/events.ts';
 import { internalNodeRoutes, type NodeGate } from './routes/internal-node.ts';
 import { jobReadRoutes } from './routes/job.ts';
 import { jobInstanceRoutes } from './routes/job-instances.ts';
@@ -58,6 +59,7 @@ export function allRoutes({ parseJob, nodes }: RouteParts): readonly Route[] {
     ...scalingRoutes,
     ...searchRoutes,
     ...operatorRoutes,
+    ...eventRoutes,
     ...internalNodeRoutes(nodes),
     ...unservedRoutes,
   ];

@@ -17,6 +17,7 @@ import type { PlanAnnotations } from '../model/plan-annotations.ts';
 import type { Input } from '../model/schema.ts';
 import type { DeploymentChange } from './deployment-commands.ts';
 import type { DispatchedJob, DispatchJob } from './dispatch-job.ts';
+import type { EventBatch } from './event-stream.ts';
 import type { TagVersion } from './job-tags.ts';
 
 export interface RegisterJob {
@@ -135,6 +136,8 @@ export interface ServerCommands {
   deleteNamespace(name: string): Promise<{ readonly index: number }>;
   putNodePool(pool: Input<NodePool>): Promise<{ readonly index: number }>;
   deleteNodePool(name: string): Promise<{ readonly index: number }>;
+  /** What writes changed, from this index on as far as it is kept; 0: from now on. Ends with the signal. */
+  followEvents(from: number, signal: AbortSignal): AsyncIterable<EventBatch>;
   collectGarbage(): Promise<void>;
   reconcileSummaries(): Promise<void>;
 }

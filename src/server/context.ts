@@ -84,7 +84,7 @@ function tell(listener: CommitListener, commit: Commit, log: Log): void {
 }
 
 function beforeOf(draft: Draft): Commit['before'] {
-  const tables = ['nodes', 'allocations', 'evaluations', 'deployments'] as const;
+  const tables = ['jobs', 'nodes', 'nodePools', 'allocations', 'evaluations', 'deployments'] as const;
   const rows = new Map<string, object | undefined>();
   for (const table of tables)
     for (const id of draft.changed(table).keys()) rows.set(`${table} ${id}`, draft.head.get(table, id));

@@ -19,6 +19,7 @@ import {
 import { DeploymentWatcher } from './deployment-watcher.ts';
 import { dispatchJob, forcePeriodic } from './dispatch-job.ts';
 import { Drainer } from './drainer.ts';
+import { EventStream } from './event-stream.ts';
 import { GarbageCollector, type GarbageOptions } from './garbage-collector.ts';
 import { type HeartbeatOptions, Heartbeats } from './heartbeats.ts';
 import { putInitialRows } from './initial-rows.ts';
@@ -89,8 +90,9 @@ export function createServer(options: ServerOptions): Server {
   const deployments = new DeploymentWatcher(context);
   const drainer = new Drainer(context);
   const periodic = new Periodic(context);
+  const events = new EventStream();
   const garbage = new GarbageCollector(context, options.garbage);
-  const listeners = [connections, heartbeats, scheduling, deployments, drainer, periodic];
+  const listeners = [connections, heartbeats, scheduling, deployments, drainer, periodic, events];
   for (const listener of listeners) context.listen(listener);
   const loops = [heartbeats, deployments, drainer, periodic, garbage];
   return {
@@ -136,6 +138,7 @@ export function createServer(options: ServerOptions): Server {
     deleteNamespace: (name) => deleteNamespace(context, name),
     putNodePool: (pool) => putNodePool(context, pool),
     deleteNodePool: (name) => deleteNodePool(context, name),
+    followEvents: (from, signal) => events.follow(from, signal),
     collectGarbage: () => garbage.force(),
     reconcileSummaries: async () => {
       await context.write((draft) => {

@@ -98,7 +98,6 @@ export const unservedRoutes: readonly Route[] = [
     'changing a node’s metadata at run time is',
   ),
   unserved(all, '/v1/client/allocation/{alloc}/pause', submitJob, 'pausing a task is'),
-  unserved(readMethods, '/v1/event/stream', readJob, 'the event stream is'),
   unserved(readMethods, '/v1/agent/host', { capability: 'agent:read', scope: 'none' }, 'host data is'),
   unserved(writeMethods, '/v1/agent/join', agentWrite, 'joining servers is', ({ query }) =>
     query.has('address') ? undefined : 'missing address to join',
