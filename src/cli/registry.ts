@@ -74,6 +74,7 @@ export const commands: { readonly [words: string]: Entry } = {
   'namespace status': entry('Show a namespace', () => import('./namespace-status.ts')),
   'node drain': entry('Move the work of a node elsewhere', () => import('./node-drain.ts')),
   'node eligibility': entry('Let new work onto a node, or keep it away', () => import('./node-eligibility.ts')),
+  'node meta apply': entry('Set metadata of a node at run time', () => import('./node-meta-apply.ts')),
   'node meta read': entry('Print the metadata of a node', () => import('./node-meta-read.ts')),
   'node pool apply': entry('Make or change a node pool', () => import('./node-pool-apply.ts')),
   'node pool delete': entry('Remove a node pool', () => import('./node-pool-delete.ts')),

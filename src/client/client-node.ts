@@ -6,6 +6,7 @@ import type { Node } from '../model/node.ts';
 import type { AllocResourceUsage } from '../model/resource-usage.ts';
 import type { DriverPrograms } from './driver-programs.ts';
 import type { KnownAllocation } from './metrics.ts';
+import type { NodeMetaView } from './node-meta.ts';
 
 /** A piece of a followed file, or a notice about it. */
 export interface FileFrame {
@@ -28,6 +29,9 @@ export interface LogRequest {
 export interface ClientNode {
   /** The node as last fingerprinted. */
   node(): Node;
+  meta(): NodeMetaView;
+  /** At run time, kept over restarts; null takes a key away. The servers hear of it soon. */
+  setMeta(changes: { readonly [key: string]: string | null }): Promise<NodeMetaView>;
   readonly drivers: DriverPrograms;
   hostStats(signal: AbortSignal): Promise<HostStats>;
   hasAllocation(allocId: string): boolean;

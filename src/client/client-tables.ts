@@ -29,11 +29,17 @@ export interface StoredTask {
   readonly Run: TaskRun;
 }
 
+/** Metadata set at run time; null: what the configuration says of the key does not count. */
+export interface StoredNodeMeta {
+  readonly Meta: { readonly [key: string]: string | null };
+}
+
 export interface ClientTables {
   readonly identity: NodeIdentity;
   readonly allocations: StoredAllocation;
   readonly jobs: Job;
   readonly tasks: StoredTask;
+  readonly nodeMeta: StoredNodeMeta;
 }
 
 export type ClientStore = Store<ClientTables>;
@@ -43,6 +49,7 @@ export const clientTables: TableSpecs<ClientTables> = {
   allocations: { indexes: { job: (row) => [row.JobKey] } },
   jobs: {},
   tasks: { indexes: { allocation: (row) => [row.AllocID] } },
+  nodeMeta: {},
 };
 
 export function taskKey(allocId: string, task: string): string {

@@ -22,6 +22,7 @@ import { allowedDriver, DriverReports } from './fingerprint/drivers.ts';
 import { buildNode, hostFacts } from './fingerprint/node.ts';
 import { HostStatsSampler } from './host-stats.ts';
 import { nodeApi } from './node-api.ts';
+import { NodeMeta } from './node-meta.ts';
 import { Registration } from './registration.ts';
 import type { ServerConnection } from './server-connection.ts';
 import { defaultDeniedEnv } from './task-env.ts';
@@ -77,13 +78,18 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   const identity = await ownIdentity(store, options.newId);
   const who = { nodeId: identity.ID, secretId: identity.SecretID };
   const facts = await hostFacts(config);
+  const meta = new NodeMeta(store, config.meta);
   let events: readonly NodeEvent[] = [];
   const reports = new DriverReports(drivers, options.now, log, (event) => {
     if (event !== null) events = [...events, event].slice(-10);
-    node = { ...buildNode(identity, config, facts, reports.all()), Events: events, DriverSchemas: reports.schemas() };
-    registration.nodeChanged();
+    rebuild();
   });
-  let node: Node = buildNode(identity, config, facts, {});
+  const rebuild = (): void => {
+    const built = buildNode(identity, { ...config, meta: meta.view().Meta }, facts, reports.all());
+    node = { ...built, Events: events, DriverSchemas: reports.schemas() };
+    registration.nodeChanged();
+  };
+  let node: Node = buildNode(identity, { ...config, meta: meta.view().Meta }, facts, {});
   const registration = new Registration({
     server,
     who,
@@ -122,7 +128,10 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   };
   const stats = new HostStatsSampler(config.allocDir, facts.processor.totalCompute, options.now);
   return {
-    api: nodeApi({ config, table, stats, node: () => node, drivers: options.plugins ?? noPlugins }),
+    api: nodeApi({
+      ...{ config, table, stats, node: () => node, drivers: options.plugins ?? noPlugins },
+      meta: { meta: () => meta.view(), setMeta: (changes) => meta.set(changes).finally(rebuild) },
+    }),
     ...comingAndGoing(options, { drivers, reports, table, listen }, signal),
     async stop({ endTasks = false } = {}) {
       if (endTasks || config.devMode) await table.endAll(config.maxKillTimeoutMs + 5_000);

@@ -20,10 +20,11 @@ export interface NodeApiParts {
   readonly table: AllocationTable;
   readonly stats: HostStatsSampler;
   readonly drivers: DriverPrograms;
+  readonly meta: Pick<ClientNode, 'meta' | 'setMeta'>;
   node(): Node;
 }
 
-export function nodeApi({ config, table, stats, node, drivers }: NodeApiParts): ClientNode {
+export function nodeApi({ config, table, stats, node, drivers, meta }: NodeApiParts): ClientNode {
   /** The allocation's directory, which need not be there any more. */
   const rootOf = (allocId: string): string => {
     table.runnerOrNull(allocId);
@@ -31,6 +32,7 @@ export function nodeApi({ config, table, stats, node, drivers }: NodeApiParts): 
   };
   return {
     node,
+    ...meta,
     drivers,
     hostStats: () => stats.sample(),
     hasAllocation: (allocId) => table.has(allocId),

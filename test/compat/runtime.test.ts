@@ -1,6 +1,6 @@
 /**
  * What tasks see and what is said about them, against what was recorded of the reference: environment, directories, limits, events,
- * restarts, signals. As api.test.ts; scenarios that stand on templates, artifacts or dispatched jobs are left out until these are served.
+ * restarts, signals. As api.test.ts; scenarios that stand on templates or artifacts are left out until these are served.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { freePort } from '../agent-process.ts';
 import { compare, isPresent, isPrivileged, type Ran, record, recordingFolder, withoutReason } from './recording.ts';
 
 const present = isPresent('runtime');
-const served = '^(?!template|artifact|dispatch|dump-exec|dump-raw_exec)';
+const served = '^(?!template|artifact|dump-exec|dump-raw_exec)';
 
 describe.skipIf(!present || !isPrivileged)(`tasks and the recordings${present ? '' : ' (not here)'}`, () => {
   let scratch: string;
@@ -21,7 +21,7 @@ describe.skipIf(!present || !isPrivileged)(`tasks and the recordings${present ? 
     scratch = mkdtempSync(path.join(tmpdir(), 'drover-runtime-'));
     rmSync(recording, { recursive: true, force: true });
     recorded = await record('runtime', scratch, recording, ['--port', String(await freePort()), '--only', served]);
-  }, 290_000);
+  }, 600_000);
   afterAll(() => rmSync(scratch, { recursive: true, force: true, maxRetries: 5 }));
 
   it('every scenario runs to its end', () => {

@@ -1,13 +1,14 @@
 /** Jobs that others are made of (dispatched, periodic), and the names of their versions. */
 import { Fault } from '../../lib/fault.ts';
-import { bytes, int, map, noun, string } from '../../model/schema.ts';
+import { int, map, noun, string } from '../../model/schema.ts';
 import { decodeOptionalBody } from '../body.ts';
 import type { ApiRequest } from '../request.ts';
 import { type Answer, type Route, type Services, writeMethods } from '../route.ts';
 
 const DispatchRequest = noun('JobDispatchRequest', {
   JobID: string(),
-  Payload: bytes(),
+  /** Base64, checked here: the text of that error is read by callers. */
+  Payload: string(),
   Meta: map(string()),
   IdPrefixTemplate: string(),
   Priority: int(),

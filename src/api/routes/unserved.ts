@@ -91,12 +91,6 @@ export const unservedRoutes: readonly Route[] = [
     { capability: 'list-jobs', scope: 'query' },
     'the summary of many jobs for the web UI is',
   ),
-  unserved(
-    ['POST'],
-    '/v1/client/metadata',
-    { capability: 'node:write', scope: 'none' },
-    'changing a node’s metadata at run time is',
-  ),
   unserved(all, '/v1/client/allocation/{alloc}/pause', submitJob, 'pausing a task is'),
   unserved(readMethods, '/v1/agent/host', { capability: 'agent:read', scope: 'none' }, 'host data is'),
   unserved(writeMethods, '/v1/agent/join', agentWrite, 'joining servers is', ({ query }) =>
