@@ -78,22 +78,12 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   const identity = await ownIdentity(store, options.newId);
   const who = { nodeId: identity.ID, secretId: identity.SecretID };
   const facts = await hostFacts(config);
-  const meta = new NodeMeta(store, config.meta);
-  let events: readonly NodeEvent[] = [];
-  const reports = new DriverReports(drivers, options.now, log, (event) => {
-    if (event !== null) events = [...events, event].slice(-10);
-    rebuild();
-  });
-  const rebuild = (): void => {
-    const built = buildNode(identity, { ...config, meta: meta.view().Meta }, facts, reports.all());
-    node = { ...built, Events: events, DriverSchemas: reports.schemas() };
-    registration.nodeChanged();
-  };
-  let node: Node = buildNode(identity, { ...config, meta: meta.view().Meta }, facts, {});
+  const self = ownNode(options, identity, facts, drivers, () => registration.nodeChanged());
+  const { reports, node } = self;
   const registration = new Registration({
     server,
     who,
-    node: () => node,
+    node,
     beaten: () => table.serversBeat(),
     log,
     random: options.random,
@@ -107,7 +97,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     hostEnv: options.hostEnv ?? process.env,
     deniedEnv: deniedEnvOf(config),
     networks: options.networks ?? null,
-    node: () => node,
+    node,
     now: options.now,
     random: options.random,
     newGeneration: () => options.newId().replaceAll('-', '').slice(0, 8),
@@ -129,8 +119,8 @@ export async function createClient(options: ClientOptions): Promise<Client> {
   const stats = new HostStatsSampler(config.allocDir, facts.processor.totalCompute, options.now);
   return {
     api: nodeApi({
-      ...{ config, table, stats, node: () => node, drivers: options.plugins ?? noPlugins },
-      meta: { meta: () => meta.view(), setMeta: (changes) => meta.set(changes).finally(rebuild) },
+      ...{ config, table, stats, node, drivers: options.plugins ?? noPlugins },
+      meta: self,
     }),
     ...comingAndGoing(options, { drivers, reports, table, listen }, signal),
     async stop({ endTasks = false } = {}) {
@@ -140,6 +130,38 @@ export async function createClient(options: ClientOptions): Promise<Client> {
       life.abort();
       await Promise.all(loops);
     },
+  };
+}
+
+/** The node as the servers are to know it, and what changes it: its drivers' reports, and metadata set at run time. */
+function ownNode(
+  { config, store, now, log }: ClientOptions,
+  identity: NodeIdentity,
+  facts: Awaited<ReturnType<typeof hostFacts>>,
+  drivers: ClientDrivers,
+  changed: () => void,
+): Pick<ClientNode, 'node' | 'meta' | 'setMeta'> & { readonly reports: DriverReports } {
+  const meta = new NodeMeta(store, config.meta);
+  let events: readonly NodeEvent[] = [];
+  const build = (): Node => ({
+    ...buildNode(identity, { ...config, meta: meta.view().Meta }, facts, reports.all()),
+    Events: events,
+    DriverSchemas: reports.schemas(),
+  });
+  const rebuild = (): void => {
+    node = build();
+    changed();
+  };
+  const reports = new DriverReports(drivers, now, log, (event) => {
+    if (event !== null) events = [...events, event].slice(-10);
+    rebuild();
+  });
+  let node = build();
+  return {
+    reports,
+    node: () => node,
+    meta: () => meta.view(),
+    setMeta: (changes) => meta.set(changes).finally(rebuild),
   };
 }
 
