@@ -1,7 +1,8 @@
 /** A job from what the command line names: a file, a URL, or standard input; as HCL (parsed here) or as API JSON. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseJson } from '../lib/json.ts';
+import { messageOf } from '../lib/fault.ts';
+import { type Json, parseJson } from '../lib/json.ts';
 import type { Job } from '../model/job.ts';
 import type { JobSubmission } from '../model/job-submission.ts';
 import type { Input } from '../model/schema.ts';
@@ -44,37 +45,47 @@ export async function readJobFile(call: Call, path: string): Promise<JobFile> {
   const { isJobModule, jobFromModule } = await import('./job-module.ts');
   if (isJobModule(path)) return jobFromModule(path);
   const source = await readSource(path);
-  if (flags.bool('json')) return fromJson(source, path);
+  if (flags.bool('json')) return fromJson(source.toString('utf8'), path);
   const { parseLocally } = await import('./job-parse.ts');
   return parseLocally(call, source, path, { variables, files });
 }
 
 function fromJson(source: string, path: string): JobFile {
-  const parsed = parseJson(source) as { Job?: Input<Job>; Submission?: Input<JobSubmission> } & Input<Job>;
+  const parsed = parsedJson(source, path) as { Job?: Input<Job>; Submission?: Input<JobSubmission> } & Input<Job>;
   const job = parsed !== null && typeof parsed === 'object' && parsed.Job != null ? parsed.Job : (parsed as Input<Job>);
   if (job === null || typeof job !== 'object' || job.ID == null)
     throw new CommandError(`Error getting job struct: Error parsing job file from ${path}: no job with an ID in it`);
   return { job, submission: parsed.Submission ?? { Source: source, Format: 'json' }, warnings: [] };
 }
 
-async function readSource(path: string): Promise<string> {
+function parsedJson(source: string, path: string): Json {
   try {
-    if (path === '-') return readFileSync(0, 'utf8');
-    if (/^https?:\/\//.test(path)) return await download(path);
-    return readFileSync(path, 'utf8');
+    return parseJson(source);
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    const reason = missing ? `stat ${resolve(path)}: no such file or directory` : (error as Error).message;
+    throw new CommandError(`Error getting job struct: Error parsing job file from ${path}: ${messageOf(error)}`);
+  }
+}
+
+/** Bytes: what is no UTF-8 has to be told so, at its place. */
+async function readSource(path: string): Promise<Buffer> {
+  try {
+    if (path === '-') return readFileSync(0);
+    if (/^https?:\/\//.test(path)) return await download(path);
+    return readFileSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const missing = code === 'ENOENT' ? `stat ${resolve(path)}: no such file or directory` : undefined;
+    const reason = code === 'EISDIR' ? `${resolve(path)} is a directory` : (missing ?? messageOf(error));
     throw new CommandError(
       `Error getting job struct: Error getting jobfile from "${path}": source path error: ${reason}`,
     );
   }
 }
 
-async function download(url: string): Promise<string> {
+async function download(url: string): Promise<Buffer> {
   const response = await fetch(url, { signal: AbortSignal.timeout(30_000) });
   if (!response.ok) throw new Error(`${url} answered ${response.status} ${response.statusText}`);
-  const text = await response.text();
-  if (text.length > maximumBytes) throw new Error(`${url} is larger than ${maximumBytes} bytes`);
-  return text;
+  const bytes = Buffer.from(await response.arrayBuffer());
+  if (bytes.length > maximumBytes) throw new Error(`${url} is larger than ${maximumBytes} bytes`);
+  return bytes;
 }

@@ -9,7 +9,7 @@ import type { JobFile } from './job-file.ts';
 
 export function parseLocally(
   { flags, env, terminal }: Call,
-  source: string,
+  source: Uint8Array,
   path: string,
   given: { readonly variables: readonly string[]; readonly files: readonly string[] },
 ): JobFile {

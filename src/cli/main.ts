@@ -1,3 +1,4 @@
+import { Fault } from '../lib/fault.ts';
 import { type Command, CommandError, Interrupted } from './command.ts';
 import { type FlagTable, parseFlags } from './flags.ts';
 import { aliases, commands, type Entry } from './registry.ts';
@@ -48,6 +49,10 @@ async function execute(name: string, words: readonly string[], terminal: Termina
     });
   } catch (error) {
     if (error instanceof Interrupted) return endBySignal();
+    if (error instanceof Fault) {
+      terminal.error(`Error: ${error.message}`);
+      return 1;
+    }
     if (!(error instanceof CommandError)) throw error;
     if (error.message !== '') terminal.error(error.message);
     return error.exitCode;

@@ -252,7 +252,7 @@ export function taskWarnings(task: Task, context: ValidationContext): readonly s
         (task.Resources.Networks?.length ?? 0) > 0,
         'task network resources have been deprecated. Use group networks instead',
       ],
-      [task.Resources.IOPS !== 0, 'iops is ignored'],
+      [task.Resources.IOPS !== 0, 'iops is ignored: take it out'],
       [
         task.Resources.MemoryMaxMB > 0 && !context.memoryOversubscription,
         'memory_max has no effect: memory oversubscription is not enabled',

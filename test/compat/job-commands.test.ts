@@ -97,6 +97,30 @@ describe('drover job run FILE.job.ts', () => {
   });
 });
 
+describe('drover job run of what is no job file', () => {
+  const bytes = (name: string, content: Uint8Array): string => {
+    writeFileSync(path.join(folder, name), content);
+    return name;
+  };
+
+  it.each<[string, string[], RegExp]>([
+    ['JSON that breaks off', ['-json', write('broken.json', '{"Job": [1')], /broken\.json: invalid JSON at line 1, /],
+    ['JSON of something else', ['-json', write('list.json', '[1]')], /list\.json: no job with an ID/],
+    ['a directory', [folder], / is a directory\n$/],
+    [
+      'UTF-16',
+      [bytes('wide.nomad.hcl', Buffer.from('\ufeffjob "a" {}', 'utf16le'))],
+      /wide\.nomad\.hcl:1,1-2: .*not UTF-8/,
+    ],
+    ['a file that is not there', ['nowhere.nomad.hcl'], /nowhere\.nomad\.hcl: no such file or directory\n$/],
+  ])('%s: one message, no stack', (_, args, text) => {
+    const answer = run(['job', 'run', '-output', ...args]);
+    expect(answer.status).toBe(1);
+    expect(answer.stderr).toMatch(text);
+    expect(answer.stderr).not.toContain('    at ');
+  });
+});
+
 describe('drover job schema', () => {
   it('prints a schema that names blocks and attributes', () => {
     const schema = JSON.parse(execFileSync(process.execPath, [program, 'job', 'schema'], { encoding: 'utf8' }));
