@@ -61,7 +61,7 @@ export function dockerConfig(
       config.push([name, key === 'extra_hosts' ? items.map((host) => host.replace('=', ':')) : items]);
   }
   if (service['pull_policy'] === 'always') config.push(['force_pull', true]);
-  config.push(['shm_size', bytesOf(service['shm_size'])], ['pids_limit', numberOf(service['pids_limit'])]);
+  config.push(['shm_size', bytesOf(service['shm_size'])], ['pids_limit', numberOf(pidsOf(service))]);
   config.push(
     ['labels', mapOf(service['labels'])],
     ['sysctl', mapOf(service['sysctls'])],
@@ -77,6 +77,13 @@ export function dockerConfig(
   if (temporary.length > 0) config.push(['mounts', temporary.map(({ target }) => ({ type: 'tmpfs', target }))]);
   config.push(['devices', devices(service['devices'])], ['logging', logging(service['logging'])]);
   return config.filter((entry): entry is [string, HclValue] => entry[1] !== undefined);
+}
+
+function pidsOf(service: YamlMap): Yaml | undefined {
+  const deploy = isYamlMap(service['deploy']) ? service['deploy'] : {};
+  const resources = isYamlMap(deploy['resources']) ? deploy['resources'] : {};
+  const limits = isYamlMap(resources['limits']) ? resources['limits'] : {};
+  return service['pids_limit'] ?? limits['pids'];
 }
 
 const scalar = (value: Yaml | undefined): HclValue | undefined =>

@@ -224,6 +224,62 @@ describe('a Compose file as a job', () => {
     expect(() => importCompose(text, options)).toThrow(message);
   });
 
+  it('secrets and configs are where the container looks for them', () => {
+    const { task } = imported(`
+services:
+  web:
+    image: x
+    secrets: [token, { source: key, target: api/key, mode: 0400 }]
+    configs: [{ source: conf, target: /etc/app.conf }, plain]
+secrets: { token: { file: ./token }, key: { file: ./key } }
+configs: { conf: { content: "a = 1" }, plain: { file: ./plain } }
+`);
+    const web = task('web');
+    expect(web.Config!['volumes']).toEqual([
+      'secrets/token:/run/secrets/token:ro',
+      'secrets/key:/run/secrets/api/key:ro',
+      'local/conf:/etc/app.conf:ro',
+      'local/plain:/plain:ro',
+    ]);
+    expect(web.Templates!.map((one) => [one!.DestPath, one!.Perms])).toEqual([
+      ['secrets/token', '0644'],
+      ['secrets/key', '0400'],
+      ['local/conf', '0644'],
+      ['local/plain', '0644'],
+    ]);
+    expect(web.Templates![2]!.EmbeddedTmpl).toBe('a = 1');
+  });
+
+  it.each([
+    [
+      'deploy: { resources: { reservations: { devices: [{ driver: nvidia }] } } }',
+      'deploy.resources.reservations.devices',
+    ],
+    ['deploy: { resources: { limits: { cpus: "2" }, reservations: { cpus: "1" } } }', 'deploy.resources.limits.cpus'],
+    ['env_file: [{ path: ./token, required: false }]', 'env_file[0].required'],
+    ['env_file: [{ path: ./token, format: raw }]', 'env_file[0].format'],
+    ['secrets: [{ source: token, uid: "103" }]', 'secrets.token.uid'],
+    ['configs: [nowhere]', 'configs.nowhere'],
+    ['tmpfs: /run:size=64m', 'tmpfs'],
+    ['network_mode: service:other', 'network_mode'],
+    ['ports: [{ target: 80, mode: host, name: web }]', 'ports[0].mode'],
+    ['ports: [{ target: 80, mode: host, name: web }]', 'ports[0].name'],
+    ['volumes: [{ type: bind, source: /a, target: /b, bind: { propagation: shared } }]', 'volumes[0].bind'],
+    ['deploy: { restart_policy: { condition: any, backoff: 1 } }', 'deploy.restart_policy.backoff'],
+    ['gpus: all', 'gpus'],
+  ])('%s: what a job cannot say is named', (line, key) => {
+    const { notes } = importCompose(
+      `services:\n  a:\n    image: x\n    ${line}\nsecrets: { token: { file: ./token } }\n`,
+      options,
+    );
+    expect(notes.filter((note) => note.startsWith(`a.${key}:`))).toHaveLength(1);
+  });
+
+  it('a limit of processes is kept, wherever it stands', () => {
+    const { task } = imported('services:\n  a:\n    image: x\n    deploy: { resources: { limits: { pids: 100 } } }\n');
+    expect(task('a').Config!['pids_limit']).toBe(100);
+  });
+
   it('any YAML gives a job file that parses, or a fault', () => {
     const keys =
       'image command ports environment volumes depends_on restart deploy healthcheck labels ulimits devices networks logging secrets user tmpfs build'.split(

@@ -26,6 +26,9 @@ export function portsOf(
     if (host !== '' && host !== '0.0.0.0')
       note(key, `the address ${host} is chosen with "host_network" of a port, not by number`);
     if (protocol !== '' && protocol !== 'tcp') note(key, `a port of a job is open for ${protocol} and tcp`);
+    for (const name of isYamlMap(port) ? Object.keys(port) : [])
+      if (!['target', 'published', 'host_ip', 'protocol'].includes(name))
+        note(`${key}.${name}`, name === 'mode' ? 'each port is one of its node' : 'has no like in a job');
     const [inside, outside] = [range(target), published === '' ? [] : range(published)];
     if (inside === undefined || outside === undefined)
       note(key, `${JSON.stringify(asText(port))} is no port that is understood here`);

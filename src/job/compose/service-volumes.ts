@@ -26,14 +26,11 @@ export function mountsOf(service: YamlMap, note: (key: string, reason: string) =
       : [tmpfs];
   return [
     ...found,
-    ...targets.map(
-      (target): ComposeMount => ({
-        kind: 'tmpfs',
-        source: '',
-        target: asText(target).replace(/:.*/, ''),
-        readOnly: false,
-      }),
-    ),
+    ...targets.map((given): ComposeMount => {
+      const [target = '', options = ''] = asText(given).split(':');
+      if (options !== '') note('tmpfs', `${JSON.stringify(options)}: options of a mount are not taken over`);
+      return { kind: 'tmpfs', source: '', target, readOnly: false };
+    }),
   ];
 }
 

@@ -2,6 +2,7 @@ import { dockerConfig, dockerKeys } from './docker-config.ts';
 import { Expression, type HclWriter, quoted } from './hcl-writer.ts';
 import { healthCheck } from './health-check.ts';
 import { asText, bytesOf, durationOf, isYamlMap, pairs, textList, type Yaml, type YamlMap } from './read-compose.ts';
+import { type ComposeFile, type EnvironmentFile, environmentFilesOf, filesOf } from './service-files.ts';
 import { type ComposePort, portsOf } from './service-ports.ts';
 import { type ComposeMount, mountsOf } from './service-volumes.ts';
 
@@ -26,6 +27,14 @@ const taken = new Set([
   ),
 ]);
 
+/** What of a service is read before any of it is written. */
+interface Prepared {
+  readonly ports: readonly ComposePort[];
+  readonly mounts: readonly ComposeMount[];
+  readonly files: readonly ComposeFile[];
+  readonly environmentFiles: readonly EnvironmentFile[];
+}
+
 /** Writes one service as a group with a task, and collects what could not be said. */
 export class ServiceWriter {
   readonly notes: string[] = [];
@@ -45,7 +54,8 @@ export class ServiceWriter {
   }
 
   write(): void {
-    const { ports, mounts } = this.#prepare();
+    const prepared = this.#prepare();
+    const { ports, mounts } = prepared;
     const out = this.#out;
     out.block(`group ${quoted(this.#name)}`, () => {
       for (const note of this.notes) out.comment(`compose: ${note}`);
@@ -60,12 +70,12 @@ export class ServiceWriter {
       this.#update();
       this.#restart();
       this.#registration(ports);
-      out.block(`task ${quoted(this.#name)}`, () => this.#task(ports, mounts));
+      out.block(`task ${quoted(this.#name)}`, () => this.#task(prepared));
     });
   }
 
   /** Everything that may give a note is read first: the notes stand at the head of the group. */
-  #prepare(): { ports: ComposePort[]; mounts: ComposeMount[] } {
+  #prepare(): Prepared {
     const note = (key: string, reason: string): void => void this.notes.push(`${this.#name}.${key}: ${reason}`);
     for (const key of Object.keys(this.#service))
       if (!taken.has(key)) note(key, reasons[key] ?? 'has no like in a job');
@@ -87,10 +97,12 @@ export class ServiceWriter {
     if (this.#service['image'] === undefined && this.#service['build'] === undefined) note('image', 'there is none');
     if (this.#service['pull_policy'] !== undefined && this.#service['pull_policy'] !== 'always')
       note('pull_policy', 'images are pulled where they are missing');
-    for (const kind of ['secrets', 'configs'] as const)
-      for (const { name, file } of this.#files(kind))
-        if (file === undefined) note(`${kind}.${name}`, 'only those from a file are taken over');
-    return { ports, mounts: mountsOf(this.#service, note) };
+    const mode = asText(this.#service['network_mode']);
+    if (mode !== '' && mode !== 'host' && mode !== 'none' && mode !== 'bridge')
+      note('network_mode', `${JSON.stringify(mode)}: the tasks of one group share a network, those of two groups none`);
+    const files = filesOf(this.#service, this.#top, note);
+    const mounts = [...mountsOf(this.#service, note), ...files.map(mountOf)];
+    return { ports, mounts, files, environmentFiles: environmentFilesOf(this.#service, note) };
   }
 
   /** Services that say that they depend on this one. */
@@ -171,7 +183,8 @@ export class ServiceWriter {
     });
   }
 
-  #task(ports: readonly ComposePort[], mounts: readonly ComposeMount[]): void {
+  #task(prepared: Prepared): void {
+    const { ports, mounts } = prepared;
     const out = this.#out;
     const service = this.#service;
     const image = asText(service['image']) || `${this.#name}:latest`;
@@ -186,7 +199,7 @@ export class ServiceWriter {
       'env',
       pairs(service['environment']).flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])),
     );
-    this.#templates();
+    this.#templates(prepared);
     for (const { source, target, readOnly } of named(mounts))
       out.block('volume_mount', () => {
         out.attribute('volume', source);
@@ -196,37 +209,21 @@ export class ServiceWriter {
     this.#resources();
   }
 
-  #templates(): void {
+  #templates({ files, environmentFiles }: Prepared): void {
     const out = this.#out;
     const file = (path: string): Expression => new Expression(`file(${quoted(path)})`);
-    const envFiles = Array.isArray(this.#service['env_file'])
-      ? this.#service['env_file']
-      : [this.#service['env_file'] ?? []].flat();
-    for (const [index, entry] of (envFiles as readonly Yaml[]).entries())
+    for (const [index, { path }] of environmentFiles.entries())
       out.block('template', () => {
-        out.attribute('data', file(asText(isYamlMap(entry) ? entry['path'] : entry)));
+        out.attribute('data', file(path));
         out.attribute('destination', `secrets/env-${index + 1}`);
         out.attribute('env', true);
       });
-    for (const kind of ['secrets', 'configs'] as const)
-      for (const { name, path } of this.#files(kind)) {
-        if (path === undefined) continue;
-        out.block('template', () => {
-          out.attribute('data', file(path));
-          out.attribute('destination', `${kind === 'secrets' ? 'secrets' : 'local'}/${name}`);
-        });
-      }
-  }
-
-  #files(kind: 'secrets' | 'configs'): { name: string; file: string | undefined; path: string | undefined }[] {
-    const all = this.#top[kind];
-    const used = Array.isArray(this.#service[kind]) ? (this.#service[kind] as readonly Yaml[]) : [];
-    return used.map((entry) => {
-      const name = asText(isYamlMap(entry) ? entry['source'] : entry);
-      const definition = isYamlMap(all) ? all[name] : undefined;
-      const path = isYamlMap(definition) && definition['file'] !== undefined ? asText(definition['file']) : undefined;
-      return { name, file: path, path };
-    });
+    for (const { content, destination, perms } of files)
+      out.block('template', () => {
+        out.attribute('data', 'path' in content ? file(content.path) : content.text);
+        out.attribute('destination', destination);
+        out.attribute('perms', perms);
+      });
   }
 
   #resources(): void {
@@ -249,6 +246,14 @@ export class ServiceWriter {
   }
 }
 
+/** A file of the task's directory at the place where the container looks for it. */
+const mountOf = ({ destination, target }: ComposeFile): ComposeMount => ({
+  kind: 'bind',
+  source: destination,
+  target,
+  readOnly: true,
+});
+
 /** Named volumes, each once. */
 const named = (mounts: readonly ComposeMount[]): ComposeMount[] => mounts.filter((mount) => mount.kind === 'volume');
 
@@ -270,9 +275,23 @@ function deployNotes(key: string, value: Yaml, note: (key: string, reason: strin
     note(`deploy.${key}`, key === 'mode' ? 'one on every node is a job of the type "system"' : 'has no like in a job');
     return;
   }
-  if (isYamlMap(value))
-    for (const inner of Object.keys(value))
-      if (!known.includes(inner)) note(`deploy.${key}.${inner}`, 'has no like in a job');
+  if (!isYamlMap(value)) return;
+  for (const inner of Object.keys(value))
+    if (!known.includes(inner)) note(`deploy.${key}.${inner}`, 'has no like in a job');
+  if (key === 'resources') resourceNotes(value, note);
+}
+
+function resourceNotes(resources: YamlMap, note: (key: string, reason: string) => void): void {
+  for (const kind of ['limits', 'reservations'] as const) {
+    const given = resources[kind];
+    for (const key of isYamlMap(given) ? Object.keys(given) : [])
+      if (key === 'devices') note(`deploy.resources.${kind}.devices`, 'use a device block of the resources');
+      else if (!['cpus', 'memory', ...(kind === 'limits' ? ['pids'] : [])].includes(key))
+        note(`deploy.resources.${kind}.${key}`, 'has no like in a job');
+  }
+  const { limits, reservations } = resources;
+  if (isYamlMap(limits) && isYamlMap(reservations) && limits['cpus'] && reservations['cpus'])
+    note('deploy.resources.limits.cpus', 'what is reserved is what counts; more is used where it is free');
 }
 
 function numberOf(value: Yaml | undefined): number | undefined {
