@@ -428,7 +428,6 @@ static void verify_line(const char *line, size_t n) {
     verify_report[verify_report_len + n] = '\n';
     verify_report_len += (u32)n + 1;
   }
-  serve_broadcast(S_REPORT, line, n);
   if (memmem(line, n, "\"event\":\"ready\"", 15)) {
     S.verify_ready = 1;
     if (S.record.launcher == LAUNCH_BWRAP) bwrap_step();
@@ -444,7 +443,7 @@ static void verify_line(const char *line, size_t n) {
 }
 
 void launch_verify_readable(void) {
-  static char line[4096];
+  static char line[16384];
   static u32 have;
   ssize_t n = read(S.verify, line + have, sizeof line - have);
   if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;

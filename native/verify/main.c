@@ -38,11 +38,22 @@ static struct text begin(const char *event) {
   return t;
 }
 
+/* Lines go together: the supervisor wakes once for all of them. */
+static char unsent[sizeof line + 16384];
+static size_t unsent_len;
+
+static void send_unsent(void) {
+  if (write_all(control, unsent, unsent_len)) _exit(125);
+  unsent_len = 0;
+}
+
 static void send_line(struct text *t) {
   /* A line that was cut is not JSON: the reader sees that something is missing rather than something else. */
   text_str(t, "}");
   line[t->len] = '\n';
-  if (write_all(control, line, t->len + 1)) _exit(125);
+  if (t->len + 1 > sizeof unsent - unsent_len) send_unsent();
+  memcpy(unsent + unsent_len, line, t->len + 1);
+  unsent_len += t->len + 1;
 }
 
 static void check(const char *name, const char *found, size_t len) {
@@ -66,6 +77,7 @@ static void stop(const struct failure *f) {
   text_str(&t, ",\"message\":");
   text_json(&t, what ? what : "", strlen(what ? what : ""));
   send_line(&t);
+  send_unsent();
   _exit(f->error == ENOENT ? 127 : 126);
 }
 
@@ -259,6 +271,7 @@ int main(int argc, char **args) {
   check_number("seccomp", prctl(PR_GET_SECCOMP, 0, 0, 0, 0));
   struct text ready = begin("ready");
   send_line(&ready);
+  send_unsent();
   if (read_all(control, head, 5) || head[4] != 2) _exit(125);
   /*
    * A task must not outlive its supervisor unseen. Only now is the supervisor our parent (a launcher may have been it before);

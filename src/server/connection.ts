@@ -12,8 +12,9 @@ const longestWaitMs = 300_000;
 export class Connections implements CommitListener {
   readonly #context: ServerContext;
   readonly #heartbeats: Heartbeats;
-  /** Node → the index at which an allocation of it was last taken away: rows that are gone have none of their own. */
-  readonly #removedAt = new Map<string, number>();
+  /** Node → the index at which an allocation of it was last placed, changed by the servers, or taken away. What clients report is none. */
+  readonly #newsAt = new Map<string, number>();
+  readonly #waiting = new Map<string, Set<() => void>>();
   /** Before this process began, anything may have been taken away. */
   #startedAt = 0;
 
@@ -28,11 +29,13 @@ export class Connections implements CommitListener {
 
   committed(commit: Commit): void {
     for (const [id, allocation] of commit.changed('allocations')) {
-      if (allocation !== null) continue;
-      const before = commit.before('allocations', id);
-      if (before !== undefined) this.#removedAt.set(before.NodeID, commit.index);
+      if (allocation !== null && allocation.AllocModifyIndex !== commit.index) continue;
+      const nodeId = (allocation ?? commit.before('allocations', id))?.NodeID;
+      if (nodeId === undefined) continue;
+      this.#newsAt.set(nodeId, commit.index);
+      for (const wake of this.#waiting.get(nodeId) ?? []) wake();
     }
-    for (const [id, node] of commit.changed('nodes')) if (node === null) this.#removedAt.delete(id);
+    for (const [id, node] of commit.changed('nodes')) if (node === null) this.#newsAt.delete(id);
   }
 
   /** `mayJoin`: a node not known yet is taken (in process, or its join token was right). */
@@ -77,32 +80,34 @@ export class Connections implements CommitListener {
   async #watch(nodeId: string, after: number, signal: AbortSignal): Promise<AllocationWatch> {
     const { store, clock } = this.#context;
     const waiting = new AbortController();
-    const stop = (): void => waiting.abort();
-    const cancel = clock.after(longestWaitMs, stop);
-    signal.addEventListener('abort', stop, { once: true });
-    let seen = 0;
+    const cancel = clock.after(longestWaitMs, () => waiting.abort());
+    const over = AbortSignal.any([signal, waiting.signal]);
     try {
       for (;;) {
-        const snapshot = store.snapshot();
-        let newest = this.#removedAt.get(nodeId) ?? this.#startedAt;
-        let count = 0;
-        // most changes are what the client itself reports: looked through, not listed
-        for (const { AllocModifyIndex } of snapshot.by('allocations', 'node', nodeId)) {
-          if (AllocModifyIndex > newest) newest = AllocModifyIndex;
-          count++;
-        }
-        const isNews = newest > after || after === 0 || count < seen;
+        const news = this.#newsAt.get(nodeId) ?? this.#startedAt;
         // A client that is ahead of us saw a state we have lost: it must learn that.
-        if (isNews || after > snapshot.index || waiting.signal.aborted || signal.aborted)
+        if (news > after || after === 0 || after > store.snapshot().index || over.aborted)
           return this.#allocations(nodeId);
-        seen = count;
-        const rows = [{ table: 'allocations', index: 'node', key: nodeId }] as const;
-        await store.changed({ after: snapshot.index, tables: ['allocations'], rows }, waiting.signal);
+        await this.#news(nodeId, over);
       }
     } finally {
       cancel();
-      signal.removeEventListener('abort', stop);
     }
+  }
+
+  /** Resolves with the next that a node has to know, or when the signal fires. */
+  async #news(nodeId: string, signal: AbortSignal): Promise<void> {
+    const waiting = this.#waiting.get(nodeId) ?? new Set();
+    this.#waiting.set(nodeId, waiting);
+    let wake: () => void = () => undefined;
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+      waiting.add(wake);
+      signal.addEventListener('abort', wake, { once: true });
+    });
+    signal.removeEventListener('abort', wake);
+    waiting.delete(wake);
+    if (waiting.size === 0) this.#waiting.delete(nodeId);
   }
 
   #allocations(nodeId: string): AllocationWatch {

@@ -238,6 +238,8 @@ export interface Supervisor {
   readonly kind: 'native' | 'typescript';
   /** Writes the intent (on the disk before the command is let go), starts a shim, connects. `Fault('exists')` where the directory was used before. */
   start(record: StartRecord): Promise<Shim>;
+  /** As `start`, of a shim that runs no command: it is left alone once it holds its FIFOs. */
+  collect(record: StartRecord): Promise<void>;
   recover(directory: string): Promise<Recovered>;
   /** Ends the spawn helper; shims stay. */
   close(): Promise<void>;

@@ -37,17 +37,28 @@ class ShimSupervisor implements Supervisor {
   }
 
   async start(record: StartRecord): Promise<Shim> {
+    const { stored } = await this.#launch(record);
+    return ShimClient.connect(record.directory, endOf, stored);
+  }
+
+  async collect(record: StartRecord): Promise<void> {
+    await this.#launch(record);
+  }
+
+  /** Resolves once the shim listens, with when its intent is on the disk. */
+  async #launch(record: StartRecord): Promise<{ readonly stored: Promise<void> }> {
     const fields = encodeStart(record);
     const stored = writeIntent(record);
     // a command that nobody holds runs as soon as it is there; one that is held is not let go before
-    if (record.gate === undefined) await stored;
+    const runsAtOnce = record.launcher.kind !== 'none' && record.gate === undefined;
+    if (runsAtOnce) await stored;
     else stored.catch(() => {});
     try {
       await this.#spawner.spawn(fields);
     } catch (error) {
       if (!isFault(error, 'unavailable') || !(await wasBorn(record.directory))) throw error;
     }
-    return ShimClient.connect(record.directory, endOf, stored);
+    return { stored };
   }
 
   recover(directory: string): Promise<Recovered> {

@@ -5,6 +5,8 @@
 import { basename, join } from 'node:path';
 import type { DriverInfo, TaskConfig } from '../../driver/contract.ts';
 import { cgroupName } from '../../isolation/cgroup/task-cgroup.ts';
+import { isFault } from '../../lib/fault.ts';
+import type { StartRecord } from '../../supervise/contract.ts';
 import { removeStart } from '../command-task.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
 
@@ -17,33 +19,42 @@ export async function collectOutput(deps: DriverDeps, task: TaskConfig, info: Dr
     return { ...task, log: { ...log, fifos: { stdout: '/dev/null', stderr: '/dev/null' } } };
   const directory = directoryOf(deps, task.id);
   const fifos = { stdout: join(directory, 'stdout.fifo'), stderr: join(directory, 'stderr.fifo') };
-  const found = await deps.supervisor.recover(directory);
-  if (found.state === 'present') found.shim.close();
-  else {
-    await removeStart({ cgroup: null, directory });
-    const shim = await deps.supervisor.start({
-      id: task.id,
-      directory,
-      launcher: { kind: 'none' },
-      command: [],
-      env: {},
-      identity: {},
-      cgroups: [],
-      killUnit: { kind: 'session' },
-      output: {
-        mode: 'collect',
-        stdoutFifo: fifos.stdout,
-        stderrFifo: fifos.stderr,
-        directory: directories.logs,
-        stdout: `${basename(name)}.stdout`,
-        stderr: `${basename(name)}.stderr`,
-        maxFiles: Math.max(1, log.maxFiles),
-        maxBytes: Math.max(1, log.maxFileSizeMb) * megabyte,
-      },
-    });
-    shim.close();
+  const record: StartRecord = {
+    id: task.id,
+    directory,
+    launcher: { kind: 'none' },
+    command: [],
+    env: {},
+    identity: {},
+    cgroups: [],
+    killUnit: { kind: 'session' },
+    output: {
+      mode: 'collect',
+      stdoutFifo: fifos.stdout,
+      stderrFifo: fifos.stderr,
+      directory: directories.logs,
+      stdout: `${basename(name)}.stdout`,
+      stderr: `${basename(name)}.stderr`,
+      maxFiles: Math.max(1, log.maxFiles),
+      maxBytes: Math.max(1, log.maxFileSizeMb) * megabyte,
+    },
+  };
+  try {
+    await deps.supervisor.collect(record);
+  } catch (error) {
+    if (!isFault(error, 'exists')) throw error;
+    await collectAgain(deps, record);
   }
   return { ...task, log: { ...log, fifos } };
+}
+
+/** The directory was used before: by a collector that runs on, or by one that is gone. */
+async function collectAgain({ supervisor }: DriverDeps, record: StartRecord): Promise<void> {
+  const { directory } = record;
+  const found = await supervisor.recover(directory);
+  if (found.state === 'present') return found.shim.close();
+  await removeStart({ cgroup: null, directory });
+  await supervisor.collect(record);
 }
 
 /** After the task's end: what is still in the FIFOs is taken first. */
