@@ -17,6 +17,7 @@ const otherNames = {
   host_volume: 'hostVolumes',
   plugin: 'plugins',
   'tls.tls_min_version': 'tls.minVersion',
+  'client.isolation.recheck_interval': 'client.isolationRecheckInterval',
 };
 
 /** What is said instead of a default that no file sets. */

@@ -12,7 +12,7 @@ it('completes the words of commands, short forms among them', async () => {
   expect(await offers('drover job st')).toEqual(['start', 'status', 'stop']);
   expect(await offers('drover ver')).toEqual(['version']);
   expect(await offers('drover r')).toEqual(['run']);
-  expect(await offers('drover node pool ')).toEqual(['info', 'jobs', 'list', 'nodes']);
+  expect(await offers('drover node pool ')).toEqual(['apply', 'delete', 'info', 'init', 'jobs', 'list', 'nodes']);
 });
 
 it('completes the flags of a command, its own and the common ones', async () => {
