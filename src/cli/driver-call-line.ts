@@ -39,7 +39,7 @@ function callOf(terminal: Terminal, entry: Entry): string {
   const { hook, task, ms, waiting, fault, text, result } = entry;
   const head = `${String(hook).padEnd(8)} ${String(task)}`;
   if (waiting !== undefined) return `${terminal.paint('bold', head)}  …`;
-  const took = `${String(ms)} ms`;
-  if (fault === undefined) return `${terminal.paint('bold', head)}  ${String(result)}  ${took}`;
-  return `${terminal.paint('bold', head)}  ${terminal.paint('red', `${String(fault)}: ${String(text)}`)}  ${took}`;
+  const took = ms === undefined ? '' : `  ${String(ms)} ms`;
+  if (fault === undefined) return `${terminal.paint('bold', head)}  ${String(result)}${took}`;
+  return `${terminal.paint('bold', head)}  ${terminal.paint('red', `${String(fault)}: ${String(text)}`)}${took}`;
 }

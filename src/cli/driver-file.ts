@@ -1,4 +1,5 @@
 /** A driver as its author's file has it: what it exports by default, or what it serves. */
+import { spawnSync } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -50,9 +51,18 @@ function described(error: unknown, path: string): string {
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
   const own = lines.find((each) => each.includes(`${path}:`)) ?? lines.find((each) => each.includes(folder));
   const place = /(file:\/\/[^\s)]+|\/[^\s):]+:\d+(?::\d+)?)/.exec(own ?? '')?.[0];
-  if (place === undefined) return error.message;
+  if (place === undefined) return `${error.message}${syntaxPlace(error, path)}`;
   const at = place.startsWith('file://') ? placeOf(place) : place;
   return `${error.message}\n  at ${at}`;
+}
+
+/** An error of syntax does not say in its stack where it is; the program that checks a file does. */
+function syntaxPlace(error: Error, path: string): string {
+  if (!(error instanceof SyntaxError) || !/\.[cm]?js$/.test(path)) return '';
+  const { stderr } = spawnSync(process.execPath, ['--check', path], { encoding: 'utf8', timeout: 10_000 });
+  const [place = '', line = ''] = stderr.split('\n');
+  if (!/:\d+$/.test(place)) return '';
+  return `\n  at ${place.startsWith('file://') ? placeOf(place) : place}\n    ${line.trim()}`;
 }
 
 function placeOf(place: string): string {

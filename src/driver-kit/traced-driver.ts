@@ -15,11 +15,27 @@ export function tracedDriver(engine: EngineDriver, log: Log): EngineDriver {
     if (hook !== undefined) traced[name] = tracedHook(name, hook.bind(engine), log);
   }
   // private members belong to the engine itself
-  for (const name of ['fingerprint', 'inspect', 'stats', 'events', 'isolation', 'close'] as const) {
+  traced['fingerprint'] = tracedFingerprint(engine, log);
+  for (const name of ['inspect', 'stats', 'events', 'isolation', 'close'] as const) {
     const hook = engine[name] as Hook | undefined;
     if (hook !== undefined) traced[name] = hook.bind(engine);
   }
   return traced as unknown as EngineDriver;
+}
+
+/** Said when it changes: a healthy driver says so every half minute. */
+function tracedFingerprint(engine: EngineDriver, log: Log): EngineDriver['fingerprint'] {
+  let last = '';
+  return async function* (signal) {
+    for await (const report of engine.fingerprint(signal)) {
+      const { health, description: text } = report;
+      const now = `${health}: ${text}`;
+      const fields: LogFields = health === 'healthy' ? { result: health } : { fault: health, text };
+      if (now !== last) log.info('call', { hook: 'fingerprint', task: '', ...fields });
+      last = now;
+      yield report;
+    }
+  };
 }
 
 function tracedHook(name: string, hook: Hook, log: Log): Hook {
@@ -33,7 +49,9 @@ function tracedHook(name: string, hook: Hook, log: Log): Hook {
       line({ result: summary(name, value) });
       return value;
     } catch (error) {
-      line({ fault: isFault(error) ? error.kind : 'error', text: messageOf(error) });
+      const signal = given.at(-1);
+      if (signal instanceof AbortSignal && signal.aborted) line({ result: 'given up by the agent' });
+      else line({ fault: isFault(error) ? error.kind : 'error', text: messageOf(error) });
       throw error;
     }
   };

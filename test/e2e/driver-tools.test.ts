@@ -175,9 +175,12 @@ describe('drover driver dev', () => {
       });
       await shows(/start {4}\w{8}\/t {2}ok/);
       writeFileSync(file, `${text}nonsense(`);
-      await shows(/not reloaded: .*driver\.js cannot be loaded/);
+      await shows(/not reloaded: .*driver\.js cannot be loaded: .*\n +at .*\/driver\.js:\d+\n +\S/);
+      writeFileSync(file, text.replace(/fingerprint: .*/, "fingerprint() { throw new Error('engine is away'); },"));
+      await shows(/^fingerprint +unhealthy: .*engine is away/m);
       writeFileSync(file, text.replace("version: '0.1.0'", "version: '0.2.0'"));
       await shows(/from=0\.1\.0 to=0\.2\.0.*tasks=1/);
+      await shows(/^fingerprint +healthy/m);
       await shows(/recover {2}\w{8}\/t {2}ok/);
       await shows(/^reloaded in \d+ ms; tasks go on/m);
       const { stdout } = await runCli(agent, ['operator', 'api', '/v1/job/greeter-example/allocations']);
