@@ -59,6 +59,7 @@ const packages = [
     why: 'the wasm driver is skipped: no module can be made',
   },
   { program: 'setcap', package: 'libcap2-bin', why: 'the attacks are skipped' },
+  { program: 'tmux', package: 'tmux', why: 'the example of an engine is skipped' },
   { program: 'strace', package: 'strace', why: 'faults at exact system calls are skipped' },
 ];
 

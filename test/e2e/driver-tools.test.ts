@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -205,6 +206,8 @@ describe('drover driver dev', () => {
   });
 });
 
+const tmux = existsSync('/usr/bin/tmux');
+
 describe('drover driver check', () => {
   const rows = (stdout: string) => JSON.parse(stdout) as { rows: { name: string; outcome: string; reason: string }[] };
 
@@ -215,6 +218,24 @@ describe('drover driver check', () => {
     expect(report.rows.length).toBeGreaterThan(25);
     expect(status).toBe(0);
   }, 300_000);
+
+  it.skipIf(!tmux)(
+    `passes the example of an engine's driver${tmux ? '' : ' (skipped: no tmux)'}`,
+    () => {
+      const example = join(import.meta.dirname, '../../examples/drivers/tmux.mjs');
+      const cases = ['a task ends with its code', 'output is kept', 'stop ends a task', 'killed while a task runs'];
+      const { stdout, status } = sh(
+        'drover',
+        ['driver', 'check', '-json', ...cases.map((name) => `-only=${name}`), example],
+        project,
+      );
+      const report = rows(stdout);
+      expect(report.rows.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
+      expect(report.rows).toHaveLength(5);
+      expect(status).toBe(0);
+    },
+    300_000,
+  );
 
   it('fails one that leaves processes, invents ends and starts tasks twice, and names each', () => {
     const file = join(folder, 'careless.js');
