@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Sizes and order of the house: short files and functions, no file that nobody imports, a README in every folder.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { root, sourceFiles } from './lib/source-files.mjs';
 
@@ -43,6 +43,21 @@ for (const folder of new Set(files.map((file) => dirname(file.path)))) {
   if (depth <= 2 && !existsSync(join(root, 'src', folder, 'README.md')))
     report('readme', folder, 'the folder has no README.md');
 }
+// docs/adr/0014-how-big-the-supervisor-may-be.md
+const maximumShimLines = 2300;
+const maximumShimFileLines = 430;
+const shim = join(root, 'native/shim');
+let shimLines = 0;
+for (const name of readdirSync(shim).filter((each) => /\.[ch]$/.test(each))) {
+  const text = readFileSync(join(shim, name), 'utf8');
+  const lines = text.split('\n').length - 1;
+  if (lines > maximumShimFileLines)
+    problems.push(`native/shim/${name}: ${lines} lines (at most ${maximumShimFileLines})`);
+  const code = text.replace(/\/\*[\s\S]*?\*\//g, '');
+  shimLines += code.split('\n').filter((line) => line.trim() !== '').length;
+}
+if (shimLines > maximumShimLines)
+  problems.push(`native/shim: ${shimLines} lines of code (at most ${maximumShimLines})`);
 for (const [rule, paths] of Object.entries(exemptions))
   for (const path of Object.keys(paths))
     if (!used.has(`${rule} ${path}`))

@@ -80,7 +80,6 @@ extern struct shim S;
 /* main.c */
 void set_state(enum state state);
 const char *state_name(void);
-int close_child_fds(const int want[7]);
 /* record.c: -1 and a message where the fields are wrong. */
 int record_parse(const u8 *data, size_t len, struct record *r, char **argv, char **env, const char **message);
 int strings_add(char **list, int *count, int cap, const u8 *v, u32 len);
@@ -89,13 +88,20 @@ void exit_record_write(void);
 void exit_record_text(void);
 const char *ended_by(void);
 u64 oom_kills_now(void);
-/* launch.c */
+/* child.c */
 struct message {
   u8 kind;
   int value;
   char stage[40];
 };
 void say(int fd, u8 kind, int value, const char *stage);
+int close_child_fds(const int want[7]);
+pid_t fork_step(char **argv, char **env, const int want[7], const struct identity *id, int gate);
+pid_t fork_tool(char **argv, char **env, int out, int err, int verify, int creates);
+/* passage.c */
+int open_passage(struct failure *f);
+int leave_mounts_of_others(void);
+/* launch.c */
 int launch_start(char **argv, char **env, const char **message);
 void launch_status_readable(void);
 void launch_info_readable(void);
