@@ -23,6 +23,7 @@ import { begunTask } from './begun-task.ts';
 import { readCommandState } from './command-state.ts';
 import { CommandTask, removeStart } from './command-task.ts';
 import type { DriverDeps } from './driver-plugin.ts';
+import { KnownTasks } from './known-tasks.ts';
 import { defaultKillSignal, requireSignal, signalNumber } from './signals.ts';
 import { startCommand } from './start-command.ts';
 
@@ -34,9 +35,7 @@ export function commandEngine(driver: CommandDriver, deps: DriverDeps): EngineDr
 class CommandEngine implements EngineDriver {
   readonly #driver: CommandDriver;
   readonly #deps: DriverDeps;
-  readonly #tasks = new Map<string, CommandTask>();
-  /** Starts and recoveries under way: an id is taken from the first moment. */
-  readonly #busy = new Set<string>();
+  readonly #tasks = new KnownTasks<CommandTask>();
 
   constructor(driver: CommandDriver, deps: DriverDeps) {
     this.#driver = driver;
@@ -54,10 +53,9 @@ class CommandEngine implements EngineDriver {
 
   async start(config: TaskConfig, signal: AbortSignal): Promise<StartedTask> {
     signal.throwIfAborted();
-    if (this.#tasks.has(config.id)) throw new Fault('exists', `task ${config.id} is already known`);
-    return this.#alone(config.id, async () => {
+    return this.#tasks.start(config.id, async () => {
       const task = await startCommand(this.#driver, this.#deps, config, this.#directory(config.id), signal);
-      this.#tasks.set(config.id, task);
+      this.#tasks.keep(config.id, task);
       return { state: task.state, isolation: task.state.isolation };
     });
   }
@@ -66,7 +64,7 @@ class CommandEngine implements EngineDriver {
     signal.throwIfAborted();
     const known = this.#tasks.get(config.id);
     if (known !== undefined) return { state: known.state, isolation: known.state.isolation };
-    return this.#alone(config.id, async () => {
+    return this.#tasks.alone(config.id, async () => {
       const stored = readCommandState(state);
       const found = await this.#deps.supervisor.recover(stored.directory);
       if (found.state === 'absent' || found.state === 'never-started') {
@@ -77,23 +75,23 @@ class CommandEngine implements EngineDriver {
         found.state === 'present'
           ? new CommandTask(config, stored, found.shim, null)
           : new CommandTask(config, stored, null, found.end);
-      this.#tasks.set(config.id, task);
+      this.#tasks.keep(config.id, task);
       return { state: stored, isolation: stored.isolation };
     });
   }
 
   async recoverStart(config: TaskConfig, signal: AbortSignal): Promise<StartedTask | null> {
     signal.throwIfAborted();
-    return this.#alone(config.id, async () => {
+    return this.#tasks.alone(config.id, async () => {
       const task = await begunTask(this.#deps, config, this.#directory(config.id));
       if (task === null) return null;
-      this.#tasks.set(config.id, task);
+      this.#tasks.keep(config.id, task);
       return { state: task.state, isolation: task.state.isolation };
     });
   }
 
   wait(taskId: string, signal: AbortSignal): Promise<TaskExit> {
-    return this.#with(taskId, async (task) => {
+    return this.#tasks.with(taskId, async (task) => {
       const exit = await task.wait(signal);
       const message = (await this.#driver.reason?.(task.config, exit)) ?? null;
       return message === null ? exit : { ...exit, message };
@@ -109,7 +107,7 @@ class CommandEngine implements EngineDriver {
     const number = signalNumber(wanted);
     if (number === null)
       this.#deps.log.warn('unknown kill signal, sending the default', { task: taskId, signal: wanted });
-    await this.#with(taskId, (task) =>
+    await this.#tasks.with(taskId, (task) =>
       task.stop(number ?? requireSignal(defaultKillSignal), options.timeoutMs, signal),
     );
   }
@@ -122,7 +120,7 @@ class CommandEngine implements EngineDriver {
       await task.stop(requireSignal('SIGKILL'), 0, signal);
     }
     await task.forget();
-    this.#tasks.delete(taskId);
+    this.#tasks.forget(taskId);
   }
 
   /** A start whose state never reached the client (it was killed in between) is known by its record directory alone. */
@@ -145,24 +143,24 @@ class CommandEngine implements EngineDriver {
   }
 
   inspect(taskId: string): Promise<TaskStatus> {
-    return this.#with(taskId, (task) => task.inspect());
+    return this.#tasks.with(taskId, (task) => task.inspect());
   }
 
   stats(taskId: string): Promise<TaskStats> {
-    return this.#with(taskId, (task) => task.stats());
+    return this.#tasks.with(taskId, (task) => task.stats());
   }
 
   async signal(taskId: string, signalName: string): Promise<void> {
     const number = requireSignal(signalName);
-    await this.#with(taskId, (task) => task.signal(number));
+    await this.#tasks.with(taskId, (task) => task.signal(number));
   }
 
   exec(taskId: string, request: ExecRequest, signal: AbortSignal): Promise<ExecSession> {
-    return this.#with(taskId, (task) => task.exec(request, signal));
+    return this.#tasks.with(taskId, (task) => task.exec(request, signal));
   }
 
   isolation(taskId: string): Promise<IsolationReport> {
-    return this.#with(taskId, async (task) => task.isolationNow(this.#deps.isolation));
+    return this.#tasks.with(taskId, async (task) => task.isolationNow(this.#deps.isolation));
   }
 
   /** Shims and tasks stay. */
@@ -173,21 +171,5 @@ class CommandEngine implements EngineDriver {
 
   #directory(taskId: string): string {
     return join(this.#deps.stateDirectory, cgroupName(taskId));
-  }
-
-  async #with<T>(taskId: string, use: (task: CommandTask) => Promise<T>): Promise<T> {
-    const task = this.#tasks.get(taskId);
-    if (task === undefined) throw new Fault('not_found', `no task ${taskId}`);
-    return use(task);
-  }
-
-  async #alone<T>(taskId: string, work: () => Promise<T>): Promise<T> {
-    if (this.#busy.has(taskId)) throw new Fault('exists', `task ${taskId} is being started`);
-    this.#busy.add(taskId);
-    try {
-      return await work();
-    } finally {
-      this.#busy.delete(taskId);
-    }
   }
 }

@@ -32,6 +32,7 @@ import { checkedFingerprint, failedFingerprint } from './checked-fingerprint.ts'
 import type { AnyEngineDefinition, EngineHook, EngineTask } from './define-engine-driver.ts';
 import { exitOf, statsOfEngine } from './engine-answers.ts';
 import { fingerprints } from './fingerprints.ts';
+import { KnownTasks } from './known-tasks.ts';
 import { defaultKillSignal, requireSignal, signalNumber } from './signals.ts';
 import { readState, storedState } from './task-state.ts';
 
@@ -78,8 +79,7 @@ export class EngineKit implements EngineDriver {
   readonly #definition: AnyEngineDefinition;
   readonly #options: ConfigOf<ConfigSchema>;
   readonly #log: Log;
-  readonly #tasks = new Map<string, Known>();
-  readonly #busy = new Set<string>();
+  readonly #tasks = new KnownTasks<Known>();
   readonly #life = new AbortController();
   #engine: Promise<unknown> | null = null;
 
@@ -114,8 +114,7 @@ export class EngineKit implements EngineDriver {
   }
 
   async start(task: TaskConfig, signal: AbortSignal): Promise<StartedTask> {
-    if (this.#tasks.has(task.id)) throw new Fault('exists', `task ${task.id} is already known`);
-    return this.#alone(task.id, async () => {
+    return this.#tasks.start(task.id, async () => {
       const { name, state: definition, start } = this.#definition;
       const engine = await this.#open(signal);
       const typed = task as Task['task'];
@@ -152,7 +151,7 @@ export class EngineKit implements EngineDriver {
   async recover(task: TaskConfig, stored: TaskHandleState, signal: AbortSignal): Promise<StartedTask> {
     const known = this.#tasks.get(task.id);
     if (known !== undefined) return known.started;
-    return this.#alone(task.id, async () => {
+    return this.#tasks.alone(task.id, async () => {
       const { name, state: definition, find } = this.#definition;
       const fields = readState(name, definition, stored);
       const engine = await this.#open(signal);
@@ -176,7 +175,7 @@ export class EngineKit implements EngineDriver {
       },
       () => {},
     );
-    this.#tasks.set(task.id, known);
+    this.#tasks.keep(task.id, known);
     return started;
   }
 
@@ -197,7 +196,7 @@ export class EngineKit implements EngineDriver {
   }
 
   async wait(taskId: string, signal: AbortSignal): Promise<TaskExit> {
-    return abortable(this.#find(taskId).end, signal);
+    return abortable(this.#tasks.find(taskId).end, signal);
   }
 
   async stop(
@@ -205,7 +204,7 @@ export class EngineKit implements EngineDriver {
     how: { readonly timeoutMs: number; readonly killSignal: string },
     signal: AbortSignal,
   ): Promise<void> {
-    const known = this.#find(taskId);
+    const known = this.#tasks.find(taskId);
     if (known.exit !== null) return;
     const unknownName = how.killSignal === '' || signalNumber(how.killSignal) === null;
     const killSignal = unknownName ? defaultKillSignal : how.killSignal;
@@ -221,14 +220,14 @@ export class EngineKit implements EngineDriver {
   }
 
   async destroy(taskId: string, { force }: { readonly force: boolean }, signal: AbortSignal): Promise<void> {
-    if (!this.#tasks.has(taskId) && !this.#busy.has(taskId)) await this.#removeUnknown(taskId, signal);
-    const known = this.#find(taskId);
+    if (!this.#tasks.holds(taskId)) await this.#removeUnknown(taskId, signal);
+    const known = this.#tasks.find(taskId);
     if (known.exit === null) {
       if (!force) throw new Fault('conflict', `task ${taskId} is still running`);
       await this.stop(taskId, { timeoutMs: 0, killSignal: 'SIGKILL' }, signal);
     }
     await this.#call('remove', signal, (own) => this.#definition.remove(known.running, own));
-    this.#tasks.delete(taskId);
+    this.#tasks.forget(taskId);
   }
 
   /** Its start may have been cut short by the end of another process of this driver. */
@@ -240,25 +239,25 @@ export class EngineKit implements EngineDriver {
   }
 
   async inspect(taskId: string): Promise<TaskStatus> {
-    const { exit, startedAt, completedAt } = this.#find(taskId);
+    const { exit, startedAt, completedAt } = this.#tasks.find(taskId);
     return { state: exit === null ? 'running' : 'exited', startedAt, completedAt, exit, attributes: {} };
   }
 
   async #stats(taskId: string, signal: AbortSignal): Promise<TaskStats> {
-    const { running } = this.#find(taskId);
+    const { running } = this.#tasks.find(taskId);
     const given = await this.#call('stats', signal, (own) => this.#definition.stats!(running, own));
     return statsOfEngine(this.info.name, given, now());
   }
 
   async #signal(taskId: string, name: string, signal: AbortSignal): Promise<void> {
-    const { running, exit } = this.#find(taskId);
+    const { running, exit } = this.#tasks.find(taskId);
     requireSignal(name);
     if (exit !== null) throw new Fault('conflict', `task ${taskId} has ended`);
     await this.#call('signal', signal, (own) => this.#definition.signal!(running, name, own));
   }
 
   async #exec(taskId: string, request: ExecRequest, signal: AbortSignal): Promise<ExecSession> {
-    const { running, exit } = this.#find(taskId);
+    const { running, exit } = this.#tasks.find(taskId);
     if (exit !== null) throw new Fault('conflict', `task ${taskId} has ended`);
     // the session outlives the call that opens it: it ends by the caller's own signal
     const session = await this.#call('exec', signal, () => this.#definition.exec!(running, request, signal));
@@ -312,21 +311,5 @@ export class EngineKit implements EngineDriver {
     limitMs = this.#limit(hook),
   ): Promise<R> {
     return callHook({ driver: this.info.name, hook, limitMs, signal }, work, late);
-  }
-
-  #find(taskId: string): Known {
-    const known = this.#tasks.get(taskId);
-    if (known === undefined) throw new Fault('not_found', `no task ${taskId}`);
-    return known;
-  }
-
-  async #alone<R>(taskId: string, work: () => Promise<R>): Promise<R> {
-    if (this.#busy.has(taskId)) throw new Fault('exists', `task ${taskId} is being started`);
-    this.#busy.add(taskId);
-    try {
-      return await work();
-    } finally {
-      this.#busy.delete(taskId);
-    }
   }
 }

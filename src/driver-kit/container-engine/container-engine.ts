@@ -22,6 +22,7 @@ import { Fault, isFault, messageOf } from '../../lib/fault.ts';
 import type { Log } from '../../lib/log.ts';
 import { AsyncQueue } from '../async-queue.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
+import { KnownTasks } from '../known-tasks.ts';
 import { signalNumber } from '../signals.ts';
 import { coreMhz, statsOf, type UsageAt } from '../task-stats.ts';
 import type { ContainerDriver, ContainerRules } from './container-driver.ts';
@@ -65,8 +66,7 @@ class ContainerEngine implements EngineDriver {
   readonly #images: Images;
   readonly #collector: LogCollector;
   readonly #holders: NetworkHolders;
-  readonly #tasks = new Map<string, ContainerTask>();
-  readonly #busy = new Set<string>();
+  readonly #tasks = new KnownTasks<ContainerTask>();
   readonly #listeners = new Set<AsyncQueue<DriverEvent>>();
   readonly #life = new AbortController();
   #watching = false;
@@ -91,8 +91,7 @@ class ContainerEngine implements EngineDriver {
 
   async start(config: TaskConfig, signal: AbortSignal): Promise<StartedTask> {
     signal.throwIfAborted();
-    if (this.#tasks.has(config.id)) throw new Fault('exists', `task ${config.id} is already known`);
-    return this.#alone(config.id, async () => {
+    return this.#tasks.start(config.id, async () => {
       const facts = await this.#health.facts(signal);
       const plan = await this.#driver.plan(config, facts, await this.#network(config, signal));
       this.#watch();
@@ -126,7 +125,7 @@ class ContainerEngine implements EngineDriver {
     signal.throwIfAborted();
     const known = this.#tasks.get(config.id);
     if (known !== undefined) return this.#started(known);
-    return this.#alone(config.id, async () => {
+    return this.#tasks.alone(config.id, async () => {
       const task = new ContainerTask(config, readHandle(state));
       const { containerId, imageId, tty } = task.handle;
       const found = await this.#inspect(containerId, signal).catch((error: unknown) => {
@@ -164,7 +163,7 @@ class ContainerEngine implements EngineDriver {
   }
 
   wait(taskId: string, signal: AbortSignal): Promise<TaskExit> {
-    return this.#with(taskId, (task) => task.wait(signal));
+    return this.#tasks.with(taskId, (task) => task.wait(signal));
   }
 
   async stop(
@@ -172,7 +171,7 @@ class ContainerEngine implements EngineDriver {
     options: { readonly timeoutMs: number; readonly killSignal: string },
     signal: AbortSignal,
   ): Promise<void> {
-    const task = this.#find(taskId);
+    const task = this.#tasks.find(taskId);
     if (task.exit !== null) return;
     await this.#kill(task, options.killSignal || task.handle.stopSignal || 'SIGTERM', signal);
     const limit = new AbortController();
@@ -197,7 +196,7 @@ class ContainerEngine implements EngineDriver {
     await this.#collector.forget(cgroupName(taskId));
     this.#images.release(taskId);
     task.settle({ exitCode: 137, signal: 9, oomKilled: false });
-    this.#tasks.delete(taskId);
+    this.#tasks.forget(taskId);
     await this.#releaseNetwork(task.config);
   }
 
@@ -215,11 +214,11 @@ class ContainerEngine implements EngineDriver {
   }
 
   async inspect(taskId: string): Promise<TaskStatus> {
-    return this.#find(taskId).status();
+    return this.#tasks.find(taskId).status();
   }
 
   async stats(taskId: string, signal: AbortSignal): Promise<TaskStats> {
-    const task = this.#find(taskId);
+    const task = this.#tasks.find(taskId);
     const id = task.requireRunning();
     const query = { stream: 'false', 'one-shot': 'true' };
     const answer = await this.#client.json('GET', `/containers/${id}/stats`, { query, signal });
@@ -230,7 +229,7 @@ class ContainerEngine implements EngineDriver {
   }
 
   async signal(taskId: string, signalName: string, signal: AbortSignal): Promise<void> {
-    const task = this.#find(taskId);
+    const task = this.#tasks.find(taskId);
     if (signalNumber(signalName) === null)
       throw new Fault('invalid', `${JSON.stringify(signalName)} is no signal of this system`);
     task.requireRunning();
@@ -238,11 +237,11 @@ class ContainerEngine implements EngineDriver {
   }
 
   exec(taskId: string, request: ExecRequest, signal: AbortSignal): Promise<ExecSession> {
-    return this.#with(taskId, (task) => containerExec(this.#client, task.requireRunning(), request, signal));
+    return this.#tasks.with(taskId, (task) => containerExec(this.#client, task.requireRunning(), request, signal));
   }
 
   async isolation(taskId: string): Promise<IsolationReport> {
-    return this.#find(taskId).handle.isolation;
+    return this.#tasks.find(taskId).handle.isolation;
   }
 
   async *events(signal: AbortSignal): AsyncIterable<DriverEvent> {
@@ -284,7 +283,7 @@ class ContainerEngine implements EngineDriver {
   }
 
   #uses(allocId: string): boolean {
-    return [...this.#tasks.keys(), ...this.#busy].some((id) => id.startsWith(`${allocId}/`));
+    return this.#tasks.ids().some((id) => id.startsWith(`${allocId}/`));
   }
 
   #say(taskId: string, message: string, annotations: Readonly<Record<string, string>> = {}): void {
@@ -301,7 +300,7 @@ class ContainerEngine implements EngineDriver {
   }
 
   #keep(task: ContainerTask): ContainerTask {
-    this.#tasks.set(task.config.id, task);
+    this.#tasks.keep(task.config.id, task);
     return task;
   }
 
@@ -327,14 +326,12 @@ class ContainerEngine implements EngineDriver {
     );
     const { dangling } = this.#options.rules;
     const known = (taskId: string): boolean =>
-      taskId.endsWith('/network')
-        ? this.#uses(taskId.slice(0, -'/network'.length))
-        : this.#tasks.has(taskId) || this.#busy.has(taskId);
+      taskId.endsWith('/network') ? this.#uses(taskId.slice(0, -'/network'.length)) : this.#tasks.holds(taskId);
     if (dangling !== null) void removeDangling(this.#client, owner, dangling, known, this.#log, signal);
   }
 
   async #happened(event: { readonly containerId: string; readonly action: string; readonly exitCode: number | null }) {
-    const task = [...this.#tasks.values()].find((each) => each.handle.containerId === event.containerId);
+    const task = this.#tasks.values().find((each) => each.handle.containerId === event.containerId);
     if (task === undefined || task.exit !== null) return;
     if (event.action === 'oom') task.oomSeen = true;
     else if (event.action.startsWith('health_status'))
@@ -380,26 +377,6 @@ class ContainerEngine implements EngineDriver {
     } catch (error) {
       if (isFault(error, 'conflict') || isFault(error, 'not_found')) return this.#lookAt(task);
       throw error;
-    }
-  }
-
-  #find(taskId: string): ContainerTask {
-    const task = this.#tasks.get(taskId);
-    if (task === undefined) throw new Fault('not_found', `no task ${taskId}`);
-    return task;
-  }
-
-  async #with<T>(taskId: string, use: (task: ContainerTask) => Promise<T>): Promise<T> {
-    return use(this.#find(taskId));
-  }
-
-  async #alone<T>(taskId: string, work: () => Promise<T>): Promise<T> {
-    if (this.#busy.has(taskId)) throw new Fault('exists', `task ${taskId} is being started`);
-    this.#busy.add(taskId);
-    try {
-      return await work();
-    } finally {
-      this.#busy.delete(taskId);
     }
   }
 }

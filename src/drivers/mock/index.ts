@@ -17,6 +17,7 @@ import type {
 import { abortable } from '../../driver-kit/abortable.ts';
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
+import { KnownTasks } from '../../driver-kit/known-tasks.ts';
 import { Fault } from '../../lib/fault.ts';
 import { mockExec } from './mock-exec.ts';
 import { durationMs, MockTask } from './mock-task.ts';
@@ -33,8 +34,7 @@ const filesystems: readonly FilesystemIsolation[] = ['none', 'chroot', 'image', 
 
 class MockDriver implements EngineDriver {
   readonly info: EngineDriver['info'];
-  readonly #tasks = new Map<string, MockTask>();
-  readonly #starting = new Set<string>();
+  readonly #tasks = new KnownTasks<MockTask>();
 
   constructor(config: PluginOptions) {
     const filesystem = filesystems.find((each) => each === config.fs_isolation);
@@ -58,23 +58,17 @@ class MockDriver implements EngineDriver {
   }
 
   async start(config: TaskConfig, signal: AbortSignal): Promise<StartedTask> {
-    if (this.#tasks.has(config.id) || this.#starting.has(config.id))
-      throw new Fault('exists', `task ${config.id} is already known`);
     const options = config.config as TaskOptions;
     checkDurations(options);
-    this.#starting.add(config.id);
-    try {
+    return this.#tasks.start(config.id, async () => {
       await sleep(durationMs(options.start_block_for, 'start_block_for'), undefined, { signal });
-    } finally {
-      this.#starting.delete(config.id);
-    }
-    if (options.start_error !== '') {
-      throw new Fault('unavailable', options.start_error, { recoverable: options.start_error_recoverable });
-    }
-    const task = new MockTask(config, options, Date.now(), false);
-    this.#tasks.set(config.id, task);
-    const network = networkOf(options);
-    return { state: { version: 1, startedAtMs: task.startedAtMs }, ...(network === null ? {} : { network }) };
+      if (options.start_error !== '')
+        throw new Fault('unavailable', options.start_error, { recoverable: options.start_error_recoverable });
+      const task = new MockTask(config, options, Date.now(), false);
+      this.#tasks.keep(config.id, task);
+      const network = networkOf(options);
+      return { state: { version: 1, startedAtMs: task.startedAtMs }, ...(network === null ? {} : { network }) };
+    });
   }
 
   async recover(config: TaskConfig, state: TaskHandleState): Promise<StartedTask> {
@@ -83,29 +77,29 @@ class MockDriver implements EngineDriver {
       throw new Fault('not_found', 'the stored state of the task cannot be read');
     const options = config.config as TaskOptions;
     checkDurations(options);
-    if (!this.#tasks.has(config.id)) this.#tasks.set(config.id, new MockTask(config, options, startedAtMs, true));
+    if (!this.#tasks.holds(config.id)) this.#tasks.keep(config.id, new MockTask(config, options, startedAtMs, true));
     return { state };
   }
 
   async wait(taskId: string, signal: AbortSignal): Promise<TaskExit> {
-    return abortable(this.#find(taskId).end, signal);
+    return abortable(this.#tasks.find(taskId).end, signal);
   }
 
   async stop(taskId: string, options: { readonly timeoutMs: number }, signal: AbortSignal): Promise<void> {
-    await abortable(this.#find(taskId).stop(options.timeoutMs), signal);
+    await abortable(this.#tasks.find(taskId).stop(options.timeoutMs), signal);
   }
 
   async destroy(taskId: string, options: { readonly force: boolean }): Promise<void> {
-    const task = this.#find(taskId);
+    const task = this.#tasks.find(taskId);
     if (task.exit === null) {
       if (!options.force) throw new Fault('conflict', `task ${taskId} is still running`);
       await task.stop(0);
     }
-    this.#tasks.delete(taskId);
+    this.#tasks.forget(taskId);
   }
 
   async inspect(taskId: string): Promise<TaskStatus> {
-    const task = this.#find(taskId);
+    const task = this.#tasks.find(taskId);
     return {
       state: task.exit === null ? 'running' : 'exited',
       startedAt: BigInt(task.startedAtMs) * 1_000_000n,
@@ -116,7 +110,7 @@ class MockDriver implements EngineDriver {
   }
 
   async stats(taskId: string): Promise<TaskStats> {
-    this.#find(taskId);
+    this.#tasks.find(taskId);
     const cpu = {
       systemMode: 0,
       userMode: 0,
@@ -140,24 +134,18 @@ class MockDriver implements EngineDriver {
   }
 
   async signal(taskId: string): Promise<void> {
-    const { options } = this.#find(taskId);
+    const { options } = this.#tasks.find(taskId);
     if (options.signal_error !== '') throw new Fault('unavailable', options.signal_error);
   }
 
   async exec(taskId: string, request: ExecRequest, signal: AbortSignal): Promise<ExecSession> {
-    const { options } = this.#find(taskId);
+    const { options } = this.#tasks.find(taskId);
     if (options.exec_command === null) throw new Fault('unsupported', 'the task has no exec_command');
     return mockExec(options.exec_command, request.tty, signal);
   }
 
   async close(): Promise<void> {
     this.#tasks.clear();
-  }
-
-  #find(taskId: string): MockTask {
-    const task = this.#tasks.get(taskId);
-    if (task === undefined) throw new Fault('not_found', `no task ${taskId}`);
-    return task;
   }
 }
 
