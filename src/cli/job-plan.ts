@@ -3,10 +3,10 @@ import { sortedEntries } from '../lib/order.ts';
 import { asking, withClient } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
 import { showDriverConfig } from './driver-config.ts';
-import { formatAgo, formatTime } from './formats.ts';
 import { formatFlags, printFormatted } from './formatted.ts';
 import { jobDiffView } from './job-diff-view.ts';
 import { jobFileFlags, readJobFile } from './job-file.ts';
+import { launchTime } from './next-launch.ts';
 import { placementFailures } from './placement-failures.ts';
 import { sayWarnings } from './warnings.ts';
 
@@ -85,11 +85,8 @@ function dryRun(plan: JobPlanAnswer): string[] {
   }
   const rolling = (plan.CreatedEvals ?? []).find((evaluation) => evaluation.TriggeredBy === 'rolling-update');
   if (rolling !== undefined) lines.push('- Rolling update, next evaluation will be in a moment.');
-  const launch = formatTime(plan.NextPeriodicLaunch);
-  if (launch !== 'N/A')
-    lines.push(
-      `- If submitted now, next periodic launch would be at ${launch} (${formatAgo(plan.NextPeriodicLaunch)}).`,
-    );
+  if (plan.NextPeriodicLaunch)
+    lines.push(`- If submitted now, next periodic launch would be at ${launchTime(plan.NextPeriodicLaunch)}.`);
   return lines;
 }
 

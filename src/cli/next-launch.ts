@@ -1,7 +1,9 @@
+import { formatDuration, second } from '../lib/duration.ts';
+import { parseInstant } from '../lib/instant.ts';
 import { earliestLaunch } from '../model/cron-next.ts';
 import type { PeriodicConfig } from '../model/job.ts';
 import type { Input } from '../model/schema.ts';
-import { formatAgo, formatTime } from './formats.ts';
+import { formatTime } from './formats.ts';
 
 /** `2026-01-01T00:00:00Z (1mo2d from now)`; undefined: the job is not launched by a clock. */
 export function nextPeriodicLaunch(periodic: Input<PeriodicConfig> | null | undefined): string | undefined {
@@ -12,5 +14,12 @@ export function nextPeriodicLaunch(periodic: Input<PeriodicConfig> | null | unde
     Date.now(),
     periodic.TimeZone || 'UTC',
   );
-  return next === undefined ? undefined : `${formatTime(next * 1e6)} (${formatAgo(next * 1e6)})`;
+  return next === undefined ? undefined : launchTime(next * 1e6);
+}
+
+/** An instant to come, in Unix nanoseconds or as text, and how far away: to the second, as Nomad writes it. */
+export function launchTime(time: number | string): string {
+  const at = typeof time === 'string' ? parseInstant(time) : time;
+  const seconds = Math.max(0, Math.floor((at - Date.now() * 1e6) / second));
+  return `${formatTime(time)} (${formatDuration(seconds * second)} from now)`;
 }
