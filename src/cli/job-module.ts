@@ -1,5 +1,6 @@
 /** A job from a module: what it exports by default, or what its default function returns. Types are not checked, only taken out. */
 import { messageOf } from '../lib/fault.ts';
+import { formatJson, parseJson } from '../lib/json.ts';
 import type { Job } from '../model/job.ts';
 import type { Input } from '../model/schema.ts';
 import { CommandError } from './command.ts';
@@ -11,8 +12,10 @@ export const isJobModule = (path: string): boolean => /\.job\.m?[jt]s$/.test(pat
 export async function jobFromModule(path: string): Promise<JobFile> {
   let job: unknown;
   try {
-    const loaded = await importModule(path);
-    job = typeof loaded.default === 'function' ? await loaded.default() : await loaded.default;
+    job = await endedByInterrupt(async () => {
+      const loaded = await importModule(path);
+      return typeof loaded.default === 'function' ? await loaded.default() : await loaded.default;
+    });
   } catch (error) {
     throw new CommandError(`Error getting job struct: Error running ${path}:\n${messageOf(error)}`);
   }
@@ -21,6 +24,17 @@ export async function jobFromModule(path: string): Promise<JobFile> {
       `Error getting job struct: ${path} has to export a job by default: export default job('NAME', { … })`,
     );
   // As JSON has it: nothing of the module is left in it.
-  const plain = JSON.parse(JSON.stringify(job)) as Input<Job>;
-  return { job: plain, submission: { Source: JSON.stringify(plain, undefined, 2), Format: 'json' }, warnings: [] };
+  const source = formatJson(job, 2);
+  return { job: parseJson(source) as Input<Job>, submission: { Source: source, Format: 'json' }, warnings: [] };
+}
+
+/** Ctrl-C ends a module that does not come to its end: a listener would have to wait for that. */
+async function endedByInterrupt<T>(run: () => Promise<T>): Promise<T> {
+  const listeners = process.rawListeners('SIGINT') as NodeJS.SignalsListener[];
+  process.removeAllListeners('SIGINT');
+  try {
+    return await run();
+  } finally {
+    for (const listener of listeners) process.on('SIGINT', listener);
+  }
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { formatDiagnostic } from '../hcl/index.ts';
 import { type ParsedJob, parseJob } from '../jobspec/index.ts';
 import { Fault } from '../lib/fault.ts';
+import { formatJson } from '../lib/json.ts';
 import { nodeFunctionHost } from '../lib/node/hcl-functions.ts';
 import type { Job } from '../model/job.ts';
 import type { Input } from '../model/schema.ts';
@@ -63,7 +64,7 @@ export function fromHcl(path: string | URL, options: FromHclOptions = {}): Input
 }
 
 function decoded(name: string, body: object): Input<Job> {
-  const source = JSON.stringify({ job: { [name]: body } }, undefined, 2);
+  const source = formatJson({ job: { [name]: body } }, 2);
   const host = nodeFunctionHost({ workingDirectory: process.cwd() });
   return result(parseJob({ source, filename: `${name}.json`, host }));
 }

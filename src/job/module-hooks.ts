@@ -31,6 +31,18 @@ export async function load(url: string, context: unknown, next: NextLoad): Promi
   if (native || !/^file:.*\.m?ts$/.test(url)) return next(url, context);
   const { transformSync } = (await import('amaro')).default;
   const path = fileURLToPath(url);
-  const { code } = transformSync(await readFile(path, 'utf8'), { mode: 'strip-only', filename: path });
-  return { format: 'module', source: code, shortCircuit: true };
+  const source = await readFile(path, 'utf8');
+  try {
+    const { code } = transformSync(source, { mode: 'strip-only', filename: path });
+    return { format: 'module', source: code, shortCircuit: true };
+  } catch (error) {
+    throw placed(path, error);
+  }
+}
+
+/** What is thrown there is no error, but a record of one. */
+function placed(path: string, thrown: unknown): unknown {
+  if (thrown instanceof Error) return thrown;
+  const { message, snippet = '', startLine = 1, startColumn = 0 } = thrown as { [name: string]: string | number };
+  return new SyntaxError(`${path}:${startLine},${Number(startColumn) + 1}: ${message}\n${snippet}`.trimEnd());
 }

@@ -1,5 +1,6 @@
 // Commands of job files that need no agent, as processes: jobs in TypeScript, the schema, the import of Compose files.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -59,6 +60,34 @@ describe('drover job run FILE.job.ts', () => {
     expect(answer.stderr).not.toContain('    at ');
     const none = run(['job', 'run', '-output', write('none.job.ts', 'export const a = 1;\n')]);
     expect(none.stderr).toContain('has to export a job by default');
+  });
+
+  it('names the place of what is no TypeScript, or more than types', () => {
+    const broken = run(['job', 'run', '-output', write('broken.job.ts', 'const a = {;\nexport default a;\n')]);
+    expect(broken.stderr).toMatch(/broken\.job\.ts:1,\d+: |broken\.job\.ts:\n/);
+    const more = run(['job', 'run', '-output', write('enum.job.ts', 'enum A { B }\nexport default A;\n')]);
+    expect(more.stderr).toMatch(/enum/);
+    for (const answer of [broken, more]) expect([answer.status, /\[object/.test(answer.stderr)]).toEqual([1, false]);
+  });
+
+  it('keeps whole numbers of 64 bits exactly', () => {
+    const file = write(
+      'big.job.ts',
+      `import { task } from 'drover/job';
+       const t = task('t', { driver: 'exec', config: { id: 9007199254740993n } } as never);
+       export default { ID: 'big', TaskGroups: [{ Name: 'g', Tasks: [t] }] };\n`,
+    );
+    expect(run(['job', 'run', '-output', file]).stdout).toContain('9007199254740993');
+  });
+
+  it('ends by Ctrl-C where the module does not', async () => {
+    const file = write('loop.job.ts', 'console.error("here");\nfor (;;) {}\n');
+    const child = spawn(process.execPath, [program, 'job', 'run', '-output', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    await once(child.stderr, 'data');
+    child.kill('SIGINT');
+    expect(await once(child, 'exit')).toEqual([null, 'SIGINT']);
   });
 
   it('has types that an editor finds, and that refuse what is no attribute', () => {
