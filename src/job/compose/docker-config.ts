@@ -1,5 +1,15 @@
 import type { HclValue } from './hcl-writer.ts';
-import { asText, bytesOf, isYamlMap, pairs, textList, words, type Yaml, type YamlMap } from './read-compose.ts';
+import {
+  asText,
+  bytesOf,
+  isYamlMap,
+  numberOf,
+  pairs,
+  textList,
+  words,
+  type Yaml,
+  type YamlMap,
+} from './read-compose.ts';
 import type { ComposePort } from './service-ports.ts';
 import type { ComposeMount } from './service-volumes.ts';
 
@@ -90,11 +100,6 @@ const scalar = (value: Yaml | undefined): HclValue | undefined =>
   value === undefined || value === null || typeof value === 'object' ? undefined : value;
 
 const commandOf = (value: Yaml | undefined): string[] => (typeof value === 'string' ? words(value) : textList(value));
-
-function numberOf(value: Yaml | undefined): number | undefined {
-  const number = Number(asText(value));
-  return asText(value) !== '' && Number.isFinite(number) ? number : undefined;
-}
 
 function mapOf(value: Yaml | undefined): HclValue | undefined {
   const entries = pairs(value);

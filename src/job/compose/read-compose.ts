@@ -53,6 +53,11 @@ export function asText(value: Yaml | undefined): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
+export function numberOf(value: Yaml | undefined): number | undefined {
+  const number = Number(asText(value));
+  return asText(value) !== '' && Number.isFinite(number) ? number : undefined;
+}
+
 /** The words of a command, quotes taken off, as Compose splits a command written as one text. */
 export function words(text: string): string[] {
   const found: string[] = [];

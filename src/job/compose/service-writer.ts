@@ -1,7 +1,17 @@
 import { dockerConfig, dockerKeys } from './docker-config.ts';
 import { Expression, type HclWriter, quoted } from './hcl-writer.ts';
 import { healthCheck } from './health-check.ts';
-import { asText, bytesOf, durationOf, isYamlMap, pairs, textList, type Yaml, type YamlMap } from './read-compose.ts';
+import {
+  asText,
+  bytesOf,
+  durationOf,
+  isYamlMap,
+  numberOf,
+  pairs,
+  textList,
+  type Yaml,
+  type YamlMap,
+} from './read-compose.ts';
 import { type ComposeFile, type EnvironmentFile, environmentFilesOf, filesOf } from './service-files.ts';
 import { type ComposePort, portsOf } from './service-ports.ts';
 import { type ComposeMount, mountsOf } from './service-volumes.ts';
@@ -292,9 +302,4 @@ function resourceNotes(resources: YamlMap, note: (key: string, reason: string) =
   const { limits, reservations } = resources;
   if (isYamlMap(limits) && isYamlMap(reservations) && limits['cpus'] && reservations['cpus'])
     note('deploy.resources.limits.cpus', 'what is reserved is what counts; more is used where it is free');
-}
-
-function numberOf(value: Yaml | undefined): number | undefined {
-  const number = Number(asText(value));
-  return asText(value) !== '' && Number.isFinite(number) ? number : undefined;
 }
