@@ -69,7 +69,6 @@ describe('paths and methods', () => {
     ],
     ['GET', '/v1/quotas', 501, 'Nomad Enterprise only endpoint'],
     ['GET', '/v1/acl/tokens', 400, 'ACL support disabled'],
-    ['GET', '/v1/event/stream', 501, 'the event stream is not served yet'],
     ['GET', '/v1/job/none', 404, 'job not found'],
     ['GET', '/v1/allocation/zz', 500, 'alloc lookup failed: index error: UUID must be 36 characters'],
     [
