@@ -63,17 +63,18 @@ report. \`process\` and \`none\` promise nothing about files or the network; the
 `,
 );
 
-function titleOf({ driver, rung, wanted, who }) {
+function titleOf({ driver, rung, wanted, who, network: kind }) {
+  // an engine's own default, whatever rung its report names
+  if (['docker', 'podman'].includes(driver)) return `${driver} (${rung})`;
+  if (kind !== undefined) return `${driver} ${rung} on a ${kind}${who === 'root' ? '' : ' (user)'}`;
   const network = wanted === 'container' && rung !== 'container' ? ' without network' : '';
   return `${driver} ${rung}${network}${who === 'root' ? '' : ' (user)'}`;
 }
 
-function order({ driver, wanted, who }) {
-  return (
-    ['container', 'sandbox', 'process', 'none'].indexOf(wanted) * 4 +
-    (driver === 'exec' ? 0 : 2) +
-    (who === 'root' ? 0 : 1)
-  );
+function order({ driver, wanted, who, network }) {
+  const drivers = ['exec', 'java', 'raw_exec', 'docker', 'podman'];
+  const rung = ['docker', 'podman'].includes(driver) ? 4 : ['container', 'sandbox', 'process', 'none'].indexOf(wanted);
+  return rung * 32 + drivers.indexOf(driver) * 4 + (network === undefined ? 0 : 2) + (who === 'root' ? 0 : 1);
 }
 
 /** As people call it, and as an ordinary user: only what was proven counts. */

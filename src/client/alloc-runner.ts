@@ -15,14 +15,14 @@ import type { Node } from '../model/node.ts';
 import type { Task } from '../model/task.ts';
 import type { TaskGroup } from '../model/task-group.ts';
 import type { TaskEvent } from '../model/task-state.ts';
-import { buildAllocationDirectory, buildTaskDirectory, lookUpUser, moveDisk, taskDirectories } from './alloc-dir.ts';
+import { buildAllocationDirectory, moveDisk, taskDirectories } from './alloc-dir.ts';
 import { type HealthRules, healthOf, healthRules, type WatchedTask, watchedTask } from './alloc-health.ts';
 import { type AllocationNetworks, networkStatus } from './allocation-networks.ts';
 import type { ClientDrivers } from './client-driver.ts';
 import type { ClientConfig } from './config.ts';
-import { writeDispatchPayload } from './dispatch-payload.ts';
 import { GroupNetwork } from './group-network.ts';
 import { allowed, clientStatus, downfall, killWaves } from './lifecycle.ts';
+import { prepareTaskDirectory } from './prepare-task.ts';
 import { restartsOnSuccess } from './restart-tracker.ts';
 import type { AllocationUpdate } from './server-connection.ts';
 import { buildTaskConfig, userRefusal } from './task-config.ts';
@@ -76,6 +76,8 @@ export class AllocationRunner {
   #group: TaskGroup;
   /** Directories are there: tasks may begin. */
   #ready = false;
+  /** Resolves when the network was looked for: a task that restarts meanwhile must not be put into one that is about to be made anew. */
+  #opened: Promise<void> = Promise.resolve();
   /** Only poststop tasks begin any more. */
   #ending = false;
   #killing = false;
@@ -137,10 +139,14 @@ export class AllocationRunner {
 
   /** Begins, or goes on after a restart of the agent. Resolves when tasks may run; the rest happens by itself. */
   async start(): Promise<void> {
-    await Promise.all([...this.#tasks.values()].map((task) => task.recover()));
-    if (this.#life.signal.aborted) return;
-    if (!this.allDead && !this.stopWanted) await this.#prepare();
+    this.#opened = this.#open();
+    await this.#opened;
     this.#settle();
+  }
+
+  async #open(): Promise<void> {
+    await Promise.all([...this.#tasks.values()].map((task) => task.recover()));
+    if (!this.#life.signal.aborted && !this.allDead && !this.stopWanted) await this.#prepare();
   }
 
   async #prepare(): Promise<void> {
@@ -453,20 +459,8 @@ export class AllocationRunner {
     const { config, log } = this.#options;
     const driver = this.#options.drivers.get(task.Driver);
     if (driver === undefined) return;
-    const { filesystem } = driver.engine.info;
-    // users of an image are the image's: the host may not know them
-    const known = task.User !== '' && filesystem !== 'image';
-    const owner = known ? await lookUpUser(task.User) : filesystem === 'none' ? agentUser : null;
-    const directories = taskDirectories(config.allocDir, this.id, task.Name);
-    const built = await buildTaskDirectory(directories, owner, task.Resources?.SecretsMB ?? 0);
-    if (built.secretsOnDisk !== null) {
-      log.debug('secrets are kept in a plain directory', {
-        alloc: this.id,
-        task: task.Name,
-        reason: built.secretsOnDisk,
-      });
-    }
-    await writeDispatchPayload(config.allocDir, this.id, this.#job, task);
+    await this.#opened;
+    await prepareTaskDirectory(config.allocDir, this.id, this.#job, task, driver.engine.info.filesystem, log);
   }
 
   #demands(task: Task): readonly IsolationFloor[] {
@@ -496,5 +490,3 @@ export class AllocationRunner {
     });
   }
 }
-
-const agentUser = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };

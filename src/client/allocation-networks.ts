@@ -32,8 +32,8 @@ export interface NetworkWish {
 
 /** Makes networks and owns them: they outlive the agent. */
 export interface AllocationNetworks {
-  /** `tasksRun`: some task lives in it already. Faults say why not; a `recoverable` one may go well a little later. */
-  ensure(wish: NetworkWish, tasksRun: boolean): Promise<AllocationNetwork>;
+  /** Faults say why not; a `recoverable` one may go well a little later. */
+  ensure(wish: NetworkWish): Promise<AllocationNetwork>;
   find(allocId: string): AllocationNetwork | null;
   release(allocId: string): Promise<void>;
   sweep(known: ReadonlySet<string>): Promise<readonly string[]>;

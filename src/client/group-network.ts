@@ -62,7 +62,7 @@ export class GroupNetwork {
     const wish = networkWish(alloc, group, this.#options.wildcard);
     if (wish === null) return;
     const { networks } = this.#options;
-    if (networks !== null) this.#made = await this.#ensure(networks, wish, tasksRun, signal);
+    if (networks !== null) this.#made = await this.#ensure(networks, wish, signal);
     // each task has a loopback of its own then, which is no less strict
     else if (tasksRun)
       this.#options.log.error('networks cannot be made here any more; the tasks of an allocation keep theirs', {
@@ -75,15 +75,10 @@ export class GroupNetwork {
       );
   }
 
-  async #ensure(
-    networks: AllocationNetworks,
-    wish: NetworkWish,
-    tasksRun: boolean,
-    signal: AbortSignal,
-  ): Promise<AllocationNetwork> {
+  async #ensure(networks: AllocationNetworks, wish: NetworkWish, signal: AbortSignal): Promise<AllocationNetwork> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await networks.ensure(wish, tasksRun);
+        return await networks.ensure(wish);
       } catch (error) {
         if (attempt === tries || !isFault(error) || !error.recoverable || signal.aborted) throw error;
         this.#options.log.warn('a network could not be made yet', {

@@ -18,6 +18,7 @@ import type { InsideSteps, LaunchRequest } from '../isolation/launch/launch.ts';
 import { checkTask, type PreparedTask, prepareTask, runningChecks } from '../isolation/prepare.ts';
 import { type HostUser, lookUpUser } from '../isolation/users.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
+import { Turns } from '../lib/turns.ts';
 import type { Shim, ShimStatus } from '../supervise/contract.ts';
 import { encodeVerify, readReport, type VerifyInstructions } from '../supervise/verify-fields.ts';
 import { type CommandState, noteState } from './command-state.ts';
@@ -25,7 +26,6 @@ import { CommandTask, removeStart } from './command-task.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { launchFailed, userUnknown } from './nomad-texts.ts';
 import { killUnitOf, startRecord } from './start-record.ts';
-import { Turns } from './turns.ts';
 
 /**
  * One start, in the order of this file's head. Resolves when the task runs and was checked; whatever fails or is aborted before leaves

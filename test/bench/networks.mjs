@@ -31,7 +31,7 @@ if (networks === null) throw new Error(probes.map((each) => each.evidence).join(
 console.log(`probe            ${(performance.now() - began).toFixed(0)} ms`);
 const ids = Array.from({ length: count }, () => randomUUID());
 const port = (at) => [{ label: 'p', port: 20_000 + at, to: 80, hostIp: '' }];
-console.log(`make    ${figures(await timed((id, at) => networks.ensure({ allocId: id, kind: 'bridge', ports: port(at) }, false)))}`);
+console.log(`make    ${figures(await timed((id, at) => networks.ensure({ allocId: id, kind: 'bridge', ports: port(at) })))}`);
 console.log(`remove  ${figures(await timed((id) => networks.release(id)))}`);
 rmSync(stateDirectory, { recursive: true });
 

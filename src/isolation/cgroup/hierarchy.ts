@@ -144,41 +144,36 @@ async function openHierarchy(mounted: Mounted, parentName: string, own: string):
 async function delegate(base: string, parent: string): Promise<readonly string[]> {
   const offered = (await readFile(join(base, 'cgroup.controllers'), 'utf8')).trim().split(/\s+/);
   const had: string[] = [];
+  if (process.geteuid?.() !== 0 && !(await leaveTop(base))) return [];
   for (const name of offered.filter((each) => ['cpu', 'cpuset', 'memory', 'pids', 'io'].includes(each))) {
     try {
-      await handDown(base, name);
+      await writeFile(join(base, 'cgroup.subtree_control'), `+${name}`);
       await writeFile(join(parent, 'cgroup.subtree_control'), `+${name}`);
       had.push(name);
     } catch {
-      // busy (others are in the base too) or not delegated: this controller cannot be used
+      // not delegated: this controller cannot be used
     }
   }
   return had;
 }
 
-/** The agent gets out of the way where it is what keeps the base busy: itself, and what it started. */
-async function handDown(base: string, controller: string): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await writeFile(join(base, 'cgroup.subtree_control'), `+${controller}`);
-    } catch (error) {
-      // probes are children too, and end by themselves
-      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || attempt === 20 || !(await leaveTop(base))) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
-  }
-}
-
-/** False: what is there is not the agent's. */
+/**
+ * The agent gets out of the way, itself and what it started. False: others are there too; then nothing may be handed down: the kernel would
+ * take some controllers all the same, and no process would get into a group below any more.
+ */
 async function leaveTop(base: string): Promise<boolean> {
-  const inside = (await readFile(join(base, 'cgroup.procs'), 'utf8')).split('\n').filter((pid) => pid !== '');
-  const parents = await Promise.all(inside.map((pid) => parentOf(pid)));
-  const ours = inside.filter((pid, index) => [pid, parents[index]].includes(String(process.pid)));
-  if (inside.length > 0 && ours.length === 0) return false;
-  await mkdir(join(base, leaf), { recursive: true });
-  // one that has ended meanwhile needs no place
-  for (const pid of ours) await writeFile(join(base, leaf, 'cgroup.procs'), pid).catch(() => undefined);
-  return true;
+  for (let attempt = 1; attempt <= 20; attempt++) {
+    const inside = (await readFile(join(base, 'cgroup.procs'), 'utf8')).split('\n').filter((pid) => pid !== '');
+    if (inside.length === 0) return true;
+    await mkdir(join(base, leaf), { recursive: true });
+    const parents = await Promise.all(inside.map((pid) => parentOf(pid)));
+    const ours = inside.filter((pid, index) => [pid, parents[index]].includes(String(process.pid)));
+    // one that has ended meanwhile needs no place
+    for (const pid of ours) await writeFile(join(base, leaf, 'cgroup.procs'), pid).catch(() => undefined);
+    // what probes started ends by itself
+    if (ours.length < inside.length) await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  return false;
 }
 
 async function parentOf(pid: string): Promise<string> {

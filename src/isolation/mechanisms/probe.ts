@@ -1,5 +1,7 @@
 /** What a probe says, and how one runs: by really doing the thing in a child that is thrown away. */
 import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { Turns } from '../../lib/turns.ts';
 
 export interface ProbeResult {
   readonly name: string;
@@ -76,8 +78,18 @@ function endGroup(pid: number | undefined): void {
   }
 }
 
-/** Runs a probe and measures it; a probe that throws has failed. */
-export async function probe(
+/** All at once they would be no faster, and on a slow machine each would take so long that it is given up. */
+const turns = new Turns(availableParallelism() + 1);
+
+/** Runs a probe when its turn has come, and measures it; a probe that throws has failed. */
+export function probe(
+  name: string,
+  look: () => Promise<{ readonly ok: boolean; readonly evidence: string }>,
+): Promise<ProbeResult> {
+  return turns.run(() => measured(name, look));
+}
+
+async function measured(
   name: string,
   look: () => Promise<{ readonly ok: boolean; readonly evidence: string }>,
 ): Promise<ProbeResult> {

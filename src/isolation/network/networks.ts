@@ -20,10 +20,10 @@ export interface GroupNetwork {
 
 export interface HostNetworks {
   /**
-   * Makes an allocation's network, finds it again, or mends what was lost of it. `tasksRun`: some task of the allocation lives, so a
-   * namespace that cannot be found again is not replaced: `Fault('unavailable')`. What fails leaves nothing behind.
+   * Makes an allocation's network, finds it again, or mends what was lost of it. One in which no process is left may be made anew. What fails
+   * leaves nothing behind.
    */
-  ensure(request: NetworkRequest, tasksRun: boolean): Promise<GroupNetwork>;
+  ensure(request: NetworkRequest): Promise<GroupNetwork>;
   /** What a former life of the agent made, without looking whether all of it is still there. */
   find(allocId: string): GroupNetwork | null;
   /** Resolves when nothing is left of it; also where nothing was. */

@@ -49,13 +49,11 @@ export class UserNetworks implements HostNetworks {
     return lease === undefined || lease.namespaceInode === 0 ? null : networkOf(lease);
   }
 
-  ensure(request: NetworkRequest, tasksRun: boolean): Promise<GroupNetwork> {
+  ensure(request: NetworkRequest): Promise<GroupNetwork> {
     return this.#alone(async () => {
       const known = this.#options.store.get(request.allocId);
       const found = known === undefined ? null : await this.#findAgain(known);
       if (found !== null) return networkOf(await this.#mended(found));
-      if (known !== undefined && tasksRun)
-        throw new Fault('unavailable', `the network namespace ${known.namespacePath} of the allocation is gone`);
       if (known !== undefined) await this.#remove(known);
       return this.#make(request);
     });

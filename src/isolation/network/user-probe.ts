@@ -49,7 +49,7 @@ async function tryOne(
   const port = await freePort();
   try {
     const ports = [{ label: 'probe', port, to: 1, hostIp: '127.0.0.1' }];
-    const { egress } = await networks.ensure({ allocId, kind: 'bridge', ports }, false);
+    const { egress } = await networks.ensure({ allocId, kind: 'bridge', ports });
     if (!egress.startsWith('verified')) return { ok: false, evidence: `egress policy ${egress}` };
     const [led] = (await reachFrom([], options.verifier, [`127.0.0.1:${port}`])) ?? [];
     return led?.reached === true

@@ -66,10 +66,11 @@ async function throughScratchHost(options: VethProbeOptions): Promise<{ ok: bool
     const setUp = `link set lo up\naddr add ${metadataAddresses[0]}/32 dev lo\n`;
     const ready = await runChild(['ip', '-netns', name, '-batch', '-'], { input: setUp });
     if (ready.code !== 0) return { ok: false, evidence: ready.stderr };
-    const network = await networks.ensure(
-      { allocId: inside, kind: 'bridge', ports: [{ label: 'p', port: 1, to: 2, hostIp: '' }] },
-      false,
-    );
+    const network = await networks.ensure({
+      allocId: inside,
+      kind: 'bridge',
+      ports: [{ label: 'p', port: 1, to: 2, hostIp: '' }],
+    });
     if (!network.egress.startsWith('verified')) return { ok: false, evidence: `egress policy ${network.egress}` };
     return await publishes(within, options.verifier, network.egress);
   } finally {

@@ -57,12 +57,10 @@ export class VethNetworks implements HostNetworks {
     return lease === undefined || lease.namespaceInode === 0 ? null : networkOf(lease);
   }
 
-  ensure(request: NetworkRequest, tasksRun: boolean): Promise<GroupNetwork> {
+  ensure(request: NetworkRequest): Promise<GroupNetwork> {
     return this.#alone(async () => {
       const known = this.#options.store.get(request.allocId);
       if (known !== undefined && (await this.#findAgain(known))) return this.#mended(known);
-      if (known !== undefined && tasksRun)
-        throw new Fault('unavailable', `the network namespace ${known.namespacePath} of the allocation is gone`);
       if (known !== undefined) await this.#remove(known);
       return this.#make(request, known?.address ?? null);
     });

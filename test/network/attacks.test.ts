@@ -1,0 +1,32 @@
+/** The attacks of `test/security` from tasks on a network of their own, as root and without. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Attacks, buildAttacks } from '../security/attack-program.ts';
+import { attackFrom, judge, type Place, record } from '../security/attack-task.ts';
+import { ownHost, setUpHost } from './own-host.ts';
+
+const places: readonly Place[] = [
+  { who: 'root', driver: 'exec', rung: 'container', network: 'bridge' },
+  { who: 'an ordinary user', driver: 'exec', rung: 'container', network: 'bridge' },
+];
+
+describe.skipIf(!ownHost)('a task on a network of its own', () => {
+  let attacks: Attacks;
+  beforeAll(() => {
+    setUpHost();
+    attacks = buildAttacks();
+  });
+  afterAll(() => attacks?.remove());
+
+  it.each(places)('under an agent of $who gets nothing that rung container does not allow', async (place) => {
+    const { attempts: tried, rung } = await attackFrom(attacks, place);
+    record(attacks, place, rung, tried);
+    expect(rung).toBe(place.who === 'root' ? 'container' : 'sandbox');
+    // of its own network the ports below 1024 are the task's
+    const low = 'CAP_NET_BIND_SERVICE: listen on a low port';
+    expect(tried.find(({ name }) => name === low)?.outcome).toBe('through');
+    judge(
+      place,
+      tried.filter(({ name }) => name !== low),
+    );
+  });
+});

@@ -1,0 +1,132 @@
+/** The attacks as a task of an agent: driver by driver, rung by rung. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
+import { type Attacks, type Attempt, attempts, excess, ordinaryUser, startCanary } from './attack-program.ts';
+
+export interface Place {
+  readonly who: 'root' | 'an ordinary user';
+  readonly driver: 'exec' | 'raw_exec' | 'java' | 'docker' | 'podman';
+  /** What is wanted: a node without what `container` needs keeps the task at `sandbox`, without a network all the same. */
+  readonly rung: 'none' | 'process' | 'sandbox' | 'container';
+  /** Default: none at rung `container`, else the host's. */
+  readonly network?: 'bridge';
+  /** Of the driver's plugin block. */
+  readonly plugin?: Record<string, unknown>;
+  /** Of the task's config, beside what is run. */
+  readonly config?: Record<string, unknown>;
+}
+
+/** Where a task's files are at the rungs that leave it the host's: there a volume cannot be mounted. */
+const seesHost = ({ rung }: Place): boolean => rung === 'none' || rung === 'process';
+
+export async function attackFrom(
+  attacks: Attacks,
+  place: Place,
+): Promise<{ readonly rung: string; readonly attempts: readonly Attempt[] }> {
+  const uid = place.who === 'root' ? 0 : ordinaryUser;
+  const canary = await startCanary(attacks.plant, uid);
+  const prefer = place.rung === 'none' ? 'process' : place.rung;
+  const agent = await startAgent({
+    config: {
+      plugin: {
+        raw_exec: { config: { enabled: true } },
+        exec: { config: { pids_limit: 256, isolation: { prefer } } },
+        ...(place.plugin === undefined ? {} : { [place.driver]: { config: place.plugin } }),
+      },
+      client: { host_volume: { plant: { path: attacks.plant } } },
+    },
+    ...(uid === 0 ? {} : { user: uid }),
+    // what takes effect all the same does so in here
+    wrap: (command) => ['unshare', '--mount', '--uts', '--propagation', 'private', '--', ...command],
+  });
+  try {
+    await agent.client.jobs.register(attacker(attacks, place, canary.words));
+    return await ending(agent);
+  } finally {
+    await agent.dispose();
+    await canary.stop();
+  }
+}
+
+function attacker(attacks: Attacks, place: Place, canary: readonly string[]) {
+  const plant = seesHost(place) ? attacks.plant : '/plant';
+  const volume = { plant: { Name: 'plant', Type: 'host', Source: 'plant' } };
+  const words = [`plant=${plant}`, 'scratch=${NOMAD_TASK_DIR}', 'logs=${NOMAD_ALLOC_DIR}/logs', ...excess, ...canary];
+  const args = ['run', ...words, ...(seesHost(place) ? ['apart=yes'] : [])];
+  return {
+    ID: 'attacker',
+    Name: 'attacker',
+    Type: 'batch',
+    Datacenters: ['*'],
+    TaskGroups: [
+      {
+        Name: 'g',
+        RestartPolicy: { Attempts: 0, Mode: 'fail' },
+        EphemeralDisk: { SizeMB: 150 },
+        ...(seesHost(place) ? {} : { Volumes: volume }),
+        ...(place.rung === 'container' || place.network !== undefined
+          ? { Networks: [{ Mode: place.network ?? 'none' }] }
+          : {}),
+        Tasks: [
+          {
+            Name: 't',
+            Driver: place.driver,
+            Config: commandOf(place, `${plant}/attack`, args),
+            Resources: { CPU: 100, MemoryMB: 128 },
+            ...(seesHost(place) ? {} : { VolumeMounts: [{ Volume: 'plant', Destination: '/plant' }] }),
+          },
+        ],
+      },
+    ],
+  };
+}
+
+/** A virtual machine of Java starts the program as its own child. */
+function commandOf({ driver, config }: Place, program: string, args: readonly string[]) {
+  if (driver !== 'java') return { command: program, args, ...config };
+  return { class: 'Attack', class_path: '/plant', args: [program, ...args], ...config };
+}
+
+async function ending(agent: AgentProcess) {
+  const stub = await eventually(async () => {
+    const { value } = await agent.client.jobs.allocations('attacker');
+    if (!['complete', 'failed'].includes(value[0]?.ClientStatus ?? ''))
+      throw new Error(`the attacker is ${value[0]?.ClientStatus}: ${JSON.stringify(value[0]?.TaskStates)}`);
+    return value[0]!;
+  }, 60_000);
+  const events = stub.TaskStates?.['t']?.Events ?? [];
+  expect(events.map(({ Type }) => Type)).toContain('Started');
+  let text = '';
+  for await (const frame of agent.client.files.logs(stub.ID, { task: 't', type: 'stdout' }))
+    text += Buffer.from(frame.data).toString();
+  const { value: reports } = await agent.client.allocations.isolation(stub.ID);
+  return { rung: reports['t']?.rung ?? 'none', attempts: attempts(text) };
+}
+
+/** What a rung lets through by what it is: a job without a network of its own has the host's. */
+export const allowed: Readonly<Record<string, readonly Attempt['harm'][]>> = {
+  sandbox: ['reach', 'self'],
+  container: ['self'],
+};
+
+/** At a rung that promises something nothing beyond it gets through; below, the attacks show what is missing. */
+export function judge(place: Place, tried: readonly Attempt[]): void {
+  const through = tried.filter(
+    ({ outcome, harm }) => outcome !== 'stopped' && outcome !== 'absent' && !(allowed[place.rung] ?? []).includes(harm),
+  );
+  if (place.rung in allowed) expect(through.map(({ name, outcome }) => `${name}: ${outcome}`)).toEqual([]);
+  else expect(through.length).toBeGreaterThan(0);
+}
+
+/** For `docs/isolation-measured.md` (`scripts/isolation-table.mjs`). */
+export function record(attacks: Attacks, place: Place, rung: string, tried: readonly Attempt[]): void {
+  const folder = join(import.meta.dirname, '../../build/attacks');
+  mkdirSync(folder, { recursive: true });
+  const { plugin: _, config: __, ...seen } = place;
+  const proven = tried.filter(({ name }) => attacks.proven.has(name));
+  const network = place.network === undefined ? '' : `-${place.network}`;
+  const name = `${place.driver}-${place.rung}${network}-${place.who === 'root' ? 'root' : 'user'}.json`;
+  writeFileSync(join(folder, name), JSON.stringify({ ...seen, wanted: place.rung, rung, attempts: proven }, null, 1));
+}
