@@ -96,7 +96,12 @@ describe.each(engines)('a task of $driver', ({ driver, lacking }) => {
   // what a job gets that asks for nothing is the engine's own default; its report must not promise more than that
   it.skipIf(!possible)('gets nothing that the rung of its report does not allow', async () => {
     const plugin = driver === 'docker' ? { endpoint: daemon.endpoint } : { socket_path: daemon.endpoint };
-    const place = { who: 'root', driver, rung: 'container', plugin, config: { image: scratchImage } } as const;
+    // podman wants limits that its runtime may set here
+    const config =
+      driver === 'docker'
+        ? { image: scratchImage }
+        : { image: `localhost/${scratchImage}`, ulimit: [{ nofile: '1024:1024', nproc: '1024:1024' }] };
+    const place = { who: 'root', driver, rung: 'container', plugin, config } as const;
     const { attempts: tried, rung } = await attackFrom(attacks, place);
     record(attacks, place, rung, tried);
     judge({ ...place, rung: rung as Place['rung'] }, tried);
