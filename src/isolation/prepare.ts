@@ -2,10 +2,12 @@
  * From a wish to a checked task. Two steps around the start: `prepareTask` chooses how, `checkTask` looks at the held process and
  * says what it really got; below its floor the task is refused before its first instruction.
  */
-import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { IsolationReport, IsolationRung, IsolationWish } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
+import { kernelText } from '../lib/node/kernel-file.ts';
 import { writeBeneath } from '../lib/node/safe-path.ts';
 import { capabilityBits } from './capabilities.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
@@ -182,7 +184,7 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
     system: host.system,
     inside: { uid: named.uid, gid: named.gid },
     mapping: own && mayMap(request.wish) ? { user: user.uid, root: rootUidOf(user.uid) } : null,
-    mountinfo: await readFile('/proc/self/mountinfo', 'utf8'),
+    mountinfo: kernelText('/proc/self/mountinfo'),
     seccomp: host.seccomp,
     profile: hostProfile(),
     capabilities: capabilityBits(request.wish.capabilities),
@@ -191,8 +193,8 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
     containerId: request.launch.cgroupName,
     cgroupsPath: `/${host.cgroups.parentName}/${request.launch.cgroupName}`,
   });
-  await mkdir(made.bundle, { recursive: true, mode: 0o700 });
-  await writeFile(join(made.bundle, 'config.json'), JSON.stringify(made.config), { mode: 0o600 });
+  mkdirSync(made.bundle, { recursive: true, mode: 0o700 });
+  writeFileSync(join(made.bundle, 'config.json'), JSON.stringify(made.config), { mode: 0o600 });
   return made.launch;
 }
 
