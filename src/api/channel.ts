@@ -39,6 +39,7 @@ const deflated = promisify(deflate);
 const level = constants.Z_BEST_SPEED;
 /** So many bytes are compressed in a tenth of a millisecond. */
 const small = 4096;
+const briefly = { level, windowBits: 12, memLevel: 4 };
 
 export interface Headers {
   [name: string]: string | number | readonly string[];
@@ -68,7 +69,7 @@ export class Channel {
     if (bytes.length === 0 || this.#encoding === 'identity') return this.#whole(status, contentType, bytes);
     this.headers['content-encoding'] = this.#encoding;
     if (bytes.length <= small) {
-      return this.#whole(status, contentType, (this.#encoding === 'gzip' ? gzipSync : deflateSync)(bytes, { level }));
+      return this.#whole(status, contentType, (this.#encoding === 'gzip' ? gzipSync : deflateSync)(bytes, briefly));
     }
     this.#whole(status, contentType, await (this.#encoding === 'gzip' ? gzipped : deflated)(bytes, { level }));
   }

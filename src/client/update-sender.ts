@@ -1,6 +1,5 @@
 /** Tells the servers how allocations are doing: the newest report of each, one request at a time, until it is taken. */
 
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../lib/fault.ts';
 import { formatJson } from '../lib/json.ts';
@@ -20,8 +19,8 @@ export class UpdateSender {
   readonly #waiting = new Map<string, AllocationUpdate>();
   /** Of allocations on their way. */
   readonly #patient = new Map<string, AllocationUpdate>();
-  /** A digest of the last report of each allocation that the servers took: what says nothing new is not sent. */
-  readonly #taken = new Map<string, string>();
+  /** The last report of each allocation that the servers took: what says nothing new is not sent. */
+  readonly #taken = new Map<string, AllocationUpdate>();
   #wake: () => void = () => undefined;
   #sending = false;
   #patience: NodeJS.Timeout | null = null;
@@ -36,7 +35,7 @@ export class UpdateSender {
   send(update: AllocationUpdate): void {
     const isNewest = !this.#waiting.has(update.ID) && !this.#patient.has(update.ID);
     const taken = isNewest ? this.#taken.get(update.ID) : undefined;
-    if (taken !== undefined && taken === digest(update)) return;
+    if (taken !== undefined && saysTheSame(taken, update)) return;
     const onItsWay = update.ClientStatus === 'pending' && typeof update.DeploymentStatus?.Healthy !== 'boolean';
     if (onItsWay && !this.#waiting.has(update.ID)) {
       this.#patient.set(update.ID, update);
@@ -87,7 +86,7 @@ export class UpdateSender {
       this.#sending = true;
       try {
         await this.#server.updateAllocations(this.#who, updates, signal);
-        for (const update of updates) this.#taken.set(update.ID, digest(update));
+        for (const update of updates) this.#taken.set(update.ID, update);
         failures = 0;
       } catch (error) {
         // a newer report that came meanwhile stays
@@ -105,6 +104,10 @@ export class UpdateSender {
   }
 }
 
-function digest(update: AllocationUpdate): string {
-  return createHash('sha256').update(formatJson(update)).digest('base64');
+/** States of tasks are never changed in place: those that are the same value are not looked into. */
+function saysTheSame(a: AllocationUpdate, b: AllocationUpdate): boolean {
+  const tasks = Object.entries(a.TaskStates);
+  if (tasks.length !== Object.keys(b.TaskStates).length) return false;
+  if (tasks.some(([name, state]) => b.TaskStates[name] !== state)) return false;
+  return formatJson({ ...a, TaskStates: {} }) === formatJson({ ...b, TaskStates: {} });
 }

@@ -49,8 +49,8 @@ export interface HeldProcess {
   readonly ownSession: number;
   /** `/proc/<pid>/limits` */
   readonly limits: string;
-  /** `/proc/<pid>/mountinfo` */
-  readonly mounts: string;
+  /** `/proc/<pid>/mountinfo`; null: the host's own, which has hundreds of lines where many tasks run. */
+  readonly mounts: string | null;
 }
 
 const namespaceNames = ['mnt', 'pid', 'net', 'ipc', 'uts', 'user', 'cgroup'] as const;
@@ -59,15 +59,17 @@ const closeOnExec = 0o2000000;
 export function readHeldProcess(pid: number): HeldProcess {
   const base = `/proc/${pid}`;
   own ??= { session: sessionOf('/proc/self'), namespaces: namespacesOf('/proc/self') };
+  const namespaces = namespacesOf(base);
+  const isShared = namespaces.get('mnt') === own.namespaces.get('mnt');
   return {
     status: parseStatus(kernelText(`${base}/status`)),
     session: sessionOf(base),
     ownSession: own.session,
     openDescriptors: openDescriptors(pid),
-    namespaces: namespacesOf(base),
+    namespaces,
     ownNamespaces: own.namespaces,
     limits: kernelText(`${base}/limits`),
-    mounts: kernelText(`${base}/mountinfo`),
+    mounts: isShared ? null : kernelText(`${base}/mountinfo`),
     ownUid: process.getuid?.() ?? -1,
   };
 }
@@ -206,10 +208,8 @@ function capabilityLine(held: HeldProcess, line: Line): Mechanism {
 
 /** Every mount is read-only but those the task is to write, and its root is not the host's. */
 function readOnlyLine(request: CheckRequest, held: HeldProcess, line: Line): Mechanism {
-  const mounts = held.mounts
-    .split('\n')
-    .filter((row) => row !== '')
-    .map((row) => row.split(' '));
+  if (held.mounts === null) return line('read_only_system', false, "the root is the host's");
+  const mounts = rowsOf(held.mounts);
   const root = mounts.find((fields) => fields[4] === '/');
   if (root === undefined) return line('read_only_system', false, 'the mounts cannot be seen');
   if (root[3] === '/' && !separate(held, 'mnt')) return line('read_only_system', false, "the root is the host's");
@@ -225,10 +225,15 @@ function readOnlyLine(request: CheckRequest, held: HeldProcess, line: Line): Mec
   );
 }
 
+function rowsOf(mountinfo: string): readonly (readonly string[])[] {
+  const rows = mountinfo.split('\n').filter((row) => row !== '');
+  return rows.map((row) => row.split(' '));
+}
+
 /** The view of files as a whole: what is writable, whose root it is, what of /proc is covered. */
 function fileLines(request: CheckRequest, held: HeldProcess, line: Line): readonly Mechanism[] {
   const readOnly = readOnlyLine(request, held, line);
-  const points = held.mounts.split('\n').map((row) => row.split(' ')[4] ?? '');
+  const points = rowsOf(held.mounts ?? '').map((fields) => fields[4] ?? '');
   const bare = [...maskedProc, '/proc/sys'].filter((path) => !points.includes(path));
   return [
     readOnly,

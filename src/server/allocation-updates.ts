@@ -22,13 +22,7 @@ export async function updateAllocations(
   nodeId: string,
   reports: readonly AllocationReport[],
 ): Promise<void> {
-  const snapshot = context.store.snapshot();
-  const news = reports.some((report) => {
-    const allocation = snapshot.get('allocations', report.ID);
-    return allocation?.NodeID === nodeId && saysMore(allocation, report);
-  });
-  // A report that was taken before is only repeated: no write.
-  if (!news) return;
+  // Of reports that were taken before nothing is put, and so nothing is written.
   await context.write((draft) => {
     const failed = new Map<string, Job>();
     for (const report of reports) {

@@ -18,6 +18,7 @@ export const bwrap = () => [
 export class Runc {
   directory = mkdtempSync(join(tmpdir(), 'drover-bench-runc-'));
   made = 0;
+  cleared = 0;
 
   constructor() {
     const config = {
@@ -50,11 +51,16 @@ export class Runc {
     return ['sh', '-c', `${create.join(' ')} </dev/null >/dev/null && ${start.join(' ')}`];
   }
 
-  dispose() {
-    for (let at = 1; at <= this.made; at++) {
+  clear() {
+    for (let at = this.cleared + 1; at <= this.made; at++) {
       const [program, ...args] = this.tool('delete', '--force', `drover-bench-${process.pid}-${at}`);
       spawnSync(program, args, { stdio: 'ignore' });
     }
+    this.cleared = this.made;
+  }
+
+  dispose() {
+    this.clear();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -53,7 +53,7 @@ async function seen(check: ContainerCheck): Promise<readonly Mechanism[]> {
       capabilities: [],
       notAsked: [],
       volumes: [],
-      writable: [...ownFiles, ...ownTmpfs(held.mounts), ...check.writable],
+      writable: [...ownFiles, ...ownTmpfs(held.mounts ?? ''), ...check.writable],
       // ids are the image's own: apart only by a user namespace
       taskUids: null,
       // the engine's own networks have no policy that could be verified
