@@ -22,6 +22,7 @@ import type { Shim, TaskEnd } from '../supervise/contract.ts';
 import { abortable } from './abortable.ts';
 import type { CommandState } from './command-state.ts';
 import { endOrphan } from './orphan.ts';
+import { withHint } from './refused-privilege.ts';
 import { runtimeExec } from './runtime-exec.ts';
 import { taskExit } from './task-exit.ts';
 import { coreMhz, statsOf, type UsageAt } from './task-stats.ts';
@@ -43,7 +44,9 @@ export class CommandTask {
     this.#end = (ended !== null ? Promise.resolve(ended) : shim!.wait()).then(async (end) => {
       // nobody watches it any more: it must not run beside its successor
       if (end.unknown === 'shim-lost') await endOrphan(state.pid, state.startTime);
-      this.#exit = taskExit(end);
+      const exit = taskExit(end);
+      // one that nothing was taken from was refused by the host itself
+      this.#exit = state.checks === null ? exit : await withHint(exit, config, BigInt(state.startedAt));
       return this.#exit;
     });
     // whoever waits hears of it; nobody waiting is no error

@@ -13,6 +13,7 @@ import { rankOf, rungs } from '../isolation/lines.ts';
 import { bestRung } from '../isolation/rungs.ts';
 import { lookUpUser } from '../isolation/users.ts';
 import { Fault, isFault } from '../lib/fault.ts';
+import { kernelText } from '../lib/node/kernel-file.ts';
 import { DeniedUsers } from './denied-users.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { findInSandbox, findOnHost } from './find-program.ts';
@@ -30,6 +31,7 @@ export class IsolatedCommand {
   readonly #config: Strictness & Partial<IsolatedPluginOptions>;
   readonly #denied: DeniedUsers;
   readonly #prefer: IsolationRung;
+  readonly #min: IsolationRung;
   readonly #deps: DriverDeps;
 
   /** A wrong option is `Fault('invalid')`. */
@@ -38,7 +40,10 @@ export class IsolatedCommand {
     this.#name = name;
     this.#config = config;
     this.#denied = new DeniedUsers(config.denied_host_uids, config.denied_host_gids);
-    this.#prefer = rungNamed(config.isolation?.prefer ?? 'container');
+    this.#prefer = rungNamed('prefer', config.isolation?.prefer ?? 'container');
+    this.#min = rungNamed('min', config.isolation?.min ?? 'none');
+    if (rankOf(this.#min) > rankOf(this.#prefer))
+      throw new Fault('invalid', `isolation.min "${this.#min}" is above isolation.prefer "${this.#prefer}"`);
     for (const option of ['default_pid_mode', 'default_ipc_mode'] as const) {
       checkMode(option, config[option] ?? 'private');
     }
@@ -74,15 +79,14 @@ export class IsolatedCommand {
 
   /** Of a driver that works here; `attributes` are its own. What tasks get is found out with trial tasks. */
   async healthy(attributes: Readonly<Record<string, string>> = {}): Promise<Fingerprint> {
-    const isolation = this.#wish({ pid_mode: '', ipc_mode: '', cap_add: [], cap_drop: [] });
+    const isolation = this.#wish({ pid_mode: '', ipc_mode: '', cap_add: [], cap_drop: [] }, false);
+    const tried = await triedIsolation(this.#deps, this.#name, { defaultUser: this.#defaultUser, isolation });
+    const best = tried[`driver.${this.#name}.isolation`] ?? 'none';
+    const below = rankOf(rungNamed('min', best)) < rankOf(this.#min);
     return {
-      health: 'healthy',
-      description: 'Healthy',
-      attributes: {
-        [`driver.${this.#name}`]: '1',
-        ...attributes,
-        ...(await triedIsolation(this.#deps, this.#name, { defaultUser: this.#defaultUser, isolation })),
-      },
+      health: below ? 'unhealthy' : 'healthy',
+      description: below ? `tasks get rung "${best}" here, below isolation { min = "${this.#min}" }` : 'Healthy',
+      attributes: { [`driver.${this.#name}`]: '1', ...attributes, ...tried },
     };
   }
 
@@ -92,7 +96,7 @@ export class IsolatedCommand {
   }
 
   /** Refuses what the operator forbids; everything of the command but the program and its arguments. */
-  async around(task: TaskConfig, options: IsolatedTaskOptions): Promise<Omit<CommandSpec, 'command' | 'args'>> {
+  async around(task: TaskConfig, options: AroundOptions): Promise<Omit<CommandSpec, 'command' | 'args'>> {
     await this.#denied.check(task, defaultUser);
     if (options.work_dir !== '' && !isAbsolute(options.work_dir)) {
       throw new Fault('invalid', `work_dir must be an absolute path, not ${JSON.stringify(options.work_dir)}`);
@@ -101,8 +105,11 @@ export class IsolatedCommand {
       workDir: options.work_dir || (this.sandboxed ? '/' : task.directories.task),
       env: await userVariables(task.user || defaultUser),
       defaultUser: this.#defaultUser,
-      isolation: this.#wish(options),
+      isolation: this.#wish(options, bindsLowPort(task)),
+      isolationMin: this.#min,
       pidsLimit: this.#config.pids_limit,
+      ...(options.cpu_hard_limit === true ? { cpuHardLimit: true } : {}),
+      ...(options.io_weight ? { ioWeight: weightOf(options.io_weight) } : {}),
     };
   }
 
@@ -110,13 +117,17 @@ export class IsolatedCommand {
     return this.host.uid === 0 || this.sandboxed ? defaultUser : '';
   }
 
-  #wish(options: Pick<IsolatedTaskOptions, 'pid_mode' | 'ipc_mode' | 'cap_add' | 'cap_drop'>): IsolationWish {
+  #wish(
+    options: Pick<IsolatedTaskOptions, 'pid_mode' | 'ipc_mode' | 'cap_add' | 'cap_drop'>,
+    lowPort: boolean,
+  ): IsolationWish {
     const { allow_caps = [], capabilities = '' } = this.#config;
+    const given = taskCapabilities({ allow_caps, capabilities }, options);
     return {
       prefer: this.#prefer,
       pidMode: modeOf('pid_mode', options.pid_mode, this.#config.default_pid_mode),
       ipcMode: modeOf('ipc_mode', options.ipc_mode, this.#config.default_ipc_mode),
-      capabilities: taskCapabilities({ allow_caps, capabilities }, options),
+      capabilities: lowPort ? [...new Set([...given, 'NET_BIND_SERVICE'])].sort() : given,
       runtimes: this.#runtimes,
     };
   }
@@ -126,16 +137,38 @@ export class IsolatedCommand {
   }
 }
 
+/** A driver need not offer limits of its own. */
+type AroundOptions = Omit<IsolatedTaskOptions, 'cpu_hard_limit' | 'io_weight'> &
+  Partial<Pick<IsolatedTaskOptions, 'cpu_hard_limit' | 'io_weight'>>;
+
+/** A static port of the host's network that only root may bind. */
+function bindsLowPort({ network, resources }: TaskConfig): boolean {
+  const host = network === null || network.mode === 'host';
+  return host && resources.ports.some(({ value }) => value > 0 && value < firstFreePort());
+}
+
+/** What a node opened to everybody needs no capability. */
+function firstFreePort(): number {
+  const text = kernelText('/proc/sys/net/ipv4/ip_unprivileged_port_start').trim();
+  return text === '' ? 1024 : Number(text);
+}
+
+function weightOf(weight: number): number {
+  if (!Number.isInteger(weight) || weight < 1 || weight > 10_000)
+    throw new Fault('invalid', `io_weight is 1 to 10000, not ${weight}`);
+  return weight;
+}
+
 function modeOf(name: string, own: string, fallback = 'private'): 'private' | 'host' {
   const mode = own || fallback;
   checkMode(name, mode);
   return mode === 'host' ? 'host' : 'private';
 }
 
-function rungNamed(text: string): IsolationRung {
+function rungNamed(option: string, text: string): IsolationRung {
   const rung = rungs.find((each) => each === text);
   if (rung === undefined)
-    throw new Fault('invalid', `isolation.prefer is one of ${rungs.join(', ')}, not ${JSON.stringify(text)}`);
+    throw new Fault('invalid', `isolation.${option} is one of ${rungs.join(', ')}, not ${JSON.stringify(text)}`);
   return rung;
 }
 

@@ -15,6 +15,10 @@ export const strictness = {
         default: 'container',
         doc: 'The strictest rung to try: "process", "sandbox", "container".',
       }),
+      min: option.string({
+        default: 'none',
+        doc: 'Tasks below this rung are refused on this node; the driver is unhealthy where no task can have it.',
+      }),
       runtimes: option.list(option.string(), {
         doc: 'Of "bwrap", "crun", "runc", "unshare": which may isolate; empty: all, the best first.',
       }),
@@ -45,6 +49,14 @@ export const isolatedTaskOptions = {
   ipc_mode: mode('shared memory', ''),
   cap_add: option.list(option.string(), { doc: 'Capabilities to add to the empty set, of those the operator allows.' }),
   cap_drop: option.list(option.string(), { doc: 'Capabilities to take away again.' }),
+  cpu_hard_limit: option.bool({
+    default: false,
+    doc: 'Whether `resources { cpu }` is all the task may use, even where the rest is idle.',
+  }),
+  io_weight: option.number({
+    default: 0,
+    doc: 'Its weight among those who use the disks, 1 to 10000 (100 is ordinary), where the kernel has one; 0: none of its own.',
+  }),
   work_dir: option.string({ default: '', doc: 'Absolute, inside; default: the root, which is the task directory.' }),
 } as const;
 

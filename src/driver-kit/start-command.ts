@@ -19,6 +19,7 @@ import { checkTask, type PreparedTask, prepareTask, runningChecks } from '../iso
 import { type HostUser, lookUpUser } from '../isolation/users.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import { Turns } from '../lib/turns.ts';
+import { highestRung } from '../model/isolation-ladder.ts';
 import type { Shim, ShimStatus } from '../supervise/contract.ts';
 import { encodeVerify, readReport, type VerifyInstructions } from '../supervise/verify-fields.ts';
 import { type CommandState, noteState } from './command-state.ts';
@@ -41,10 +42,10 @@ export async function startCommand(
   const spec = await driver.plan(task, signal);
   const user = await userOf(task, spec);
   const cgroup = cgroupOf(deps, task, spec);
-  const limits = limitsOf(withOverhead(task, spec), spec.pidsLimit ?? null);
+  const limits = limitsOf(withOverhead(task, spec), spec.pidsLimit ?? null, extraLimits(task, spec));
   const prepared = await prepareTask(deps.isolation, {
     wish: spec.isolation,
-    floor: task.isolationFloor,
+    floor: highestRung([task.isolationFloor, spec.isolationMin ?? 'none']),
     required: task.isolationRequire ?? [],
     cgroup,
     limits,
@@ -182,9 +183,20 @@ async function userOf(task: TaskConfig, spec: CommandSpec): Promise<HostUser | n
 function cgroupOf(deps: DriverDeps, task: TaskConfig, spec: CommandSpec): TaskCgroup | null {
   const { cgroups } = deps.isolation;
   const name = cgroupName(task.id);
-  const own = describeTaskCgroup(cgroups, name, task.resources.cpusetCpus === '' ? [] : ['cpuset']);
+  const own = describeTaskCgroup(cgroups, name, [
+    ...(task.resources.cpusetCpus === '' ? [] : ['cpuset']),
+    ...(spec.ioWeight === undefined ? [] : ['io']),
+  ]);
   const group = spec.cgroupOverride === undefined ? own : overrideCgroup(own, cgroups, spec.cgroupOverride);
   return group.directories.length === 0 ? null : group;
+}
+
+function extraLimits({ resources }: TaskConfig, spec: CommandSpec): Pick<CgroupLimits, 'cpuCores' | 'ioWeight'> {
+  const cores = resources.percentTicks * availableParallelism();
+  return {
+    ...(spec.cpuHardLimit === true && cores > 0 ? { cpuCores: cores } : {}),
+    ...(spec.ioWeight === undefined ? {} : { ioWeight: spec.ioWeight }),
+  };
 }
 
 function withOverhead({ resources }: TaskConfig, spec: CommandSpec): TaskConfig['resources'] {

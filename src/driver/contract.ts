@@ -306,6 +306,12 @@ export interface CommandSpec {
   readonly devices?: readonly TaskDevice[];
   /** What runs the task takes so much beside what the job asked for. */
   readonly memoryOverheadMb?: number;
+  /** True: the task's share of the node's compute is all it may use, even where the rest is idle. */
+  readonly cpuHardLimit?: boolean;
+  /** Its weight among those who use the disks, 1 to 10000; 100 is ordinary. Refused where the kernel has none. */
+  readonly ioWeight?: number;
+  /** The driver's own floor on this node; the higher of it and the task's counts. */
+  readonly isolationMin?: IsolationRung;
   /** At most so many processes and threads; absent: no limit of the driver's own. */
   readonly pidsLimit?: number;
   /** Existing cgroups of the operator's, joined in place of ours in the same hierarchy; the kit neither limits, kills by nor removes them. */

@@ -69,8 +69,19 @@ export function hasOwnNetwork(group: Pick<TaskGroup, 'Networks'>): boolean {
   return mode !== '' && mode !== 'host';
 }
 
+/** Drivers whose tasks have no capability of their own by which they could bind a low port. */
+const sandboxedDrivers: ReadonlySet<string> = new Set(['exec', 'java', 'qemu', 'wasm']);
+
+function lowPort(group: Pick<TaskGroup, 'Networks'>): number | undefined {
+  const ports = (group.Networks ?? []).flatMap(({ ReservedPorts }) => ReservedPorts ?? []);
+  return ports.map(({ Value = 0 }) => Value).find((value) => value > 0 && value < 1024);
+}
+
 /** What the job's own choices cost, whatever the node. */
-export function givenUp(group: Pick<TaskGroup, 'Networks'>, task: Pick<Task, 'Config'>): readonly GivenUp[] {
+export function givenUp(
+  group: Pick<TaskGroup, 'Networks'>,
+  task: Pick<Task, 'Config'> & Partial<Pick<Task, 'Driver'>>,
+): readonly GivenUp[] {
   const config = task.Config ?? {};
   const found: GivenUp[] = [];
   if (!hasOwnNetwork(group)) {
@@ -83,6 +94,14 @@ export function givenUp(group: Pick<TaskGroup, 'Networks'>, task: Pick<Task, 'Co
   }
   if (Array.isArray(config['cap_add']) && config['cap_add'].length > 0) {
     found.push({ line: 'empty_capabilities', because: 'cap_add', remedy: 'leave cap_add out' });
+  }
+  const low = hasOwnNetwork(group) || !sandboxedDrivers.has(task.Driver ?? '') ? undefined : lowPort(group);
+  if (low !== undefined) {
+    found.push({
+      line: 'empty_capabilities',
+      because: `port ${low} is below 1024, so tasks get NET_BIND_SERVICE`,
+      remedy: 'network { mode = "bridge" } in the group, or a port from 1024 on',
+    });
   }
   for (const kind of ['pid', 'ipc'] as const) {
     if (config[`${kind}_mode`] === 'host') {

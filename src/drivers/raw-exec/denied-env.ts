@@ -1,5 +1,5 @@
 /** Patterns such as `AWS_*`: `*` stands for any run of characters, `?` for one. */
-function matchesPattern(pattern: string, name: string): boolean {
+export function matchesPattern(pattern: string, name: string): boolean {
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, '\\$&')
     .replaceAll('*', '.*')

@@ -1,4 +1,5 @@
 /** `raw_exec`: runs a program as it is, as the agent's user unless the job names one. Contained, not isolated. */
+import { realpath } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import type { CommandDriver, CommandSpec, Fingerprint, IsolationWish, TaskConfig } from '../../driver/contract.ts';
 import { commandEngine } from '../../driver-kit/command-engine.ts';
@@ -8,7 +9,7 @@ import { findOnHost } from '../../driver-kit/find-program.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
 import { triedIsolation } from '../../driver-kit/trial.ts';
 import { Fault } from '../../lib/fault.ts';
-import { withoutDenied } from './denied-env.ts';
+import { matchesPattern, withoutDenied } from './denied-env.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 
 export const rawExec = definePlugin({
@@ -58,7 +59,12 @@ class RawExec implements CommandDriver {
 
   async #look(): Promise<Fingerprint> {
     if (!this.#config.enabled) return { health: 'undetected', description: 'disabled', attributes: {} };
-    const isolation = await triedIsolation(this.#deps, 'raw_exec', { defaultUser: '', isolation: contained }, 'none');
+    const isolation = await triedIsolation(
+      this.#deps,
+      'raw_exec',
+      { defaultUser: this.#config.default_user, isolation: contained },
+      'none',
+    );
     return {
       health: 'healthy',
       description: 'Healthy',
@@ -72,7 +78,8 @@ class RawExec implements CommandDriver {
   async plan(task: TaskConfig): Promise<CommandSpec> {
     if (!this.#config.enabled) throw new Fault('unsupported', 'raw_exec is disabled on this node');
     const options = task.config as TaskOptions;
-    await this.#denied.check(task, '');
+    const { default_user: defaultUser, pids_limit: pidsLimit } = this.#config;
+    await this.#denied.check(task, defaultUser);
     if (options.oom_score_adj < 0 || options.oom_score_adj > 1000) {
       throw new Fault('invalid', `oom_score_adj must be 0 to 1000, not ${options.oom_score_adj}`);
     }
@@ -80,17 +87,27 @@ class RawExec implements CommandDriver {
       throw new Fault('invalid', `work_dir must be an absolute path, not ${JSON.stringify(options.work_dir)}`);
     }
     return {
-      command: await findOnHost(task, options.command),
+      command: await this.#allowed(await findOnHost(task, options.command)),
       args: options.args,
       workDir: options.work_dir || task.directories.task,
       withoutEnv: withoutDenied(task.env, [...this.#config.denied_envvars, ...options.denied_envvars]),
-      defaultUser: '',
+      defaultUser,
       // setuid programs must go on working, as they always did, unless a floor asks for more
       isolation: demanded(task) ? contained : { ...contained, prefer: 'none' },
-      ...(demanded(task) ? { pidsLimit: processesAtFloor } : {}),
+      ...(pidsLimit > 0 ? { pidsLimit } : demanded(task) ? { pidsLimit: processesAtFloor } : {}),
+      ...(options.cpu_hard_limit ? { cpuHardLimit: true } : {}),
       oomScoreAdj: options.oom_score_adj,
       ...cgroupOverride(options),
     };
+  }
+
+  /** What the links of a path lead to is what runs. */
+  async #allowed(command: string): Promise<string> {
+    const patterns = this.#config.allowed_commands;
+    if (patterns.length === 0) return command;
+    const real = await realpath(command);
+    if (patterns.some((pattern) => matchesPattern(pattern, real))) return command;
+    throw new Fault('denied', `${real} is not among the allowed_commands of raw_exec on this node`);
   }
 }
 

@@ -9,6 +9,14 @@ export const configSchema = {
   }),
   denied_host_uids: option.string({ default: '', doc: 'Users no task may run as: "0,10-20".' }),
   denied_host_gids: option.string({ default: '', doc: 'Groups no task may run as.' }),
+  default_user: option.string({
+    default: '',
+    doc: "Whom a task runs as that names nobody; empty: the agent's own user.",
+  }),
+  allowed_commands: option.list(option.string(), {
+    doc: 'Patterns of programs that may run, by absolute path after links are followed: ["/usr/bin/*"]; empty: all.',
+  }),
+  pids_limit: option.number({ default: 0, doc: 'Processes and threads of one task; 0: no limit.' }),
   denied_envvars: option.list(option.string(), { doc: 'Patterns of variables that no task gets: ["AWS_*"].' }),
 } as const;
 
@@ -21,6 +29,10 @@ export const taskSchema = {
   cgroup_v2_override: option.string({ doc: 'A cgroup of the operator to run in.' }),
   cgroup_v1_override: option.list(option.map(option.string()), {
     doc: 'The same by v1 controller: { memory = "app" }.',
+  }),
+  cpu_hard_limit: option.bool({
+    default: false,
+    doc: 'Whether `resources { cpu }` is all the task may use, even where the rest is idle.',
   }),
   oom_score_adj: option.number({
     default: 0,

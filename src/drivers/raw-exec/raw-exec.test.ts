@@ -221,6 +221,47 @@ test('a floor it cannot reach is refused and named', async () => {
   await expect(readFile(join(asItIs.directories.logs, 'main.stdout.0'), 'utf8').catch(() => '')).resolves.toBe('');
 });
 
+describe('raw_exec with options of its operator', () => {
+  const opened: OpenDriver[] = [];
+  afterAll(() => Promise.all(opened.map((each) => each.engine.close())));
+  const under = (options: Record<string, unknown>): OpenDriver => {
+    const own = openDriver(rawExec, { enabled: true, ...options }, deps);
+    opened.push(own);
+    return own;
+  };
+  const outcome = async (of: OpenDriver, config: Record<string, unknown>) => {
+    const one = await host.task(of, config);
+    await of.engine.start(one, never);
+    const exit = await of.engine.wait(one.id, never);
+    const said = { exit, stdout: await output(one) };
+    await of.engine.destroy(one.id, { force: true }, never);
+    return said;
+  };
+
+  test.skipIf(!asRoot)(
+    'runs tasks that name nobody as default_user, with its groups; else as root (control)',
+    async () => {
+      const ids = shell('id -u; id -g; id -G');
+      expect((await outcome(under({ default_user: 'nobody' }), ids)).stdout).toBe('65534\n65534\n65534\n');
+      expect((await outcome(under({}), ids)).stdout).toMatch(/^0\n0\n/);
+    },
+  );
+
+  test('runs only allowed_commands, whatever links lead there', async () => {
+    const strict = under({ allowed_commands: ['/usr/bin/ec*'] });
+    expect((await outcome(strict, { command: '/bin/echo', args: ['hi'] })).stdout).toBe('hi\n');
+    const other = await host.task(strict, { command: '/bin/cat' });
+    await expect(strict.engine.start(other, never)).rejects.toThrow(/usr\/bin\/cat is not among the allowed_commands/);
+  });
+
+  test('bounds processes where pids_limit says so, and not else (control)', async ({ skip }) => {
+    if (deps.isolation.probes.get('cgroup.pids')?.ok !== true) skip('no pids controller here');
+    const many = shell('for i in 1 2 3 4 5 6 7 8; do sleep 0.5 & done 2>/dev/null; wait; echo all');
+    expect((await outcome(under({ pids_limit: 4 }), many)).stdout).not.toContain('all');
+    expect((await outcome(under({}), many)).stdout).toBe('all\n');
+  });
+});
+
 async function isRunning(pid: number): Promise<boolean> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   return text !== '' && !text.includes(') Z ');

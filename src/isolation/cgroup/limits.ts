@@ -11,12 +11,20 @@ export interface CgroupLimits {
   readonly pids: number | null;
   /** `"0-1,4"`; empty: no cores of its own. */
   readonly cpusetCpus: string;
+  /** Cores it may use at most, in parts: 0.25; absent: no hard limit. */
+  readonly cpuCores?: number;
+  /** 1 … 10000, 100 is ordinary; absent: as the kernel has it. */
+  readonly ioWeight?: number;
 }
 
 const megabyte = 1024 * 1024;
 
 /** memory alone is the limit; with memory_max that is the limit and memory the part kept under pressure; −1: none. */
-export function limitsOf(resources: TaskResources, pids: number | null): CgroupLimits {
+export function limitsOf(
+  resources: TaskResources,
+  pids: number | null,
+  more: Pick<CgroupLimits, 'cpuCores' | 'ioWeight'> = {},
+): CgroupLimits {
   const { memoryMb, memoryMaxMb } = resources;
   const hardMb = memoryMaxMb > 0 ? memoryMaxMb : memoryMaxMb < 0 ? 0 : memoryMb;
   return {
@@ -25,6 +33,7 @@ export function limitsOf(resources: TaskResources, pids: number | null): CgroupL
     cpuShares: Math.min(262_144, Math.max(2, Math.round(resources.cpuShares))),
     pids,
     cpusetCpus: resources.cpusetCpus,
+    ...more,
   };
 }
 
@@ -41,7 +50,11 @@ export interface LimitFile {
   readonly optional: boolean;
 }
 
+const cpuPeriodUs = 100_000;
+
 export function limitFiles(limits: CgroupLimits, version: 1 | 2): readonly LimitFile[] {
+  // less than a millisecond in a period the kernel does not take
+  const quota = limits.cpuCores === undefined ? null : Math.max(1000, Math.round(limits.cpuCores * cpuPeriodUs));
   const row = (controller: string, file: string, value: string | number | null, optional = false): LimitFile[] =>
     value === null ? [] : [{ controller, file, value: String(value), optional }];
   if (version === 2) {
@@ -50,6 +63,8 @@ export function limitFiles(limits: CgroupLimits, version: 1 | 2): readonly Limit
       ...row('memory', 'memory.low', limits.memoryLowBytes, true),
       ...row('memory', 'memory.swap.max', limits.memoryBytes === null ? null : 0, true),
       ...row('cpu', 'cpu.weight', cpuWeight(limits.cpuShares)),
+      ...row('cpu', 'cpu.max', quota === null ? null : `${quota} ${cpuPeriodUs}`),
+      ...row('io', 'io.weight', limits.ioWeight ?? null),
       ...row('pids', 'pids.max', limits.pids),
       ...row('cpuset', 'cpuset.cpus', limits.cpusetCpus || null),
     ];
@@ -59,6 +74,14 @@ export function limitFiles(limits: CgroupLimits, version: 1 | 2): readonly Limit
     ...row('memory', 'memory.soft_limit_in_bytes', limits.memoryLowBytes, true),
     ...row('memory', 'memory.swappiness', limits.memoryBytes === null ? null : 0, true),
     ...row('cpu', 'cpu.shares', limits.cpuShares),
+    ...row('cpu', 'cpu.cfs_period_us', quota === null ? null : cpuPeriodUs),
+    ...row('cpu', 'cpu.cfs_quota_us', quota),
+    // it has 10 … 1000, 500 being ordinary
+    ...row(
+      'io',
+      'blkio.weight',
+      limits.ioWeight === undefined ? null : Math.min(1000, Math.max(10, limits.ioWeight * 5)),
+    ),
     ...row('pids', 'pids.max', limits.pids),
     ...row('cpuset', 'cpuset.cpus', limits.cpusetCpus || null),
   ];
@@ -71,6 +94,7 @@ const pageSlack = 65_536;
 export function sameLimit(file: string, now: string, wanted: string): boolean {
   if (now === '') return false;
   if (file.startsWith('memory.')) return now === wanted || Math.abs(Number(now) - Number(wanted)) < pageSlack;
+  if (file === 'io.weight') return now.replace(/^default /, '') === wanted;
   if (file === 'cpuset.cpus') return cpuList(now).join() === cpuList(wanted).join();
   return now === wanted;
 }

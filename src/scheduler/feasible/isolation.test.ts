@@ -81,6 +81,17 @@ describe('what a task would get', () => {
     expect(predictIsolation(strict, group, task({ pid_mode: 'host' }), floor)?.rung).toBe('process');
   });
 
+  it("loses its empty capabilities with a low static port of the host's network, and none in a network of its own", () => {
+    const made = abilityAttributes('exec', { ownNetwork: sandbox, hostNetwork: sandbox, unasked: null });
+    const rung = (Mode: string, Value: number) => {
+      const of = { Networks: [{ Mode, ReservedPorts: [{ Label: 'http', Value }] }] } as never;
+      return predictIsolation(made, of, { Driver: 'exec', Config: {} } as never, floor)?.rung;
+    };
+    expect(rung('host', 80)).toBe('process');
+    expect(rung('host', 8080)).toBe('sandbox');
+    expect(rung('bridge', 80)).toBe('sandbox');
+  });
+
   it('is what the driver gives unasked where nothing is demanded', () => {
     const attributes = abilityAttributes('raw', { ownNetwork: sandbox, hostNetwork: sandbox, unasked: 'none' });
     const task = { Driver: 'raw', Config: {} } as never;
