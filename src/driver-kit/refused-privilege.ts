@@ -29,7 +29,7 @@ const signs: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** The last line about a refusal, and the capability it is likely about; null: there is none. */
-export function likelyCapability(text: string): { readonly capability: string; readonly line: string } | null {
+function likelyCapability(text: string): { readonly capability: string; readonly line: string } | null {
   const line = text.split('\n').findLast((each) => refused.test(each) && signs.some(([sign]) => sign.test(each)));
   const capability = signs.find(([sign]) => sign.test(line ?? ''))?.[1];
   return line === undefined || capability === undefined ? null : { capability, line: line.trim().slice(0, 200) };
