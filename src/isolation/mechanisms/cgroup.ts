@@ -55,6 +55,9 @@ async function inGroup(
 const inside = (path: string, script: string) =>
   runChild(['sh', '-c', `echo $$ > ${join(path, 'cgroup.procs')} || exit 99; ${script}`]);
 
+/** What is measured by time is measured again where the host was too busy to tell. */
+const mostRounds = 5;
+
 const looks: Readonly<Record<string, (directory: Directory) => Promise<Seen>>> = {
   async pids({ path }) {
     const done = await inside(path, '(sleep 0.2 & sleep 0.2 & sleep 0.2 & sleep 0.2 & wait) 2>&1');
@@ -74,9 +77,13 @@ const looks: Readonly<Record<string, (directory: Directory) => Promise<Seen>>> =
       writeKernelText(join(path, 'cpu.cfs_period_us'), '50000');
       writeKernelText(join(path, 'cpu.cfs_quota_us'), '5000');
     }
-    await inside(path, 'timeout 0.3 sh -c "while :; do :; done"');
-    const [throttled = ''] = /nr_throttled \d+/.exec(await readFile(join(path, 'cpu.stat'), 'utf8')) ?? [];
-    const ok = Number(throttled.split(' ')[1] ?? 0) > 0;
+    let throttled = '';
+    // on a busy host a child may not get its tenth at all: then nothing had to hold it back
+    for (let round = 0; round < mostRounds && !/[1-9]/.test(throttled); round++) {
+      await inside(path, 'timeout 0.3 sh -c "while :; do :; done"');
+      throttled = /nr_throttled \d+/.exec(await readFile(join(path, 'cpu.stat'), 'utf8'))?.[0] ?? '';
+    }
+    const ok = /[1-9]/.test(throttled);
     return {
       ok,
       evidence: ok ? `a spinning child was held to a tenth of a core: ${throttled}` : 'it was not held back',
@@ -102,8 +109,12 @@ const looks: Readonly<Record<string, (directory: Directory) => Promise<Seen>>> =
       await run;
       return Math.round(performance.now() - from);
     };
-    const free = await took(runChild(['sh', '-c', read]));
     const held = await took(inside(path, read));
+    let free = Number.POSITIVE_INFINITY;
+    // others slow down a read that nothing limits, never the other way round: the quickest of them counts
+    for (let round = 0; round < mostRounds && held <= 2 * free; round++) {
+      free = Math.min(free, await took(runChild(['sh', '-c', read])));
+    }
     const ok = held >= 200 && held > 2 * free;
     return { ok, evidence: `512 KiB at 2 MiB/s took ${held} ms, ${free} ms without` };
   },
