@@ -14,6 +14,7 @@ import { mockDriver } from '../drivers/mock/index.ts';
 import { podman } from '../drivers/podman/index.ts';
 import { qemu } from '../drivers/qemu/index.ts';
 import { rawExec } from '../drivers/raw-exec/index.ts';
+import { rkt } from '../drivers/rkt/index.ts';
 import { wasm } from '../drivers/wasm/index.ts';
 import { type IsolationHost, openIsolation } from '../isolation/isolation-host.ts';
 import { gatherTaskMounts, releaseTaskMounts } from '../isolation/task-mounts.ts';
@@ -32,6 +33,7 @@ export const builtInDrivers: readonly DriverPlugin[] = [
   podman,
   qemu,
   rawExec,
+  rkt,
   wasm,
 ] as unknown as readonly DriverPlugin[];
 

@@ -1,5 +1,6 @@
 import type { AllocationMetric } from '../model/allocation-metric.ts';
 import type { Deployment } from '../model/deployment.ts';
+import type { PlannedDriver } from '../model/driver-choice.ts';
 import type { DriverConfigProblem } from '../model/driver-config-problem.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import type { Job, JobVersionTag } from '../model/job.ts';
@@ -60,6 +61,8 @@ export interface JobPlanAnswer {
   readonly Diff: JobDiff | null;
   readonly Annotations: PlanAnnotations | null;
   readonly FailedTGAllocs: { readonly [group: string]: AllocationMetric } | null;
+  /** Of tasks of driver "auto"; absent where there is none. */
+  readonly Drivers?: readonly PlannedDriver[];
   readonly NextPeriodicLaunch: string;
   readonly Warnings: string;
 }

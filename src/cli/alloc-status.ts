@@ -182,6 +182,14 @@ function taskSection(call: Call, allocation: Allocation, task: Task, { usage, is
     `${heading(terminal, `Task "${task.Name}"${kind} is "${state?.State ?? 'pending'}"`)}\n${resources(allocation, task, used)}`,
   ];
   if (flags.bool('stats') && used !== null) parts.push(detailedUsage(used));
+  const choice = state?.DriverChoice;
+  if (choice != null)
+    parts.push(
+      formatPairs([
+        ['Driver', `${choice.Driver} (chosen by auto)`],
+        ['Because', choice.Reason],
+      ]),
+    );
   const isolated = isolation === null ? '' : taskIsolation(terminal, isolation, flags.bool('verbose'));
   if (isolated !== '') parts.push(isolated);
   if (state !== undefined) parts.push(history(state), `Recent Events:\n${events(state)}`);

@@ -62,7 +62,9 @@ type Placement = Group['Nodes'][number];
 type Task = Placement['Tasks'][number];
 
 function groupView(terminal: Terminal, group: Group, verbose: boolean): string {
-  const names = group.Nodes[0]?.Tasks.map(({ Name, Driver }) => `${Name} (${Driver})`) ?? [];
+  const names =
+    group.Nodes[0]?.Tasks.map(({ Name, Driver, Choice }) => `${Name} (${Choice === undefined ? Driver : 'auto'})`) ??
+    [];
   const rows = group.Nodes.map((node): Row => {
     const placed = node.Reasons.length === 0;
     return [
@@ -79,6 +81,15 @@ function groupView(terminal: Terminal, group: Group, verbose: boolean): string {
     node.Reasons.map(({ Kind, Text }): Row => [formatId(node.NodeID, verbose), Kind, Text]),
   );
   if (why.length > 0) parts.push(`Why not:\n${formatTable([['Node ID', 'Kind', 'Reason'], ...why])}`);
+  const choices = group.Nodes.flatMap((node) =>
+    node.Tasks.flatMap(({ Name, Choice }): Row[] =>
+      Choice === undefined
+        ? []
+        : [[formatId(node.NodeID, verbose), Name, Choice.Driver === '' ? 'none' : Choice.Driver, Choice.Reason]],
+    ),
+  );
+  if (choices.length > 0)
+    parts.push(`Drivers of "auto":\n${formatTable([['Node ID', 'Task', 'Driver', 'Because'], ...choices])}`);
   const climbs = climbsOf(group, verbose);
   if (climbs.length > 0)
     parts.push(
@@ -88,6 +99,7 @@ function groupView(terminal: Terminal, group: Group, verbose: boolean): string {
 }
 
 function cell(terminal: Terminal, task: Task): string {
+  if (task.Choice?.Driver === '') return terminal.paint('red', 'no driver');
   if (task.Rung === '') return terminal.paint('dim', 'not told');
   const colour = task.Missing.length > 0 ? 'red' : rankOf(task.Rung) >= rankOf('sandbox') ? 'green' : 'yellow';
   const floor = task.Floor === 'none' ? '' : ` (floor ${task.Floor})`;

@@ -83,6 +83,8 @@ function dryRun(plan: JobPlanAnswer): string[] {
       ...placementFailures(metric, '    '),
     );
   }
+  for (const { TaskGroup, Task, NodeName, Driver, Reason } of plan.Drivers ?? [])
+    lines.push(`- Task "${Task}" of group "${TaskGroup}" on node "${NodeName}": driver "${Driver}" (${Reason}).`);
   const rolling = (plan.CreatedEvals ?? []).find((evaluation) => evaluation.TriggeredBy === 'rolling-update');
   if (rolling !== undefined) lines.push('- Rolling update, next evaluation will be in a moment.');
   if (plan.NextPeriodicLaunch)

@@ -9,6 +9,7 @@ import type { EngineDriver, TaskConfig } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Allocation, AllocDeploymentStatus } from '../model/allocation.ts';
+import { autoDriver, chooseDriver, withDriver } from '../model/driver-choice.ts';
 import { highestFloor, type IsolationFloor } from '../model/isolation-floor.ts';
 import type { Job } from '../model/job.ts';
 import type { Node } from '../model/node.ts';
@@ -29,6 +30,7 @@ import { buildTaskConfig, userRefusal } from './task-config.ts';
 import { resumed, rfc3339, type TaskRules, type TaskRun } from './task-decide.ts';
 import {
   allocUnhealthy,
+  driverChosen,
   hookFailed,
   signaling,
   userRestart,
@@ -155,7 +157,7 @@ export class AllocationRunner {
     });
     await Promise.race([this.#options.previousEnded, stopped]);
     if (this.#life.signal.aborted || this.allDead) return;
-    if (!(await this.#openNetwork())) return;
+    if (!this.#chooseDrivers() || !(await this.#openNetwork())) return;
     try {
       buildAllocationDirectory(this.#options.config.allocDir, this.id);
       await this.#takeOverDisk();
@@ -165,6 +167,29 @@ export class AllocationRunner {
       this.#options.log.error('an allocation could not be prepared', { alloc: this.id, error: this.#description });
       this.#failAll(hookFailed('alloc_dir', this.#description));
     }
+  }
+
+  /** For tasks of "auto": once, for all their starts. False: one can have none, and all were told. */
+  #chooseDrivers(): boolean {
+    for (const task of this.#group.Tasks ?? []) {
+      const runner = this.#tasks.get(task.Name);
+      if (task.Driver !== autoDriver || runner === undefined || runner.run.state.DriverChoice != null) continue;
+      const choice = chooseDriver(this.#options.node(), this.#group, task, highestFloor(this.#demands(task)));
+      if (choice.Driver === '') {
+        this.#description = `no driver for task "${task.Name}": ${choice.Reason}`;
+        this.#failAll(hookFailed('driver', this.#description));
+        return false;
+      }
+      runner.send({ type: 'chosen', choice, event: driverChosen(choice) });
+    }
+    return true;
+  }
+
+  /** The group with the drivers that its tasks got. */
+  #chosenGroup(): TaskGroup {
+    const tasks = this.#group.Tasks ?? [];
+    if (!tasks.some(({ Driver }) => Driver === autoDriver)) return this.#group;
+    return { ...this.#group, Tasks: tasks.map(({ Name }) => this.#taskOf(Name)) };
   }
 
   /** A sticky disk comes along from the allocation this one replaces, where that was here. */
@@ -182,7 +207,7 @@ export class AllocationRunner {
   /** False: there is none, and the tasks were told; or the agent goes. */
   async #openNetwork(): Promise<boolean> {
     try {
-      await this.#network.open(this.#alloc, this.#group, this.runningTasks > 0, this.#life.signal);
+      await this.#network.open(this.#alloc, this.#chosenGroup(), this.runningTasks > 0, this.#life.signal);
       if (!this.allDead) return true;
       await this.#network.leave(null);
     } catch (error) {
@@ -407,7 +432,9 @@ export class AllocationRunner {
   }
 
   #taskOf(name: string): Task {
-    return this.#group.Tasks!.find((task) => task.Name === name)!;
+    const task = this.#group.Tasks!.find((each) => each.Name === name)!;
+    const choice = this.#tasks.get(name)?.run.state.DriverChoice;
+    return choice == null ? task : withDriver(task, choice.Driver, this.#group);
   }
 
   /** The driver's name. */
@@ -474,7 +501,7 @@ export class AllocationRunner {
     return buildTaskConfig({
       alloc: this.#alloc,
       job: this.#job,
-      group: this.#group,
+      group: this.#chosenGroup(),
       task,
       node: this.#options.node(),
       region: config.region,

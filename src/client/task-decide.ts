@@ -13,6 +13,7 @@
  */
 import type { IsolationReport, TaskExit, TaskHandleState } from '../driver/contract.ts';
 import { unreachable } from '../lib/assert.ts';
+import type { DriverChoice } from '../model/driver-choice.ts';
 import type { OnDegrade } from '../model/isolation-floor.ts';
 import type { RestartPolicy } from '../model/restart-policy.ts';
 import type { TaskEvent, TaskState } from '../model/task-state.ts';
@@ -72,6 +73,8 @@ export type TaskInput =
       readonly event: TaskEvent;
       readonly action: OnDegrade;
     }
+  /** Of a task of "auto", once, before anything of it is made. */
+  | { readonly type: 'chosen'; readonly choice: DriverChoice; readonly event: TaskEvent }
   | { readonly type: 'note'; readonly event: TaskEvent };
 
 export type TaskEffect =
@@ -170,6 +173,10 @@ export function decide(run: TaskRun, input: TaskInput, rules: TaskRules, moment:
     case 'refuse':
       if (run.phase !== 'waiting') return stay(run);
       return dead(say(input.event), true, moment);
+    case 'chosen': {
+      const said = say(input.event);
+      return stay({ ...said, state: { ...said.state, DriverChoice: input.choice } });
+    }
     case 'note':
       return stay(say(input.event));
     default:

@@ -1,6 +1,7 @@
 /** Nomad's task events: Types, DisplayMessages and Details are parsed by its clients, so they are its very texts. */
 import type { IsolationReport, TaskExit } from '../driver/contract.ts';
 import { formatDuration } from '../lib/duration.ts';
+import type { DriverChoice } from '../model/driver-choice.ts';
 import { fixOf, isolationLosses } from '../model/isolation-losses.ts';
 import type { TaskEvent } from '../model/task-state.ts';
 
@@ -179,6 +180,11 @@ export function isolationEvent(report: IsolationReport): TaskEvent | null {
     Message: message,
     Details: { ...Details, missing: losses.map(({ name }) => name).join(',') },
   });
+}
+
+export function driverChosen({ Driver, Reason }: DriverChoice): TaskEvent {
+  const message = `Driver "${Driver}" chosen. ${Reason}`;
+  return taskEvent('Driver', message, { DriverMessage: message, Details: { driver_message: message, driver: Driver } });
 }
 
 /** Of a running task: lines that no longer hold, as they were seen. */

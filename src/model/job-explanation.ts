@@ -1,4 +1,5 @@
 /** Why the groups of a job are, or are not, placed on each node, and what would isolate their tasks there. Answers of the API and `drover explain`. */
+import type { DriverChoice } from './driver-choice.ts';
 import type { IsolationRung } from './isolation-ladder.ts';
 
 export interface JobExplanation {
@@ -22,7 +23,10 @@ export interface NodePlacement {
 
 export interface TaskPrediction {
   readonly Name: string;
+  /** Of a task of "auto": the one it would get; empty: none. */
   readonly Driver: string;
+  /** Of a task of "auto". */
+  readonly Choice?: DriverChoice;
   /** Empty: the driver does not tell how it isolates. */
   readonly Rung: IsolationRung | '';
   readonly Floor: IsolationRung;

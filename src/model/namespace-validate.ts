@@ -1,4 +1,5 @@
 /** What a namespace may be called and demand, and what it lets the jobs in it use. */
+import { driversOf } from './driver-choice.ts';
 import { problems } from './error-list.ts';
 import { demandProblems } from './isolation-floor.ts';
 import type { Job } from './job.ts';
@@ -26,7 +27,7 @@ export function validateNamespace({ Name, Description, Isolation: demand }: Name
 export function validateInNamespace(job: Job, namespace: Namespace): readonly string[] {
   const { Capabilities: may, NodePoolConfiguration: pools } = namespace;
   const refused = (what: string): string => `${what} is not allowed in namespace "${namespace.Name}"`;
-  const drivers = job.TaskGroups.flatMap((group) => group.Tasks.map((task) => task.Driver));
+  const drivers = job.TaskGroups.flatMap((group) => group.Tasks.flatMap(driversOf));
   const networks = job.TaskGroups.flatMap((group) => (group.Networks ?? []).map((network) => network.Mode || 'host'));
   const bad = (names: readonly string[], only: Names, never: Names): readonly string[] =>
     [...new Set(names)].filter((name) => !isAllowed(name, only, never));

@@ -1,4 +1,5 @@
-import { bool, duration, type Infer, int, list, map, noun, nullable, object, string, time } from './schema.ts';
+import { DriverChoice } from './driver-choice.ts';
+import { bool, duration, type Infer, int, list, map, noun, nullable, object, omitted, string, time } from './schema.ts';
 
 export const TaskEvent = noun('TaskEvent', {
   Type: string(),
@@ -39,5 +40,7 @@ export const TaskState = noun('TaskState', {
   FinishedAt: nullable(time()),
   Events: nullable(list(object(TaskEvent))),
   Paused: string(),
+  /** Of a task of driver "auto": what it got on its node. */
+  DriverChoice: omitted(nullable(object(DriverChoice))),
 });
 export type TaskState = Infer<typeof TaskState>;

@@ -1,4 +1,5 @@
 /** What a task would be isolated by on a node, and what keeps it from the next rung. */
+import { autoDriver, chooseDriver, withDriver } from '../model/driver-choice.ts';
 import { givenUp, predictIsolation } from '../model/isolation-ability.ts';
 import type { IsolationFloor } from '../model/isolation-floor.ts';
 import { linesOf, rankOf, rungs } from '../model/isolation-ladder.ts';
@@ -9,6 +10,12 @@ import type { Task } from '../model/task.ts';
 import type { TaskGroup } from '../model/task-group.ts';
 
 export function explainTask(node: Node, group: TaskGroup, task: Task, floor: IsolationFloor): TaskPrediction {
+  if (task.Driver === autoDriver) {
+    const choice = chooseDriver(node, group, task, floor);
+    if (choice.Driver === '')
+      return { Name: task.Name, Driver: '', Floor: floor.min, Rung: '', Missing: [], Next: null, Choice: choice };
+    return { ...explainTask(node, group, withDriver(task, choice.Driver, group), floor), Choice: choice };
+  }
   const predicted = predictIsolation(node.Attributes, group, task, floor);
   const about = { Name: task.Name, Driver: task.Driver, Floor: floor.min };
   if (predicted === null) return { ...about, Rung: '', Missing: [], Next: null };

@@ -5,6 +5,7 @@
 
 import type { AllocationMetric } from '../model/allocation-metric.ts';
 import type { DrainSpec } from '../model/drain.ts';
+import type { PlannedDriver } from '../model/driver-choice.ts';
 import type { DriverConfigProblem } from '../model/driver-config-problem.ts';
 import type { Evaluation } from '../model/evaluation.ts';
 import type { Job, JobVersionTag } from '../model/job.ts';
@@ -38,6 +39,8 @@ export interface JobPlan {
   readonly failures: { readonly [group: string]: AllocationMetric } | null;
   readonly nextPeriodicLaunch: string;
   readonly warnings: string;
+  /** Of tasks of driver "auto". */
+  readonly drivers: readonly PlannedDriver[];
 }
 
 export interface ServerCommands {

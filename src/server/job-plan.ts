@@ -1,5 +1,7 @@
 import { Fault } from '../lib/fault.ts';
 import { formatInstant } from '../lib/instant.ts';
+import type { Allocation } from '../model/allocation.ts';
+import { autoDriver, chooseDriver, type PlannedDriver } from '../model/driver-choice.ts';
 import type { Job } from '../model/job.ts';
 import { annotateDiff } from '../model/job-diff-annotate.ts';
 import { diffJobs } from '../model/job-diff-make.ts';
@@ -8,6 +10,7 @@ import { jobId } from '../model/job-id.ts';
 import { formatErrors, formatWarnings } from '../model/job-validate.ts';
 import type { Input } from '../model/schema.ts';
 import { explainJob } from '../scheduler/explain-job.ts';
+import { demandedFloor } from '../scheduler/feasible/isolation.ts';
 import type { JobPlan } from './commands.ts';
 import type { ServerContext } from './context.ts';
 import { Draft } from './draft.ts';
@@ -47,7 +50,8 @@ export function planJob(
   };
   const diff = request.diff ? diffJobs(before, stored, true) : null;
   const evaluation = draft.get('evaluations', evalId);
-  if (evaluation === undefined) return { ...base, createdEvals: null, diff, annotations: null, failures: null };
+  if (evaluation === undefined)
+    return { ...base, createdEvals: null, diff, annotations: null, failures: null, drivers: [] };
   const { plan, failures, followUps } = schedule(
     { ...evaluation, AnnotatePlan: true },
     { snapshot: draft, now: draft.now, newId: context.newId, random: context.random },
@@ -58,10 +62,28 @@ export function planJob(
     diff: diff === null ? null : annotateDiff(diff, plan.annotations?.DesiredTGUpdates ?? null),
     annotations: plan.annotations,
     failures: Object.keys(failures).length === 0 ? null : failures,
+    drivers: plannedDrivers(draft, stored, plan.placements),
   };
 }
 
 function nextLaunchText(job: Job, now: number): string {
   const due = dueAfter(job, now);
   return due === undefined ? '' : formatInstant(due);
+}
+
+/** Each task of "auto" on each node that the plan uses, once. */
+function plannedDrivers(draft: Draft, job: Job, placements: readonly Allocation[]): readonly PlannedDriver[] {
+  const namespace = draft.get('namespaces', job.Namespace);
+  const found = new Map<string, PlannedDriver>();
+  for (const { TaskGroup: name, NodeID } of placements) {
+    const node = draft.get('nodes', NodeID);
+    const group = job.TaskGroups.find(({ Name }) => Name === name);
+    if (node === undefined || group === undefined) continue;
+    for (const task of group.Tasks.filter(({ Driver }) => Driver === autoDriver)) {
+      const choice = chooseDriver(node, group, task, demandedFloor(job, group, task, namespace));
+      const of = { TaskGroup: name, Task: task.Name, NodeID, NodeName: node.Name };
+      found.set(Object.values(of).join('\u0000'), { ...of, ...choice });
+    }
+  }
+  return [...found.values()];
 }

@@ -35,6 +35,7 @@ async function plan(request: ApiRequest, { commands, agent }: Services): Promise
   const done = await commands.planJob({ job, diff: body.Diff ?? false });
   const value = {
     Annotations: done.annotations,
+    ...(done.drivers.length === 0 ? {} : { Drivers: done.drivers }),
     CreatedEvals: done.createdEvals,
     Diff: done.diff,
     FailedTGAllocs: done.failures,

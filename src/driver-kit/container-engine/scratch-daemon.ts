@@ -77,11 +77,14 @@ export class ScratchDaemon {
   /** Also again, after a death: on the same root. */
   async start(): Promise<void> {
     await rm(join(this.root, 'docker.pid'), { force: true });
+    // podman's own default limits may be more than this host gives
+    const limits = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n';
+    await writeFile(join(this.root, 'containers.conf'), limits);
     const holder = await this.#namespaces();
     for (let attempt = 1; ; attempt++) {
       this.#child = spawn('nsenter', ['-t', String(holder), '-n', '-m', ...this.#command()], {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: hostEnv,
+        env: { ...hostEnv, CONTAINERS_CONF: join(this.root, 'containers.conf') },
       });
       for (const stream of [this.#child.stdout, this.#child.stderr])
         stream?.on('data', (part: Buffer) => {

@@ -1,14 +1,32 @@
+import { autoDriver, chooseDriver } from '../../model/driver-choice.ts';
+import type { Job } from '../../model/job.ts';
+import type { Namespace } from '../../model/namespace.ts';
 import type { TaskGroup } from '../../model/task-group.ts';
+import { demandedFloor } from './isolation.ts';
 import type { Requirement } from './requirement.ts';
 
-/** Every driver that the group's tasks name is there and healthy. */
-export function driversRequirement(group: TaskGroup): Requirement {
-  const drivers = [...new Set(group.Tasks.map((task) => task.Driver))];
+/** Every driver that the group's tasks name is there and healthy; for those of "auto", one that keeps the task's floor. */
+export function driversRequirement(
+  job: Job,
+  group: TaskGroup,
+  namespace: Pick<Namespace, 'Isolation'> | undefined,
+): Requirement {
+  const named = group.Tasks.filter(({ Driver }) => Driver !== autoDriver);
+  const drivers = [...new Set(named.map(({ Driver }) => Driver))];
+  const open = group.Tasks.filter(({ Driver }) => Driver === autoDriver).map((task) => ({
+    task,
+    floor: demandedFloor(job, group, task, namespace),
+  }));
   return {
     unique: false,
     unmetBy: (node) => {
       const allThere = drivers.every((name) => node.Drivers?.[name]?.Detected && node.Drivers[name].Healthy);
-      return allThere ? undefined : 'missing drivers';
+      if (!allThere) return 'missing drivers';
+      for (const { task, floor } of open) {
+        const { Driver, Reason } = chooseDriver(node, group, task, floor);
+        if (Driver === '') return `no driver for task "${task.Name}": ${Reason}`;
+      }
+      return undefined;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { autoDriver } from '../../model/driver-choice.ts';
 import { predictIsolation } from '../../model/isolation-ability.ts';
 import { enforcedFloor, floorOfTask, highestFloor, type IsolationFloor, isFloor } from '../../model/isolation-floor.ts';
 import type { Job } from '../../model/job.ts';
@@ -22,9 +23,11 @@ export function isolationRequirement(
   group: TaskGroup,
   namespace: Pick<Namespace, 'Isolation'> | undefined,
 ): Requirement | undefined {
-  const demands = group.Tasks.map((task) => ({ task, floor: demandedFloor(job, group, task, namespace) })).filter(
-    ({ floor }) => isFloor(floor),
-  );
+  const demands = group.Tasks
+    // of those the floor is asked where their driver is
+    .filter(({ Driver }) => Driver !== autoDriver)
+    .map((task) => ({ task, floor: demandedFloor(job, group, task, namespace) }))
+    .filter(({ floor }) => isFloor(floor));
   if (demands.length === 0) return undefined;
   return {
     unique: false,

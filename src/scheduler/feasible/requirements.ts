@@ -23,7 +23,7 @@ export function groupRequirements(
   const distinct = new Map(constraints.map((constraint) => [constraintText(constraint), constraint]));
   return [
     ...[...distinct.values()].map(constraintRequirement),
-    driversRequirement(group),
+    driversRequirement(job, group, namespace),
     hostVolumesRequirement(group),
     pluginVolumesRequirement(group),
     devicesRequirement(group),

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { chooseDriver, driversOf, withDriver } from './driver-choice.ts';
+import { noFloor } from './isolation-floor.ts';
+
+const driver = (Healthy = true, HealthDescription = 'Healthy') => ({
+  Attributes: {},
+  Detected: true,
+  Healthy,
+  HealthDescription,
+  UpdateTime: '',
+});
+type Drivers = Readonly<Record<string, ReturnType<typeof driver>>>;
+const node = (Drivers: Drivers, rungs: Readonly<Record<string, string>>) => ({
+  Drivers,
+  Attributes: Object.fromEntries(Object.entries(rungs).map(([name, rung]) => [`driver.${name}.isolation`, rung])),
+});
+const group = { Networks: [{ Mode: 'none' }] } as never;
+const task = (Config: Readonly<Record<string, unknown>>) => ({ Driver: 'auto', Config, User: '' });
+const plain = task({ command: '/bin/true' });
+const pictured = task({ command: '/bin/true', image: 'busybox:1' });
+
+describe('driver "auto"', () => {
+  const everything = node(
+    { docker: driver(), podman: driver(), exec: driver(), raw_exec: driver() },
+    { docker: 'sandbox', podman: 'process', exec: 'sandbox', raw_exec: 'process' },
+  );
+
+  it('takes the strictest rung, and of equal ones the stricter kind', () => {
+    expect(chooseDriver(everything, group, pictured, noFloor)).toEqual({
+      Driver: 'docker',
+      Reason: 'docker: rung "sandbox"; podman: rung "process"; exec: rung "sandbox"; raw_exec: rung "process"',
+    });
+    const stricter = { ...everything, Attributes: { ...everything.Attributes, 'driver.exec.isolation': 'container' } };
+    expect(chooseDriver(stricter, group, pictured, noFloor).Driver).toBe('exec');
+  });
+
+  it('goes without images where the task has none, and without commands of the host where it must have one', () => {
+    expect(chooseDriver(everything, group, plain, noFloor)).toMatchObject({
+      Driver: 'exec',
+      Reason: expect.stringContaining('docker: the task has no image'),
+    });
+    const must = task({ command: 'x', image: 'y', require_image: true });
+    const without = node({ exec: driver() }, { exec: 'sandbox' });
+    expect(chooseDriver(without, group, must, noFloor)).toEqual({
+      Driver: '',
+      Reason:
+        'docker: not on this node; podman: not on this node; exec: it runs no images; raw_exec: it runs no images',
+    });
+  });
+
+  it('passes over what is not healthy, and goes no lower than the floor', () => {
+    const poor = node({ docker: driver(false, 'no daemon'), exec: driver(), raw_exec: driver() }, { exec: 'process' });
+    expect(chooseDriver(poor, group, pictured, noFloor)).toMatchObject({
+      Driver: 'exec',
+      Reason: expect.stringContaining('docker: unhealthy here (no daemon)'),
+    });
+    const { Driver, Reason } = chooseDriver(poor, group, pictured, { ...noFloor, min: 'sandbox' });
+    expect(Driver).toBe('');
+    expect(Reason).toMatch(/exec: gives "process" here, below the floor; missing: .*seccomp/);
+    expect(Reason).toContain('raw_exec: proves no isolation here');
+  });
+
+  it('is among the drivers that the job names', () => {
+    const only = task({ command: 'x', among: ['raw_exec', 'exec'] });
+    expect(driversOf(only)).toEqual(['exec', 'raw_exec']);
+    expect(driversOf({ Driver: 'exec', Config: {} })).toEqual(['exec']);
+    expect(chooseDriver(node({ docker: driver() }, {}), group, only, noFloor).Driver).toBe('');
+  });
+
+  it('gives each driver its own options: a container gets the ports of a group on the host, and keeps their numbers', () => {
+    const ports = { Networks: [{ Mode: 'host', DynamicPorts: [{ Label: 'http' }], ReservedPorts: null }] } as never;
+    const full = task({ command: 'a', args: ['b'], image: 'c', among: ['docker'], require_image: false });
+    expect(withDriver(full, 'docker', ports)).toEqual({
+      Driver: 'docker',
+      User: '65534:65534',
+      Config: { image: 'c', command: 'a', args: ['b'], cap_drop: ['all'], ports: ['http'] },
+    });
+    expect(withDriver(full, 'exec', ports)).toMatchObject({
+      Driver: 'exec',
+      User: '',
+      Config: { command: 'a', args: ['b'] },
+    });
+  });
+});
