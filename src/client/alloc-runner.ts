@@ -9,7 +9,6 @@ import type { EngineDriver, TaskConfig } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Allocation, AllocDeploymentStatus } from '../model/allocation.ts';
-import { autoDriver, chooseDriver, withDriver } from '../model/driver-choice.ts';
 import { highestFloor, type IsolationFloor } from '../model/isolation-floor.ts';
 import type { Job } from '../model/job.ts';
 import type { Node } from '../model/node.ts';
@@ -19,6 +18,7 @@ import type { TaskEvent } from '../model/task-state.ts';
 import { buildAllocationDirectory, moveDisk, taskDirectories } from './alloc-dir.ts';
 import { type HealthRules, healthOf, healthRules, type WatchedTask, watchedTask } from './alloc-health.ts';
 import { type AllocationNetworks, networkStatus } from './allocation-networks.ts';
+import { chooseDrivers, groupAsChosen } from './choose-drivers.ts';
 import type { ClientDrivers } from './client-driver.ts';
 import type { ClientConfig } from './config.ts';
 import { GroupNetwork } from './group-network.ts';
@@ -30,7 +30,6 @@ import { buildTaskConfig, userRefusal } from './task-config.ts';
 import { resumed, rfc3339, type TaskRules, type TaskRun } from './task-decide.ts';
 import {
   allocUnhealthy,
-  driverChosen,
   hookFailed,
   signaling,
   userRestart,
@@ -169,27 +168,22 @@ export class AllocationRunner {
     }
   }
 
-  /** For tasks of "auto": once, for all their starts. False: one can have none, and all were told. */
+  /** False: a task can have none, and all were told. */
   #chooseDrivers(): boolean {
-    for (const task of this.#group.Tasks ?? []) {
-      const runner = this.#tasks.get(task.Name);
-      if (task.Driver !== autoDriver || runner === undefined || runner.run.state.DriverChoice != null) continue;
-      const choice = chooseDriver(this.#options.node(), this.#group, task, highestFloor(this.#demands(task)));
-      if (choice.Driver === '') {
-        this.#description = `no driver for task "${task.Name}": ${choice.Reason}`;
-        this.#failAll(hookFailed('driver', this.#description));
-        return false;
-      }
-      runner.send({ type: 'chosen', choice, event: driverChosen(choice) });
-    }
-    return true;
+    const refused = chooseDrivers({
+      node: this.#options.node(),
+      group: this.#group,
+      runnerOf: (name) => this.#tasks.get(name),
+      floorOf: (task) => highestFloor(this.#demands(task)),
+    });
+    if (refused === null) return true;
+    this.#description = refused;
+    this.#failAll(hookFailed('driver', refused));
+    return false;
   }
 
-  /** The group with the drivers that its tasks got. */
   #chosenGroup(): TaskGroup {
-    const tasks = this.#group.Tasks ?? [];
-    if (!tasks.some(({ Driver }) => Driver === autoDriver)) return this.#group;
-    return { ...this.#group, Tasks: tasks.map(({ Name }) => this.#taskOf(Name)) };
+    return groupAsChosen(this.#group, (name) => this.#tasks.get(name)?.run.state.DriverChoice);
   }
 
   /** A sticky disk comes along from the allocation this one replaces, where that was here. */
@@ -432,9 +426,7 @@ export class AllocationRunner {
   }
 
   #taskOf(name: string): Task {
-    const task = this.#group.Tasks!.find((each) => each.Name === name)!;
-    const choice = this.#tasks.get(name)?.run.state.DriverChoice;
-    return choice == null ? task : withDriver(task, choice.Driver, this.#group);
+    return this.#chosenGroup().Tasks!.find((task) => task.Name === name)!;
   }
 
   /** The driver's name. */
