@@ -24,10 +24,9 @@ import type { ClientConfig } from './config.ts';
 import { GroupNetwork } from './group-network.ts';
 import { allowed, clientStatus, downfall, killWaves } from './lifecycle.ts';
 import { prepareTaskDirectory } from './prepare-task.ts';
-import { restartsOnSuccess } from './restart-tracker.ts';
 import type { AllocationUpdate } from './server-connection.ts';
 import { buildTaskConfig, userRefusal } from './task-config.ts';
-import { resumed, rfc3339, type TaskRules, type TaskRun } from './task-decide.ts';
+import { resumed, rfc3339, type TaskRun } from './task-decide.ts';
 import {
   allocUnhealthy,
   hookFailed,
@@ -37,6 +36,7 @@ import {
   userRestartRunning,
 } from './task-events.ts';
 import { softFloor, taskDemands } from './task-floor.ts';
+import { taskRules } from './task-rules.ts';
 import { TaskRunner } from './task-runner.ts';
 
 export interface AllocationRunnerOptions {
@@ -445,7 +445,7 @@ export class AllocationRunner {
         allocId: this.id,
         name,
         killSignal: this.#taskOf(name).KillSignal,
-        rules: () => this.#rules(this.#taskOf(name)),
+        rules: () => taskRules(this.#job, this.#group, this.#taskOf(name), options.config.maxKillTimeoutMs),
         engine: () => this.#driverOf(name),
         prepare: () => this.#prepareTask(this.#taskOf(name)),
         buildConfig: (generation) => this.#config(this.#taskOf(name), generation),
@@ -462,16 +462,6 @@ export class AllocationRunner {
       },
       stored,
     );
-  }
-
-  #rules(task: Task): TaskRules {
-    const none = { Interval: 0, Attempts: 0, Delay: 0, Mode: 'fail', RenderTemplates: false };
-    return {
-      policy: task.RestartPolicy ?? this.#group.RestartPolicy ?? none,
-      restartsOnSuccess: restartsOnSuccess(this.#job.Type, task.Lifecycle),
-      shutdownDelayNs: task.ShutdownDelay,
-      killTimeoutNs: Math.min(task.KillTimeout || 5e9, this.#options.config.maxKillTimeoutMs * 1e6),
-    };
   }
 
   async #prepareTask(task: Task): Promise<void> {
