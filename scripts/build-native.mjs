@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const native = join(root, 'native');
 const ownTarget = join(root, 'build', 'native');
-const programs = ['shim', 'verify', 'pause', 'mount'];
+const programs = ['shim', 'verify', 'pause', 'mount', 'guest'];
 
 const newest = (paths) => Math.max(...paths.map((path) => statSync(path).mtimeMs));
 const sources = (folder, pattern) =>

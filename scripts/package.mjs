@@ -44,7 +44,7 @@ function contents() {
   const own = packed
     .map(({ path }) => [path, join(root, path)])
     .filter(([name]) => !/^prebuilt\/|^native\/|\.map$/.test(name));
-  const native = ['drover-shim', 'drover-verify', 'drover-pause', 'drover-mount'].map((name) => [
+  const native = ['drover-shim', 'drover-verify', 'drover-pause', 'drover-mount', 'drover-guest'].map((name) => [
     `prebuilt/linux-${process.arch}/${name}`,
     join(root, 'build/native', name),
   ]);

@@ -10,6 +10,7 @@ import { locateVerifier } from '../driver-kit/verifier-program.ts';
 import { docker } from '../drivers/docker/index.ts';
 import { exec } from '../drivers/exec/index.ts';
 import { java } from '../drivers/java/index.ts';
+import { microvm } from '../drivers/microvm/index.ts';
 import { mockDriver } from '../drivers/mock/index.ts';
 import { podman } from '../drivers/podman/index.ts';
 import { qemu } from '../drivers/qemu/index.ts';
@@ -29,6 +30,7 @@ export const builtInDrivers: readonly DriverPlugin[] = [
   docker,
   exec,
   java,
+  microvm,
   mockDriver,
   podman,
   qemu,

@@ -429,7 +429,6 @@ export class AllocationRunner {
     return this.#chosenGroup().Tasks!.find((task) => task.Name === name)!;
   }
 
-  /** The driver's name. */
   driverOf(task: string): string {
     return this.#taskOf(task).Driver;
   }

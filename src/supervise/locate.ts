@@ -11,7 +11,7 @@ export function carryNative(place: () => string | null): void {
 
 /** Finds the native programs: what was built here, then what came prebuilt. Null where neither is (or not on Linux). */
 export function locateNative(
-  program: 'drover-shim' | 'drover-verify' | 'drover-pause' | 'drover-mount',
+  program: 'drover-shim' | 'drover-verify' | 'drover-pause' | 'drover-mount' | 'drover-guest',
 ): string | null {
   if (process.platform !== 'linux') return null;
   const root = fileURLToPath(new URL('../../', import.meta.url));

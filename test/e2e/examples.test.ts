@@ -1,4 +1,14 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -25,15 +35,41 @@ const shows: { readonly [name: string]: { readonly task: string; readonly text: 
   'docker.nomad.hcl': { task: 'greet', text: 'Hello from a-container, as nobody\n/alloc\n/local\n/secrets\n' },
   'java.nomad.hcl': { task: 'properties', text: 'TLS' },
   'wasm.nomad.hcl': { task: 'hello', text: 'Hello from a module, to Drover\n' },
+  'microvm.nomad.hcl': { task: 'kernel', text: 'Hello from a machine of kernel ' },
+  'qemu.nomad.hcl': { task: 'machine', text: 'hi' },
   'mock.nomad.hcl': { task: 'nothing', text: 'pretending\n' },
   'host-volume.nomad.hcl': { task: 'list', text: 'main.c\nread-only\n' },
 };
+
+/** A root file system of busybox alone, and a disk whose first sector says "hi" on the serial port and restarts the machine. */
+function makeImages(at: string): void {
+  chmodSync(at, 0o755);
+  for (const name of ['bin', 'proc', 'sys', 'dev']) mkdirSync(join(at, 'root', name), { recursive: true });
+  if (existsSync('/bin/busybox')) cpSync('/bin/busybox', join(at, 'root/bin/busybox'));
+  const said = Array.from(Buffer.from(`${'\n'.repeat(16)}hi\n`)).flatMap((byte) => [
+    0xba,
+    0xf8,
+    0x03,
+    0xb0,
+    byte,
+    0xee,
+  ]);
+  const disk = Buffer.alloc(1 << 20);
+  disk.set([...said, 0xb0, 0xfe, 0xe6, 0x64, 0xf4, 0xeb, 0xfd]);
+  disk.set([0x55, 0xaa], 510);
+  writeFileSync(join(at, 'disk.img'), disk, { mode: 0o644 });
+}
 
 describe('every example', () => {
   let agent: AgentProcess;
   let daemon: ScratchDaemon | null = null;
   const code = mkdtempSync(join(tmpdir(), 'drover-code-'));
   const modules = mkdtempSync(join(tmpdir(), 'drover-modules-'));
+  const images = mkdtempSync(join(tmpdir(), 'drover-images-'));
+  const variables: { readonly [name: string]: readonly string[] } = {
+    'microvm.nomad.hcl': ['-var', `rootfs=${join(images, 'root')}`],
+    'qemu.nomad.hcl': ['-var', `image=${join(images, 'disk.img')}`],
+  };
 
   beforeAll(async () => {
     writeFileSync(join(code, 'main.c'), '');
@@ -48,6 +84,7 @@ int main(int argc, char **argv) { printf("Hello from a module, to %s\\n", argv[a
       compileModule(source, join(modules, 'hello.wasm'));
       rmSync(source);
     }
+    makeImages(images);
     if (lackingForDaemon.length === 0) {
       daemon = await ScratchDaemon.open();
       await daemon.tag(scratchImage, 'busybox', '1');
@@ -59,6 +96,8 @@ int main(int argc, char **argv) { printf("Hello from a module, to %s\\n", argv[a
         plugin: {
           raw_exec: { config: { enabled: true } },
           wasm: { config: { module_paths: [modules] } },
+          microvm: { config: { image_paths: [images] } },
+          qemu: { config: { image_paths: [images] } },
           ...(daemon === null ? {} : { docker: { config: { endpoint: daemon.endpoint } } }),
         },
       },
@@ -67,7 +106,7 @@ int main(int argc, char **argv) { printf("Hello from a module, to %s\\n", argv[a
   afterAll(async () => {
     await agent.dispose();
     await daemon?.close();
-    for (const folder of [code, modules]) rmSync(folder, { recursive: true, force: true });
+    for (const each of [code, modules, images]) rmSync(each, { recursive: true, force: true });
   });
 
   it.each(files)('%s is listed in the README of the examples', (name) => {
@@ -78,8 +117,9 @@ int main(int argc, char **argv) { printf("Hello from a module, to %s\\n", argv[a
     // named where it cannot be tried
     if (name === 'docker.nomad.hcl' && daemon === null) return;
     if (name === 'wasm.nomad.hcl' && lackingForModules.length > 0) return;
+    if (name === 'microvm.nomad.hcl' && !existsSync('/vmlinuz')) return;
     const { task, text, lives } = shows[name]!;
-    const ran = await runCli(agent, ['job', 'run', join(folder, name)]);
+    const ran = await runCli(agent, ['job', 'run', ...(variables[name] ?? []), join(folder, name)]);
     expect(ran).toMatchObject({ code: 0, stderr: '' });
     const job = name.replace('.nomad.hcl', '');
     await eventually(async () => {

@@ -1,10 +1,8 @@
 /** `qemu`: a machine in the emulator, the emulator itself in a sandbox of the host. */
-import { execFile } from 'node:child_process';
-import { access, chmod, constants, stat } from 'node:fs/promises';
+import { chmod, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import type {
   CommandDriver,
   CommandSpec,
@@ -12,7 +10,6 @@ import type {
   EngineDriver,
   Fingerprint,
   TaskConfig,
-  TaskDevice,
 } from '../../driver/contract.ts';
 import { commandEngine } from '../../driver-kit/command-engine.ts';
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
@@ -21,6 +18,7 @@ import { fingerprints } from '../../driver-kit/fingerprints.ts';
 import { IsolatedCommand } from '../../driver-kit/isolated-command.ts';
 import { Fault } from '../../lib/fault.ts';
 import { type Emulators, findEmulators, type KvmProof, programOf } from './emulators.ts';
+import { kvmDevice } from './kvm-device.ts';
 import { checkOptions, diskOf, machineArguments } from './machine.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 
@@ -34,7 +32,6 @@ export const qemu = definePlugin({
   },
 });
 
-const run = promisify(execFile);
 const never = new AbortController().signal;
 
 /** Under this name it is kept. */
@@ -127,22 +124,6 @@ class Qemu implements CommandDriver {
 async function makeWritable(path: string): Promise<void> {
   const { mode } = await stat(path);
   if ((mode & 0o666) !== 0o666) await chmod(path, mode | 0o666).catch(() => {});
-}
-
-/** The host's device belongs to root or a group; the emulator gets a node of its own, in a directory only it can enter. */
-async function kvmDevice(task: TaskConfig, agentUid: number): Promise<TaskDevice> {
-  const device = { taskPath: '/dev/kvm', hostPath: '/dev/kvm', permissions: 'rw' };
-  if (agentUid !== 0) return device;
-  const open = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
-    async () => ((await stat('/dev/kvm')).mode & 0o006) === 0o006,
-    () => false,
-  );
-  if (open) return device;
-  const hostPath = join(task.directories.private, 'kvm');
-  const { rdev } = await stat('/dev/kvm');
-  await run('rm', ['-f', hostPath]);
-  await run('mknod', ['-m', '666', hostPath, 'c', String(rdev >> 8), String(rdev & 0xff)]);
-  return { ...device, hostPath };
 }
 
 /** A stop presses the button first where the task asked for it; a guest that does not heed it is ended as any command is. */

@@ -55,7 +55,12 @@ function allows(list: readonly string[], flag: string): boolean {
 }
 
 /** `sandboxed`: the task sees its own directory as the root. A path that leads elsewhere, by link or by name, is refused. */
-export async function diskOf(task: TaskConfig, plugin: PluginOptions, path: string, sandboxed: boolean): Promise<Disk> {
+export async function diskOf(
+  task: TaskConfig,
+  plugin: Pick<PluginOptions, 'image_paths'>,
+  path: string,
+  sandboxed: boolean,
+): Promise<Disk> {
   const { directories } = task;
   const inside = isAbsolute(path) ? path : join('/', path);
   const places = [
@@ -152,7 +157,7 @@ function networkArguments(task: TaskConfig, options: TaskOptions): readonly stri
 }
 
 /** `"0-2,5"` → 4 */
-function coresIn(text: string): number {
+export function coresIn(text: string): number {
   return text
     .split(',')
     .filter((each) => each !== '')

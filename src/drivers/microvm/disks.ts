@@ -1,0 +1,148 @@
+/** The files one machine is made of, in a directory that is the agent's alone: they are seen through mounts of its monitor's sandbox. */
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { TaskConfig, TaskMount } from '../../driver/contract.ts';
+import { Fault } from '../../lib/fault.ts';
+import { listBeneath, openBeneath } from '../../lib/node/safe-path.ts';
+import { endSize, readEnd, type StartOrder, startDisk, startLimit } from './start-disk.ts';
+
+const run = promisify(execFile);
+const megabyte = 1024 * 1024;
+
+/** Where the monitor sees them. */
+export const seen = {
+  kernel: '/microvm/kernel',
+  initrd: '/microvm/initrd',
+  root: '/microvm/root',
+  local: '/microvm/local',
+  end: '/microvm/end',
+} as const;
+
+type Part = keyof typeof seen;
+
+const startName = '.microvm-start';
+/** Where secrets are, in memory: it holds them. */
+export const seenStart = `/secrets/${startName}`;
+
+export class Disks {
+  readonly #directory: string;
+  readonly #start: string;
+
+  /** `root`: the agent's own, outside of what tasks see. */
+  constructor(root: string, task: Pick<TaskConfig, 'id' | 'directories'>) {
+    this.#directory = directoryOf(root, task.id);
+    this.#start = join(task.directories.secrets, startName);
+  }
+
+  async make(): Promise<void> {
+    await rm(this.#directory, { recursive: true, force: true });
+    await mkdir(this.#directory, { recursive: true, mode: 0o711 });
+    await writeFile(this.#path('end'), Buffer.alloc(endSize), { mode: 0o666 });
+    await chmod(this.#path('end'), 0o666);
+  }
+
+  async writeInitrd(content: Buffer): Promise<void> {
+    await writeFile(this.#path('initrd'), content, { mode: 0o644 });
+  }
+
+  async writeStart(order: StartOrder): Promise<void> {
+    const content = startDisk(order);
+    if (content.length > startLimit)
+      throw new Fault(
+        'invalid',
+        `command, variables and secrets are ${content.length} bytes; a machine takes ${startLimit}`,
+      );
+    await rm(this.#start, { force: true });
+    await writeFile(this.#start, content, { mode: 0o644, flag: 'wx' });
+  }
+
+  /** A file system with what a directory holds, and so much room beside it. Links are kept as links. */
+  async writeFilesystem(part: 'root' | 'local', from: string, roomMb: number, signal: AbortSignal): Promise<void> {
+    const { stdout } = await tool('du', ['-sk', '--apparent-size', '--', from], signal);
+    const sizeMb = Math.ceil((Number.parseInt(stdout, 10) / 1024) * 1.25) + Math.max(1, roomMb) + 4;
+    const path = this.#path(part);
+    await writeFile(path, '', { mode: 0o666 });
+    await truncate(path, sizeMb * megabyte);
+    await tool(
+      'mke2fs',
+      ['-q', '-F', '-t', 'ext4', '-m', '0', '-O', '^has_journal', '-E', 'root_owner=0:0', '-d', from, path],
+      signal,
+    );
+    await chmod(path, 0o666);
+  }
+
+  /** `kernel`, and where it is an image the root file system, are others' files. */
+  mounts(kernel: string, rootImage: string | null): readonly TaskMount[] {
+    const paths: Readonly<Record<Part, string>> = {
+      kernel,
+      initrd: this.#path('initrd'),
+      root: rootImage ?? this.#path('root'),
+      local: this.#path('local'),
+      end: this.#path('end'),
+    };
+    const written: readonly Part[] = rootImage === null ? ['root', 'local', 'end'] : ['local', 'end'];
+    return (Object.keys(seen) as Part[]).map((part) => ({
+      taskPath: seen[part],
+      hostPath: paths[part],
+      readOnly: !written.includes(part),
+      propagation: '',
+    }));
+  }
+
+  async end(): Promise<ReturnType<typeof readEnd>> {
+    const disk = await readFile(this.#path('end')).catch(() => null);
+    return disk === null ? null : readEnd(disk);
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#directory, { recursive: true, force: true });
+    await rm(this.#start, { force: true });
+  }
+
+  #path(part: Part): string {
+    return join(this.#directory, part);
+  }
+}
+
+/** Of a task whose directories nobody knows any more. */
+export async function removeDisks(root: string, taskId: string): Promise<void> {
+  await rm(directoryOf(root, taskId), { recursive: true, force: true });
+}
+
+function directoryOf(root: string, taskId: string): string {
+  return join(root, taskId.replaceAll('/', '.'));
+}
+
+/** What is in a task's secrets directory, links and odd files left out. */
+export async function secretFiles(root: string, below = ''): Promise<StartOrder['secrets']> {
+  const found: { path: string; content: Uint8Array }[] = [];
+  for (const { name, stats } of await listBeneath(root, below)) {
+    const path = join(below, name);
+    if (path === startName) continue;
+    if (stats.isDirectory()) found.push(...(await secretFiles(root, path)));
+    if (!stats.isFile()) continue;
+    const file = await openBeneath(root, path);
+    try {
+      found.push({ path, content: await file.readFile() });
+    } finally {
+      await file.close();
+    }
+  }
+  return found;
+}
+
+async function tool(name: string, args: readonly string[], signal: AbortSignal) {
+  try {
+    return await run(name, [...args], { signal, env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C' } });
+  } catch (error) {
+    signal.throwIfAborted();
+    const { stderr = '', message = '' } = error as { readonly stderr?: string; readonly message?: string };
+    throw new Fault('unavailable', `${name}: ${stderr.trim().split('\n').at(-1) || message}`, { cause: error });
+  }
+}
+
+export async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path)).isDirectory();
+}

@@ -1,0 +1,199 @@
+/** `microvm`: an ordinary command in a machine of its own: a kernel, a root file system, nothing of the host's. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import type { CommandDriver, CommandSpec, DriverInfo, Fingerprint, TaskConfig } from '../../driver/contract.ts';
+import { commandEngine } from '../../driver-kit/command-engine.ts';
+import { definePlugin } from '../../driver-kit/driver-plugin.ts';
+import { programInPath } from '../../driver-kit/find-program.ts';
+import { fingerprints } from '../../driver-kit/fingerprints.ts';
+import { IsolatedCommand } from '../../driver-kit/isolated-command.ts';
+import { Fault } from '../../lib/fault.ts';
+import { openBeneath } from '../../lib/node/safe-path.ts';
+import { type Emulators, findEmulators, type KvmProof } from '../qemu/emulators.ts';
+import { kvmDevice } from '../qemu/kvm-device.ts';
+import { coresIn, diskOf } from '../qemu/machine.ts';
+import { Disks, isDirectory, secretFiles } from './disks.ts';
+import { findKernel, makeInitrd } from './kernels.ts';
+import { monitorArguments, trialArguments, withOutputs } from './machine.ts';
+import { MachineEngine } from './machine-engine.ts';
+import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
+
+export const microvm = definePlugin({
+  pluginName: 'microvm',
+  configSchema,
+  taskSchema,
+  create: (config, deps) => {
+    const root = join(dirname(deps.stateDirectory), 'microvm');
+    const driver = new Microvm(config, new IsolatedCommand('microvm', config, deps), root);
+    return new MachineEngine(commandEngine(driver, deps), driver.tasks, root);
+  },
+});
+
+const run = promisify(execFile);
+const program = 'qemu-system-x86_64';
+const leastMemoryMb = 96;
+
+class Microvm implements CommandDriver {
+  readonly info: DriverInfo;
+  /** Tasks as they were given, by id: their users are of the machine, and not looked up on the host. */
+  readonly tasks = new Map<string, TaskConfig>();
+  readonly #config: PluginOptions;
+  readonly #isolated: IsolatedCommand;
+  readonly #root: string;
+  #found: Emulators | null = null;
+  /** Null: not tried yet. */
+  #kvm: KvmProof | null = null;
+
+  constructor(config: PluginOptions, isolated: IsolatedCommand, root: string) {
+    this.#root = root;
+    this.#config = config;
+    this.#isolated = isolated;
+    this.info = { ...isolated.info('0.1.0'), filesystem: 'image', networkModes: ['none', 'host'], mounts: false };
+  }
+
+  fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {
+    return fingerprints(() => this.#look(signal), signal);
+  }
+
+  async #look(signal: AbortSignal): Promise<Fingerprint> {
+    const not = (description: string): Fingerprint => ({ health: 'undetected', description, attributes: {} });
+    if (!this.#config.enabled) return not('disabled');
+    this.#found = await findEmulators(signal, this.#found?.kvm ?? null);
+    if (this.#found?.names.includes('x86_64') !== true) return not(`no working ${program} in the PATH of the agent`);
+    const kernel = await findKernel(this.#config.kernel ?? '');
+    if (kernel === null)
+      return not(`no kernel: ${this.#config.kernel || '/boot/vmlinuz-*'} is not there or not readable`);
+    if ((await this.#mke2fs()) === null) return not('no mke2fs (Debian: e2fsprogs)');
+    if (!this.#isolated.sandboxed) return not('the machine monitor has no sandbox on this node: see drover doctor');
+    this.#kvm ??= this.#found.kvm.ok ? await this.#bootUnderKvm(kernel, signal) : this.#found.kvm;
+    return this.#isolated.healthy({
+      'driver.microvm.version': this.#found.version,
+      'driver.microvm.kernel': kernel,
+      'driver.microvm.kvm': this.#kvm.ok ? '1' : '0',
+      'driver.microvm.kvm.evidence': this.#kvm.evidence,
+    });
+  }
+
+  #mke2fs(): Promise<string | null> {
+    return programInPath('mke2fs', '/usr/sbin:/sbin:/usr/bin:/bin');
+  }
+
+  /** A guest of a few bytes may run where a kernel does not: this one is booted to its end, once. */
+  async #bootUnderKvm(kernel: string, signal: AbortSignal): Promise<KvmProof> {
+    const directory = await mkdtemp(join(tmpdir(), 'drover-microvm-'));
+    const from = performance.now();
+    try {
+      const initrd = join(directory, 'initrd');
+      await writeFile(initrd, await makeInitrd(kernel));
+      await run(program, [...trialArguments(kernel, initrd)], { signal, timeout: 15_000, killSignal: 'SIGKILL' });
+      return { ok: true, evidence: `${kernel} booted in ${Math.round(performance.now() - from)} ms` };
+    } catch (error) {
+      const { stderr = '', killed } = error as { readonly stderr?: string; readonly killed?: boolean };
+      const why = killed === true ? 'did not boot within 15 s' : `did not boot: ${stderr.trim().split('\n').at(-1)}`;
+      return { ok: false, evidence: `${kernel} ${why}` };
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  }
+
+  async plan({ id }: TaskConfig, signal: AbortSignal): Promise<CommandSpec> {
+    const task = this.tasks.get(id)!;
+    const options = task.config as TaskOptions;
+    const accelerator = await this.#accelerator(options, task);
+    if (!this.#isolated.sandboxed) throw new Fault('unavailable', 'the machine monitor has no sandbox on this node');
+    const monitor = await programInPath(program, process.env['PATH'] ?? '');
+    if (monitor === null) throw new Fault('unavailable', `there is no ${program} in the PATH of the agent`);
+    const around = await this.#isolated.around(
+      { ...task, user: '' },
+      { pid_mode: '', ipc_mode: '', cap_add: [], cap_drop: [], work_dir: '' },
+    );
+    const made = await this.#disks(task, options, signal);
+    const cores = coresIn(task.resources.cpusetCpus);
+    const args = monitorArguments({
+      accelerator,
+      memoryMb: task.resources.memoryMb,
+      cores: cores > 0 ? cores : Math.min(2, availableParallelism()),
+      throwAway: made.rootImage !== null,
+      control: '/microvm.sock',
+    });
+    return {
+      ...around,
+      // the monitor itself needs nothing of the task; "/tmp" it takes for "/var/tmp"
+      env: { PATH: '/usr/bin:/bin', TMPDIR: '/local' },
+      withoutEnv: Object.keys(task.env).filter((name) => !['PATH', 'TMPDIR'].includes(name)),
+      command: '/bin/sh',
+      args: ['-c', withOutputs, 'sh', await this.#isolated.find(task, monitor), ...args],
+      memoryOverheadMb: this.#config.memory_headroom,
+      mounts: made.disks.mounts(made.kernel, made.rootImage),
+      ...(accelerator === 'kvm' ? { devices: [await kvmDevice(task, this.#isolated.host.uid)] } : {}),
+    };
+  }
+
+  async #accelerator({ accelerator: wanted }: TaskOptions, { resources }: TaskConfig): Promise<'kvm' | 'tcg'> {
+    if (!['auto', 'kvm', 'tcg'].includes(wanted))
+      throw new Fault('invalid', `accelerator is "auto", "kvm" or "tcg", not ${JSON.stringify(wanted)}`);
+    if (resources.memoryMb < leastMemoryMb)
+      throw new Fault('invalid', `memory: a machine needs ${leastMemoryMb} MB at least, not ${resources.memoryMb}`);
+    if (wanted === 'kvm' && this.#kvm?.ok !== true)
+      throw new Fault('unavailable', `accelerator "kvm" does not work here: ${this.#kvm?.evidence ?? 'not tried yet'}`);
+    return wanted !== 'tcg' && this.#kvm?.ok === true ? 'kvm' : 'tcg';
+  }
+
+  async #disks(task: TaskConfig, options: TaskOptions, signal: AbortSignal) {
+    if (!options.rootfs) throw new Fault('invalid', 'rootfs is required: a directory or an ext4 image');
+    const place = (path: string) => diskOf(task, this.#config, path, false);
+    const root = (await place(options.rootfs)).hostPath;
+    const kernel = options.kernel
+      ? (await place(options.kernel)).hostPath
+      : await findKernel(this.#config.kernel ?? '');
+    if (kernel === null) throw new Fault('unavailable', 'this node has no kernel for machines');
+    const disks = new Disks(this.#root, task);
+    await disks.make();
+    try {
+      const directory = await isDirectory(root);
+      if (directory) await disks.writeFilesystem('root', root, options.disk_mb, signal);
+      await disks.writeFilesystem('local', task.directories.local, options.local_mb, signal);
+      await disks.writeInitrd(await makeInitrd(kernel));
+      await disks.writeStart({
+        command: [options.command, ...options.args],
+        env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...task.env },
+        workDir: options.work_dir || '/',
+        ...(await userInside(directory ? root : null, task.user)),
+        hostName: task.name,
+        secrets: await secretFiles(task.directories.secrets),
+      });
+      return { disks, kernel, rootImage: directory ? null : root };
+    } catch (error) {
+      await disks.remove();
+      throw error;
+    }
+  }
+}
+
+/** `"1000"`, `"1000:100"`, or a name of the root file system's own /etc/passwd; `""`: root of the machine. */
+async function userInside(root: string | null, user: string): Promise<{ readonly uid: number; readonly gid: number }> {
+  if (user === '') return { uid: 0, gid: 0 };
+  const ids = /^(\d+)(?::(\d+))?$/.exec(user);
+  if (ids !== null) return { uid: Number(ids[1]), gid: Number(ids[2] ?? ids[1]) };
+  const text = root === null ? '' : await passwdOf(root);
+  const fields = text
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find(([name]) => name === user);
+  if (fields === undefined)
+    throw new Fault('invalid', `user ${JSON.stringify(user)} is not in the machine's /etc/passwd`);
+  return { uid: Number(fields[2]), gid: Number(fields[3]) };
+}
+
+async function passwdOf(root: string): Promise<string> {
+  const file = await openBeneath(root, 'etc/passwd').catch(() => null);
+  if (file === null) return '';
+  try {
+    return String(await file.readFile());
+  } finally {
+    await file.close();
+  }
+}

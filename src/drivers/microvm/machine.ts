@@ -1,0 +1,69 @@
+/** A machine → the arguments of its monitor. Source: qemu(1). */
+import { seen, seenStart } from './disks.ts';
+
+export interface Machine {
+  readonly accelerator: 'kvm' | 'tcg';
+  readonly memoryMb: number;
+  readonly cores: number;
+  /** The root file system is an image that must not be written: what the machine writes there goes with it. */
+  readonly throwAway: boolean;
+  /** Of the init's channel, as the monitor sees it. */
+  readonly control: string;
+}
+
+/** Output goes to descriptors that the monitor does not use itself; 3 and 4 become those of the task. */
+export const withOutputs = 'exec "$@" 3>&1 4>&2';
+
+export function monitorArguments({ accelerator, memoryMb, cores, throwAway, control }: Machine): readonly string[] {
+  return [
+    ...bare(accelerator, memoryMb),
+    ...['-smp', String(cores)],
+    ...['-kernel', seen.kernel, '-initrd', seen.initrd, '-append', kernelWords],
+    ...disk(seen.root, 'root', throwAway ? ',snapshot=on' : ''),
+    ...disk(seen.local, 'local', ''),
+    ...disk(seenStart, 'start', ',read-only=on'),
+    ...disk(seen.end, 'end', ''),
+    ...['-add-fd', 'fd=3,set=1', '-add-fd', 'fd=4,set=2', '-device', 'virtio-serial-pci'],
+    ...port('out', 'file,path=/dev/fdset/1,append=on'),
+    ...port('err', 'file,path=/dev/fdset/2,append=on'),
+    ...port('control', `socket,path=${control},server=on,wait=off`),
+  ];
+}
+
+/** A machine that boots, finds nothing to do and ends. */
+export function trialArguments(kernel: string, initrd: string): readonly string[] {
+  return [...bare('kvm', 128), '-kernel', kernel, '-initrd', initrd, '-append', kernelWords];
+}
+
+const kernelWords = 'quiet panic=-1 reboot=t random.trust_cpu=on';
+
+function bare(accelerator: Machine['accelerator'], memoryMb: number): readonly string[] {
+  return [
+    ...[
+      '-machine',
+      `type=q35,accel=${accelerator}`,
+      '-cpu',
+      accelerator === 'kvm' ? 'host' : 'max',
+      '-m',
+      `${memoryMb}M`,
+    ],
+    // what is emulated is what can be attacked: nothing that was not asked for, and no way out but the sandbox's
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-nic', 'none'],
+    ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+  ];
+}
+
+/** In the order in which the machine names them: vda, vdb, … */
+function disk(path: string, id: string, more: string): readonly string[] {
+  return ['-drive', `file=${path},format=raw,if=none,id=${id}${more}`, '-device', `virtio-blk-pci,drive=${id}`];
+}
+
+function port(name: string, backend: string): readonly string[] {
+  const [kind, ...rest] = backend.split(',');
+  return [
+    '-chardev',
+    [kind, `id=${name}`, ...rest].join(','),
+    '-device',
+    `virtserialport,chardev=${name},name=${name}`,
+  ];
+}
