@@ -8,6 +8,7 @@ import type { EngineDriver, ExecSession, TaskConfig } from '../../driver/contrac
 import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { opening, type Way, ways } from '../../driver-kit/served-driver.ts';
 import { microvm } from './index.ts';
 import { findKernel } from './kernels.ts';
 
@@ -105,21 +106,8 @@ async function all(session: ExecSession): Promise<string> {
   return text;
 }
 
-const suite = (): DriverSuite => ({
-  open: async () => {
-    const opened: EngineDriver[] = [];
-    const another = (): EngineDriver => {
-      opened.push(open().engine);
-      return opened.at(-1)!;
-    };
-    return {
-      driver: another(),
-      again: async () => another(),
-      close: async () => {
-        await Promise.all(opened.map((each) => each.close()));
-      },
-    };
-  },
+const suite = (way: Way): DriverSuite => ({
+  open: opening(way, microvm, () => ({ options: { image_paths: [images] }, deps: host.deps })),
   ends: (code) => shell(`exit ${code}`),
   runsFor: (ms) => shell(`trap 'exit 0' INT TERM; sleep ${ms / 1000} & wait`),
   stubborn: () => shell('trap "" INT; while :; do sleep 1; done'),
@@ -132,9 +120,15 @@ const suite = (): DriverSuite => ({
   excused: {},
 });
 
-describe.skipIf(!here)('microvm with real machines does what every driver does:', { timeout: 180_000 }, () => {
-  test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) => each.run(suite()));
-});
+describe.skipIf(!here).each(ways)(
+  'microvm with real machines, %s, does what every driver does:',
+  { timeout: 180_000 },
+  (way) => {
+    test.each(conformanceCases.map((each) => [each.name, each] as const))('%s', async (_, each) =>
+      each.run(suite(way)),
+    );
+  },
+);
 
 describe.skipIf(!here)('microvm', { timeout: 120_000 }, () => {
   test('says its kernel and monitor, and whether that kernel booted under KVM', async () => {
