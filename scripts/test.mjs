@@ -13,6 +13,8 @@ const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const inCi = process.env.CI === 'true' || process.env.CI === '1';
 const scratch = mkdtempSync(join(tmpdir(), 'drover-test-'));
 const factor = long ? 20 : 1;
+/** What failed, said again at the end, where whoever reads a long log looks first. */
+const problems = [];
 
 /** minutes: the lane's own limit; needs: programs without which it is skipped, and in CI as root failed. */
 const lanes = [
@@ -85,6 +87,7 @@ async function main() {
     );
   }
   rmSync(scratch, { recursive: true, force: true });
+  for (const problem of problems) console.log(`\nFAILED ${problem}`);
   console.log(`\n${rows.join('\n')}\n`);
   console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
@@ -135,7 +138,9 @@ function limited(command, args, lane, options = {}) {
 
 async function check(lane) {
   const code = await limited(process.execPath, ['scripts/check.mjs', '--static'], lane);
-  return code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+  if (code === 0) return { passed: 1, failed: 0, skipped: 0 };
+  problems.push(`${lane.name}: npm run check -- --static says what`);
+  return { passed: 0, failed: 1, skipped: 0 };
 }
 
 /** The lane's host is a network namespace of its own: nothing it does touches this machine's network. */
@@ -160,13 +165,18 @@ async function vitest(lane) {
   const first = await vitestRun(lane, project, []);
   const counts = { passed: first.count('passed'), failed: first.failed.length, skipped: first.count('skipped') };
   if (first.code === 0) return counts;
-  if (first.code === null || first.failed.length === 0) return { ...counts, failed: counts.failed + 1 };
+  if (first.code === null || first.failed.length === 0) {
+    problems.push(`${lane.name}: ${first.code === null ? 'not finished within its limit' : 'a file could not be run'}`);
+    return { ...counts, failed: counts.failed + 1 };
+  }
   // a busy machine fails tests of real time: what fails alone as well has failed, what does not is named
   const again = await vitestRun(lane, project, first.files);
-  if (again.code === null || (again.code !== 0 && again.failed.length === 0)) return counts;
-  const unsteady = first.failed.filter((name) => !again.failed.includes(name));
-  for (const name of unsteady) say(`UNSTEADY: failed among the others, passed alone: ${name}`);
-  return { ...counts, passed: counts.passed + unsteady.length, failed: again.failed.length };
+  const lasting = again.code === null || (again.code !== 0 && again.failed.length === 0) ? first.failed : again.failed;
+  problems.push(...lasting.map(({ name, why }) => `${lane.name}: ${name}\n${why}`));
+  if (lasting === first.failed) return counts;
+  const unsteady = first.failed.filter(({ name }) => !lasting.some((each) => each.name === name));
+  for (const { name, why } of unsteady) say(`UNSTEADY: failed among the others, passed alone: ${name}\n${why}`);
+  return { ...counts, passed: counts.passed + unsteady.length, failed: lasting.length };
 }
 
 /** One run of a lane, of all its files or of some. `code` null: the lane's limit was reached. */
@@ -190,10 +200,22 @@ async function vitestRun(lane, project, files) {
   if (files.length === 0) for (const test of tests) if (kind(test) === 'skipped') say(`skipped: ${test.fullName}`);
   return {
     code: results.length === 0 ? null : code,
-    failed: tests.filter((test) => kind(test) === 'failed').map((test) => test.fullName),
+    failed: tests.filter((test) => kind(test) === 'failed').map(failure),
     // a file that could not be read at all has no tests to count
     files: results.filter((file) => file.status === 'failed').map((file) => file.name),
     count: (wanted) => tests.filter((test) => kind(test) === wanted).length,
+  };
+}
+
+/** The test's name, and its message, short. */
+function failure({ fullName, failureMessages }) {
+  const lines = (failureMessages ?? []).join('\n').split('\n');
+  return {
+    name: fullName,
+    why: lines
+      .slice(0, 12)
+      .map((line) => `    ${line.slice(0, 300)}`)
+      .join('\n'),
   };
 }
 
@@ -244,6 +266,8 @@ async function goModule(lane, name) {
   const count = (action) => events.filter((event) => event.Action === action && event.Test).length;
   for (const event of events) if (event.Action === 'skip' && event.Test) say(`skipped: ${event.Test}`);
   const failed = count('fail') + (code !== 0 && count('fail') === 0 ? 1 : 0);
+  for (const event of events) if (event.Action === 'fail' && event.Test) problems.push(`go: ${name}: ${event.Test}`);
+  if (code !== 0 && count('fail') === 0) problems.push(`go: ${name} could not be built or run`);
   return { passed: count('pass'), failed, skipped: count('skip') };
 }
 

@@ -89,7 +89,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Ended(`the agent ended with ${child.exitCode ?? child.signalCode}:\n${log()}`);
       return (await client.agent.health()).value;
-    }, options.readyWithinMs ?? 30_000);
+    }, options.readyWithinMs ?? 60_000);
   } catch (error) {
     throw error instanceof Ended ? error : new Error(`the agent is not ready: ${String(error)}\n${log()}`);
   }

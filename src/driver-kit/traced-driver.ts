@@ -2,6 +2,7 @@
 import type { EngineDriver } from '../driver/contract.ts';
 import { isFault, messageOf } from '../lib/fault.ts';
 import type { Log, LogFields } from '../lib/log.ts';
+import { changedEngine } from './changed-engine.ts';
 
 type Hook = (...given: unknown[]) => unknown;
 
@@ -9,18 +10,11 @@ const watched = ['start', 'recover', 'wait', 'stop', 'destroy', 'signal', 'exec'
 
 /** Every call as one line when it is over; asking for samples and states again and again is not shown. */
 export function tracedDriver(engine: EngineDriver, log: Log): EngineDriver {
-  const traced = Object.create(engine) as Record<string, unknown>;
-  for (const name of watched) {
+  const hooks = watched.flatMap((name) => {
     const hook = engine[name] as Hook | undefined;
-    if (hook !== undefined) traced[name] = tracedHook(name, hook.bind(engine), log);
-  }
-  // private members belong to the engine itself
-  traced['fingerprint'] = tracedFingerprint(engine, log);
-  for (const name of ['inspect', 'stats', 'events', 'isolation', 'close'] as const) {
-    const hook = engine[name] as Hook | undefined;
-    if (hook !== undefined) traced[name] = hook.bind(engine);
-  }
-  return traced as unknown as EngineDriver;
+    return hook === undefined ? [] : [[name, tracedHook(name, hook.bind(engine), log)]];
+  });
+  return changedEngine(engine, { ...Object.fromEntries(hooks), fingerprint: tracedFingerprint(engine, log) });
 }
 
 /** Said when it changes: a healthy driver says so every half minute. */

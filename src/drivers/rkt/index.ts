@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { EngineDriver, Fingerprint, TaskConfig } from '../../driver/contract.ts';
 import { rktAdvice, rktSchema, rktToPodman } from '../../driver/rkt-to-podman.ts';
+import { changedEngine } from '../../driver-kit/changed-engine.ts';
 import { type DriverDeps, definePlugin, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
 import { Fault } from '../../lib/fault.ts';
@@ -54,18 +55,13 @@ function translating(config: PluginOptions, deps: DriverDeps): EngineDriver {
     const named = dns.servers.length > 0 || dns.searches.length > 0;
     return { ...task, config: decoded.value, dns: named ? { options: [], ...task.dns, ...dns } : task.dns };
   };
-  return new Proxy(engine, {
-    get: (target, name) => {
-      if (name === 'info') return { ...target.info, name: 'rkt' };
-      if (name === 'fingerprint') return (signal: AbortSignal) => renamed(target.fingerprint(signal));
-      if (name === 'start')
-        return async (task: TaskConfig, signal: AbortSignal) => target.start(translated(task), signal);
-      if (name === 'recover')
-        return async (...[task, ...rest]: Parameters<EngineDriver['recover']>) =>
-          target.recover(translated(task), ...rest);
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
+  return changedEngine(engine, {
+    get info() {
+      return { ...engine.info, name: 'rkt' };
     },
+    fingerprint: (signal) => renamed(engine.fingerprint(signal)),
+    start: async (task, signal) => engine.start(translated(task), signal),
+    recover: async (task, ...rest) => engine.recover(translated(task), ...rest),
   });
 }
 
