@@ -1,5 +1,4 @@
 /** A driver as its author's file has it: what it exports by default, or what it serves. */
-import { spawnSync } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +6,7 @@ import { type DriverPlugin, isDriverPlugin } from '../driver-kit/driver-plugin.t
 import { captureServed } from '../driver-kit/serve/serve-program.ts';
 import { CommandError } from './command.ts';
 import { importModule } from './import-module.ts';
+import { moduleProblem } from './module-problem.ts';
 
 export interface DriverFile {
   /** Absolute. */
@@ -32,7 +32,7 @@ export async function loadDriverFile(word: string): Promise<DriverFile> {
   try {
     exported = (await importModule(path)).default;
   } catch (error) {
-    throw new CommandError(`${word} cannot be loaded: ${described(error, path)}`);
+    throw new CommandError(`${word} cannot be loaded: ${moduleProblem(error, path)}`);
   } finally {
     captureServed(null);
   }
@@ -42,32 +42,6 @@ export async function loadDriverFile(word: string): Promise<DriverFile> {
       `${word} holds no driver: it has to export one, as in \`export default defineDriver({ name, version, config, start })\``,
     );
   return { path, plugin, serves: served !== null };
-}
-
-/** What went wrong, and where in the author's own files. */
-function described(error: unknown, path: string): string {
-  if (!(error instanceof Error)) return String(error);
-  const lines = (error.stack ?? '').split('\n');
-  const folder = path.slice(0, path.lastIndexOf('/') + 1);
-  const own = lines.find((each) => each.includes(`${path}:`)) ?? lines.find((each) => each.includes(folder));
-  const place = /(file:\/\/[^\s)]+|\/[^\s):]+:\d+(?::\d+)?)/.exec(own ?? '')?.[0];
-  if (place === undefined) return `${error.message}${syntaxPlace(error, path)}`;
-  const at = place.startsWith('file://') ? placeOf(place) : place;
-  return `${error.message}\n  at ${at}`;
-}
-
-/** An error of syntax does not say in its stack where it is; the program that checks a file does. */
-function syntaxPlace(error: Error, path: string): string {
-  if (!(error instanceof SyntaxError) || !/\.[cm]?js$/.test(path)) return '';
-  const { stderr } = spawnSync(process.execPath, ['--check', path], { encoding: 'utf8', timeout: 10_000 });
-  const [place = '', line = ''] = stderr.split('\n');
-  if (!/:\d+$/.test(place)) return '';
-  return `\n  at ${place.startsWith('file://') ? placeOf(place) : place}\n    ${line.trim()}`;
-}
-
-function placeOf(place: string): string {
-  const [, url = place, rest = ''] = /^(file:\/\/.*?)((?::\d+)*)$/.exec(place) ?? [];
-  return fileURLToPath(url) + rest;
 }
 
 /** This very program, to be started again; the packaged executable runs its own main by path. */

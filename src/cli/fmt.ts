@@ -1,9 +1,11 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { format, formatDiagnostic, parseNative } from '../hcl/index.ts';
+import { format, parseNative } from '../hcl/index.ts';
 import { messageOf } from '../lib/fault.ts';
 import { compareText } from '../lib/order.ts';
 import { type Call, type Command, CommandError } from './command.ts';
+import { diagnosticTexts } from './diagnostics.ts';
+import type { Terminal } from './terminal.ts';
 
 export const command: Command = {
   usage: 'fmt [options] [<path> …]',
@@ -35,7 +37,7 @@ Exit codes: 0; 1 a file could not be read or parsed, or with -check is not laid 
 function formatStdin({ flags, terminal }: Call): number {
   const bytes = readFileSync(0);
   const source = bytes.toString('utf8');
-  const text = laidOut('<stdin>', bytes);
+  const text = laidOut(terminal, '<stdin>', bytes);
   if (!flags.bool('check')) process.stdout.write(text);
   else if (text !== source) terminal.out('<stdin>');
   return flags.bool('check') && text !== source ? 1 : 0;
@@ -48,7 +50,7 @@ function formatFile({ flags, terminal }: Call, path: string): boolean {
   try {
     const bytes = readFileSync(path);
     source = bytes.toString('utf8');
-    text = laidOut(path, bytes);
+    text = laidOut(terminal, path, bytes);
   } catch (error) {
     terminal.error(error instanceof CommandError ? error.message : `${path}: ${messageOf(error)}`);
     return false;
@@ -63,10 +65,10 @@ function formatFile({ flags, terminal }: Call, path: string): boolean {
 }
 
 /** A text that is no HCL stays as it is: laying it out would hide the mistake. */
-function laidOut(name: string, source: Uint8Array): string {
+function laidOut(terminal: Terminal, name: string, source: Uint8Array): string {
   const { diagnostics } = parseNative(source, name);
   const errors = diagnostics.filter((item) => item.severity === 'error');
-  if (errors.length > 0) throw new CommandError(errors.map(formatDiagnostic).join('\n'));
+  if (errors.length > 0) throw new CommandError(diagnosticTexts(terminal, errors).join('\n'));
   return format(Buffer.from(source).toString('utf8'));
 }
 

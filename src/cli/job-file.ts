@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { messageOf } from '../lib/fault.ts';
 import { type Json, parseJson } from '../lib/json.ts';
+import { utf8Text } from '../lib/utf8-text.ts';
 import type { Job } from '../model/job.ts';
 import type { JobSubmission } from '../model/job-submission.ts';
 import type { Input } from '../model/schema.ts';
@@ -42,25 +43,29 @@ export async function readJobFile(call: Call, path: string): Promise<JobFile> {
   const files = flags.strings('var-file');
   if (flags.bool('json') && (variables.length > 0 || files.length > 0))
     throw new CommandError('Error: -var and -var-file cannot be used with -json: API jobs have no variables');
-  const { isJobModule, jobFromModule } = await import('./job-module.ts');
-  if (isJobModule(path)) return jobFromModule(path);
   const source = await readSource(path);
-  if (flags.bool('json')) return fromJson(source.toString('utf8'), path);
+  const { isJobModule, jobFromModule } = await import('./job-module.ts');
+  if (isJobModule(path)) return jobFromModule(path, source);
+  if (flags.bool('json')) return fromJson(source, path);
   const { parseLocally } = await import('./job-parse.ts');
   return parseLocally(call, source, path, { variables, files });
 }
 
-function fromJson(source: string, path: string): JobFile {
-  const parsed = parsedJson(source, path) as { Job?: Input<Job>; Submission?: Input<JobSubmission> } & Input<Job>;
+function fromJson(bytes: Uint8Array, path: string): JobFile {
+  const [source, json] = parsedJson(bytes, path);
+  const parsed = json as { Job?: Input<Job>; Submission?: Input<JobSubmission> } & Input<Job>;
   const job = parsed !== null && typeof parsed === 'object' && parsed.Job != null ? parsed.Job : (parsed as Input<Job>);
   if (job === null || typeof job !== 'object' || job.ID == null)
-    throw new CommandError(`Error getting job struct: Error parsing job file from ${path}: no job with an ID in it`);
+    throw new CommandError(
+      `Error getting job struct: Error parsing job file from ${path}: line 1, column 1: no job with an ID in it; a job is written {"Job": {"ID": "web", …}}, or without the outer braces`,
+    );
   return { job, submission: parsed.Submission ?? { Source: source, Format: 'json' }, warnings: [] };
 }
 
-function parsedJson(source: string, path: string): Json {
+function parsedJson(bytes: Uint8Array, path: string): readonly [text: string, json: Json] {
   try {
-    return parseJson(source);
+    const text = utf8Text(bytes);
+    return [text, parseJson(text)];
   } catch (error) {
     throw new CommandError(`Error getting job struct: Error parsing job file from ${path}: ${messageOf(error)}`);
   }

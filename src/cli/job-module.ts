@@ -1,31 +1,61 @@
 /** A job from a module: what it exports by default, or what its default function returns. Types are not checked, only taken out. */
-import { messageOf } from '../lib/fault.ts';
+import { resolve } from 'node:path';
+import { Fault, messageOf } from '../lib/fault.ts';
 import { formatJson, parseJson } from '../lib/json.ts';
+import { utf8Text } from '../lib/utf8-text.ts';
 import type { Job } from '../model/job.ts';
 import type { Input } from '../model/schema.ts';
 import { CommandError } from './command.ts';
 import { importModule } from './import-module.ts';
 import type { JobFile } from './job-file.ts';
+import { moduleProblem } from './module-problem.ts';
 
 export const isJobModule = (path: string): boolean => /\.job\.m?[jt]s$/.test(path);
 
-export async function jobFromModule(path: string): Promise<JobFile> {
-  let job: unknown;
-  try {
-    job = await endedByInterrupt(async () => {
-      const loaded = await importModule(path);
-      return typeof loaded.default === 'function' ? await loaded.default() : await loaded.default;
-    });
-  } catch (error) {
-    throw new CommandError(`Error getting job struct: Error running ${path}:\n${messageOf(error)}`);
-  }
+export async function jobFromModule(path: string, source: Uint8Array): Promise<JobFile> {
+  const job = await exported(path, source);
   if (job === null || typeof job !== 'object' || typeof (job as Input<Job>).ID !== 'string')
     throw new CommandError(
       `Error getting job struct: ${path} has to export a job by default: export default job('NAME', { … })`,
     );
-  // As JSON has it: nothing of the module is left in it.
-  const source = formatJson(job, 2);
-  return { job: parseJson(source) as Input<Job>, submission: { Source: source, Format: 'json' }, warnings: [] };
+  const text = asJson(job, path);
+  return { job: parseJson(text) as Input<Job>, submission: { Source: text, Format: 'json' }, warnings: [] };
+}
+
+async function exported(path: string, source: Uint8Array): Promise<unknown> {
+  const leave = sayIfItEndsHere(path);
+  try {
+    utf8Text(source);
+    return await endedByInterrupt(async () => {
+      const loaded = await importModule(path);
+      return typeof loaded.default === 'function' ? await loaded.default() : await loaded.default;
+    });
+  } catch (error) {
+    const problem = error instanceof Fault ? `${path}: ${error.message}` : moduleProblem(error, resolve(path));
+    throw new CommandError(`Error getting job struct: Error running ${path}:\n${problem}`);
+  } finally {
+    leave();
+  }
+}
+
+/** A module may end the program, or wait for what never comes: no job then, which nobody else would say. */
+function sayIfItEndsHere(path: string): () => void {
+  const ended = (): void => {
+    process.stderr.write(`Error getting job struct: Error running ${path}:\nit ended before it gave a job\n`);
+    process.exitCode = 1;
+  };
+  process.once('exit', ended);
+  return () => process.off('exit', ended);
+}
+
+/** Nothing of the module is left in it. */
+function asJson(job: object, path: string): string {
+  try {
+    return formatJson(job, 2);
+  } catch (error) {
+    const [reason = ''] = messageOf(error).split('\n');
+    throw new CommandError(`Error getting job struct: the job of ${path} cannot be written as JSON: ${reason}`);
+  }
 }
 
 /** Ctrl-C ends a module that does not come to its end: a listener would have to wait for that. */

@@ -1,10 +1,10 @@
 /** Parses a job file in this process: its functions see this machine's files, its variables this shell's environment. */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { formatDiagnostic, renderDiagnostic } from '../hcl/index.ts';
 import { parseJob } from '../jobspec/index.ts';
 import { nodeFunctionHost } from '../lib/node/hcl-functions.ts';
 import { type Call, CommandError } from './command.ts';
+import { diagnosticTexts } from './diagnostics.ts';
 import type { JobFile } from './job-file.ts';
 
 export function parseLocally(
@@ -20,9 +20,11 @@ export function parseLocally(
     strict: flags.bool('hcl2-strict', true),
     host: nodeFunctionHost({ workingDirectory: process.cwd() }),
   });
-  const show = terminal.isTty ? renderDiagnostic : formatDiagnostic;
   const texts = (severity: 'error' | 'warning'): string[] =>
-    parsed.diagnostics.filter((item) => item.severity === severity).map(show);
+    diagnosticTexts(
+      terminal,
+      parsed.diagnostics.filter((item) => item.severity === severity),
+    );
   if (parsed.job === null)
     throw new CommandError(
       `Error getting job struct: Error parsing job file from ${path}:\n${texts('error').join('\n')}`,

@@ -1,3 +1,4 @@
+import { isUtf16 } from '../lib/utf8-text.ts';
 import { errorAt } from './diagnostic.ts';
 import { jsonBody } from './json-body.ts';
 import { parseJsonText } from './json-parse.ts';
@@ -16,6 +17,7 @@ export function looksLikeJson(source: string | Uint8Array): boolean {
 
 /** Reads a file in the JSON syntax. */
 export function parseJson(source: string | Uint8Array, filename: string): ParsedFile {
+  if (typeof source !== 'string' && isUtf16(source)) return parseNative(source, filename);
   const { source: file, root, diagnostics } = parseJsonText(source, filename);
   const problems = [...diagnostics];
   if (root.kind !== 'object' && root.kind !== 'array') {

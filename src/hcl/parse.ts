@@ -1,3 +1,4 @@
+import { isUtf16 } from '../lib/utf8-text.ts';
 import { type Diagnostic, errorAt } from './diagnostic.ts';
 import { checkTokens } from './invalid-tokens.ts';
 import { parseBody } from './parse-body.ts';
@@ -30,14 +31,15 @@ function start(tokens: TokenList): ParserCore {
 /** Reads a file in the native syntax. `filename` is only for positions. */
 export function parseNative(source: string | Uint8Array, filename: string): ParsedFile {
   const file = new SourceFile(filename, source);
-  if (file.bytes.length > maxSourceBytes) {
+  const unreadable = unreadableAsAWhole(file);
+  if (unreadable !== undefined) {
     const empty = new SourceFile(filename, '');
     const core = start(scanTokens(empty));
-    const detail = `${file.bytes.length} bytes are more than the ${maxSourceBytes} that are read`;
+    const [summary, detail] = unreadable;
     return {
       source: empty,
       body: parseBody(core, Tok.End),
-      diagnostics: [errorAt(core.range(0), 'File too large', detail)],
+      diagnostics: [errorAt(core.range(0), summary, detail)],
       comments: () => [],
     };
   }
@@ -45,6 +47,13 @@ export function parseNative(source: string | Uint8Array, filename: string): Pars
   const core = start(tokens);
   const body = parseBody(core, Tok.End);
   return { source: file, body, diagnostics: core.diagnostics, comments: () => collectComments(scanTokens(file)) };
+}
+
+function unreadableAsAWhole({ bytes }: SourceFile): readonly [summary: string, detail: string] | undefined {
+  if (bytes.length > maxSourceBytes)
+    return ['File too large', `${bytes.length} bytes are more than the ${maxSourceBytes} that are read`];
+  // One problem, not one for every second byte.
+  return isUtf16(bytes) ? ['Invalid character encoding', 'the file is in UTF-16; save it as UTF-8'] : undefined;
 }
 
 function collectComments(tokens: TokenList): Comment[] {

@@ -16,6 +16,7 @@ const own: { readonly [name: string]: string } = {
   'drover/job': './index.js',
   'drover/hcl': '../hcl/index.js',
   'drover/jobspec': '../jobspec/index.js',
+  'drover/api-client': '../api-client/index.js',
 };
 
 export async function resolve(specifier: string, context: unknown, next: NextResolve): Promise<Resolved> {

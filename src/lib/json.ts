@@ -171,7 +171,7 @@ class Reader {
   #match(pattern: RegExp, otherwise: string): string {
     pattern.lastIndex = this.#at;
     const match = pattern.exec(this.#text);
-    if (match === null) this.#fail(otherwise);
+    if (match === null) this.#fail(this.#text.startsWith('\ufeff') && this.#at === 0 ? byteOrderMark : otherwise);
     this.#at = pattern.lastIndex;
     return match[0];
   }
@@ -191,6 +191,8 @@ class Reader {
     throw new Fault('invalid', `invalid JSON at line ${before.length}, column ${before.at(-1)!.length + 1}: ${what}`);
   }
 }
+
+const byteOrderMark = 'a byte order mark, which no value starts with; save the text without one';
 
 const words: readonly (readonly [string, Json])[] = [
   ['true', true],

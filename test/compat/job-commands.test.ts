@@ -11,7 +11,7 @@ const program = process.env['DROVER_BIN'] ?? path.join(root, 'bin/drover.js');
 const folder = mkdtempSync(path.join(tmpdir(), 'drover-job-commands-'));
 const run = (args: readonly string[], cwd = folder) =>
   spawnSync(process.execPath, [program, ...args], { cwd, encoding: 'utf8' });
-const write = (name: string, text: string): string => {
+const write = (name: string, text: string | Uint8Array): string => {
   const file = path.join(folder, name);
   writeFileSync(file, text);
   return file;
@@ -68,6 +68,46 @@ describe('drover job run FILE.job.ts', () => {
     const more = run(['job', 'run', '-output', write('enum.job.ts', 'enum A { B }\nexport default A;\n')]);
     expect(more.stderr).toMatch(/enum/);
     for (const answer of [broken, more]) expect([answer.status, /\[object/.test(answer.stderr)]).toEqual([1, false]);
+  });
+
+  it.each([
+    ['throw new Error("mine");\nexport default {};\n', /failing\.job\.ts:\nmine\n {2}at .*failing\.job\.ts:1:7\n$/],
+    ['export default async () => { throw { a: 1 } }\n', /it threw \{ a: 1 \}/],
+    ['import { jobb } from "drover/job";\nexport default jobb;\n', /named 'jobb'\n {2}at .*failing\.job\.ts:1/],
+    ['const a: any = { ID: "a" };\na.a = a;\nexport default a;\n', /cannot be written as JSON: .*circular/],
+    ['export default new Promise(() => {});\n', /it ended before it gave a job/],
+    ['process.exit(0);\n', /it ended before it gave a job/],
+    [Buffer.from('export default { ID: "\xe4" };\n', 'latin1'), /line 1, column 23: the text is not UTF-8 here/],
+    [Buffer.from('\ufeffexport default {};\n', 'utf16le'), /line 1, column 1: the text is in UTF-16/],
+    ['export default {};\r\0', /failing\.job\.ts:\d,\d+: |no job/],
+    [Buffer.from(Uint8Array.from({ length: 5000 }, (_, i) => (i * 7919) & 255)), /line 1, column \d+: the text is not/],
+  ])('says in what way it gives no job, and where: %j', (source, problem) => {
+    const answer = run(['job', 'run', '-output', write('failing.job.ts', source)]);
+    expect(answer).toMatchObject({ status: 1, stdout: '' });
+    expect(answer.stderr).toMatch(problem);
+    expect(answer.stderr).not.toMatch(/dist\/|\(node:/);
+  });
+
+  it('names the line of an error of syntax in JavaScript too', () => {
+    const answer = run(['job', 'run', '-output', write('plain.job.mjs', 'export default\n  const;\n')]);
+    expect(answer.stderr).toMatch(/plain\.job\.mjs:2\n/);
+  });
+
+  it('the example, cut off at any byte: what is refused is refused at a place, or has no job', () => {
+    const cuts = spawnSync(
+      process.execPath,
+      [path.join(import.meta.dirname, 'cut-modules.mjs'), path.join(root, 'examples/typescript.job.ts'), folder],
+      { encoding: 'utf8' },
+    );
+    expect([cuts.status, cuts.stderr]).toEqual([0, '']);
+    const outcomes = cuts.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { job?: string; problem?: string });
+    expect(outcomes.length).toBeGreaterThan(400);
+    expect(outcomes.at(-1)).toMatchObject({ job: 'typescript' });
+    for (const { job, problem } of outcomes)
+      if (job === undefined) expect(problem).toMatch(/job\.ts:\d+[,:]\d+|has to export a job|Missing job block/);
   });
 
   it('keeps whole numbers of 64 bits exactly', () => {
@@ -134,12 +174,12 @@ describe('drover job run of what is no job file', () => {
 
   it.each<[string, string[], RegExp]>([
     ['JSON that breaks off', ['-json', write('broken.json', '{"Job": [1')], /broken\.json: invalid JSON at line 1, /],
-    ['JSON of something else', ['-json', write('list.json', '[1]')], /list\.json: no job with an ID/],
+    ['JSON of something else', ['-json', write('list.json', '[1]')], /list\.json: line 1, column 1: no job with an ID/],
     ['a directory', [folder], / is a directory\n$/],
     [
       'UTF-16',
       [bytes('wide.nomad.hcl', Buffer.from('\ufeffjob "a" {}', 'utf16le'))],
-      /wide\.nomad\.hcl:1,1-2: .*not UTF-8/,
+      /wide\.nomad\.hcl:1,1-1: .*in UTF-16; save it as UTF-8/,
     ],
     ['a file that is not there', ['nowhere.nomad.hcl'], /nowhere\.nomad\.hcl: no such file or directory\n$/],
   ])('%s: one message, no stack', (_, args, text) => {
