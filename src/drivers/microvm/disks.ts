@@ -1,6 +1,6 @@
 /** The files one machine is made of, in a directory that is the agent's alone: they are seen through mounts of its monitor's sandbox. */
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { TaskConfig, TaskMount } from '../../driver/contract.ts';
@@ -73,6 +73,17 @@ export class Disks {
     await chmod(path, 0o666);
   }
 
+  /** For the files of an image while it is turned into a disk; nobody but the agent sees them. */
+  async makeImageDirectory(): Promise<string> {
+    const path = join(this.#directory, 'image');
+    await mkdir(path, { mode: 0o700 });
+    return path;
+  }
+
+  async removeImageDirectory(): Promise<void> {
+    await rm(this.#path('image'), { recursive: true, force: true });
+  }
+
   /** `kernel`, and where it is an image the root file system, are others' files. */
   mounts(kernel: string, rootImage: string | null): readonly TaskMount[] {
     const paths: Readonly<Record<Part, string>> = {
@@ -101,7 +112,7 @@ export class Disks {
     await rm(this.#start, { force: true });
   }
 
-  #path(part: Part): string {
+  #path(part: Part | 'image'): string {
     return join(this.#directory, part);
   }
 }
@@ -141,8 +152,4 @@ async function tool(name: string, args: readonly string[], signal: AbortSignal) 
     const { stderr = '', message = '' } = error as { readonly stderr?: string; readonly message?: string };
     throw new Fault('unavailable', `${name}: ${stderr.trim().split('\n').at(-1) || message}`, { cause: error });
   }
-}
-
-export async function isDirectory(path: string): Promise<boolean> {
-  return (await stat(path)).isDirectory();
 }

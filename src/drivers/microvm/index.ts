@@ -11,15 +11,15 @@ import { programInPath } from '../../driver-kit/find-program.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
 import { IsolatedCommand } from '../../driver-kit/isolated-command.ts';
 import { Fault } from '../../lib/fault.ts';
-import { openBeneath } from '../../lib/node/safe-path.ts';
 import { type Emulators, findEmulators, type KvmProof } from '../qemu/emulators.ts';
 import { kvmDevice } from '../qemu/kvm-device.ts';
 import { coresIn, diskOf } from '../qemu/machine.ts';
-import { Disks, isDirectory, secretFiles } from './disks.ts';
+import { Disks, secretFiles } from './disks.ts';
 import { findKernel, makeInitrd } from './kernels.ts';
 import { monitorArguments, trialArguments, withOutputs } from './machine.ts';
 import { MachineEngine } from './machine-engine.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
+import { makeRoot } from './root.ts';
 
 export const microvm = definePlugin({
   pluginName: 'microvm',
@@ -143,57 +143,22 @@ class Microvm implements CommandDriver {
   }
 
   async #disks(task: TaskConfig, options: TaskOptions, signal: AbortSignal) {
-    if (!options.rootfs) throw new Fault('invalid', 'rootfs is required: a directory or an ext4 image');
-    const place = (path: string) => diskOf(task, this.#config, path, false);
-    const root = (await place(options.rootfs)).hostPath;
     const kernel = options.kernel
-      ? (await place(options.kernel)).hostPath
+      ? (await diskOf(task, this.#config, options.kernel, false)).hostPath
       : await findKernel(this.#config.kernel ?? '');
     if (kernel === null) throw new Fault('unavailable', 'this node has no kernel for machines');
     const disks = new Disks(this.#root, task);
     await disks.make();
     try {
-      const directory = await isDirectory(root);
-      if (directory) await disks.writeFilesystem('root', root, options.disk_mb, signal);
+      const root = await makeRoot(disks, task, this.#config, signal);
       await disks.writeFilesystem('local', task.directories.local, options.local_mb, signal);
       await disks.writeInitrd(await makeInitrd(kernel));
-      await disks.writeStart({
-        command: [options.command, ...options.args],
-        env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...task.env },
-        workDir: options.work_dir || '/',
-        ...(await userInside(directory ? root : null, task.user)),
-        hostName: task.name,
-        secrets: await secretFiles(task.directories.secrets),
-      });
-      return { disks, kernel, rootImage: directory ? null : root };
+      const secrets = await secretFiles(task.directories.secrets);
+      await disks.writeStart({ ...root.run, hostName: task.name, secrets });
+      return { disks, kernel, rootImage: root.image };
     } catch (error) {
       await disks.remove();
       throw error;
     }
-  }
-}
-
-/** `"1000"`, `"1000:100"`, or a name of the root file system's own /etc/passwd; `""`: root of the machine. */
-async function userInside(root: string | null, user: string): Promise<{ readonly uid: number; readonly gid: number }> {
-  if (user === '') return { uid: 0, gid: 0 };
-  const ids = /^(\d+)(?::(\d+))?$/.exec(user);
-  if (ids !== null) return { uid: Number(ids[1]), gid: Number(ids[2] ?? ids[1]) };
-  const text = root === null ? '' : await passwdOf(root);
-  const fields = text
-    .split('\n')
-    .map((line) => line.split(':'))
-    .find(([name]) => name === user);
-  if (fields === undefined)
-    throw new Fault('invalid', `user ${JSON.stringify(user)} is not in the machine's /etc/passwd`);
-  return { uid: Number(fields[2]), gid: Number(fields[3]) };
-}
-
-async function passwdOf(root: string): Promise<string> {
-  const file = await openBeneath(root, 'etc/passwd').catch(() => null);
-  if (file === null) return '';
-  try {
-    return String(await file.readFile());
-  } finally {
-    await file.close();
   }
 }

@@ -1,5 +1,6 @@
 // Machines of Debian's kernel and a root file system of busybox alone. Where KVM does not boot that kernel they run emulated, in some seconds each.
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -130,7 +131,7 @@ describe.skipIf(!here).each(ways)(
   },
 );
 
-describe.skipIf(!here)('microvm', { timeout: 120_000 }, () => {
+describe.skipIf(!here)('microvm', { timeout: 240_000 }, () => {
   test('says its kernel and monitor, and whether that kernel booted under KVM', async () => {
     const { health, attributes, description } = await firstReport(engine);
     expect({ health, description }).toEqual({ health: 'healthy', description: 'Healthy' });
@@ -186,6 +187,40 @@ describe.skipIf(!here)('microvm', { timeout: 120_000 }, () => {
     }
     expect((await readFile(image)).equals(before)).toBe(true);
     expect(await readdir(join(images, 'root'))).not.toContain('written');
+  });
+
+  test('an image in an archive is its root: command, variables, directory and user come from it where the task says nothing', async () => {
+    const root = join(images, 'root');
+    const layer = execFileSync('tar', ['-C', root, '-c', '.'], { maxBuffer: 64 << 20 });
+    const diff = createHash('sha256').update(layer).digest('hex');
+    const config = {
+      Entrypoint: ['/bin/sh', '-c'],
+      Cmd: ['echo own; echo $COLOUR; pwd; id -u'],
+      Env: ['COLOUR=blue'],
+      WorkingDir: '/root',
+      User: '1000',
+    };
+    const parts = join(images, 'parts');
+    await mkdir(parts);
+    await writeFile(join(parts, 'layer.tar'), layer);
+    await writeFile(join(parts, 'c.json'), JSON.stringify({ config, rootfs: { diff_ids: [`sha256:${diff}`] } }));
+    const manifest = [{ Config: 'c.json', RepoTags: ['own:1'], Layers: ['layer.tar'] }];
+    await writeFile(join(parts, 'manifest.json'), JSON.stringify(manifest));
+    const load = join(images, 'image.tar');
+    execFileSync('tar', ['-C', parts, '-cf', load, '.']);
+    expect((await run(await task({ rootfs: '', load, image: 'own:1' }))).stdout).toBe('own\nblue\n/root\n1000\n');
+    const given = { rootfs: '', load, command: 'echo $COLOUR; pwd; id -u', work_dir: '/bin' };
+    expect((await run(await task(given, { user: '7', env: { COLOUR: 'red' } }))).stdout).toBe('red\n/bin\n7\n');
+    const start = async (given: Record<string, unknown>, by = driver) =>
+      by.engine.start(await task(given, {}, by), never);
+    await expect(start({ load })).rejects.toThrow('one of rootfs');
+    await expect(start({ rootfs: '', load, image: 'other:1' })).rejects.toThrow('holds no image other:1, but own:1');
+    await expect(start({ rootfs: '', load: '/etc/passwd' })).rejects.toThrow('is neither in the allocation nor below');
+    const small = open({ image_limit_mb: 1 });
+    await expect(start({ rootfs: '', load }, small)).rejects.toThrow(
+      'larger than image_limit_mb allows: more than 1 MB',
+    );
+    await small.engine.close();
   });
 
   test('disks have the size they are given, whatever is written', async () => {

@@ -12,6 +12,10 @@ export const configSchema = {
   image_paths: option.list(option.string(), {
     doc: "Directories of the host that root file systems, images and kernels may come from, beside the task's own.",
   }),
+  image_limit_mb: option.number({
+    default: 2048,
+    doc: 'The largest image that is unpacked for a machine, in MB of files.',
+  }),
   memory_headroom: option.number({
     default: 192,
     doc: 'MB that the machine monitor itself may have beside the memory of its guest.',
@@ -24,15 +28,18 @@ export const taskSchema = {
   rootfs: option.string({
     doc: "The root file system: a directory, or an ext4 image, in the task's directory or below one of `image_paths`. It is never written.",
   }),
+  load: option.string({
+    doc: 'An archive with an image, as `docker save`, `podman save` and OCI layouts are, in place of `rootfs` and where that may be.',
+  }),
+  image: option.string({ doc: 'Which image of `load`; needed where it holds several.' }),
   kernel: option.string({
     doc: "A kernel in place of the operator's, with its virtio drivers built in; where `rootfs` may be.",
   }),
   command: option.string({
-    required: true,
-    doc: 'What runs: a path, or a name looked up in PATH, in the root file system.',
+    doc: "What runs: a path, or a name looked up in PATH, in the root file system. With an image it replaces the image's own command.",
   }),
   args: option.list(option.string(), { doc: 'Its arguments.' }),
-  work_dir: option.string({ doc: 'Where it runs; default /.' }),
+  work_dir: option.string({ doc: "Where it runs; default: the image's own, or /." }),
   accelerator: option.string({
     default: 'auto',
     doc: '"kvm", "tcg" (emulated), or "auto": kvm where this kernel booted under it.',

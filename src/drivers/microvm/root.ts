@@ -1,0 +1,107 @@
+/** What a machine has for its root file system, from what its task names; and what an image adds to the task's own command. */
+import { constants } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import type { TaskConfig } from '../../driver/contract.ts';
+import { Fault } from '../../lib/fault.ts';
+import { openBeneath } from '../../lib/node/safe-path.ts';
+import { diskOf } from '../qemu/machine.ts';
+import type { Disks } from './disks.ts';
+import { type ImageSettings, readImageArchive } from './image-archive.ts';
+import { unpackImage } from './image-root.ts';
+import type { PluginOptions, TaskOptions } from './options.ts';
+import type { StartOrder } from './start-disk.ts';
+
+export interface MachineRoot {
+  /** An ext4 image as it is; null: the disks have one of their own. */
+  readonly image: string | null;
+  readonly run: Pick<StartOrder, 'command' | 'env' | 'workDir' | 'uid' | 'gid'>;
+}
+
+const noSettings: ImageSettings = { entrypoint: [], command: [], env: [], workDir: '', user: '' };
+const mostEntries = 500_000;
+const megabyte = 1024 * 1024;
+
+export async function makeRoot(
+  disks: Disks,
+  task: TaskConfig,
+  plugin: PluginOptions,
+  signal: AbortSignal,
+): Promise<MachineRoot> {
+  const options = task.config as TaskOptions;
+  if ((options.rootfs ? 1 : 0) + (options.load ? 1 : 0) !== 1)
+    throw new Fault('invalid', 'one of rootfs (a directory or an ext4 image) and load (an archive) is required');
+  const { hostPath } = await diskOf(task, plugin, options.rootfs || options.load!, false);
+  if (options.load) return rootOfImage(disks, task, plugin, hostPath, signal);
+  const directory = (await stat(hostPath)).isDirectory();
+  const run = await commandOf(task, noSettings, directory ? hostPath : null);
+  if (directory) await disks.writeFilesystem('root', hostPath, options.disk_mb, signal);
+  return { image: directory ? null : hostPath, run };
+}
+
+async function rootOfImage(
+  disks: Disks,
+  task: TaskConfig,
+  plugin: PluginOptions,
+  path: string,
+  signal: AbortSignal,
+): Promise<MachineRoot> {
+  const options = task.config as TaskOptions;
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    if (!(await file.stat()).isFile()) throw new Fault('invalid', `load: ${options.load} is no file`);
+    const image = await readImageArchive(file, options.image ?? '');
+    const directory = await disks.makeImageDirectory();
+    const limits = { bytes: plugin.image_limit_mb * megabyte, entries: mostEntries };
+    await unpackImage(image, directory, limits, signal);
+    const run = await commandOf(task, image.settings, directory);
+    await disks.writeFilesystem('root', directory, options.disk_mb, signal);
+    await disks.removeImageDirectory();
+    return { image: null, run };
+  } finally {
+    await file.close();
+  }
+}
+
+/** As with containers: the task's command stands in place of the image's, behind its entry point. */
+async function commandOf(task: TaskConfig, image: ImageSettings, root: string | null): Promise<MachineRoot['run']> {
+  const { command, args, work_dir } = task.config as TaskOptions;
+  const given = [...(command ? [command] : []), ...args];
+  const words = [...image.entrypoint, ...(given.length > 0 ? given : image.command)];
+  if (words.length === 0) throw new Fault('invalid', 'command is required: nothing else says what to run');
+  const env = image.env.map((each) => /^([^=]+)=(.*)$/s.exec(each)).filter((each) => each !== null);
+  return {
+    command: words,
+    env: {
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      ...Object.fromEntries(env.map(([, name, value]) => [name!, value!])),
+      ...task.env,
+    },
+    workDir: work_dir || image.workDir || '/',
+    ...(await userInside(root, task.user || image.user)),
+  };
+}
+
+/** `"1000"`, `"1000:100"`, or a name of the root file system's own /etc/passwd; `""`: root of the machine. */
+async function userInside(root: string | null, user: string): Promise<{ readonly uid: number; readonly gid: number }> {
+  if (user === '') return { uid: 0, gid: 0 };
+  const ids = /^(\d+)(?::(\d+))?$/.exec(user);
+  if (ids !== null) return { uid: Number(ids[1]), gid: Number(ids[2] ?? ids[1]) };
+  const text = root === null ? '' : await passwdOf(root);
+  const fields = text
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find(([name]) => name === user);
+  if (fields === undefined)
+    throw new Fault('invalid', `user ${JSON.stringify(user)} is not in the machine's /etc/passwd`);
+  return { uid: Number(fields[2]), gid: Number(fields[3]) };
+}
+
+async function passwdOf(root: string): Promise<string> {
+  const file = await openBeneath(root, 'etc/passwd').catch(() => null);
+  if (file === null) return '';
+  try {
+    return String(await file.readFile());
+  } finally {
+    await file.close();
+  }
+}
