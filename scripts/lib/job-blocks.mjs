@@ -231,3 +231,13 @@ export const jobBlocks = {
 };
 
 export const aboutBlock = (noun) => jobBlocks[noun]?.[0] ?? '';
+
+const mesh = 'it needs a Consul on the node, which registers the service and configures the proxy';
+
+/** Why an agent alone cannot run the example of a block; nothing where it runs. */
+export const notRun = (noun) =>
+  ({
+    RequestedDevice: 'it needs a device that the node has',
+    CSIMountOptions: 'volumes of type csi are not served',
+    SidecarTask: mesh,
+  })[noun] ?? (/^Consul./.test(noun) ? mesh : undefined);

@@ -1,5 +1,5 @@
 // docs/reference/job-specification.md from the field tables.
-import { jobBlocks } from './job-blocks.mjs';
+import { jobBlocks, notRun } from './job-blocks.mjs';
 
 const kinds = {
   string: 'text',
@@ -12,6 +12,21 @@ const kinds = {
   any: 'any',
 };
 const labels = { job: '"docs"', group: '"app"', task: '"main"' };
+
+/** What a parent cannot be without. */
+const requiredLines = {
+  task: ['  driver = "mock_driver"'],
+  service: ['  provider = "nomad"'],
+  spread: ['  attribute = "${node.datacenter}"'],
+  template: ['  data        = "hello"', '  destination = "local/app.conf"', ''],
+  volume: [
+    '  type            = "csi"',
+    '  source          = "disk"',
+    '  access_mode     = "single-node-writer"',
+    '  attachment_mode = "file-system"',
+    '',
+  ],
+};
 
 /** Every noun of a job file with the shortest way to it, in the order in which a reader meets them. */
 export function nounPaths(blockShape, Job) {
@@ -34,12 +49,10 @@ export function nounPaths(blockShape, Job) {
 
 /** The example of a block inside of its parents: a whole job file. */
 export function exampleFile({ noun, path }) {
-  const text = jobBlocks[noun.name]?.[1] ?? '';
-  const parents = path.slice(0, -1);
-  const lines = text.split('\n');
-  let result = lines;
-  for (const name of parents.toReversed()) {
-    const required = { task: ['  driver = "mock_driver"'], spread: ['  attribute = "${node.datacenter}"'] }[name] ?? [];
+  let result = (jobBlocks[noun.name]?.[1] ?? '').split('\n');
+  for (const name of path.slice(0, -1).toReversed()) {
+    const mesh = name === 'service' && path.includes('connect');
+    const required = mesh ? [] : (requiredLines[name] ?? []);
     const label = labels[name] ?? (name === 'volume' ? '"data"' : name === 'network' ? '' : '');
     result = [
       `${name} ${label ? `${label} ` : ''}{`,
@@ -58,7 +71,11 @@ export function jobPage(blockShape, Job) {
   const parts = [
     `# The job file
 
-Made by \`node scripts/reference.mjs\` from the field tables in \`src/model\`; do not edit. Each example is parsed by a test.
+Made by \`node scripts/reference.mjs\` from the field tables in \`src/model\`; do not edit. A test runs each example in an agent of its own
+(with a group and a task where it shows none), but for these:
+${Object.entries(groupedReasons(entries))
+  .map(([reason, names]) => `- ${names.join(', ')}: ${reason}`)
+  .join('\n')}
 
 A job file is HCL: one \`job\` block, and beside it \`variable\`, \`variables\` and \`locals\` blocks. Functions: [functions.md](functions.md).
 The same blocks and attributes can be written in HCL's JSON syntax (schema: \`drover job schema\`) and in TypeScript (\`drover/job\`).
@@ -72,6 +89,18 @@ ${entries.map(({ noun, path, places }) => `| [\`${path.at(-1)}\`](#${anchor(noun
   ];
   for (const entry of entries) parts.push(section(entry, blockShape(entry.noun), entries));
   return parts.join('\n');
+}
+
+/** Reason → links to the blocks whose examples are not run for it. */
+function groupedReasons(entries) {
+  const grouped = {};
+  for (const { noun, path } of entries) {
+    const reason = notRun(noun.name);
+    if (reason === undefined) continue;
+    grouped[reason] ??= [];
+    grouped[reason].push(`[\`${path.at(-1)}\`](#${anchor(noun, path)})`);
+  }
+  return grouped;
 }
 
 const parentOf = (place) => (place.includes('.') ? place.slice(0, place.lastIndexOf('.')) : 'the file');
