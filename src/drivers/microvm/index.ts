@@ -1,9 +1,6 @@
 /** `microvm`: an ordinary command in a machine of its own: a kernel, a root file system, nothing of the host's. */
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import type { CommandDriver, CommandSpec, DriverInfo, Fingerprint, TaskConfig } from '../../driver/contract.ts';
 import { commandEngine } from '../../driver-kit/command-engine.ts';
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
@@ -14,9 +11,10 @@ import { Fault } from '../../lib/fault.ts';
 import { type Emulators, findEmulators, type KvmProof } from '../qemu/emulators.ts';
 import { kvmDevice } from '../qemu/kvm-device.ts';
 import { coresIn, diskOf } from '../qemu/machine.ts';
+import { bootUnderKvm } from './boot-under-kvm.ts';
 import { Disks, secretFiles } from './disks.ts';
 import { findKernel, makeInitrd } from './kernels.ts';
-import { monitorArguments, trialArguments, withOutputs } from './machine.ts';
+import { monitorArguments, program, withOutputs } from './machine.ts';
 import { MachineEngine } from './machine-engine.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 import { makeRoot } from './root.ts';
@@ -32,8 +30,6 @@ export const microvm = definePlugin({
   },
 });
 
-const run = promisify(execFile);
-const program = 'qemu-system-x86_64';
 const leastMemoryMb = 96;
 
 class Microvm implements CommandDriver {
@@ -68,12 +64,14 @@ class Microvm implements CommandDriver {
       return not(`no kernel: ${this.#config.kernel || '/boot/vmlinuz-*'} is not there or not readable`);
     if ((await this.#mke2fs()) === null) return not('no mke2fs (Debian: e2fsprogs)');
     if (!this.#isolated.sandboxed) return not('the machine monitor has no sandbox on this node: see drover doctor');
-    this.#kvm ??= this.#found.kvm.ok ? await this.#bootUnderKvm(kernel, signal) : this.#found.kvm;
+    // where no operator has images for machines, the first task waits for the trial, not each start of the agent
+    if (this.#config.image_paths.length > 0) this.#kvm ??= await this.#kvmFor(kernel, signal);
+    const kvm = this.#kvm ?? { ok: false, evidence: 'not tried before the first task: image_paths is empty' };
     return this.#isolated.healthy({
       'driver.microvm.version': this.#found.version,
       'driver.microvm.kernel': kernel,
-      'driver.microvm.kvm': this.#kvm.ok ? '1' : '0',
-      'driver.microvm.kvm.evidence': this.#kvm.evidence,
+      'driver.microvm.kvm': kvm.ok ? '1' : '0',
+      'driver.microvm.kvm.evidence': kvm.evidence,
     });
   }
 
@@ -81,28 +79,22 @@ class Microvm implements CommandDriver {
     return programInPath('mke2fs', '/usr/sbin:/sbin:/usr/bin:/bin');
   }
 
-  /** A guest of a few bytes may run where a kernel does not: this one is booted to its end, once. */
-  async #bootUnderKvm(kernel: string, signal: AbortSignal): Promise<KvmProof> {
-    const directory = await mkdtemp(join(tmpdir(), 'drover-microvm-'));
-    const from = performance.now();
-    try {
-      const initrd = join(directory, 'initrd');
-      await writeFile(initrd, await makeInitrd(kernel));
-      await run(program, [...trialArguments(kernel, initrd)], { signal, timeout: 15_000, killSignal: 'SIGKILL' });
-      return { ok: true, evidence: `${kernel} booted in ${Math.round(performance.now() - from)} ms` };
-    } catch (error) {
-      const { stderr = '', killed } = error as { readonly stderr?: string; readonly killed?: boolean };
-      const why = killed === true ? 'did not boot within 15 s' : `did not boot: ${stderr.trim().split('\n').at(-1)}`;
-      return { ok: false, evidence: `${kernel} ${why}` };
-    } finally {
-      await rm(directory, { recursive: true, force: true });
-    }
+  /** A guest of a few bytes may run where a kernel does not: this one is booted to its end, once per boot of the host. */
+  async #kvmFor(kernel: string, signal: AbortSignal): Promise<KvmProof> {
+    if (this.#found?.kvm.ok !== true) return this.#found?.kvm ?? { ok: false, evidence: 'no emulator' };
+    const { proofs } = this.#isolated.host;
+    const key = `microvm.kvm ${kernel}`;
+    const known = proofs.get(key) as KvmProof | undefined;
+    if (known !== undefined) return known;
+    const proof = await bootUnderKvm(kernel, signal);
+    if (!signal.aborted) proofs.set(key, proof);
+    return proof;
   }
 
   async plan({ id }: TaskConfig, signal: AbortSignal): Promise<CommandSpec> {
     const task = this.tasks.get(id)!;
     const options = task.config as TaskOptions;
-    const accelerator = await this.#accelerator(options, task);
+    const accelerator = await this.#accelerator(options, task, signal);
     if (!this.#isolated.sandboxed) throw new Fault('unavailable', 'the machine monitor has no sandbox on this node');
     const monitor = await programInPath(program, process.env['PATH'] ?? '');
     if (monitor === null) throw new Fault('unavailable', `there is no ${program} in the PATH of the agent`);
@@ -132,14 +124,21 @@ class Microvm implements CommandDriver {
     };
   }
 
-  async #accelerator({ accelerator: wanted }: TaskOptions, { resources }: TaskConfig): Promise<'kvm' | 'tcg'> {
+  async #accelerator(
+    { accelerator: wanted }: TaskOptions,
+    { resources }: TaskConfig,
+    signal: AbortSignal,
+  ): Promise<'kvm' | 'tcg'> {
     if (!['auto', 'kvm', 'tcg'].includes(wanted))
       throw new Fault('invalid', `accelerator is "auto", "kvm" or "tcg", not ${JSON.stringify(wanted)}`);
     if (resources.memoryMb < leastMemoryMb)
       throw new Fault('invalid', `memory: a machine needs ${leastMemoryMb} MB at least, not ${resources.memoryMb}`);
-    if (wanted === 'kvm' && this.#kvm?.ok !== true)
-      throw new Fault('unavailable', `accelerator "kvm" does not work here: ${this.#kvm?.evidence ?? 'not tried yet'}`);
-    return wanted !== 'tcg' && this.#kvm?.ok === true ? 'kvm' : 'tcg';
+    if (wanted === 'tcg') return 'tcg';
+    const kernel = await findKernel(this.#config.kernel ?? '');
+    if (kernel !== null) this.#kvm ??= await this.#kvmFor(kernel, signal);
+    if (this.#kvm?.ok === true) return 'kvm';
+    if (wanted === 'auto') return 'tcg';
+    throw new Fault('unavailable', `accelerator "kvm" does not work here: ${this.#kvm?.evidence ?? 'no kernel'}`);
   }
 
   async #disks(task: TaskConfig, options: TaskOptions, signal: AbortSignal) {

@@ -1,6 +1,8 @@
 /** A machine → the arguments of its monitor. Source: qemu(1). */
 import { seen, seenStart } from './disks.ts';
 
+export const program = 'qemu-system-x86_64';
+
 export interface Machine {
   readonly accelerator: 'kvm' | 'tcg';
   readonly memoryMb: number;

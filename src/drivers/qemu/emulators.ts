@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { programInPath } from '../../driver-kit/find-program.ts';
+import { trialSeconds, tryMachine } from './trial-machine.ts';
 
 const run = promisify(execFile);
 
@@ -69,14 +70,11 @@ async function proveKvm(program: string, emulator: string, signal: AbortSignal):
       ...['-machine', 'pc,accel=kvm', '-m', '32', '-display', 'none', '-nodefaults', '-no-reboot'],
       ...['-drive', `file=${disk},format=raw,if=ide`, '-device', 'isa-debug-exit,iobase=0xf4,iosize=0x04'],
     ];
-    await run(program, args, { signal, timeout: 15_000 });
-    return { ok: false, evidence: 'the guest ended without a word' };
-  } catch (error) {
-    const { code, stderr = '' } = error as { readonly code?: unknown; readonly stderr?: string };
+    const { code, stderr } = await tryMachine(program, args, signal);
     if (code === guestSaid)
       return { ok: true, evidence: `a guest booted in ${Math.round(performance.now() - from)} ms` };
-    const last = stderr.trim().split('\n').at(-1) ?? '';
-    return { ok: false, evidence: last === '' ? 'no guest booted within 15 s' : last };
+    if (code === 0) return { ok: false, evidence: 'the guest ended without a word' };
+    return { ok: false, evidence: stderr || `no guest booted within ${trialSeconds} s` };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

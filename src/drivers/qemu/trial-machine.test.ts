@@ -1,0 +1,35 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { tryMachine } from './trial-machine.ts';
+
+const never = new AbortController().signal;
+
+test('a trial says its code and its last line; one that hangs is ended by its time, one given up at once', async () => {
+  expect(await tryMachine('/bin/sh', ['-c', 'echo a >&2; echo b >&2; exit 33'], never)).toEqual({
+    code: 33,
+    stderr: 'b',
+  });
+  expect(await tryMachine('/bin/sh', ['-c', 'while :; do :; done'], never, 1)).toMatchObject({ code: null });
+  expect(await tryMachine('/bin/sh', ['-c', 'sleep 60'], AbortSignal.timeout(100))).toMatchObject({ code: null });
+});
+
+test('a trial ends in its time also when who began it was killed', async () => {
+  const module = join(import.meta.dirname, '../../../dist/drivers/qemu/trial-machine.js');
+  const code = `import { tryMachine } from ${JSON.stringify(module)};
+    const spin = ['-c', 'echo $$ > "$0"; while :; do :; done', process.argv[1]];
+    await tryMachine('/bin/sh', spin, new AbortController().signal, 2);`;
+  const file = `/tmp/drover-trial-${process.pid}`;
+  const agent = spawn(process.execPath, ['--input-type=module', '-e', code, file]);
+  await expect
+    .poll(() => (existsSync(file) ? readFileSync(file, 'utf8').trim() : ''), { timeout: 20_000 })
+    .toMatch(/^\d+$/);
+  const pid = readFileSync(file, 'utf8').trim();
+  rmSync(file);
+  agent.kill('SIGKILL');
+  await once(agent, 'exit');
+  expect(existsSync(`/proc/${pid}`), 'it is orphaned, and spins').toBe(true);
+  await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 20_000 }).toBe(false);
+});
