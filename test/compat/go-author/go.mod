@@ -1,0 +1,3 @@
+module drover.test/go-author
+
+go 1.26
