@@ -1,5 +1,5 @@
 // Task drivers as a stranger writes them: ordinary processes, Nomad's public plugin packages and nothing else of it.
-// `author bare` has none of the optional calls, `author full` has those of an author who took pains.
+// `author bare NAME` has none of the optional calls, `author full NAME` has those of an author who took pains.
 // Built by test/compat/go-author.test.ts, once with each of the module files beside this one.
 package main
 
@@ -270,7 +270,8 @@ func (d *bare) DestroyTask(id string, force bool) error {
 	if !task.over() && !force {
 		return fmt.Errorf("the task %s runs", id)
 	}
-	task.kill(syscall.SIGKILL)
+	// its group may be there although it is over
+	syscall.Kill(-task.Pid, syscall.SIGKILL)
 	d.mutex.Lock()
 	delete(d.tasks, id)
 	d.mutex.Unlock()
@@ -289,7 +290,7 @@ func (d *bare) InspectTask(id string) (*drivers.TaskStatus, error) {
 }
 
 func (d *bare) TaskStats(context.Context, string, time.Duration) (<-chan *cstructs.TaskResourceUsage, error) {
-	return nil, errors.New("no statistics")
+	return nil, cstructs.DriverStatsNotImplemented
 }
 
 func (d *bare) TaskEvents(ctx context.Context) (<-chan *drivers.TaskEvent, error) {
@@ -304,12 +305,13 @@ var signals = map[string]syscall.Signal{
 }
 
 func main() {
-	kind := "bare"
-	if len(os.Args) > 1 {
-		kind = os.Args[1]
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "author bare|full NAME")
+		os.Exit(2)
 	}
+	kind := os.Args[1]
 	plugins.Serve(func(log hclog.Logger) interface{} {
-		driver := &bare{name: "author_" + kind, log: log, tasks: map[string]*process{}}
+		driver := &bare{name: os.Args[2], log: log, tasks: map[string]*process{}}
 		if kind == "full" {
 			return &full{bare: driver, events: make(chan *drivers.TaskEvent, 16)}
 		}
