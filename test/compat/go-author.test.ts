@@ -44,6 +44,7 @@ describe.skipIf(!go)(`drivers of other authors${go ? '' : ' (skipped: no Go tool
       chmodSync(join(files, 'plugins', name), 0o755);
     }
     agent = await startAgent({
+      readyWithinMs: 120_000,
       config: {
         plugin_dir: join(files, 'plugins'),
         plugin: Object.fromEntries(plugins.map(({ name }) => [name, {}])),
