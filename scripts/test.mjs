@@ -66,6 +66,7 @@ const packages = [
   },
   { program: 'setcap', package: 'libcap2-bin', why: 'the attacks are skipped' },
   { program: 'tmux', package: 'tmux', why: 'the example of an engine is skipped' },
+  { program: 'systemd-analyze', package: 'systemd', why: 'the unit under a real systemd is skipped' },
   { program: 'strace', package: 'strace', why: 'faults at exact system calls are skipped' },
 ];
 

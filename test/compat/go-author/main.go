@@ -47,11 +47,13 @@ type process struct {
 type bare struct {
 	drivers.DriverSignalTaskNotSupported
 	drivers.DriverExecTaskNotSupported
-	name   string
-	log    hclog.Logger
-	mutex  sync.Mutex
-	tasks  map[string]*process
-	shells string
+	name  string
+	log   hclog.Logger
+	mutex sync.Mutex
+	tasks map[string]*process
+	// one start after the other: two of one id at once must not both succeed
+	starts sync.Mutex
+	shell  string
 }
 
 func (d *bare) PluginInfo() (*base.PluginInfoResponse, error) {
@@ -75,7 +77,7 @@ func (d *bare) SetConfig(c *base.Config) error {
 			return err
 		}
 	}
-	d.shells = options.Shell
+	d.shell = options.Shell
 	return nil
 }
 
@@ -147,6 +149,8 @@ func (t *process) read() *drivers.ExitResult {
 }
 
 func (d *bare) StartTask(config *drivers.TaskConfig) (*drivers.TaskHandle, *drivers.DriverNetwork, error) {
+	d.starts.Lock()
+	defer d.starts.Unlock()
 	if _, err := d.find(config.ID); err == nil {
 		return nil, nil, fmt.Errorf("the task %s is known already", config.ID)
 	}
@@ -173,7 +177,7 @@ func (d *bare) StartTask(config *drivers.TaskConfig) (*drivers.TaskHandle, *driv
 	os.Remove(task.ExitFile)
 	// the shell lives on when its group is told to end, to write down how it ended
 	script := `trap : INT TERM HUP; (trap - INT TERM HUP; exec "$@"); code=$?; echo $code > "$EXIT.new" && mv "$EXIT.new" "$EXIT"`
-	command := exec.Command(d.shells, append([]string{"-c", script, "task", program}, options.Args...)...)
+	command := exec.Command(d.shell, append([]string{"-c", script, "task", program}, options.Args...)...)
 	command.Dir, command.Stdout, command.Stderr = task.dir, stdout, stderr
 	command.Env = append(task.env, "EXIT="+task.ExitFile)
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
