@@ -246,8 +246,8 @@ int main(int argc, char **args) {
   if (argc > 2 && !strcmp(args[1], "probe")) return probe_main(argc - 2, args + 2);
   if (argc != 2) {
     static const char usage[] =
-      "usage: drover-verify FD | reach ADDRESS:PORT... | enter|beside NETWORK COMMAND... | probe landlock DIRECTORY | probe kvm "
-      "(docs/shim-protocol.md)\n";
+      "usage: drover-verify FD | reach ADDRESS:PORT... | enter|beside NETWORK COMMAND... | probe landlock DIRECTORY | probe kvm | "
+      "probe devices GROUP (docs/shim-protocol.md)\n";
     return write_all(2, usage, sizeof usage - 1) ? 2 : 2;
   }
   control = atoi(args[1]);

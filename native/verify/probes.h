@@ -1,9 +1,10 @@
 /*
- * drover-verify probe landlock DIRECTORY | kvm: tries a mechanism of the kernel in this process, which is thrown away, and prints one line:
+ * drover-verify probe landlock DIRECTORY | kvm | devices GROUP: tries a mechanism of the kernel in this process, which is thrown away, and prints one line:
  * `ok …` or `no …`. Nothing is concluded from versions: each right is used, the guest really runs.
  */
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <linux/sched.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -11,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 struct ll_ruleset {
   u64 fs, net, scoped;
@@ -166,9 +168,39 @@ static int probe_kvm(void) {
 #endif
 }
 
+/*
+ * Rules of devices in a group of version 2 are a program that nothing reads back: a child born in the group opens what we can open ourselves
+ * and what no task is given, and must be refused by the group, which says EPERM.
+ */
+static int probe_devices(const char *group) {
+  static const char *const devices[] = {"/dev/kmsg", "/dev/loop-control", "/dev/fuse", "/dev/mem", "/dev/port", "/dev/vda", "/dev/sda"};
+  struct clone_args how = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD};
+  int opened[COUNT(devices)], control = 0, at = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC), status;
+  if (at < 0) return printf("no group: %s\n", strerrordesc_np(errno)) < 0;
+  for (size_t i = 0; i < COUNT(devices); i++) {
+    int fd = open(devices[i], O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    opened[i] = fd >= 0;
+    control += fd >= 0;
+    if (fd >= 0) close(fd);
+  }
+  if (!control) return printf("no device can be opened outside, so that a refusal would prove nothing\n") < 0;
+  fflush(stdout);
+  how.cgroup = (u64)at;
+  pid_t pid = (pid_t)syscall(SYS_clone3, &how, sizeof how);
+  if (pid == 0) {
+    for (size_t i = 0; i < COUNT(devices); i++)
+      if (opened[i] && (open(devices[i], O_RDONLY | O_NONBLOCK | O_CLOEXEC) >= 0 || errno != EPERM)) _exit(1 + (int)i);
+    _exit(0);
+  }
+  if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) return printf("no child in the group: %s\n", pid < 0 ? strerrordesc_np(errno) : "it was killed") < 0;
+  if (WEXITSTATUS(status)) return printf("no %s is not refused\n", devices[(WEXITSTATUS(status) - 1) % (int)COUNT(devices)]) < 0;
+  return printf("ok %d devices that open outside are refused inside\n", control) < 0;
+}
+
 static int probe_main(int argc, char **args) {
   int failed = argc == 2 && !strcmp(args[0], "landlock") ? probe_landlock(args[1])
     : argc == 1 && !strcmp(args[0], "kvm")               ? probe_kvm()
+    : argc == 2 && !strcmp(args[0], "devices")           ? probe_devices(args[1])
                                                          : 2;
   return fflush(stdout) ? 1 : failed;
 }

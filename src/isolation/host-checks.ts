@@ -2,11 +2,13 @@
 import { statSync } from 'node:fs';
 import { kernelLink, kernelNames, kernelText } from '../lib/node/kernel-file.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
-import { killDirectories, readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
+import { killDirectories, type TaskCgroup } from './cgroup/task-cgroup.ts';
+import { deviceRules } from './device-trial.ts';
 import type { LaunchRequest } from './launch/launch.ts';
 import { leftDirectories, limitChecks } from './limit-checks.ts';
 import type { Mechanism } from './lines.ts';
 import { maskedProc } from './masked-proc.ts';
+import type { ProbeAnswer } from './mechanisms/probe.ts';
 import { type IdRange, inRanges } from './users.ts';
 
 /** What is known of a start for as long as its task runs; plain data. */
@@ -33,6 +35,8 @@ export interface CheckRequest extends RunningChecks {
   readonly taskUids: IdRange | null;
   /** What the verifier found inside, by name; empty where it took no part. */
   readonly findings: ReadonlyMap<string, string>;
+  /** What a child in its group could open (`tryDevices`); null: it was not tried. */
+  readonly devices: ProbeAnswer | null;
   /** RFC 3339. */
   readonly now: string;
 }
@@ -250,19 +254,15 @@ function fileLines(request: CheckRequest, held: HeldProcess, line: Line): readon
   ];
 }
 
-/** v1 can be read back; v2 filters devices by a program that cannot. */
+/** v1 can be read back; v2 filters devices by a program that cannot: there it counts what was tried. */
 function devicesLine(request: CheckRequest, line: Line): Mechanism {
-  const rules = request.cgroup === null ? '' : readCgroupFile(request.cgroup, 'devices', 'devices.list');
-  const denied = rules !== '' && !rules.split('\n').some((rule) => rule.startsWith('a '));
-  return line(
-    'devices',
-    denied,
-    denied
-      ? `${rules.split('\n').length} devices allowed`
-      : rules === ''
-        ? 'no device rules can be read'
-        : 'all devices are allowed',
-  );
+  const rules = deviceRules(request.cgroup);
+  if (rules === '') {
+    const { ok, evidence } = request.devices ?? { ok: false, evidence: 'no device rules' };
+    return line('devices', ok, evidence);
+  }
+  const denied = !rules.split('\n').some((rule) => rule.startsWith('a '));
+  return line('devices', denied, denied ? `${rules.split('\n').length} devices allowed` : 'all devices are allowed');
 }
 
 /** Nothing but loopback, or the namespace whose policy was tried from inside before the task came. */

@@ -2,7 +2,7 @@
  * From a wish to a checked task. Two steps around the start: `prepareTask` chooses how, `checkTask` looks at the held process and
  * says what it really got; below its floor the task is refused before its first instruction.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { IsolationReport, IsolationRung, IsolationWish } from '../driver/contract.ts';
@@ -12,6 +12,7 @@ import { writeBeneath } from '../lib/node/safe-path.ts';
 import { capabilityBits } from './capabilities.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import { boundsTask, killDirectories, type TaskCgroup } from './cgroup/task-cgroup.ts';
+import { tryDevices } from './device-trial.ts';
 import { checkFromHost, type RunningChecks, readHeldProcess } from './host-checks.ts';
 import type { IsolationHost } from './isolation-host.ts';
 import { bwrapLaunch } from './launch/bwrap.ts';
@@ -192,6 +193,7 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
     rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),
     containerId: request.launch.cgroupName,
     cgroupsPath: `/${host.cgroups.parentName}/${request.launch.cgroupName}`,
+    isFile: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === false,
   });
   mkdirSync(made.bundle, { recursive: true, mode: 0o700 });
   writeFileSync(join(made.bundle, 'config.json'), JSON.stringify(made.config), { mode: 0o600 });
@@ -288,7 +290,7 @@ export async function checkTask(
   const lacking = prepared.lacking.map(
     ({ probe, evidence }) => ({ name: probe, state: 'unavailable', evidence, checkedAt: now }) as const,
   );
-  const mechanisms = [...lacking, ...(prepared.gate ? await seenFromHost(host, request, input, now) : [])];
+  const mechanisms = [...lacking, ...(prepared.gate ? await seenFromHost(host, prepared, input, now) : [])];
   const rung = rungOf(mechanisms);
   const missing = missingLine(mechanisms, floor, required);
   if (missing !== null) throw belowFloor(rung, floor, missing);
@@ -304,15 +306,18 @@ export async function checkTask(
 
 async function seenFromHost(
   host: IsolationHost,
-  request: PrepareRequest,
+  { request, launch }: PreparedTask,
   input: CheckInput,
   now: string,
 ): Promise<readonly Mechanism[]> {
+  // only a runtime makes rules of devices
+  const devices = launch.launcher.kind === 'oci' ? await tryDevices(host.verifier, request.cgroup) : null;
   const held = readHeldProcess(input.pid);
   const check = {
     ...runningChecks(request, input.killUnit),
     pid: input.pid,
     cgroup: request.cgroup,
+    devices,
     taskUids: host.uids?.range ?? null,
     findings: new Map((input.findings ?? []).map(({ name, found }) => [name, found])),
     now,

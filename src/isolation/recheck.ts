@@ -2,6 +2,7 @@
 import type { IsolationReport } from '../driver/contract.ts';
 import { kernelText } from '../lib/node/kernel-file.ts';
 import type { TaskCgroup } from './cgroup/task-cgroup.ts';
+import { deviceRules } from './device-trial.ts';
 import { checkFromHost, type HeldProcess, type RunningChecks, readHeldProcess } from './host-checks.ts';
 import { type Mechanism, rungOf } from './lines.ts';
 import type { IdRange } from './users.ts';
@@ -29,13 +30,15 @@ export function recheck(report: IsolationReport, task: RunningTask): IsolationRe
   const { checks, pid, cgroup, taskUids } = task;
   const now = new Date().toISOString();
   const seen = new Map(
-    checkFromHost({ ...checks, pid, cgroup, taskUids, findings: new Map(), now }, held).map((each) => [
+    checkFromHost({ ...checks, pid, cgroup, taskUids, findings: new Map(), devices: null, now }, held).map((each) => [
       each.name,
       each,
     ]),
   );
   // it may have ended while it was looked at
   if (!lives(task)) return report;
+  // a group that is full takes no child to try devices with
+  if (deviceRules(cgroup) === '') seen.delete('devices');
   const mechanisms = report.mechanisms.map((line) => stillThere(line, seen.get(line.name), isHidden(held)));
   return { ...report, mechanisms, rung: rungOf(mechanisms) };
 }

@@ -49,14 +49,14 @@ export function compileAttacks(program: string): void {
   must('cc', ['-O1', '-static', '-std=gnu11', '-w', '-o', program, ...sources.map((name) => join(folder, name))]);
 }
 
-/** Needs root and a C compiler. */
-export function buildAttacks(): Attacks {
+/** Needs root. `compile`: makes the program; default: with a C compiler. */
+export function buildAttacks(compile: (program: string) => void = compileAttacks): Attacks {
   const directory = mkdtempSync(join(tmpdir(), 'drover-attacks-'));
   chmodSync(directory, 0o755);
   const plant = join(directory, 'plant');
   mkdirSync(plant, { mode: 0o755 });
   const program = join(plant, 'attack');
-  compileAttacks(program);
+  compile(program);
   for (const [name, mode] of [
     ['setuid', 0o4755],
     ['setgid', 0o2755],
@@ -119,7 +119,7 @@ export async function startCanary(
 }
 
 function must(command: string, args: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 60_000 });
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 180_000 });
   if (error !== undefined || status !== 0) throw error ?? new Error(`${command} ended with ${status}: ${stderr}`);
   return stdout;
 }

@@ -5,9 +5,11 @@ import type { IsolationReport, IsolationRung } from '../../driver/contract.ts';
 import type { CgroupHost } from '../../isolation/cgroup/hierarchy.ts';
 import type { CgroupLimits } from '../../isolation/cgroup/limits.ts';
 import type { TaskCgroup } from '../../isolation/cgroup/task-cgroup.ts';
+import { tryDevices } from '../../isolation/device-trial.ts';
 import { checkFromHost, readHeldProcess } from '../../isolation/host-checks.ts';
 import { type Mechanism, missingLine, rankOf, rungOf } from '../../isolation/lines.ts';
 import { Fault } from '../../lib/fault.ts';
+import { locateVerifier } from '../verifier-program.ts';
 
 export interface ContainerCheck {
   /** The engine's runtime: `"docker 20.10.24 (runc)"`. */
@@ -58,6 +60,7 @@ async function seen(check: ContainerCheck): Promise<readonly Mechanism[]> {
       taskUids: null,
       // the engine's own networks have no policy that could be verified
       network: null,
+      devices: await tryDevices(locateVerifier()?.program ?? null, cgroup),
       findings: new Map(),
       now: new Date().toISOString(),
     },

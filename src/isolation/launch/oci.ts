@@ -28,6 +28,8 @@ export interface OciOptions extends TaskPrivileges {
   readonly containerId: string;
   /** `/drover.slice/<name>`: the group that exists already; null: none. */
   readonly cgroupsPath: string | null;
+  /** Whether a source of a mount is anything but a directory. */
+  readonly isFile: (path: string) => boolean;
 }
 
 export interface OciLaunch {
@@ -145,12 +147,12 @@ function taskMounts(request: LaunchRequest, options: OciOptions): readonly unkno
     destination,
     source,
     type: 'bind',
-    // `rro`: with what is mounted below it
+    // `rro`: with what is mounted below it; of a file crun wants to hear nothing of that
     options: [
       ...new Set([
-        'rbind',
+        options.isFile(source) ? 'bind' : 'rbind',
         ...lockedFlags(options.mountinfo, source).filter((flag) => flag !== 'ro'),
-        readOnly ? 'rro' : 'rw',
+        !readOnly ? 'rw' : options.isFile(source) ? 'ro' : 'rro',
         'nosuid',
         'nodev',
         ...more,

@@ -2,29 +2,28 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ChildOptions, type ProbeResult, probe, runChild } from './probe.ts';
+import { type ChildOptions, type ProbeAnswer, type ProbeResult, probe, runChild } from './probe.ts';
 
 /** `verifier`: host path of the native program that tries the first two; null: not built. */
 export function kernelProbes(verifier: string | null, as: ChildOptions): readonly Promise<ProbeResult>[] {
   return [
-    probe('landlock', () => inScratch(async (directory) => native(verifier, ['landlock', directory]))),
-    probe('kvm', () => native(verifier, ['kvm'])),
+    probe('landlock', () => inScratch(async (directory) => tryNatively(verifier, ['landlock', directory]))),
+    probe('kvm', () => tryNatively(verifier, ['kvm'])),
     probe('mounts.read_only', () => inOwnMounts(readOnly, as)),
     probe('mounts.masked', () => inOwnMounts(masked, as)),
     probe('disk_quota', () => inOwnMounts(quota, as)),
   ];
 }
 
-type Seen = { readonly ok: boolean; readonly evidence: string };
-
-async function native(verifier: string | null, args: readonly string[]): Promise<Seen> {
+/** `args`: one of the native program's own probes. */
+export async function tryNatively(verifier: string | null, args: readonly string[]): Promise<ProbeAnswer> {
   if (verifier === null) return { ok: false, evidence: 'the verifier is not built' };
   const done = await runChild([verifier, 'probe', ...args]);
   const [, word = '', evidence = ''] = /^(ok|no) (.*)/.exec(done.stdout) ?? [];
   return { ok: word === 'ok', evidence: evidence || done.stderr || `exit code ${done.code}` };
 }
 
-async function inScratch(look: (directory: string) => Promise<Seen>): Promise<Seen> {
+async function inScratch(look: (directory: string) => Promise<ProbeAnswer>): Promise<ProbeAnswer> {
   const directory = await mkdtemp(join(tmpdir(), 'drover-probe-'));
   try {
     return await look(directory);
@@ -44,7 +43,7 @@ const quota = `mkdir q && mount -t tmpfs -o size=1m none q && head -c 524288 /de
 if head -c 2097152 /dev/zero 2>/dev/null >q/g; then echo written; else echo ok 2 MiB do not fit into an image of 1 MiB in memory; fi`;
 
 /** In a mount namespace made under the ids that tasks have, on a tmpfs of its own. */
-async function inOwnMounts(script: string, as: ChildOptions): Promise<Seen> {
+async function inOwnMounts(script: string, as: ChildOptions): Promise<ProbeAnswer> {
   const here = `mount -t tmpfs none /tmp && cd /tmp && ${script}`;
   const done = await runChild(['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', here], as);
   const ok = done.stdout.startsWith('ok ');

@@ -67,7 +67,12 @@ function probeConfig(cgroupsPath: string, uid: number): unknown {
       noNewPrivileges: true,
     },
     root: { path: 'rootfs', readonly: false },
-    mounts: [{ destination: '/proc', type: 'proc', source: 'proc' }, ...['/usr', '/bin', '/lib', '/lib64'].map(bind)],
+    mounts: [
+      { destination: '/proc', type: 'proc', source: 'proc' },
+      // crun opens it
+      { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755'] },
+      ...['/usr', '/bin', '/lib', '/lib64'].map(bind),
+    ],
     linux: {
       namespaces: ['pid', 'ipc', 'uts', 'mount', 'network', 'cgroup', 'user'].map((type) => ({ type })),
       uidMappings: mapping,

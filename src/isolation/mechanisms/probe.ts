@@ -13,6 +13,9 @@ export interface ProbeResult {
   readonly evidence: string;
 }
 
+/** What a look at a mechanism comes to. */
+export type ProbeAnswer = Pick<ProbeResult, 'ok' | 'evidence'>;
+
 export interface ChildResult {
   readonly code: number | null;
   readonly stdout: string;
@@ -84,17 +87,17 @@ const turns = new Turns(availableParallelism() + 1);
 /** Runs a probe when its turn has come, and measures it; a probe that throws has failed. */
 export function probe(
   name: string,
-  look: () => Promise<{ readonly ok: boolean; readonly evidence: string }>,
+  look: () => Promise<ProbeAnswer>,
 ): Promise<ProbeResult> {
   return turns.run(() => measured(name, look));
 }
 
 async function measured(
   name: string,
-  look: () => Promise<{ readonly ok: boolean; readonly evidence: string }>,
+  look: () => Promise<ProbeAnswer>,
 ): Promise<ProbeResult> {
   const started = performance.now();
-  let seen: { readonly ok: boolean; readonly evidence: string };
+  let seen: ProbeAnswer;
   try {
     seen = await look();
   } catch (error) {

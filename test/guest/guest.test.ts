@@ -1,0 +1,80 @@
+/**
+ * Tasks of exec under another kernel, where control groups are of version 2 alone: limits, the rungs, and every attack on them. Control: the
+ * same attacks in the same guest where nothing protects.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { rolldown } from 'rolldown';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { compileAttacks } from '../security/attack-program.ts';
+import { allowed, judge } from '../security/attack-task.ts';
+import { lackingForGuest, runInGuest } from './machine.ts';
+import type { Found, GuestPlace } from './results.ts';
+
+const repository = join(import.meta.dirname, '../..');
+const minutes = 14;
+const lacking = await lackingForGuest();
+if (lacking.length > 0) console.info(`no guest here: it needs ${lacking.join(', ')}`);
+
+/** As one file, that the guest need not read hundreds; what was built is used as it was. */
+async function bundle(into: string): Promise<void> {
+  const built = {
+    name: 'as-built',
+    resolveId(id: string, importer: string | undefined) {
+      const path = importer === undefined ? '' : join(importer, '..', id);
+      const sources = `${join(repository, 'src')}/`;
+      if (!path.startsWith(sources)) return null;
+      return { id: `file://${join(repository, 'dist', path.slice(sources.length).replace(/\.ts$/, '.js'))}`, external: true };
+    },
+  };
+  const made = await rolldown({ input: join(import.meta.dirname, 'inside.ts'), platform: 'node', plugins: [built] });
+  await made.write({ file: into, format: 'esm' });
+}
+
+describe.skipIf(lacking.length > 0)('in a guest with control groups of version 2', () => {
+  let found: readonly Found[] = [];
+  let text = '';
+  const of = <K extends Found['kind']>(kind: K): readonly Extract<Found, { kind: K }>[] =>
+    found.filter((each): each is Extract<Found, { kind: K }> => each.kind === kind);
+
+  beforeAll(async () => {
+    const home = join(repository, 'build/guest');
+    mkdirSync(home, { recursive: true });
+    const [program, inside] = [join(home, 'attack'), join(home, 'inside.mjs')];
+    compileAttacks(program);
+    await bundle(inside);
+    const run = await runInGuest(`cd '${repository}'; '${process.execPath}' '${inside}' root /dev/ttyS1 '${program}' && echo guest: it ended`, minutes);
+    text = run.console;
+    found = run.report.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Found);
+    for (const each of found) if ('ms' in each) console.info(`${each.ms} ms: ${each.kind === 'check' ? each.name : `attacks ${JSON.stringify(each.place)}`}`);
+  }, minutes * 60_000 + 60_000);
+
+  it('everything is looked at', () => {
+    expect(text).toContain('guest: it ended');
+  });
+
+  it('limits hold, and nothing is left', () => {
+    expect(of('check').filter(({ why }) => why !== '')).toEqual([]);
+    expect(of('check').length).toBeGreaterThanOrEqual(14);
+  });
+
+  it('at least 120 attacks take effect where nothing protects', () => {
+    expect(of('control')[0]?.proven.length).toBeGreaterThanOrEqual(120);
+  });
+
+  const places: readonly (GuestPlace & { readonly reached: string })[] = [
+    { who: 'root', rung: 'container', reached: 'container' },
+    { who: 'root', rung: 'sandbox', reached: 'sandbox' },
+    { who: 'root', rung: 'process', reached: 'process' },
+    // without root there is nothing yet that makes a container
+    { who: 'user', rung: 'container', reached: 'sandbox' },
+    { who: 'user', rung: 'sandbox', reached: 'sandbox' },
+  ];
+
+  it.each(places)('a task that may be at most $rung, under an agent of $who, is $reached and gets nothing beyond it', (place) => {
+    const seen = of('attacks').find((each) => each.place.who === place.who && each.place.rung === place.rung);
+    const lost = seen?.report.mechanisms.filter(({ state }) => state === 'unavailable');
+    expect({ rung: seen?.report.rung, lost: seen?.report.rung === place.reached ? [] : lost }).toEqual({ rung: place.reached, lost: [] });
+    if (place.rung in allowed) judge({ who: 'root', driver: 'exec', rung: place.rung }, seen!.attempts);
+  });
+});

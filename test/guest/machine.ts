@@ -1,0 +1,99 @@
+/**
+ * A virtual machine with Debian's kernel and cgroup v2 alone, that runs a shell script as root on this machine's files: read-only, with a layer
+ * of memory above. Emulated: it also runs where no hardware virtualisation is. It has no network.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { type ArchiveFile, cpioArchive } from '../../src/drivers/microvm/archive.ts';
+import { findKernel } from '../../src/drivers/microvm/kernels.ts';
+
+const programs = { qemu: '/usr/bin/qemu-system-x86_64', files: '/usr/lib/qemu/virtiofsd', busybox: '/bin/busybox' };
+
+/** In the order in which they need each other; what a kernel has built in has no file. */
+const modules = [
+  ...['virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci'].map((name) => `drivers/virtio/${name}`),
+  ...['fuse/fuse', 'fuse/virtiofs', 'overlayfs/overlay'].map((name) => `fs/${name}`),
+];
+
+/** What a guest lacks here; empty: it can be had. */
+export async function lackingForGuest(): Promise<readonly string[]> {
+  if (process.getuid?.() !== 0) return ['root'];
+  if (process.arch !== 'x64') return ['an x86-64 processor'];
+  const missing = Object.values(programs).filter((path) => !existsSync(path));
+  return [...missing, ...((await findKernel('')) === null ? ['a kernel in /boot'] : [])];
+}
+
+/**
+ * Runs `command`, a line of shell, until the machine is switched off. The machine's console goes to the returned text; `report` is the path, on
+ * this machine and in the guest's `$REPORT`, of what the command writes. Ended hard after `minutes`.
+ */
+export async function runInGuest(command: string, minutes: number): Promise<{ readonly console: string; readonly report: string }> {
+  const scratch = mkdtempSync(join(tmpdir(), 'drover-guest-'));
+  const files = serveFiles(scratch);
+  try {
+    const [initrd, report] = [join(scratch, 'initrd'), join(scratch, 'report')];
+    writeFileSync(initrd, await firstFiles(command));
+    const machine = spawn(programs.qemu, machineArguments(await kernelPath(), scratch, initrd, report), { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    machine.stdout.on('data', (data) => {
+      text += data;
+    });
+    const timer = setTimeout(() => machine.kill('SIGKILL'), minutes * 60_000);
+    await ended(machine);
+    clearTimeout(timer);
+    return { console: text, report: existsSync(report) ? readFileSync(report, 'utf8') : '' };
+  } finally {
+    files.kill('SIGKILL');
+    await ended(files);
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => child.once('exit', () => resolve()));
+}
+
+async function kernelPath(): Promise<string> {
+  const found = await findKernel('');
+  if (found === null) throw new Error('no kernel');
+  return found;
+}
+
+/** This machine's root as a read-only mount of a namespace of its own, which goes with the server. */
+function serveFiles(scratch: string): ChildProcess {
+  const root = join(scratch, 'root');
+  mkdirSync(root);
+  const server = [programs.files, `--socket-path=${join(scratch, 'files')}`, '-o', `source=${root}`, '-o', 'cache=always', '-o', 'sandbox=chroot', '-o', 'log_level=err', '-f'];
+  const script = 'mount --bind / "$0" && mount -o remount,bind,ro "$0" && exec "$@"';
+  const child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, root, ...server], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('sh', ['-c', 'for i in $(seq 300); do [ -S "$0" ] && exit; sleep 0.1; done; exit 1', join(scratch, 'files')]);
+  return child;
+}
+
+function machineArguments(kernel: string, scratch: string, initrd: string, report: string): readonly string[] {
+  return [
+    ...['-machine', 'q35,memory-backend=memory', '-object', 'memory-backend-memfd,id=memory,size=3G,share=on', '-m', '3G'],
+    ...['-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', '2', '-nodefaults', '-display', 'none', '-no-reboot'],
+    ...['-chardev', `socket,id=files,path=${join(scratch, 'files')}`, '-device', 'vhost-user-fs-pci,chardev=files,tag=host'],
+    ...['-serial', 'stdio', '-serial', `file:${report}`],
+    ...['-kernel', kernel, '-initrd', initrd, '-append', 'console=ttyS0 quiet loglevel=3 panic=1 mitigations=off'],
+  ];
+}
+
+async function firstFiles(command: string): Promise<Buffer> {
+  const release = basename(await kernelPath()).replace(/^vmlinuz-/, '');
+  const found = modules.map((name) => `/lib/modules/${release}/kernel/${name}.ko`).filter((path) => existsSync(path));
+  const file = (path: string, from: string): ArchiveFile => ({ path, content: readFileSync(from), mode: 0o755 });
+  const text = (path: string, content: string): ArchiveFile => ({ path, content: Buffer.from(content), mode: 0o755 });
+  return cpioArchive([
+    ...['bin', 'dev', 'proc', 'sys', 'modules'].map((path) => ({ path, content: null, mode: 0o755 })),
+    file('bin/busybox', programs.busybox),
+    file('init', join(import.meta.dirname, 'init.sh')),
+    text('command', command),
+    text('modules/order', found.map((path) => `/modules/${basename(path)}\n`).join('')),
+    ...found.map((path) => file(`modules/${basename(path)}`, path)),
+  ]);
+}
