@@ -25,6 +25,7 @@ const lanes = [
   { name: 'goldens', minutes: 22, project: 'compat', run: vitest },
   { name: 'drivers', minutes: 20, run: vitest, needs: ['runc', 'bwrap'] },
   { name: 'security', minutes: 15, run: vitest },
+  { name: 'guest', minutes: 16, run: vitest, needs: ['qemu-system-x86_64', 'busybox'] },
   { name: 'faults', minutes: 15, run: vitest },
   { name: 'go', minutes: 12, run: go, needs: ['go'] },
 ];
@@ -32,6 +33,7 @@ const lanes = [
 const packages = [
   { program: 'runc', package: 'runc', why: 'the OCI runtime rungs are skipped' },
   { program: 'bwrap', package: 'bubblewrap', why: 'the bubblewrap rungs are skipped' },
+  { program: 'crun', package: 'crun', why: 'the other OCI runtime is not tried' },
   { program: 'nft', package: 'nftables', why: 'networks of allocations are skipped' },
   { program: 'ip', package: 'iproute2', why: 'networks of allocations are skipped' },
   { program: 'slirp4netns', package: 'slirp4netns', why: 'networks without root are skipped' },
@@ -46,7 +48,7 @@ const packages = [
   { program: 'busybox', package: 'busybox-static', why: 'the drivers of containers are skipped: no image can be made' },
   { program: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'the qemu driver is skipped' },
   ...(process.arch === 'x64'
-    ? [{ program: '../../vmlinuz', package: 'linux-image-cloud-amd64', why: 'the microvm driver is skipped' }]
+    ? [{ program: '../../vmlinuz', package: 'linux-image-cloud-amd64', why: 'the guest and the microvm driver are skipped' }]
     : []),
   { program: 'mke2fs', package: 'e2fsprogs', why: 'the microvm driver is skipped' },
   { program: 'lxc-execute', package: 'lxc', why: 'the lxc driver is skipped' },

@@ -157,9 +157,7 @@ async function probeAll(
     ...kernelProbes(verifier[0] ?? null, as),
     bwrapProbe(bwrap, as),
     unshareProbe(options.taskRoot, as),
-    ...ociRuntimes.map((runtime) =>
-      ociProbe(runtime, { cgroupParent: options.cgroupParent, taskRoot: options.taskRoot, uid: range.last }),
-    ),
+    ...ociRuntimes.map((runtime) => ociProbe(runtime, { cgroups, taskRoot: options.taskRoot, uid: range.last })),
     probe('reachable', () => reachable([options.taskRoot, ...verifier], uid, range.last)),
     cgroupProbes(cgroups),
     verifierProbes(options.verifier, as),

@@ -245,7 +245,12 @@ function viewOf(host: IsolationHost, request: PrepareRequest) {
 /** The task's own /etc/hosts and /etc/resolv.conf, in its private directory, which it never sees; bound over what the system has there. */
 async function withNames(launch: LaunchRequest, user: LaunchUser | null): Promise<LaunchRequest> {
   const mounts = [...launch.mounts];
-  for (const { path, text } of nameFiles(launch)) {
+  const resolvers = {
+    own: kernelText('/etc/resolv.conf'),
+    // of systemd-resolved
+    upstream: kernelText('/run/systemd/resolve/resolv.conf'),
+  };
+  for (const { path, text } of nameFiles(launch, resolvers)) {
     const hostPath = join(launch.directories.private, basename(path));
     await writeBeneath(launch.directories.private, basename(path), Buffer.from(text), 0o644);
     // where it is a link, as with systemd-resolved, what it leads to is covered

@@ -9,10 +9,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { compileAttacks } from '../security/attack-program.ts';
 import { allowed, judge } from '../security/attack-task.ts';
 import { lackingForGuest, runInGuest } from './machine.ts';
-import type { Found, GuestPlace } from './results.ts';
+import { type Found, triedRungs } from './results.ts';
 
 const repository = join(import.meta.dirname, '../..');
-const minutes = 14;
+const which = process.env['DROVER_LONG'] === '1' ? 'all' : 'some';
+const minutes = which === 'all' ? 60 : 14;
 const lacking = await lackingForGuest();
 if (lacking.length > 0) console.info(`no guest here: it needs ${lacking.join(', ')}`);
 
@@ -24,7 +25,10 @@ async function bundle(into: string): Promise<void> {
       const path = importer === undefined ? '' : join(importer, '..', id);
       const sources = `${join(repository, 'src')}/`;
       if (!path.startsWith(sources)) return null;
-      return { id: `file://${join(repository, 'dist', path.slice(sources.length).replace(/\.ts$/, '.js'))}`, external: true };
+      return {
+        id: `file://${join(repository, 'dist', path.slice(sources.length).replace(/\.ts$/, '.js'))}`,
+        external: true,
+      };
     },
   };
   const made = await rolldown({ input: join(import.meta.dirname, 'inside.ts'), platform: 'node', plugins: [built] });
@@ -37,17 +41,28 @@ describe.skipIf(lacking.length > 0)('in a guest with control groups of version 2
   const of = <K extends Found['kind']>(kind: K): readonly Extract<Found, { kind: K }>[] =>
     found.filter((each): each is Extract<Found, { kind: K }> => each.kind === kind);
 
-  beforeAll(async () => {
-    const home = join(repository, 'build/guest');
-    mkdirSync(home, { recursive: true });
-    const [program, inside] = [join(home, 'attack'), join(home, 'inside.mjs')];
-    compileAttacks(program);
-    await bundle(inside);
-    const run = await runInGuest(`cd '${repository}'; '${process.execPath}' '${inside}' root /dev/ttyS1 '${program}' && echo guest: it ended`, minutes);
-    text = run.console;
-    found = run.report.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Found);
-    for (const each of found) if ('ms' in each) console.info(`${each.ms} ms: ${each.kind === 'check' ? each.name : `attacks ${JSON.stringify(each.place)}`}`);
-  }, minutes * 60_000 + 60_000);
+  beforeAll(
+    async () => {
+      const home = join(repository, 'build/guest');
+      mkdirSync(home, { recursive: true });
+      const [program, inside] = [join(home, 'attack'), join(home, 'inside.mjs')];
+      compileAttacks(program);
+      await bundle(inside);
+      const run = await runInGuest(
+        `cd '${repository}'; '${process.execPath}' '${inside}' root /dev/ttyS1 ${which} '${program}' && echo guest: it ended`,
+        minutes,
+      );
+      text = run.console;
+      found = run.report
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Found);
+      for (const each of found)
+        if ('ms' in each)
+          console.info(`${each.ms} ms: ${each.kind === 'check' ? each.name : `attacks ${JSON.stringify(each.place)}`}`);
+    },
+    minutes * 60_000 + 60_000,
+  );
 
   it('everything is looked at', () => {
     expect(text).toContain('guest: it ended');
@@ -55,26 +70,24 @@ describe.skipIf(lacking.length > 0)('in a guest with control groups of version 2
 
   it('limits hold, and nothing is left', () => {
     expect(of('check').filter(({ why }) => why !== '')).toEqual([]);
-    expect(of('check').length).toBeGreaterThanOrEqual(14);
+    expect(of('check').length).toBeGreaterThanOrEqual(12);
   });
 
   it('at least 120 attacks take effect where nothing protects', () => {
     expect(of('control')[0]?.proven.length).toBeGreaterThanOrEqual(120);
   });
 
-  const places: readonly (GuestPlace & { readonly reached: string })[] = [
-    { who: 'root', rung: 'container', reached: 'container' },
-    { who: 'root', rung: 'sandbox', reached: 'sandbox' },
-    { who: 'root', rung: 'process', reached: 'process' },
-    // without root there is nothing yet that makes a container
-    { who: 'user', rung: 'container', reached: 'sandbox' },
-    { who: 'user', rung: 'sandbox', reached: 'sandbox' },
-  ];
+  const places = (['root', 'user'] as const).flatMap((who) => triedRungs(who, which).map((rung) => ({ who, rung })));
 
-  it.each(places)('a task that may be at most $rung, under an agent of $who, is $reached and gets nothing beyond it', (place) => {
+  it.each(places)('a task at rung $rung, under an agent of $who, gets nothing beyond it', (place) => {
+    // without root there is nothing yet that makes a container
+    const reached = place.who === 'user' && place.rung === 'container' ? 'sandbox' : place.rung;
     const seen = of('attacks').find((each) => each.place.who === place.who && each.place.rung === place.rung);
     const lost = seen?.report.mechanisms.filter(({ state }) => state === 'unavailable');
-    expect({ rung: seen?.report.rung, lost: seen?.report.rung === place.reached ? [] : lost }).toEqual({ rung: place.reached, lost: [] });
+    expect({ rung: seen?.report.rung, lost: seen?.report.rung === reached ? [] : lost }).toEqual({
+      rung: reached,
+      lost: [],
+    });
     if (place.rung in allowed) judge({ who: 'root', driver: 'exec', rung: place.rung }, seen!.attempts);
   });
 });

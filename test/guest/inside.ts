@@ -2,8 +2,8 @@
  * Run inside the guest: what attacks get of real tasks of exec there, and whether limits hold. Writes a line of JSON for each result to the
  * file it is given.
  *
- *     node inside.mjs root FILE PROGRAM          as root; plants the attacks, tries their control, and calls itself for the ordinary user
- *     node inside.mjs user FILE PLANT
+ *     node inside.mjs root FILE some|all PROGRAM     as root; plants the attacks, tries their control, and calls itself for the ordinary user
+ *     node inside.mjs user FILE some|all PLANT
  */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -13,9 +13,11 @@ import { openDriver } from '../../src/driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../src/driver-kit/scratch-host.ts';
 import { exec } from '../../src/drivers/exec/index.ts';
 import { attempts, buildAttacks, excess, ordinaryUser, startCanary } from '../security/attack-program.ts';
-import type { Found, GuestPlace, GuestRung } from './results.ts';
+import { type Found, type GuestPlace, type GuestRung, triedRungs } from './results.ts';
 
-const [who, file, given] = process.argv.slice(2) as ['root' | 'user', string, string];
+const [who, file, which, given] = process.argv.slice(2) as ['root' | 'user', string, 'some' | 'all', string];
+/** With everything emulated a rung takes a minute. */
+const rungsTried = triedRungs(who, which);
 const never = new AbortController().signal;
 const mib = 1 << 20;
 const none = { mode: 'none', path: '', labels: {} } as const;
@@ -62,7 +64,12 @@ class Inside {
   }
 
   /** Starts it, hands it over, and ends it whatever happens. */
-  async with(rung: GuestRung, config: Record<string, unknown>, more: Partial<TaskConfig>, use: (task: Running) => Promise<void>): Promise<void> {
+  async with(
+    rung: GuestRung,
+    config: Record<string, unknown>,
+    more: Partial<TaskConfig>,
+    use: (task: Running) => Promise<void>,
+  ): Promise<void> {
     const { host } = this;
     const driver = openDriver(exec, { pids_limit: 256, isolation: { prefer: rung } }, host.deps);
     try {
@@ -86,7 +93,12 @@ class Inside {
     }
   }
 
-  shell(rung: GuestRung, script: string, use: (task: Running) => Promise<void>, more: Partial<TaskConfig> = {}): Promise<void> {
+  shell(
+    rung: GuestRung,
+    script: string,
+    use: (task: Running) => Promise<void>,
+    more: Partial<TaskConfig> = {},
+  ): Promise<void> {
     return this.with(rung, { command: '/bin/sh', args: ['-c', script] }, more, use);
   }
 
@@ -101,16 +113,31 @@ class Inside {
     // what the job file would have interpolated
     const config = (local: string, logs: string) => ({
       command: `${at}/attack`,
-      args: ['run', ...words.map((word) => word.replace('${NOMAD_TASK_DIR}', local)), `logs=${logs}`, ...(seesHost ? ['apart=yes'] : [])],
+      args: [
+        'run',
+        ...words.map((word) => word.replace('${NOMAD_TASK_DIR}', local)),
+        `logs=${logs}`,
+        ...(seesHost ? ['apart=yes'] : []),
+      ],
     });
     try {
-      await this.with(rung, config(seesHost ? '/tmp' : '/local', seesHost ? '/tmp' : '/alloc/logs'), { mounts }, async ({ task, report, wait }) => {
-        await wait();
-        const text = readFileSync(join(task.directories.logs, `${task.name}.stdout.0`), 'utf8');
-        tell({ kind: 'attacks', place, report, attempts: attempts(text), ms: Date.now() - from });
-      });
+      await this.with(
+        rung,
+        config(seesHost ? '/tmp' : '/local', seesHost ? '/tmp' : '/alloc/logs'),
+        { mounts },
+        async ({ task, report, wait }) => {
+          await wait();
+          const text = readFileSync(join(task.directories.logs, `${task.name}.stdout.0`), 'utf8');
+          tell({ kind: 'attacks', place, report, attempts: attempts(text), ms: Date.now() - from });
+        },
+      );
     } catch (error) {
-      tell({ kind: 'check', name: `attacks at rung ${rung}, as ${who}`, why: (error as Error).message, ms: Date.now() - from });
+      tell({
+        kind: 'check',
+        name: `attacks at rung ${rung}, as ${who}`,
+        why: (error as Error).message,
+        ms: Date.now() - from,
+      });
     } finally {
       await canary.stop();
     }
@@ -127,7 +154,7 @@ async function limits(inside: Inside): Promise<void> {
     for (const name of ['memory', 'pids', 'cpu', 'kill'].map((each) => `cgroup.${each}`))
       if (probes.get(name)?.ok !== true) throw new Error(`${name}: ${probes.get(name)?.evidence}; ${cgroups.reason}`);
   });
-  for (const rung of ['container', 'sandbox', 'process'] as const)
+  for (const rung of rungsTried)
     await check(`a task at rung ${rung} is held by its limits, and all of it ends as one`, () =>
       inside.shell(rung, spreading, async ({ read, group }) => {
         same(read('memory.max'), String(128 * mib), 'memory.max');
@@ -142,7 +169,12 @@ async function limits(inside: Inside): Promise<void> {
     inside.shell(
       'sandbox',
       'sleep 600',
-      async ({ read }) => same([read('memory.max'), read('memory.low')], [96, 32].map((each) => String(each * mib)), 'memory.max and .low'),
+      async ({ read }) =>
+        same(
+          [read('memory.max'), read('memory.low')],
+          [96, 32].map((each) => String(each * mib)),
+          'memory.max and .low',
+        ),
       { resources: { ...resources, memoryMb: 32, memoryMaxMb: 96 } },
     ),
   );
@@ -154,9 +186,14 @@ async function limits(inside: Inside): Promise<void> {
   );
   if (who === 'root')
     await check('a task with cores of its own keeps to them', () =>
-      inside.shell('sandbox', 'sleep 600', async ({ read }) => same(read('cpuset.cpus.effective'), '1', 'cpuset.cpus.effective'), {
-        resources: { ...resources, cpusetCpus: '1' },
-      }),
+      inside.shell(
+        'sandbox',
+        'sleep 600',
+        async ({ read }) => same(read('cpuset.cpus.effective'), '1', 'cpuset.cpus.effective'),
+        {
+          resources: { ...resources, cpusetCpus: '1' },
+        },
+      ),
     );
 }
 
@@ -164,15 +201,27 @@ async function limits(inside: Inside): Promise<void> {
 function asOrdinaryUser(plant: string): void {
   const subtree = '/sys/fs/cgroup/delegated';
   mkdirSync(subtree);
-  for (const name of ['', 'cgroup.procs', 'cgroup.threads', 'cgroup.subtree_control']) chownSync(join(subtree, name), ordinaryUser, ordinaryUser);
-  const own = ['setpriv', `--reuid=${ordinaryUser}`, `--regid=${ordinaryUser}`, '--clear-groups', process.execPath, process.argv[1]!, 'user', file, plant];
+  for (const name of ['', 'cgroup.procs', 'cgroup.threads', 'cgroup.subtree_control'])
+    chownSync(join(subtree, name), ordinaryUser, ordinaryUser);
+  const own = [
+    'setpriv',
+    `--reuid=${ordinaryUser}`,
+    `--regid=${ordinaryUser}`,
+    '--clear-groups',
+    process.execPath,
+    process.argv[1]!,
+    'user',
+    file,
+    which,
+    plant,
+  ];
   execFileSync('sh', ['-c', `echo 0 >${subtree}/cgroup.procs; exec "$@"`, 'sh', ...own], { stdio: 'inherit' });
 }
 
-// an emulated machine reads every program for the first time so slowly that probes give up
-await (await openScratchHost({ isolation: true })).close();
 const host = await openScratchHost({ isolation: true });
-const late = (): boolean => [...host.deps.isolation.probes.values()].some(({ evidence }) => evidence.startsWith('no answer within'));
+// an emulated machine reads every program for the first time so slowly that probes give up
+const late = (): boolean =>
+  [...host.deps.isolation.probes.values()].some(({ evidence }) => evidence.startsWith('no answer within'));
 for (let round = 0; round < 3 && late(); round++) await host.deps.isolation.refresh();
 const inside = new Inside(host);
 tell({ kind: 'probes', who, probes: [...host.deps.isolation.probes.values()] });
@@ -183,9 +232,9 @@ if (who === 'root') {
     chmodSync(program, 0o755);
   });
   tell({ kind: 'control', proven: [...attacks.proven] });
-  for (const rung of ['container', 'sandbox', 'process'] as const) await inside.attack(attacks.plant, rung);
+  for (const rung of rungsTried) await inside.attack(attacks.plant, rung);
   chmodSync(file, 0o666);
   asOrdinaryUser(attacks.plant);
-} else for (const rung of ['container', 'sandbox'] as const) await inside.attack(given, rung);
+} else for (const rung of rungsTried) await inside.attack(given, rung);
 await check('no group is left', async () => same(await host.leftGroups(), [], 'what is left'));
 await host.close();

@@ -13,7 +13,9 @@ const programs = { qemu: '/usr/bin/qemu-system-x86_64', files: '/usr/lib/qemu/vi
 
 /** In the order in which they need each other; what a kernel has built in has no file. */
 const modules = [
-  ...['virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci'].map((name) => `drivers/virtio/${name}`),
+  ...['virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci'].map(
+    (name) => `drivers/virtio/${name}`,
+  ),
   ...['fuse/fuse', 'fuse/virtiofs', 'overlayfs/overlay'].map((name) => `fs/${name}`),
 ];
 
@@ -26,24 +28,29 @@ export async function lackingForGuest(): Promise<readonly string[]> {
 }
 
 /**
- * Runs `command`, a line of shell, until the machine is switched off. The machine's console goes to the returned text; `report` is the path, on
- * this machine and in the guest's `$REPORT`, of what the command writes. Ended hard after `minutes`.
+ * Runs `command`, a line of shell, and switches the machine off. `report`: what the command wrote to /dev/ttyS1; what it wrote to its standard
+ * output is on the console. Ended hard after `minutes`.
  */
-export async function runInGuest(command: string, minutes: number): Promise<{ readonly console: string; readonly report: string }> {
+export async function runInGuest(
+  command: string,
+  minutes: number,
+): Promise<{ readonly console: string; readonly report: string }> {
   const scratch = mkdtempSync(join(tmpdir(), 'drover-guest-'));
   const files = serveFiles(scratch);
   try {
-    const [initrd, report] = [join(scratch, 'initrd'), join(scratch, 'report')];
+    const [initrd, console, report] = ['initrd', 'console', 'report'].map((name) => join(scratch, name)) as [
+      string,
+      string,
+      string,
+    ];
     writeFileSync(initrd, await firstFiles(command));
-    const machine = spawn(programs.qemu, machineArguments(await kernelPath(), scratch, initrd, report), { stdio: ['ignore', 'pipe', 'inherit'] });
-    let text = '';
-    machine.stdout.on('data', (data) => {
-      text += data;
+    const machine = spawn(programs.qemu, machineArguments(await kernelPath(), scratch), {
+      stdio: ['ignore', 'inherit', 'inherit'],
     });
     const timer = setTimeout(() => machine.kill('SIGKILL'), minutes * 60_000);
     await ended(machine);
     clearTimeout(timer);
-    return { console: text, report: existsSync(report) ? readFileSync(report, 'utf8') : '' };
+    return { console: readFileSync(console, 'utf8'), report: readFileSync(report, 'utf8') };
   } finally {
     files.kill('SIGKILL');
     await ended(files);
@@ -66,20 +73,57 @@ async function kernelPath(): Promise<string> {
 function serveFiles(scratch: string): ChildProcess {
   const root = join(scratch, 'root');
   mkdirSync(root);
-  const server = [programs.files, `--socket-path=${join(scratch, 'files')}`, '-o', `source=${root}`, '-o', 'cache=always', '-o', 'sandbox=chroot', '-o', 'log_level=err', '-f'];
+  const server = [
+    programs.files,
+    `--socket-path=${join(scratch, 'files')}`,
+    '-o',
+    `source=${root}`,
+    '-o',
+    'cache=always',
+    '-o',
+    'sandbox=chroot',
+    '-o',
+    'log_level=err',
+    '-f',
+  ];
   const script = 'mount --bind / "$0" && mount -o remount,bind,ro "$0" && exec "$@"';
-  const child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, root, ...server], { stdio: ['ignore', 'ignore', 'inherit'] });
-  execFileSync('sh', ['-c', 'for i in $(seq 300); do [ -S "$0" ] && exit; sleep 0.1; done; exit 1', join(scratch, 'files')]);
+  const child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, root, ...server], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  execFileSync('sh', [
+    '-c',
+    'for i in $(seq 300); do [ -S "$0" ] && exit; sleep 0.1; done; exit 1',
+    join(scratch, 'files'),
+  ]);
   return child;
 }
 
-function machineArguments(kernel: string, scratch: string, initrd: string, report: string): readonly string[] {
+function machineArguments(kernel: string, scratch: string): readonly string[] {
   return [
-    ...['-machine', 'q35,memory-backend=memory', '-object', 'memory-backend-memfd,id=memory,size=3G,share=on', '-m', '3G'],
+    ...[
+      '-machine',
+      'q35,memory-backend=memory',
+      '-object',
+      'memory-backend-memfd,id=memory,size=3G,share=on',
+      '-m',
+      '3G',
+    ],
     ...['-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', '2', '-nodefaults', '-display', 'none', '-no-reboot'],
-    ...['-chardev', `socket,id=files,path=${join(scratch, 'files')}`, '-device', 'vhost-user-fs-pci,chardev=files,tag=host'],
-    ...['-serial', 'stdio', '-serial', `file:${report}`],
-    ...['-kernel', kernel, '-initrd', initrd, '-append', 'console=ttyS0 quiet loglevel=3 panic=1 mitigations=off'],
+    ...[
+      '-chardev',
+      `socket,id=files,path=${join(scratch, 'files')}`,
+      '-device',
+      'vhost-user-fs-pci,chardev=files,tag=host',
+    ],
+    ...['console', 'report'].flatMap((name) => ['-serial', `file:${join(scratch, name)}`]),
+    ...[
+      '-kernel',
+      kernel,
+      '-initrd',
+      join(scratch, 'initrd'),
+      '-append',
+      'console=ttyS0 quiet loglevel=3 panic=1 mitigations=off',
+    ],
   ];
 }
 

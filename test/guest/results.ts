@@ -10,6 +10,12 @@ export interface GuestPlace {
   readonly rung: GuestRung;
 }
 
+/** The rungs that tasks of the suite are started at. */
+export function triedRungs(who: GuestPlace['who'], which: 'some' | 'all'): readonly GuestRung[] {
+  if (which === 'all') return who === 'root' ? ['container', 'sandbox', 'process'] : ['container', 'sandbox'];
+  return who === 'root' ? ['container', 'sandbox'] : ['sandbox'];
+}
+
 export type Found =
   /** `why` empty: it holds. */
   | { readonly kind: 'check'; readonly name: string; readonly why: string; readonly ms: number }

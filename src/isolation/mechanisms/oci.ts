@@ -1,6 +1,8 @@
 /** An OCI runtime, run for real: a container where tasks live, with the ids tasks get, one process in it, removed again. */
 import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CgroupHost } from '../cgroup/hierarchy.ts';
+import { describeTaskCgroup, rareControllers, removeTaskCgroup } from '../cgroup/task-cgroup.ts';
 import { throughPassage } from '../passage.ts';
 import { type ProbeResult, probe, runChild } from './probe.ts';
 
@@ -8,8 +10,8 @@ export const ociRuntimes = ['crun', 'runc'] as const;
 export type OciRuntime = (typeof ociRuntimes)[number];
 
 export interface OciProbeOptions {
-  /** Under it the runtime makes, and removes, its group. */
-  readonly cgroupParent: string;
+  /** In their parent the runtime makes its group, which it leaves there where it is ended in between. */
+  readonly cgroups: CgroupHost;
   /** Where allocations' directories are. */
   readonly taskRoot: string;
   /** The probe's own uid. */
@@ -31,7 +33,7 @@ export function ociProbe(runtime: OciRuntime, options: OciProbeOptions): Promise
       await chown(join(bundle, 'rootfs'), options.uid, options.uid);
       await writeFile(
         join(bundle, 'config.json'),
-        JSON.stringify(probeConfig(`/${options.cgroupParent}/${id}`, options.uid)),
+        JSON.stringify(probeConfig(`/${options.cgroups.parentName}/${id}`, options.uid)),
       );
       const run = throughPassage(options.taskRoot, [...tool, 'run', '--bundle', bundle, id]);
       const done = await runChild(run, { timeoutMs: 10_000 });
@@ -40,6 +42,7 @@ export function ociProbe(runtime: OciRuntime, options: OciProbeOptions): Promise
       return { ok: ran, evidence: ran ? version : lastLine(done.stderr) || `exit code ${done.code}` };
     } finally {
       await runChild([...tool, 'delete', '--force', id]);
+      await removeTaskCgroup(describeTaskCgroup(options.cgroups, id, rareControllers));
       await rm(bundle, { recursive: true, force: true });
     }
   });

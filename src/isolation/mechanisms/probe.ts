@@ -85,17 +85,11 @@ function endGroup(pid: number | undefined): void {
 const turns = new Turns(availableParallelism() + 1);
 
 /** Runs a probe when its turn has come, and measures it; a probe that throws has failed. */
-export function probe(
-  name: string,
-  look: () => Promise<ProbeAnswer>,
-): Promise<ProbeResult> {
+export function probe(name: string, look: () => Promise<ProbeAnswer>): Promise<ProbeResult> {
   return turns.run(() => measured(name, look));
 }
 
-async function measured(
-  name: string,
-  look: () => Promise<ProbeAnswer>,
-): Promise<ProbeResult> {
+async function measured(name: string, look: () => Promise<ProbeAnswer>): Promise<ProbeResult> {
   const started = performance.now();
   let seen: ProbeAnswer;
   try {
