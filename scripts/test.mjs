@@ -25,7 +25,6 @@ const lanes = [
   { name: 'goldens', minutes: 22, project: 'compat', run: vitest },
   { name: 'drivers', minutes: 20, run: vitest, needs: ['runc', 'bwrap'] },
   { name: 'security', minutes: 15, run: vitest },
-  { name: 'guest', minutes: 16, run: vitest, needs: ['qemu-system-x86_64', 'busybox'] },
   { name: 'faults', minutes: 15, run: vitest },
   { name: 'go', minutes: 12, run: go, needs: ['go'] },
 ];
