@@ -47,7 +47,7 @@ const packages = [
   { program: 'busybox', package: 'busybox-static', why: 'the drivers of containers are skipped: no image can be made' },
   { program: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'the qemu driver is skipped' },
   ...(process.arch === 'x64'
-    ? [{ program: '../../vmlinuz', package: 'linux-image-cloud-amd64', why: 'the guest and the microvm driver are skipped' }]
+    ? [{ program: '../../vmlinuz', package: 'linux-image-cloud-amd64', why: 'the microvm driver is skipped' }]
     : []),
   { program: 'mke2fs', package: 'e2fsprogs', why: 'the microvm driver is skipped' },
   { program: 'lxc-execute', package: 'lxc', why: 'the lxc driver is skipped' },
