@@ -37,8 +37,8 @@ export function notServed(given: Input<Job>): readonly string[] {
     if (Object.values(each.Volumes ?? {}).some((volume) => volume?.Type === 'csi')) {
       said.add(`${where}: volumes of type csi are not served by this version: the group cannot be placed`);
     }
-    if ((each.Update?.Canary ?? 0) > 0)
-      said.add(`${where}: "canary" is not served by this version: the update is rolling`);
+    if (given.Type === 'system' && (each.Update?.Canary ?? 0) > 0)
+      said.add(`${where}: "canary" of a system job is not served by this version: the update is rolling`);
     for (const one of each.Tasks ?? []) {
       const place = `${where}, task "${one.Name}"`;
       check(one, task, place, said);

@@ -16,6 +16,8 @@ export const evaluationText = {
 
 export const deploymentText = {
   running: 'Deployment is running',
+  needsPromotion: 'Deployment is running but requires manual promotion',
+  autoPromotion: 'Deployment is running pending automatic promotion',
   newerJob: 'Cancelled due to newer version of job',
   stoppedJob: 'Cancelled because job is stopped',
 } as const;

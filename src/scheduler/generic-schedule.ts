@@ -129,13 +129,33 @@ function placeAll(
   const queued: { [group: string]: number } = Object.fromEntries((job?.TaskGroups ?? []).map(({ Name }) => [Name, 0]));
   const deploymentId = deployment !== null && deployment.Status !== 'failed' ? deployment.ID : '';
   for (const place of places) {
-    if (!placeOne(draft, place, deploymentId, context)) queued[place.group.Name] = (queued[place.group.Name] ?? 0) + 1;
+    const version = place.keepsVersion ? versionOf(place, context) : undefined;
+    if (!placeOne(draft, place, version ?? { job: job!, group: place.group, deploymentId }, context))
+      queued[place.group.Name] = (queued[place.group.Name] ?? 0) + 1;
   }
   return queued;
 }
 
-function placeOne(draft: PlanDraft, place: Place, deploymentId: string, context: SchedulerContext): boolean {
-  const { group, previous, kind, name } = place;
+/** What a placement is to run. */
+interface Version {
+  readonly job: Job;
+  readonly group: TaskGroup;
+  readonly deploymentId: string;
+}
+
+/** What the previous allocation ran; undefined: there was none, it is the job as it is now, or that version is not kept any more. */
+function versionOf({ previous, group }: Place, { snapshot }: SchedulerContext): Version | undefined {
+  if (previous === null) return undefined;
+  const { Namespace, JobID, JobVersion, DeploymentID } = previous;
+  const job = snapshot.get('jobVersions', jobVersionId(Namespace, JobID, JobVersion));
+  const before = job?.TaskGroups.find(({ Name }) => Name === group.Name);
+  const isCurrent = job === undefined || job.Version === snapshot.get('jobs', jobId(Namespace, JobID))?.Version;
+  return isCurrent || before === undefined ? undefined : { job, group: before, deploymentId: DeploymentID };
+}
+
+function placeOne(draft: PlanDraft, place: Place, version: Version, context: SchedulerContext): boolean {
+  const { previous, kind, name } = place;
+  const { job, group, deploymentId } = version;
   if (draft.hasFailed(group)) {
     draft.failAgain(group);
     return false;
@@ -143,7 +163,7 @@ function placeOne(draft: PlanDraft, place: Place, deploymentId: string, context:
   // What it has is free for its replacement; where none is found it stays.
   const replaces = kind === 'update' || kind === 'reschedule';
   if (replaces) draft.stop(previous!, kind === 'update' ? allocationText.updating : allocationText.rescheduled);
-  const choice = draft.placer(group).choose({
+  const choice = draft.placer(group, job).choose({
     penalties: kind === 'reschedule' ? failedOn(previous!) : new Set<string>(),
     preferred: previous !== null && group.EphemeralDisk.Sticky ? readyNode(draft, previous.NodeID) : undefined,
   });
@@ -152,7 +172,8 @@ function placeOne(draft: PlanDraft, place: Place, deploymentId: string, context:
     draft.fail(group, choice.metric);
     return false;
   }
-  draft.place(group, choice, { name, previous, tracker: trackerOf(place, context.now), deploymentId });
+  const tracker = trackerOf(place, context.now);
+  draft.place(group, choice, { name, previous, tracker, deploymentId, canary: place.canary ?? false }, job);
   return true;
 }
 

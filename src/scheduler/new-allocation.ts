@@ -1,3 +1,4 @@
+import { zeroInstant } from '../lib/instant.ts';
 import type { AllocatedResources } from '../model/allocated-resources.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { AllocationMetric } from '../model/allocation-metric.ts';
@@ -22,6 +23,7 @@ export interface NewAllocation {
   readonly previous: Allocation | null;
   readonly tracker: RescheduleTracker | null;
   readonly deploymentId: string;
+  readonly canary: boolean;
   /** Unix nanoseconds. */
   readonly now: number;
 }
@@ -50,7 +52,7 @@ export function newAllocation(made: NewAllocation): Allocation {
     ClientDescription: '',
     TaskStates: null,
     DeploymentID: made.deploymentId,
-    DeploymentStatus: null,
+    DeploymentStatus: made.canary ? unknownCanary : null,
     FollowupEvalID: '',
     PreviousAllocation: made.previous?.ID ?? '',
     NextAllocation: '',
@@ -67,6 +69,9 @@ export function newAllocation(made: NewAllocation): Allocation {
     ...(made.namespace?.Isolation == null ? {} : { NamespaceIsolation: made.namespace.Isolation }),
   };
 }
+
+/** Nobody knows yet whether it is healthy. */
+const unknownCanary = { Healthy: null, Timestamp: zeroInstant, Canary: true, ModifyIndex: 0 };
 
 const noTransition = {
   Migrate: null,

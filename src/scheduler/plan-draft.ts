@@ -23,6 +23,7 @@ export interface Placement {
   readonly previous: Allocation | null;
   readonly tracker: RescheduleTracker | null;
   readonly deploymentId: string;
+  readonly canary: boolean;
 }
 
 export class PlanDraft {
@@ -59,17 +60,19 @@ export class PlanDraft {
     if (node !== undefined) this.presence.add(allocation, node);
   }
 
-  placer(group: TaskGroup): Placer {
-    const found = this.#placers.get(group.Name);
+  /** `job`: an older version that `group` is of. */
+  placer(group: TaskGroup, job: Job = this.#job!): Placer {
+    const key = job === this.#job ? group.Name : `${group.Name} of version ${job.Version}`;
+    const found = this.#placers.get(key);
     if (found !== undefined) return found;
     const { snapshot } = this.#context;
     const configuration = snapshot.get('schedulerConfiguration', 'scheduler');
-    const pool = snapshot.get('nodePools', this.#job!.NodePool)?.SchedulerConfiguration;
+    const pool = snapshot.get('nodePools', job.NodePool)?.SchedulerConfiguration;
     const algorithm = pool?.SchedulerAlgorithm || configuration?.SchedulerAlgorithm;
     const placer = new Placer(
       {
-        job: this.#job!,
-        namespace: snapshot.get('namespaces', this.#job!.Namespace),
+        job,
+        namespace: snapshot.get('namespaces', job.Namespace),
         set: this.set,
         ring: this.#ring,
         rooms: this.#rooms,
@@ -80,7 +83,7 @@ export class PlanDraft {
       },
       group,
     );
-    this.#placers.set(group.Name, placer);
+    this.#placers.set(key, placer);
     return placer;
   }
 
@@ -108,13 +111,18 @@ export class PlanDraft {
     this.#placements.set(allocation.ID, { ...allocation, ModifyTime: this.#context.now });
   }
 
-  place(group: TaskGroup, { node, resources, metric }: Choice, placement: Placement): Allocation {
+  place(
+    group: TaskGroup,
+    { node, resources, metric }: Choice,
+    placement: Placement,
+    job: Job = this.#job!,
+  ): Allocation {
     const allocation = newAllocation({
       ...placement,
       id: this.#context.newId(),
       group: group.Name,
-      job: this.#job!,
-      namespace: this.#context.snapshot.get('namespaces', this.#job!.Namespace),
+      job,
+      namespace: this.#context.snapshot.get('namespaces', job.Namespace),
       evaluation: this.#evaluation,
       node,
       resources,

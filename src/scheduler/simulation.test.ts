@@ -4,6 +4,7 @@ import { jobId } from '../model/job-id.ts';
 import type { Input } from '../model/schema.ts';
 import type { TaskGroup } from '../model/task-group.ts';
 import { isTerminal } from './fit.ts';
+import { isActive } from './reconcile/deployments.ts';
 import { TestCluster, testJob, testNode } from './test-cluster.ts';
 
 const types = ['service', 'service', 'batch', 'system', 'sysbatch'] as const;
@@ -45,7 +46,7 @@ class Simulation {
       Tasks: [
         { Name: 't', Driver: 'mock_driver', Env: { V: String(this.#below(3)) }, Resources: { ...Resources, ...cores } },
       ],
-      Update: { MaxParallel: this.#below(4) },
+      Update: { MaxParallel: this.#below(4), Canary: this.#below(2) * this.#below(5) },
       ...(this.#below(3) === 0 && ports),
       ...(this.#below(5) === 0 && distinct),
       ...(this.#below(6) === 0 && { EphemeralDisk: { Sticky: true } }),
@@ -74,7 +75,7 @@ class Simulation {
     const { cluster } = this;
     const node = this.#pick(cluster.rows.nodes.values())!;
     const allocation = this.#pick([...cluster.rows.allocations.values()].filter((each) => !isTerminal(each)));
-    switch (this.#below(9)) {
+    switch (this.#below(10)) {
       case 0:
         this.#addNode();
         return 'a node comes';
@@ -98,16 +99,28 @@ class Simulation {
       case 4:
       case 5:
         if (allocation !== undefined) {
-          const DeploymentStatus = { Healthy: false, Timestamp: '', Canary: false, ModifyIndex: 0 };
-          cluster.report(cluster.fail(allocation.ID).ID, { DeploymentStatus });
+          cluster.report(cluster.fail(allocation.ID).ID, cluster.health(allocation.ID, false));
         }
         return 'an allocation fails';
       case 6:
         if (allocation !== undefined) cluster.report(allocation.ID, { ClientStatus: 'complete' });
         return 'an allocation ends';
+      case 7:
+        return this.#moveDeployment();
       default:
         return this.#register();
     }
+  }
+
+  /** A user promotes, pauses, resumes or fails one. */
+  #moveDeployment(): string {
+    const { deployments } = this.cluster.rows;
+    const deployment = this.#pick([...deployments.values()].filter(isActive));
+    if (deployment === undefined) return 'no deployment goes on';
+    const Status = (['promoted', 'promoted', 'paused', 'running', 'failed'] as const)[this.#below(5)]!;
+    if (Status === 'promoted') this.cluster.promote(deployment);
+    else deployments.set(deployment.ID, { ...deployment, Status });
+    return `the deployment ${deployment.ID} is ${Status}`;
   }
 
   step(): void {
@@ -128,6 +141,10 @@ class Simulation {
     for (let round = 0; round < 40; round++) {
       cluster.settle();
       cluster.now += 3600e9;
+      for (const deployment of [...cluster.rows.deployments.values()].filter(isActive)) {
+        cluster.rows.deployments.set(deployment.ID, { ...deployment, Status: 'running' });
+        cluster.promote(deployment);
+      }
       this.#evaluateAll();
     }
   }
@@ -138,7 +155,10 @@ class Simulation {
       if (job.Type !== 'service') continue;
       const wanted = job.Stop ? 0 : job.TaskGroups[0]!.Count;
       const live = this.cluster.live(job.ID);
-      const excused = this.cluster.evaluate(job).failures['g'] !== undefined;
+      // what failed is not tried any further until there is a new version
+      const latest = [...this.cluster.rows.deployments.values()].filter(({ JobID }) => JobID === job.ID).at(-1);
+      const isStuck = latest?.Status === 'failed' && latest.JobVersion === job.Version;
+      const excused = this.cluster.evaluate(job).failures['g'] !== undefined || (isStuck && !job.Stop);
       if (live.length !== wanted && !excused) problems.push(`${job.ID}: ${live.length} of ${wanted}`);
       if (!excused && live.some(({ JobVersion }) => JobVersion !== job.Version))
         problems.push(`${job.ID}: an old version runs`);

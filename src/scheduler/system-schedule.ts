@@ -146,7 +146,7 @@ function placeOn(draft: PlanDraft, job: Job, wanted: SystemPlace, isUpdate: bool
   const choice = draft.placer(group).tryOn(node);
   if (choice.node !== undefined) {
     const name = allocationName(job.ID, group.Name, 0);
-    draft.place(group, choice, { name, previous, tracker: null, deploymentId: '' });
+    draft.place(group, choice, { name, previous, tracker: null, deploymentId: '', canary: false });
     return 'placed';
   }
   if (isUpdate) draft.keep(previous!);

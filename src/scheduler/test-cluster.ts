@@ -178,6 +178,12 @@ export class TestCluster {
     return this.rows.allocations.get(id)!;
   }
 
+  /** What a client says of an allocation's health. */
+  health(id: string, Healthy: boolean): Pick<Allocation, 'DeploymentStatus'> {
+    const Canary = this.allocation(id).DeploymentStatus?.Canary ?? false;
+    return { DeploymentStatus: { Healthy, Timestamp: '', Canary, ModifyIndex: 0 } };
+  }
+
   /** Tasks ended with an error, now. */
   fail(id: string): Allocation {
     const TaskStates = { t: { FinishedAt: new Date(this.now / 1e6).toISOString(), State: 'dead', Failed: true } };
@@ -228,6 +234,7 @@ export class TestCluster {
     for (const stop of plan.stops) this.putAllocation(stop);
     for (const placement of plan.placements) {
       this.putAllocation(placement);
+      if (placement.DeploymentStatus?.Canary) this.#countCanary(placement);
       const previous = this.rows.allocations.get(placement.PreviousAllocation);
       if (previous !== undefined) this.putAllocation({ ...previous, NextAllocation: placement.ID });
     }
@@ -235,6 +242,29 @@ export class TestCluster {
       if (row.Status === 'blocked') this.#cancelBlocked(row);
       this.rows.evaluations.set(row.ID, row);
     }
+  }
+
+  #countCanary({ ID, DeploymentID, TaskGroup }: Allocation): void {
+    const deployment = this.rows.deployments.get(DeploymentID)!;
+    const state = deployment.TaskGroups![TaskGroup]!;
+    const changed = { ...state, PlacedCanaries: [...(state.PlacedCanaries ?? []), ID] };
+    this.rows.deployments.set(DeploymentID, {
+      ...deployment,
+      TaskGroups: { ...deployment.TaskGroups, [TaskGroup]: changed },
+    });
+  }
+
+  /** A user, or the deployment by itself, takes the canaries of all groups for good. */
+  promote({ ID }: Deployment): void {
+    const deployment = this.rows.deployments.get(ID)!;
+    const groups = Object.entries(deployment.TaskGroups ?? {});
+    for (const [, state] of groups) {
+      for (const id of state.PlacedCanaries ?? []) {
+        this.report(id, { DeploymentStatus: { ...this.allocation(id).DeploymentStatus!, Canary: false } });
+      }
+    }
+    const promoted = Object.fromEntries(groups.map(([name, state]) => [name, { ...state, Promoted: true }]));
+    this.rows.deployments.set(ID, { ...deployment, TaskGroups: promoted });
   }
 
   /** A job has one blocked evaluation. */
@@ -262,8 +292,12 @@ export class TestCluster {
     }
     for (const job of this.rows.jobs.values()) {
       for (const group of job.TaskGroups) {
-        const live = this.live(job.ID).filter((allocation) => allocation.TaskGroup === group.Name);
-        const names = new Set(live.map((allocation) => allocation.Name));
+        const there = this.live(job.ID).filter((allocation) => allocation.TaskGroup === group.Name);
+        const live = there.filter((allocation) => !allocation.DeploymentStatus?.Canary);
+        if (there.length - live.length > (group.Update?.Canary ?? 0))
+          problems.push(`${job.ID}.${group.Name}: ${there.length - live.length} canaries`);
+        // a canary that was promoted has the name of one that it will replace
+        const names = new Set(live.map(({ Name, JobVersion }) => `${Name} ${JobVersion}`));
         const isSystem = job.Type === 'system' || job.Type === 'sysbatch';
         const most = isSystem ? this.rows.nodes.size : job.Stop ? 0 : group.Count;
         if (live.length > most) problems.push(`${job.ID}.${group.Name}: ${live.length} live of ${most}`);
@@ -280,8 +314,7 @@ export class TestCluster {
       if (node === undefined || node.Status !== 'ready' || isClientTerminal(allocation)) continue;
       if (allocation.DesiredStatus !== 'run') this.report(allocation.ID, { ClientStatus: 'complete' });
       else if (allocation.ClientStatus === 'pending' || allocation.DeploymentStatus === null) {
-        const DeploymentStatus = { Healthy: true, Timestamp: '', Canary: false, ModifyIndex: 0 };
-        this.report(allocation.ID, { ClientStatus: 'running', DeploymentStatus });
+        this.report(allocation.ID, { ClientStatus: 'running', ...this.health(allocation.ID, true) });
       }
     }
   }

@@ -6,9 +6,17 @@ import type { Deployment } from '../model/deployment.ts';
 import { fill } from '../model/fill.ts';
 import type { Job } from '../model/job.ts';
 import { jobId } from '../model/job-id.ts';
+import { runningDescription } from '../scheduler/reconcile/deployments.ts';
 import type { ServerContext } from './context.ts';
-import { countHealth, deploymentText, isOver } from './deployment-state.ts';
-import { failDeployment, promoteGroups } from './deployment-watcher.ts';
+import {
+  countHealth,
+  deploymentText,
+  healthyCanaries,
+  isOver,
+  promoteGroups,
+  waitsForPromotion,
+} from './deployment-state.ts';
+import { failDeployment } from './deployment-watcher.ts';
 import type { Draft } from './draft.ts';
 import { jobEvaluation, putAllocation, putDeployment, putEvaluation } from './rows.ts';
 
@@ -34,23 +42,15 @@ export function promoteDeployment(
     const missing = (request.groups ?? []).filter((name) => deployment.TaskGroups?.[name] === undefined);
     if (missing.length > 0)
       throw refused(`deployment has no task group ${missing.map((name) => `"${name}"`).join(', ')}`);
-    const canaries = wanted.filter(([, state]) => state.DesiredCanaries > 0 && !state.Promoted);
+    const canaries = wanted.filter(([, state]) => waitsForPromotion(state));
     if (canaries.length === 0) throw refused('no canaries to promote');
-    const waiting = canaries.filter(
-      ([, state]) => healthyCanaries(draft, state.PlacedCanaries) < state.DesiredCanaries,
-    );
-    const [first] = waiting;
-    if (first !== undefined) {
-      const [name, { DesiredCanaries: all, PlacedCanaries: placed }] = first;
-      throw refused(`Task group "${name}" has ${healthyCanaries(draft, placed)}/${all} healthy allocations`);
+    for (const [name, state] of canaries) {
+      const [healthy, all] = [healthyCanaries(draft, state), state.DesiredCanaries];
+      if (healthy < all) throw refused(`Task group "${name}" has ${healthy}/${all} healthy allocations`);
     }
     promoteGroups(draft, deployment, (name) => wanted.some(([each]) => each === name));
     return true;
   });
-}
-
-function healthyCanaries(draft: Draft, ids: readonly string[] | null): number {
-  return (ids ?? []).filter((id) => draft.get('allocations', id)?.DeploymentStatus?.Healthy === true).length;
 }
 
 export function pauseDeployment(
@@ -60,15 +60,12 @@ export function pauseDeployment(
   return change(context, request.id, request.pause ? 'pause' : 'resume', (draft, deployment) => {
     const [Status, StatusDescription] = request.pause
       ? ['paused', deploymentText.paused]
-      : ['running', waitsForPromotion(deployment) ? deploymentText.needsPromotion : deploymentText.running];
+      : ['running', runningDescription(deployment.TaskGroups)];
     putDeployment(draft, { ...deployment, Status, StatusDescription });
     // what is paused is not scheduled
     return !request.pause;
   });
 }
-
-const waitsForPromotion = ({ TaskGroups: groups }: Deployment): boolean =>
-  Object.values(groups ?? {}).some((state) => state.DesiredCanaries > 0 && !state.Promoted && !state.AutoPromote);
 
 export async function failDeploymentByUser(
   context: ServerContext,

@@ -3,15 +3,13 @@ import { formatInstant } from '../lib/instant.ts';
 import type { Allocation, AllocDeploymentStatus } from '../model/allocation.ts';
 import type { Deployment, DeploymentState } from '../model/deployment.ts';
 import { jobId, jobVersionId } from '../model/job-id.ts';
+import { runningDescription } from '../scheduler/reconcile/deployments.ts';
 import type { Draft } from './draft.ts';
 import { isActive } from './job-status.ts';
-import { putDeployment } from './rows.ts';
+import { putAllocation, putDeployment } from './rows.ts';
 
 /** Texts that Nomad's command line and API clients show and compare. */
 export const deploymentText = {
-  running: 'Deployment is running',
-  needsPromotion: 'Deployment is running but requires manual promotion',
-  autoPromotion: 'Deployment is running pending automatic promotion',
   paused: 'Deployment is paused',
   successful: 'Deployment completed successfully',
   failedByUser: 'Deployment marked as failed',
@@ -70,9 +68,40 @@ function changeGroup(draft: Draft, allocation: Allocation, change: (state: Deplo
 /** Everything asked for is there and healthy, and canaries are promoted. */
 export function isComplete(deployment: Deployment): boolean {
   const groups = Object.values(deployment.TaskGroups ?? {});
-  return groups.every(
-    (state) => state.HealthyAllocs >= state.DesiredTotal && (state.DesiredCanaries === 0 || state.Promoted),
-  );
+  return groups.every((state) => state.HealthyAllocs >= state.DesiredTotal && !waitsForPromotion(state));
+}
+
+/** Every group with canaries wants them promoted without a user, and all of them are healthy. */
+export function autoPromotes(draft: Draft, deployment: Deployment): boolean {
+  const waiting = Object.values(deployment.TaskGroups ?? {}).filter(waitsForPromotion);
+  const isReady = (state: DeploymentState): boolean =>
+    state.AutoPromote && healthyCanaries(draft, state) >= state.DesiredCanaries;
+  return waiting.length > 0 && waiting.every(isReady);
+}
+
+export function waitsForPromotion({ DesiredCanaries, Promoted }: DeploymentState): boolean {
+  return DesiredCanaries > 0 && !Promoted;
+}
+
+export function healthyCanaries(draft: Draft, { PlacedCanaries }: DeploymentState): number {
+  return (PlacedCanaries ?? []).filter((id) => draft.get('allocations', id)?.DeploymentStatus?.Healthy === true).length;
+}
+
+/** Their canaries are good: they are canaries no more, and the other allocations follow, with a deadline of their own. */
+export function promoteGroups(draft: Draft, deployment: Deployment, isWanted: (group: string) => boolean): void {
+  const groups: { [name: string]: DeploymentState } = { ...deployment.TaskGroups };
+  for (const [name, state] of Object.entries(groups)) {
+    if (!isWanted(name) || !waitsForPromotion(state)) continue;
+    groups[name] = { ...state, Promoted: true, RequireProgressBy: deadline(draft, state) };
+    for (const id of state.PlacedCanaries ?? []) {
+      const canary = draft.get('allocations', id);
+      if (canary?.DeploymentStatus == null) continue;
+      const DeploymentStatus = { ...canary.DeploymentStatus, Canary: false, ModifyIndex: draft.index };
+      putAllocation(draft, { ...canary, DeploymentStatus });
+    }
+  }
+  const StatusDescription = deployment.Status === 'running' ? runningDescription(groups) : deployment.StatusDescription;
+  putDeployment(draft, { ...deployment, TaskGroups: groups, StatusDescription });
 }
 
 /** The deployment did what it should: its job version is one to go back to. */

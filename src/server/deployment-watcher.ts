@@ -12,7 +12,15 @@ import type { Deployment } from '../model/deployment.ts';
 import type { Job } from '../model/job.ts';
 import { jobId } from '../model/job-id.ts';
 import type { Commit, CommitListener, ServerContext } from './context.ts';
-import { deploymentText, isComplete, isOver, succeed } from './deployment-state.ts';
+import {
+  autoPromotes,
+  deploymentText,
+  isComplete,
+  isOver,
+  promoteGroups,
+  succeed,
+  waitsForPromotion,
+} from './deployment-state.ts';
 import type { Draft } from './draft.ts';
 import { revertTo } from './job-commands.ts';
 import { jobEvaluation, putDeployment, putEvaluation } from './rows.ts';
@@ -99,7 +107,9 @@ export class DeploymentWatcher implements CommitListener {
 
 function health(deployment: Deployment): string {
   const groups = Object.entries(deployment.TaskGroups ?? {});
-  return formatJson(groups.map(([name, state]) => [name, state.HealthyAllocs, state.UnhealthyAllocs, state.Promoted]));
+  const counts = groups.map(([name, state]) => [name, state.HealthyAllocs, state.UnhealthyAllocs, state.Promoted]);
+  // what happened while it was paused counts once it goes on
+  return formatJson([deployment.Status, counts]);
 }
 
 function moveDeployment(context: ServerContext, draft: Draft, id: string, healthChanged: boolean): void {
@@ -111,7 +121,7 @@ function moveDeployment(context: ServerContext, draft: Draft, id: string, health
   if (why !== undefined) failDeployment(context, draft, deployment, job, why);
   else if (!healthChanged) return;
   else if (groups.some((state) => state.HealthyAllocs > 0) && isComplete(deployment)) succeed(draft, deployment);
-  else if (autoPromotes(deployment)) promoteGroups(draft, deployment, () => true);
+  else if (autoPromotes(draft, deployment)) promoteGroups(draft, deployment, () => true);
   else if (groups.every((state) => state.HealthyAllocs + state.UnhealthyAllocs === 0)) return;
   const current = draft.get('jobs', jobId(deployment.Namespace, deployment.JobID)) ?? job;
   putEvaluation(
@@ -128,29 +138,10 @@ function failure(draft: Draft, deployment: Deployment): string | undefined {
     const complete = state.HealthyAllocs >= state.DesiredTotal;
     if (state.UnhealthyAllocs > 0 && state.ProgressDeadline === 0) return deploymentText.failedAllocations;
     const deadline = parseInstant(state.RequireProgressBy);
-    const waitsForUser = state.DesiredCanaries > 0 && !state.Promoted && state.HealthyAllocs >= state.DesiredCanaries;
+    const waitsForUser = waitsForPromotion(state) && state.HealthyAllocs >= state.DesiredCanaries;
     if (!complete && !waitsForUser && deadline > 0 && deadline <= draft.now) return deploymentText.failedProgress;
   }
   return undefined;
-}
-
-function autoPromotes(deployment: Deployment): boolean {
-  const groups = Object.values(deployment.TaskGroups ?? {}).filter((state) => state.DesiredCanaries > 0);
-  const ready = groups.every((state) => state.AutoPromote && state.HealthyAllocs >= state.DesiredCanaries);
-  return groups.length > 0 && ready && groups.some((state) => !state.Promoted);
-}
-
-/** Their canaries are good: the other allocations follow. */
-export function promoteGroups(draft: Draft, deployment: Deployment, isWanted: (group: string) => boolean): void {
-  const groups = Object.entries(deployment.TaskGroups ?? {}).map(([name, state]) => [
-    name,
-    isWanted(name) ? { ...state, Promoted: true } : state,
-  ]);
-  putDeployment(draft, {
-    ...deployment,
-    TaskGroups: Object.fromEntries(groups),
-    StatusDescription: deploymentText.running,
-  });
 }
 
 /** Fails it, and goes back to the last stable version where a group asks for that. */

@@ -1,4 +1,5 @@
 import type { Allocation } from '../../model/allocation.ts';
+import type { TaskGroup } from '../../model/task-group.ts';
 
 /** `web.api[3]`. */
 export function allocationName(job: string, group: string, index: number): string {
@@ -43,16 +44,38 @@ export class AllocationNames {
   }
 }
 
-/** The allocations with the highest indexes, at most so many, first of all those whose name another one has too. */
-export function highest(allocations: Iterable<Allocation>, count: number): readonly Allocation[] {
+/**
+ * Names of further canaries: those of allocations that they are to replace, then free ones of the group, then ones beyond its count, so that
+ * what is left over once they are promoted is what has a name twice.
+ */
+export function canaryNames(
+  job: string,
+  { Name: group, Count }: TaskGroup,
+  there: readonly Allocation[],
+  replaced: readonly Allocation[],
+  count: number,
+): readonly string[] {
+  const used = new Set(there.map(({ Name }) => indexOfName(Name)));
+  const preferred = replaced.map(({ Name }) => indexOfName(Name)).sort((a, b) => a - b);
+  const within = Array.from({ length: Count }, (_, index) => index);
+  const beyond = Array.from({ length: Math.max(0, count) + there.length }, (_, index) => Count + index);
+  const free = new Set([...preferred, ...within, ...beyond].filter((index) => !used.has(index)));
+  return [...free].slice(0, Math.max(0, count)).map((index) => allocationName(job, group, index));
+}
+
+/** Of several with one name all but the one of the newest version, and of those of one version all but the oldest. */
+export function doubles(allocations: Iterable<Allocation>): readonly Allocation[] {
   const seen = new Set<string>();
-  const doubles: Allocation[] = [];
-  const rest: Allocation[] = [];
-  // Of several with one name the oldest stays.
-  for (const allocation of [...allocations].sort((a, b) => a.CreateIndex - b.CreateIndex)) {
-    (seen.has(allocation.Name) ? doubles : rest).push(allocation);
-    seen.add(allocation.Name);
-  }
-  rest.sort((a, b) => indexOfName(b.Name) - indexOfName(a.Name));
-  return [...doubles, ...rest].slice(0, Math.max(0, count));
+  const byAge = [...allocations].sort((a, b) => b.JobVersion - a.JobVersion || a.CreateIndex - b.CreateIndex);
+  return byAge.filter(({ Name }) => {
+    const isDouble = seen.has(Name);
+    seen.add(Name);
+    return isDouble;
+  });
+}
+
+/** The allocations with the highest indexes, at most so many. */
+export function highest(allocations: Iterable<Allocation>, count: number): readonly Allocation[] {
+  const sorted = [...allocations].sort((a, b) => indexOfName(b.Name) - indexOfName(a.Name));
+  return sorted.slice(0, Math.max(0, count));
 }

@@ -37,6 +37,10 @@ export interface Place {
   readonly previous: Allocation | null;
   /** `update` and `reschedule` stop the previous one once there is a place for the new one; the others do so anyhow. */
   readonly kind: 'new' | 'lost' | 'migrate' | 'reschedule' | 'update';
+  /** It stands beside what it may replace one day. */
+  readonly canary?: boolean;
+  /** It runs what `previous` ran, not the job as it is now. */
+  readonly keepsVersion?: boolean;
 }
 
 export interface Later {

@@ -35,20 +35,27 @@ export function deploymentScope(job: Job | undefined, latest: Deployment | undef
   return { current: latest.Status === 'successful' ? null : latest, updates: [] };
 }
 
-export function newGroupState(update: UpdateStrategy, desiredTotal: number): DeploymentState {
+export function newGroupState(update: UpdateStrategy, desiredTotal: number, desiredCanaries: number): DeploymentState {
   return {
     PlacedCanaries: null,
     AutoRevert: update.AutoRevert,
     ProgressDeadline: update.ProgressDeadline,
     RequireProgressBy: zeroInstant,
     Promoted: false,
-    DesiredCanaries: 0,
+    DesiredCanaries: desiredCanaries,
     DesiredTotal: desiredTotal,
     PlacedAllocs: 0,
     HealthyAllocs: 0,
     UnhealthyAllocs: 0,
     AutoPromote: update.AutoPromote,
   };
+}
+
+/** What a running deployment says of itself: whether it waits for canaries to be promoted, and by whom. */
+export function runningDescription(groups: Deployment['TaskGroups']): string {
+  const waiting = Object.values(groups ?? {}).filter((state) => state.DesiredCanaries > 0 && !state.Promoted);
+  if (waiting.length === 0) return deploymentText.running;
+  return waiting.every(({ AutoPromote }) => AutoPromote) ? deploymentText.autoPromotion : deploymentText.needsPromotion;
 }
 
 /** Who writes it counts the allocations in it as they are placed and get healthy, and stamps its indexes. */
@@ -70,7 +77,7 @@ export function newDeployment(
     IsMultiregion: false,
     TaskGroups: groups,
     Status: 'running',
-    StatusDescription: deploymentText.running,
+    StatusDescription: runningDescription(groups),
     CreateIndex: 0,
     ModifyIndex: 0,
     CreateTime: now,

@@ -4,132 +4,121 @@ import type { Job } from '../../model/job.ts';
 import type { TaskGroup } from '../../model/task-group.ts';
 import { allocationText } from '../descriptions.ts';
 import { isTerminal } from '../fit.ts';
-import { AllocationNames, highest } from './allocation-names.ts';
-import { type GroupChanges, type Later, noUpdates, type Place, type ReconcileInput, type Stop } from './changes.ts';
-import { classify, standing } from './classify.ts';
+import { AllocationNames, doubles, highest } from './allocation-names.ts';
+import { reconcileCanaries, splitCanaries, stopAbandoned, wantedCanaries } from './canaries.ts';
+import { type GroupChanges, noUpdates, type Place, type ReconcileInput, type Stop } from './changes.ts';
 import { type DeploymentScope, newGroupState, rollingUpdate } from './deployments.ts';
-import { rescheduleOf } from './reschedule.ts';
-
-/** The allocations of a group, by what is to become of them. */
-interface Sorted {
-  /** They have their place in the group. */
-  readonly counts: readonly Allocation[];
-  readonly migrate: readonly Allocation[];
-  readonly lost: readonly Allocation[];
-  readonly retryNow: readonly Allocation[];
-  readonly retryLater: readonly Later[];
-  readonly ignored: number;
-}
+import { type Sorted, sort } from './sort.ts';
 
 export function reconcileGroup(
   job: Job,
   group: TaskGroup,
   members: readonly Allocation[],
   input: ReconcileInput,
-  scope: DeploymentScope,
+  { current }: DeploymentScope,
 ): GroupChanges {
-  const sorted = sort(job, group, members, input, scope.current);
+  const split = splitCanaries(members, current);
+  const sorted = sort(job, group, split.ordinary, input, current);
+  const canaries = sort(job, group, split.canaries, input, current);
   const surplus = stopSurplus(group, sorted);
   const gone = new Set(surplus.map(({ allocation }) => allocation.ID));
   const counts = sorted.counts.filter(({ ID }) => !gone.has(ID));
   const migrate = sorted.migrate.filter(({ ID }) => !gone.has(ID));
 
-  const inPlace: Allocation[] = [];
-  const destructive: Allocation[] = [];
+  const updates = { inPlace: [] as Allocation[], destructive: [] as Allocation[] };
   for (const allocation of counts) {
     const kind = input.updateKind(allocation, group);
-    if (kind === 'in-place') inPlace.push(allocation);
-    if (kind === 'destructive') destructive.push(allocation);
+    if (kind === 'in-place') updates.inPlace.push(allocation);
+    if (kind === 'destructive') updates.destructive.push(allocation);
   }
+  const desiredCanaries = wantedCanaries(job, group, current, updates.destructive);
+  const hold = holdOf(current, desiredCanaries);
+  const beside = reconcileCanaries(
+    job,
+    group,
+    canaries,
+    updates.destructive,
+    hold === 'canaries' ? desiredCanaries : 0,
+  );
 
-  const wanted = fill(job, group, { ...sorted, counts, migrate });
+  const names = new AllocationNames(job.ID, group.Name, [...counts, ...migrate]);
+  const wanted = fill(group, { ...sorted, counts, migrate }, names);
   // It was to be tried elsewhere, but nobody wants it any more.
   const retried = new Set(wanted.map(({ previous }) => previous?.ID));
   const forsaken = sorted.retryNow.filter((allocation) => !isTerminal(allocation) && !retried.has(allocation.ID));
-  const hold = holdOf(scope.current);
-  const places = hold === null ? wanted : wanted.filter((place) => mayPlace(place, scope.current!, hold));
-  const budget = updateBudget(job, group, counts, destructive.length + migrate.length, scope.current);
-  const updates = hold === null ? destructive.slice(0, Math.max(0, budget - places.length)) : [];
-  const rescheduled = places.filter(({ kind }) => kind === 'reschedule').length;
+  const places = hold === null ? wanted : wanted.filter((place) => mayPlace(place, current, hold));
+  const budget = updateBudget(job, group, counts, updates.destructive.length + migrate.length, current);
+  const replaced = hold === null ? updates.destructive.slice(0, Math.max(0, budget - places.length)) : [];
+  // A promoted canary may have the name already.
+  const doubled = new Set(doubles([...counts, ...migrate]));
+  const nameAfter = (previous: Allocation): string => (doubled.has(previous) ? names.next(1)[0]! : previous.Name);
+  // Until the new version is promoted, what replaces the old one is of the old one.
+  const keepsVersion = desiredCanaries > 0;
   const stops: Stop[] = [
     ...sorted.lost.map((allocation) => ({ allocation, description: allocationText.lost, lost: true })),
+    ...stopAbandoned(split.abandoned, input.nodeOf),
     ...surplus,
     ...forsaken.map(notNeeded),
-    ...migrate.map((allocation) => ({ allocation, description: allocationText.migrating, lost: false })),
+    ...beside.stops,
   ];
+  const rescheduled = [...places, ...beside.places].filter(({ kind }) => kind === 'reschedule').length;
   return {
-    stops,
-    places: [
-      ...updates.map((previous) => ({ name: previous.Name, group, previous, kind: 'update' as const })),
-      ...places,
-      ...migrate.map((previous) => ({ name: previous.Name, group, previous, kind: 'migrate' as const })),
+    stops: [
+      ...stops,
+      ...migrate.map((allocation) => ({ allocation, description: allocationText.migrating, lost: false })),
     ],
-    inPlace,
-    later: sorted.retryLater,
-    deploymentState: stateOfNewDeployment(job, group, members, scope.current, {
-      changed: inPlace.length + destructive.length,
-      placed: places.length,
+    places: [
+      ...replaced.map((previous) => ({ name: nameAfter(previous), group, previous, kind: 'update' as const })),
+      ...places.map((place) => ({ ...place, keepsVersion })),
+      ...migrate.map((previous) => ({
+        name: nameAfter(previous),
+        group,
+        previous,
+        kind: 'migrate' as const,
+        keepsVersion,
+      })),
+      ...beside.places,
+    ],
+    inPlace: updates.inPlace,
+    later: [...sorted.retryLater, ...canaries.retryLater],
+    deploymentState: stateOfNewDeployment(job, group, members, current, {
+      changed: updates.inPlace.length + updates.destructive.length,
+      placed: wanted.length,
+      canaries: desiredCanaries,
     }),
     desired: {
       ...noUpdates,
       Place: places.length,
-      Stop: sorted.lost.length + surplus.length + forsaken.length + rescheduled,
+      Canary: beside.places.filter(({ kind }) => kind === 'new').length,
+      Stop: stops.length + rescheduled,
       Migrate: migrate.length,
-      InPlaceUpdate: inPlace.length,
-      DestructiveUpdate: updates.length,
-      Ignore: counts.length - inPlace.length - updates.length + sorted.ignored,
+      InPlaceUpdate: updates.inPlace.length,
+      DestructiveUpdate: replaced.length,
+      Ignore: counts.length - updates.inPlace.length - replaced.length + sorted.ignored + canaries.counts.length,
       RescheduleNow: rescheduled,
-      RescheduleLater: sorted.retryLater.length,
+      RescheduleLater: sorted.retryLater.length + canaries.retryLater.length,
     },
   };
 }
 
-function sort(
-  job: Job,
-  group: TaskGroup,
-  members: readonly Allocation[],
-  input: ReconcileInput,
-  deployment: Deployment | null,
-): Sorted {
-  const isBatch = job.Type === 'batch';
-  // What an older version of a batch job did does not count for this one.
-  const isOld = (allocation: Allocation): boolean =>
-    isTerminal(allocation) && (allocation.JobVersion < job.Version || allocation.CreateIndex < job.CreateIndex);
-  const current = isBatch ? members.filter((allocation) => !isOld(allocation)) : members;
-  const { untainted, migrate, lost: away } = classify(current, input.nodeOf);
-  const lost = away.filter(({ NodeID }) => replacesLost(group) || input.nodeOf(NodeID) === undefined);
-  const counts = away.filter((allocation) => !lost.includes(allocation));
-  const retryNow: Allocation[] = [];
-  const retryLater: Later[] = [];
-  for (const allocation of untainted) {
-    const is = standing(allocation, isBatch);
-    if (is === 'counts') counts.push(allocation);
-    // Replaced already: the one that came after it counts.
-    if (is !== 'failed' || (allocation.NextAllocation !== '' && isTerminal(allocation))) continue;
-    const retry = rescheduleOf(allocation, group.ReschedulePolicy, {
-      ...input,
-      deployment,
-      isAwaited: input.isAwaited,
-    });
-    if (retry.when === 'now') retryNow.push(allocation);
-    else counts.push(allocation);
-    if (retry.when === 'later') retryLater.push({ allocation, at: retry.at });
-  }
-  return { counts, migrate, lost, retryNow, retryLater, ignored: members.length - current.length };
-}
-
-/** More than the group wants: failed ones go first, then those that are on their way, then the highest names. */
+/**
+ * More than the group wants: of several with one name all but one (canaries that were promoted have the names of what they replace), then
+ * failed ones, then those that are on their way, then the highest names.
+ */
 function stopSurplus(group: TaskGroup, { counts, migrate }: Sorted): readonly Stop[] {
   const surplus = counts.length + migrate.length - group.Count;
   if (surplus <= 0) return [];
-  const failed = highest(
-    counts.filter(({ ClientStatus }) => ClientStatus === 'failed'),
-    surplus,
-  );
-  const leaving = highest(migrate, surplus - failed.length);
+  const chosen = new Set<Allocation>();
+  const choose = (from: readonly Allocation[]): void => {
+    const left = from.filter((allocation) => !chosen.has(allocation));
+    for (const allocation of highest(left, surplus - chosen.size)) chosen.add(allocation);
+  };
   const running = counts.filter((allocation) => !isTerminal(allocation));
-  const others = highest(running, surplus - failed.length - leaving.length);
-  return [...failed, ...leaving, ...others].map(notNeeded);
+  choose(doubles([...running, ...migrate]));
+  choose(counts.filter(({ ClientStatus }) => ClientStatus === 'failed'));
+  choose(migrate);
+  choose(running);
+  return [...chosen].map(notNeeded);
 }
 
 const notNeeded = (allocation: Allocation): Stop => ({
@@ -139,10 +128,9 @@ const notNeeded = (allocation: Allocation): Stop => ({
 });
 
 /** Fills the group up to its count: failed ones again, lost ones anew, then new names. */
-function fill(job: Job, group: TaskGroup, { counts, migrate, lost, retryNow }: Sorted): readonly Place[] {
+function fill(group: TaskGroup, { counts, migrate, lost, retryNow }: Sorted, names: AllocationNames): readonly Place[] {
   let room = group.Count - counts.length - migrate.length;
   const places: Place[] = [];
-  const names = new AllocationNames(job.ID, group.Name, [...counts, ...migrate]);
   const replace = (previous: Allocation, kind: Place['kind']): void => {
     if (room <= 0) return;
     room--;
@@ -154,21 +142,19 @@ function fill(job: Job, group: TaskGroup, { counts, migrate, lost, retryNow }: S
   return places;
 }
 
-/** Without this, an allocation keeps its place while its node is away, for as long as the node is known at all. */
-function replacesLost(group: TaskGroup): boolean {
-  return !group.PreventRescheduleOnLost && (group.Disconnect?.Replace ?? true);
-}
+type Hold = 'paused' | 'failed' | 'canaries';
 
-/** A deployment that is paused or failed holds new work back. */
-function holdOf(deployment: Deployment | null): 'paused' | 'failed' | null {
+/** A deployment that is paused or failed, or whose canaries are not promoted, holds new work back. */
+function holdOf(deployment: Deployment | null, desiredCanaries: number): Hold | null {
   if (deployment?.Status === 'failed') return 'failed';
-  return deployment?.Status === 'paused' || deployment?.Status === 'pending' ? 'paused' : null;
+  if (deployment?.Status === 'paused' || deployment?.Status === 'pending') return 'paused';
+  return desiredCanaries > 0 ? 'canaries' : null;
 }
 
 /** Lost allocations are replaced all the same, failed ones unless they are what the deployment failed of. */
-function mayPlace({ kind, previous }: Place, deployment: Deployment, hold: 'paused' | 'failed'): boolean {
+function mayPlace({ kind, previous }: Place, deployment: Deployment | null, hold: Hold): boolean {
   if (kind === 'lost') return true;
-  return kind === 'reschedule' && (hold === 'paused' || previous!.DeploymentID !== deployment.ID);
+  return kind === 'reschedule' && (hold !== 'failed' || previous!.DeploymentID !== deployment!.ID);
 }
 
 /** How many may be replaced at once: what the update allows, less those whose health nobody knows yet; none while one is unhealthy. */
@@ -195,7 +181,7 @@ function stateOfNewDeployment(
   group: TaskGroup,
   members: readonly Allocation[],
   current: Deployment | null,
-  work: { readonly changed: number; readonly placed: number },
+  work: { readonly changed: number; readonly placed: number; readonly canaries: number },
 ): DeploymentState | null {
   const update = rollingUpdate(job, group);
   const total = work.changed + work.placed;
@@ -203,5 +189,5 @@ function stateOfNewDeployment(
   const ranBefore = members.some(
     ({ JobVersion, CreateIndex }) => JobVersion === job.Version && CreateIndex >= job.CreateIndex,
   );
-  return ranBefore && work.changed === 0 ? null : newGroupState(update, total);
+  return ranBefore && work.changed === 0 ? null : newGroupState(update, total, work.canaries);
 }
