@@ -6,7 +6,14 @@ import { allocationText } from '../descriptions.ts';
 import { isTerminal } from '../fit.ts';
 import { AllocationNames, doubles, highest } from './allocation-names.ts';
 import { reconcileCanaries, splitCanaries, stopAbandoned, wantedCanaries } from './canaries.ts';
-import { type GroupChanges, noUpdates, type Place, type ReconcileInput, type Stop } from './changes.ts';
+import {
+  type GroupChanges,
+  noUpdates,
+  type Place,
+  type ReconcileInput,
+  type Stop,
+  type UpdateKind,
+} from './changes.ts';
 import { type DeploymentScope, newGroupState, rollingUpdate } from './deployments.ts';
 import { type Sorted, sort } from './sort.ts';
 
@@ -24,36 +31,24 @@ export function reconcileGroup(
   const gone = new Set(surplus.map(({ allocation }) => allocation.ID));
   const counts = sorted.counts.filter(({ ID }) => !gone.has(ID));
   const migrate = sorted.migrate.filter(({ ID }) => !gone.has(ID));
-
-  const updates = { inPlace: [] as Allocation[], destructive: [] as Allocation[] };
-  for (const allocation of counts) {
-    const kind = input.updateKind(allocation, group);
-    if (kind === 'in-place') updates.inPlace.push(allocation);
-    if (kind === 'destructive') updates.destructive.push(allocation);
-  }
+  const updates = updatesOf(counts, (allocation) => input.updateKind(allocation, group));
   const desiredCanaries = wantedCanaries(job, group, current, updates.destructive);
   const hold = holdOf(current, desiredCanaries);
-  const beside = reconcileCanaries(
-    job,
-    group,
-    canaries,
-    updates.destructive,
-    hold === 'canaries' ? desiredCanaries : 0,
-  );
-
+  const more = hold === 'canaries' ? desiredCanaries : 0;
+  const beside = reconcileCanaries(job, group, canaries, updates.destructive, more);
   const names = new AllocationNames(job.ID, group.Name, [...counts, ...migrate]);
   const wanted = fill(group, { ...sorted, counts, migrate }, names);
-  // It was to be tried elsewhere, but nobody wants it any more.
-  const retried = new Set(wanted.map(({ previous }) => previous?.ID));
-  const forsaken = sorted.retryNow.filter((allocation) => !isTerminal(allocation) && !retried.has(allocation.ID));
+  const forsaken = forsakenOf(sorted.retryNow, wanted);
   const places = hold === null ? wanted : wanted.filter((place) => mayPlace(place, current, hold));
   const budget = updateBudget(job, group, counts, updates.destructive.length + migrate.length, current);
   const replaced = hold === null ? updates.destructive.slice(0, Math.max(0, budget - places.length)) : [];
-  // A promoted canary may have the name already.
-  const doubled = new Set(doubles([...counts, ...migrate]));
-  const nameAfter = (previous: Allocation): string => (doubled.has(previous) ? names.next(1)[0]! : previous.Name);
   // Until the new version is promoted, what replaces the old one is of the old one.
   const keepsVersion = desiredCanaries > 0;
+  const nameAfter = namesAfter([...counts, ...migrate], names);
+  const after = (previous: Allocation, kind: 'update' | 'migrate'): Place => {
+    const place = { name: nameAfter(previous), group, previous, kind };
+    return kind === 'migrate' ? { ...place, keepsVersion } : place;
+  };
   const stops: Stop[] = [
     ...sorted.lost.map((allocation) => ({ allocation, description: allocationText.lost, lost: true })),
     ...stopAbandoned(split.abandoned, input.nodeOf),
@@ -63,20 +58,11 @@ export function reconcileGroup(
   ];
   const rescheduled = [...places, ...beside.places].filter(({ kind }) => kind === 'reschedule').length;
   return {
-    stops: [
-      ...stops,
-      ...migrate.map((allocation) => ({ allocation, description: allocationText.migrating, lost: false })),
-    ],
+    stops: [...stops, ...migrate.map(migrating)],
     places: [
-      ...replaced.map((previous) => ({ name: nameAfter(previous), group, previous, kind: 'update' as const })),
+      ...replaced.map((previous) => after(previous, 'update')),
       ...places.map((place) => ({ ...place, keepsVersion })),
-      ...migrate.map((previous) => ({
-        name: nameAfter(previous),
-        group,
-        previous,
-        kind: 'migrate' as const,
-        keepsVersion,
-      })),
+      ...migrate.map((previous) => after(previous, 'migrate')),
       ...beside.places,
     ],
     inPlace: updates.inPlace,
@@ -101,6 +87,30 @@ export function reconcileGroup(
   };
 }
 
+/** They were to be tried elsewhere, but nobody wants them any more. */
+function forsakenOf(retryNow: readonly Allocation[], wanted: readonly Place[]): readonly Allocation[] {
+  const retried = new Set(wanted.map(({ previous }) => previous));
+  return retryNow.filter((allocation) => !isTerminal(allocation) && !retried.has(allocation));
+}
+
+interface Updates {
+  readonly inPlace: readonly Allocation[];
+  readonly destructive: readonly Allocation[];
+}
+
+function updatesOf(counts: readonly Allocation[], kindOf: (allocation: Allocation) => UpdateKind): Updates {
+  const kinds = counts.map((allocation) => [allocation, kindOf(allocation)] as const);
+  const of = (wanted: UpdateKind): readonly Allocation[] =>
+    kinds.filter(([, kind]) => kind === wanted).map(([allocation]) => allocation);
+  return { inPlace: of('in-place'), destructive: of('destructive') };
+}
+
+/** The name of what comes after an allocation: its own, unless a promoted canary has that already. */
+function namesAfter(there: readonly Allocation[], names: AllocationNames): (previous: Allocation) => string {
+  const doubled = new Set(doubles(there));
+  return (previous) => (doubled.has(previous) ? names.next(1)[0]! : previous.Name);
+}
+
 /**
  * More than the group wants: of several with one name all but one (canaries that were promoted have the names of what they replace), then
  * failed ones, then those that are on their way, then the highest names.
@@ -120,6 +130,12 @@ function stopSurplus(group: TaskGroup, { counts, migrate }: Sorted): readonly St
   choose(running);
   return [...chosen].map(notNeeded);
 }
+
+const migrating = (allocation: Allocation): Stop => ({
+  allocation,
+  description: allocationText.migrating,
+  lost: false,
+});
 
 const notNeeded = (allocation: Allocation): Stop => ({
   allocation,
