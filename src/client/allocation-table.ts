@@ -122,6 +122,8 @@ export class AllocationTable {
       return { changes, result: null };
     });
     const runner = this.#runners.get(alloc.ID);
+    // another deployment has heard nothing yet, also where the words would be the same
+    if (known?.Allocation.DeploymentID !== alloc.DeploymentID) this.#options.sender.forget(alloc.ID);
     if (runner !== undefined) runner.update(row.Allocation, job);
     else if (!over && row.EndedAtMs === 0) this.#begin(this.#make(row, job));
     await writing;

@@ -302,6 +302,7 @@ export class TestNode {
   lmdbDirectory = '';
   #store: ClientStore | null = null;
   failDisk: () => 'no' | 'lost' | 'unsure' = () => 'no';
+  now = (): number => Date.now();
   #client: Client | null = null;
 
   get client(): Client {
@@ -332,7 +333,7 @@ export class TestNode {
       ]),
       server,
       log,
-      now: () => Date.now(),
+      now: () => this.now(),
       random: () => 0.5,
       newId: () => crypto.randomUUID(),
     });
