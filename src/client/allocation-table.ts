@@ -156,6 +156,7 @@ export class AllocationTable {
       { runs: new Map(runs), deploymentStatus: row.DeploymentStatus },
     );
     this.#runners.set(alloc.ID, runner);
+    if (row.EndedAtMs === 0) void this.#storeEnd(runner);
     return runner;
   }
 
@@ -168,15 +169,20 @@ export class AllocationTable {
   #changed(runner: AllocationRunner): void {
     if (this.#runners.get(runner.id) !== runner) return;
     this.#options.sender.send(runner.report());
-    if (!runner.allDead) return;
-    const row = this.#store.snapshot().get('allocations', runner.id);
-    if (row === undefined || row.EndedAtMs > 0) return;
-    this.#amend(runner.id, { EndedAtMs: this.#options.now() }).catch((error: unknown) => {
+  }
+
+  /** When nothing is left of it: the next life of the agent ends again what this one did not see through. */
+  async #storeEnd(runner: AllocationRunner): Promise<void> {
+    await runner.ended;
+    if (this.#life.signal.aborted) return;
+    try {
+      await this.#amend(runner.id, { EndedAtMs: this.#options.now() });
+    } catch (error) {
       this.#options.log.error('the end of an allocation could not be stored', {
         alloc: runner.id,
         error: messageOf(error),
       });
-    });
+    }
   }
 
   async #amend(id: string, fields: Partial<StoredAllocation>): Promise<void> {

@@ -52,6 +52,10 @@ class Machine {
   answer: Promise<void> = Promise.resolve();
   /** The driver can tell of a start whose answer nobody heard. */
   recalls = false;
+  /** By allocation; null: its driver makes none. */
+  networks: Set<string> | null = null;
+  /** Waited for before a network goes. */
+  holdNetwork: Promise<void> = Promise.resolve();
   /** How tasks take a stop; default: end at once by signal 2. */
   onStop: (task: Running, timeoutMs: number) => void = (task) => task.end(exit(130, 2));
 
@@ -72,14 +76,28 @@ class MachineDriver implements EngineDriver {
     name: 'machine',
     version: '1.0.0',
     filesystem: 'none',
-    networkModes: ['host'],
+    networkModes: ['host'] as EngineDriver['info']['networkModes'],
     mounts: true,
   } as const;
   readonly #machine: Machine;
   readonly #known = new Set<string>();
+  readonly createNetwork?: NonNullable<EngineDriver['createNetwork']>;
+  readonly destroyNetwork?: NonNullable<EngineDriver['destroyNetwork']>;
 
   constructor(machine: Machine) {
     this.#machine = machine;
+    const { networks } = machine;
+    if (networks === null) return;
+    this.info = { ...this.info, networkModes: ['host', 'group', 'none'] };
+    this.createNetwork = async (allocId) => {
+      const created = !networks.has(allocId);
+      networks.add(allocId);
+      return { created, network: { mode: 'group', path: `/run/${allocId}`, labels: {} } };
+    };
+    this.destroyNetwork = async (allocId) => {
+      await machine.holdNetwork;
+      networks.delete(allocId);
+    };
   }
 
   async *fingerprint(): AsyncIterable<Fingerprint> {

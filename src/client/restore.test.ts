@@ -55,6 +55,25 @@ describe('after a restart of the agent', () => {
     rmSync(world.lmdbDirectory, { recursive: true, force: true });
   });
 
+  it('takes away the network of a driver whose removal it began', async () => {
+    const networks = new Set<string>();
+    world.machine.networks = networks;
+    world.machine.holdNetwork = new Promise(() => {});
+    await world.start();
+    const group = { Networks: [{ Mode: 'none' }] };
+    const alloc = testAllocation(testJob('networked', [{ Name: 't', ...noRestart }], { group }));
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'running');
+    expect([...networks]).toEqual([alloc.ID]);
+    world.machine.find('t').end(exit(0));
+    await until(() => status(alloc.ID) === 'complete');
+    await world.crash();
+    world.machine.holdNetwork = Promise.resolve();
+    await world.start();
+    await until(() => networks.size === 0);
+    expect(world.machine.starts).toHaveLength(1);
+  });
+
   it('reports an end that came while the agent was away, with its true code', async () => {
     await world.start();
     const alloc = testAllocation(testJob('ended', [{ Name: 't', ...noRestart }]));

@@ -227,7 +227,7 @@ describe('drover driver check', () => {
       const { stdout, status } = sh(
         'drover',
         ['driver', 'check', '-json', ...cases.map((name) => `-only=${name}`), example],
-        project,
+        folder,
       );
       const report = rows(stdout);
       expect(report.rows.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
@@ -239,6 +239,8 @@ describe('drover driver check', () => {
 
   it('fails one that leaves processes, invents ends and starts tasks twice, and names each', () => {
     const file = join(folder, 'careless.js');
+    // as an executor that a killed plugin leaves: not a task's process, and told from others by its argument
+    const ownSeconds = `9${process.pid}.5`;
     writeFileSync(
       file,
       `import { spawn } from 'node:child_process';
@@ -246,7 +248,7 @@ import { definePlugin, option, fingerprints } from 'drover/driver';
 export default definePlugin({
   pluginName: 'careless', version: '1.0.0', configSchema: {},
   taskSchema: { command: option.string({ required: true }), args: option.list(option.string()) },
-  create: () => ({
+  create: () => (spawn('sleep', ['${ownSeconds}'], { detached: true, stdio: 'ignore' }).unref(), {
     info: { name: 'careless', version: '1.0.0', filesystem: 'none', networkModes: ['host'], mounts: false },
     fingerprint: (signal) => fingerprints(() => ({ health: 'healthy', description: 'Healthy', attributes: {} }), signal),
     async start(task) {
@@ -283,6 +285,7 @@ export default definePlugin({
     // and the check itself cleaned up after it
     const left = readdirSync('/proc').filter((pid) => {
       try {
+        if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(ownSeconds)) return true;
         return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, 'utf8').includes('DROVER_CHECK=');
       } catch {
         return false;

@@ -63,9 +63,10 @@ export class CheckBench {
   /** A plugin process of its own; `directory`: that of another, whose process is found again where it still runs. */
   async plugin(directory = join(this.#host.scratch.root, 'plugins', String(this.#count++))): Promise<CheckedPlugin> {
     const { command, log } = this.#options;
-    const env = Object.fromEntries(
-      passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]] as const])),
+    const given = passedOn.flatMap((name) =>
+      process.env[name] === undefined ? [] : [[name, process.env[name]] as const],
     );
+    const env = Object.fromEntries([...given, [`${markName}_PLUGIN`, this.#mark] as const]);
     const external = externalDriver({
       fileName: command.at(-1)?.split('/').at(-1) ?? 'plugin',
       command,
@@ -123,16 +124,7 @@ export class CheckBench {
 
   /** Processes that carry the mark (of one task, where it is given), as `pid name`. */
   processes(taskId?: string): readonly string[] {
-    const mark = taskId === undefined ? `${markName}=${this.#mark}` : `${markName}_TASK=${taskId}`;
-    return pids().flatMap((pid) => {
-      try {
-        if (!readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark)) return [];
-        return [`${pid} ${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()}`];
-      } catch {
-        // it ended, or is not ours to see
-        return [];
-      }
-    });
+    return carrying(taskId === undefined ? `${markName}=${this.#mark}` : `${markName}_TASK=${taskId}`);
   }
 
   /** Resolves with what is still there after a moment. */
@@ -154,7 +146,9 @@ export class CheckBench {
 
   async close(): Promise<void> {
     await this.clear();
-    for (const row of this.processes()) kill(Number(row.split(' ')[0]), 'SIGKILL');
+    // a plugin that was killed may have processes of its own, beside those of its tasks
+    const left = [...this.processes(), ...carrying(`${markName}_PLUGIN=${this.#mark}`)];
+    for (const row of left) kill(Number(row.split(' ')[0]), 'SIGKILL');
     for (const directory of this.#directories) await removeSocketDirectory(directory);
     await this.#host.close();
   }
@@ -184,6 +178,19 @@ const pids = (): readonly string[] => {
     return [];
   }
 };
+
+/** `pid name` of each process whose environment has this. */
+function carrying(mark: string): readonly string[] {
+  return pids().flatMap((pid) => {
+    try {
+      if (!readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark)) return [];
+      return [`${pid} ${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()}`];
+    } catch {
+      // it ended, or is not ours to see
+      return [];
+    }
+  });
+}
 
 function isThere(pid: number): boolean {
   try {
