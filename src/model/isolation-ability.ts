@@ -133,6 +133,9 @@ export function predictIsolation(
   if (ability === null) return null;
   const given = hasOwnNetwork(group) ? ability.ownNetwork : ability.hostNetwork;
   const lost = new Set(givenUp(group, task).map(({ line }) => line));
+  // without a group that ends as one, the pid namespace is what is killed
+  if (lost.has('pid_namespace') && (attributes?.['isolation.cgroup.kill'] ?? 'verified') !== 'verified')
+    lost.add('kill_unit');
   const possible = new Set([...given].filter((line) => !lost.has(line)));
   const asked = isFloor(floor);
   const lines = asked || ability.unasked === null ? possible : withRung(possible, ability.unasked);

@@ -79,6 +79,9 @@ describe('what a task would get', () => {
     expect(predictIsolation(strict, group, task({}), floor)?.rung).toBe('container');
     expect(predictIsolation(strict, group, task({ cap_add: ['net_raw'] }), floor)?.rung).toBe('process');
     expect(predictIsolation(strict, group, task({ pid_mode: 'host' }), floor)?.rung).toBe('process');
+    // its namespace was what could be killed as one
+    const noGroups = { ...strict, 'isolation.cgroup.kill': 'no cgroup file system' };
+    expect(predictIsolation(noGroups, group, task({ pid_mode: 'host' }), floor)?.rung).toBe('none');
   });
 
   it("loses its empty capabilities with a low static port of the host's network, and none in a network of its own", () => {

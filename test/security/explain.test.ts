@@ -1,0 +1,198 @@
+/**
+ * What `explain` says of a job is what the job gets: several jobs on agents of several hosts that lack something. And what a namespace
+ * demands is refused, said or written down, as its mode wants.
+ */
+import { existsSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { NodePlacement } from '../../src/model/job-explanation.ts';
+import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
+import { ordinaryUser } from './attack-program.ts';
+
+interface Wanted {
+  readonly driver?: string;
+  readonly network?: 'none' | 'bridge';
+  readonly isolation?: Record<string, unknown>;
+  readonly meta?: Record<string, string>;
+  readonly config?: Record<string, unknown>;
+  readonly namespace?: string;
+}
+
+const jobs: Readonly<Record<string, Wanted>> = {
+  plain: {},
+  alone: { network: 'none' },
+  bridged: { network: 'bridge' },
+  floored: { isolation: { Min: 'sandbox' } },
+  strict: { network: 'none', isolation: { Min: 'container' } },
+  impossible: { isolation: { Min: 'container' } },
+  shared: { config: { pid_mode: 'host' } },
+  required: { isolation: { Require: ['seccomp', 'memory_limit'] } },
+  plainNomad: { meta: { drover_isolation_min: 'process' } },
+  raw: { driver: 'raw_exec' },
+  rawFloored: { driver: 'raw_exec', isolation: { Min: 'process' } },
+  rawStrict: { driver: 'raw_exec', isolation: { Min: 'sandbox' } },
+};
+
+/** What is done before the agent starts, in mounts of its own. */
+const hide = (...programs: readonly string[]): string =>
+  programs.map((name) => `mount --bind /dev/null "$(readlink -f "$(command -v ${name})")"`).join('; ');
+const readOnlyGroups =
+  'for d in /sys/fs/cgroup/*/; do mountpoint -q "$d" && mount -o remount,bind,ro "$d"; done; mount -o remount,bind,ro /sys/fs/cgroup || :';
+
+const hosts = [
+  { name: 'a whole host', cripple: ':' },
+  { name: 'a host without bubblewrap', cripple: hide('bwrap') },
+  { name: 'a host without OCI runtimes', cripple: hide('runc') },
+  { name: 'a host without any runtime', cripple: hide('bwrap', 'runc', 'unshare') },
+  { name: 'a host with read-only control groups', cripple: readOnlyGroups },
+  { name: 'an ordinary user', cripple: ':', user: ordinaryUser },
+  { name: 'an ordinary user without bubblewrap and unshare', cripple: hide('bwrap', 'unshare'), user: ordinaryUser },
+] as const;
+
+function jobOf(id: string, { driver = 'exec', network, isolation, meta, config, namespace }: Wanted) {
+  return {
+    ID: id,
+    Name: id,
+    Namespace: namespace ?? 'default',
+    Type: 'service',
+    Datacenters: ['*'],
+    ...(isolation === undefined ? {} : { Isolation: isolation }),
+    ...(meta === undefined ? {} : { Meta: meta }),
+    TaskGroups: [
+      {
+        Name: 'g',
+        RestartPolicy: { Attempts: 0, Mode: 'fail' },
+        ReschedulePolicy: { Attempts: 0, Unlimited: false },
+        ...(network === undefined ? {} : { Networks: [{ Mode: network }] }),
+        Tasks: [
+          {
+            Name: 't',
+            Driver: driver,
+            KillTimeout: 100_000_000,
+            Config: { command: '/bin/sleep', args: ['600'], ...config },
+            Resources: { CPU: 20, MemoryMB: 32 },
+          },
+        ],
+      },
+    ],
+  };
+}
+
+const startOn = (cripple: string, user?: number): Promise<AgentProcess> =>
+  startAgent({
+    readyWithinMs: 120_000,
+    ...(user === undefined ? {} : { user }),
+    config: { plugin: { raw_exec: { config: { enabled: true } } } },
+    wrap: (command) => [
+      ...['unshare', '--mount', '--propagation', 'private', 'sh', '-c'],
+      `PATH=$PATH:/usr/sbin:/sbin; ${cripple}; exec "$@"`,
+      'sh',
+      ...command,
+    ],
+  });
+
+/** Both drivers have told what they give. */
+const known = (agent: AgentProcess): Promise<void> =>
+  eventually(async () => {
+    const { value: nodes } = await agent.client.nodes.list();
+    const { Attributes } = (await agent.client.nodes.read(nodes[0]!.ID)).value;
+    for (const driver of ['exec', 'raw_exec']) expect(Attributes).toHaveProperty([`driver.${driver}.isolation`]);
+  }, 60_000);
+
+async function explained(agent: AgentProcess, job: ReturnType<typeof jobOf>): Promise<NodePlacement> {
+  const { value } = await agent.client.jobs.explainFile(job, { query: { namespace: job.Namespace } });
+  return value.Groups[0]!.Nodes[0]!;
+}
+
+/** The rung of its report once it runs; `'refused'` where it is placed and may not start; `'blocked'` where it is placed nowhere. */
+async function given(agent: AgentProcess, job: ReturnType<typeof jobOf>): Promise<string> {
+  const query = { namespace: job.Namespace };
+  await agent.client.jobs.register(job, {}, { query });
+  return eventually(async () => {
+    const { value: evaluations } = await agent.client.jobs.evaluations(job.ID, { query });
+    const { value: rows } = await agent.client.jobs.allocations(job.ID, { query });
+    const [row] = rows;
+    if (row === undefined && evaluations.some(({ Status }) => Status === 'blocked')) return 'blocked';
+    if (row?.ClientStatus === 'failed') return 'refused';
+    if (row?.ClientStatus !== 'running') throw new Error(`${job.ID} is ${row?.ClientStatus}`);
+    const { value } = await agent.client.allocations.isolation(row.ID);
+    const report = value['t'] ?? null;
+    if (report === null) throw new Error('no report yet');
+    return report.rung;
+  }, 120_000);
+}
+
+const root = process.getuid?.() === 0;
+const complete = root && ['/usr/bin/bwrap', '/usr/sbin/runc', '/usr/bin/unshare'].every((path) => existsSync(path));
+
+describe.skipIf(!complete)('what explain says is what a task gets', () => {
+  const seen = new Set<string>();
+
+  it.each(hosts)('on $name', { timeout: 300_000 }, async (host) => {
+    const agent = await startOn(host.cripple, 'user' in host ? host.user : undefined);
+    try {
+      await eventually(async () => {
+        const { value: nodes } = await agent.client.nodes.list();
+        expect((await agent.client.nodes.read(nodes[0]!.ID)).value.Attributes).toHaveProperty([
+          'driver.exec.isolation',
+        ]);
+      }, 60_000);
+      const rows = await Promise.all(
+        Object.entries(jobs).map(async ([id, wanted]) => {
+          const job = jobOf(id, wanted);
+          const { Reasons, Tasks } = await explained(agent, job);
+          return { id, foretold: Reasons.length > 0 ? 'blocked' : Tasks[0]!.Rung, got: await given(agent, job) };
+        }),
+      );
+      for (const { got } of rows) seen.add(got);
+      expect(rows.map(({ id, got }) => `${id}: ${got}`)).toEqual(rows.map(({ id, foretold }) => `${id}: ${foretold}`));
+    } finally {
+      await agent.dispose();
+    }
+  });
+
+  it('(control) the hosts and jobs differ: every rung and a refusal was seen', () => {
+    expect([...seen].sort()).toEqual(['blocked', 'container', 'none', 'process', 'sandbox']);
+  });
+});
+
+describe.skipIf(!complete)('what a namespace demands', () => {
+  let agent: AgentProcess;
+  beforeAll(async () => {
+    agent = await startOn(':');
+    await known(agent);
+  }, 150_000);
+  afterAll(() => agent.dispose());
+
+  const demanding = async (Mode: string): Promise<ReturnType<typeof jobOf>> => {
+    await agent.client.api.put('/v1/namespace', { Name: Mode, Isolation: { Mode, Min: 'container' } });
+    return jobOf(`in-${Mode}`, { namespace: Mode });
+  };
+  const events = async (job: string, namespace: string) => {
+    const { value } = await agent.client.jobs.allocations(job, { query: { namespace } });
+    return value[0]?.TaskStates?.['t']?.Events?.map(({ DisplayMessage }) => DisplayMessage) ?? [];
+  };
+
+  it('is refused where it is enforced, and explain says so before', async () => {
+    const job = await demanding('enforce');
+    const { Reasons, Tasks } = await explained(agent, job);
+    expect(Reasons.map(({ Text }) => Text).join()).toMatch(/network_namespace/);
+    expect(Tasks[0]).toMatchObject({ Rung: 'sandbox', Floor: 'container' });
+    expect(await given(agent, job)).toBe('blocked');
+  }, 150_000);
+
+  it('is said in an event where it warns, and the task runs', async () => {
+    const job = await demanding('warn');
+    expect((await explained(agent, job)).Reasons).toEqual([]);
+    expect(await given(agent, job)).toBe('sandbox');
+    await eventually(async () =>
+      expect(await events(job.ID, 'warn')).toContainEqual(expect.stringMatching(/namespace.*container/)),
+    );
+  }, 150_000);
+
+  it('is only written down where it audits', async () => {
+    const job = await demanding('audit');
+    expect(await given(agent, job)).toBe('sandbox');
+    await eventually(() => expect(agent.log()).toMatch(/a task runs below what its namespace demands.*audit/));
+    expect((await events(job.ID, 'audit')).join()).not.toMatch(/namespace.*container/);
+  }, 150_000);
+});
