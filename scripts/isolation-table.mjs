@@ -19,7 +19,13 @@ const measured = readdirSync(folder)
 const proven = new Set(measured.flatMap(({ attempts }) => attempts.map(({ name }) => name)));
 const columns = [
   ...measured.sort((a, b) => order(a) - order(b)).map((each) => ({ title: titleOf(each), attempts: each.attempts })),
-  ...(found('bwrap') ? [{ title: '`bwrap --unshare-all`', attempts: await bareBubblewrap() }] : []),
+  ...(found('bwrap') ? [{ title: '`bwrap --unshare-all`', attempts: await alone(bareBubblewrap) }] : []),
+  ...(systemdRuns() ? [{ title: '`systemd-run`, hardened', attempts: await alone(hardenedUnit) }] : []),
+];
+const absent = [
+  ...['docker', 'podman'].filter((name) => !measured.some(({ driver }) => driver === name)),
+  ...(found('bwrap') ? [] : ['`bwrap`']),
+  ...(systemdRuns() ? [] : ['`systemd-run` (systemd does not run here)']),
 ];
 const kinds = [...new Set(columns.flatMap(({ attempts }) => attempts.map(({ kind }) => kind)))];
 const stopped = (attempts) => attempts.filter(({ outcome }) => outcome === 'stopped' || outcome === 'absent').length;
@@ -51,7 +57,7 @@ Made by \`scripts/isolation-table.mjs\` from the attacks in \`test/security/atta
 to take effect where nothing protects, on the same host. A cell says how many were stopped. Columns are a driver and the rung its task was
 held at, under an agent of root or of an ordinary user; beside them what people use without an orchestrator.
 
-Measured ${new Date().toISOString().slice(0, 10)} on Linux ${release()}.
+Measured ${new Date().toISOString().slice(0, 10)} on Linux ${release()}.${absent.length === 0 ? '' : ` Not there to be measured: ${absent.join(', ')}.`}
 
 ${table}
 
@@ -65,24 +71,51 @@ report. \`process\` and \`none\` promise nothing about files or the network; the
 
 function titleOf({ driver, rung, wanted, who, network: kind }) {
   // an engine's own default, whatever rung its report names
-  if (['docker', 'podman'].includes(driver)) return `${driver} (${rung})`;
+  if (['docker', 'podman'].includes(driver)) return `${driver}'s default (${rung})`;
+  if (driver === 'qemu') return `an emulator taken over, ${rung}${who === 'root' ? '' : ' (user)'}`;
   if (kind !== undefined) return `${driver} ${rung} on a ${kind}${who === 'root' ? '' : ' (user)'}`;
   const network = wanted === 'container' && rung !== 'container' ? ' without network' : '';
   return `${driver} ${rung}${network}${who === 'root' ? '' : ' (user)'}`;
 }
 
 function order({ driver, wanted, who, network }) {
-  const drivers = ['exec', 'java', 'raw_exec', 'docker', 'podman'];
+  const drivers = ['exec', 'java', 'qemu', 'raw_exec', 'docker', 'podman'];
   const rung = ['docker', 'podman'].includes(driver) ? 4 : ['container', 'sandbox', 'process', 'none'].indexOf(wanted);
-  return rung * 32 + drivers.indexOf(driver) * 4 + (network === undefined ? 0 : 2) + (who === 'root' ? 0 : 1);
+  return rung * 64 + drivers.indexOf(driver) * 4 + (network === undefined ? 0 : 2) + (who === 'root' ? 0 : 1);
 }
 
-/** As people call it, and as an ordinary user: only what was proven counts. */
-async function bareBubblewrap() {
+/** As people call it, and as an ordinary user. */
+function bareBubblewrap(program, words) {
+  const view = ['--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'];
+  const inside = ['--ro-bind', program, '/tmp/attack', '--unshare-all', '/tmp/attack', ...words];
+  return ['setpriv', '--reuid=61234', '--regid=61234', '--clear-groups', 'bwrap', ...view, ...inside];
+}
+
+function systemdRuns() {
+  return found('systemd-run') && spawnSync('systemd-run', ['--quiet', '--wait', 'true']).status === 0;
+}
+
+/** A transient service with what units are usually hardened with. */
+function hardenedUnit(program, words) {
+  const properties = [
+    'DynamicUser=yes',
+    'PrivateTmp=yes',
+    'PrivateDevices=yes',
+    'ProtectSystem=strict',
+    'ProtectHome=yes',
+  ];
+  const more = ['NoNewPrivileges=yes', 'ProtectKernelTunables=yes', 'MemoryMax=128M', 'TasksMax=256'];
+  const options = [...properties, ...more, `BindReadOnlyPaths=${program}:/tmp/attack`].flatMap((each) => ['-p', each]);
+  return ['systemd-run', '--quiet', '--pipe', '--wait', ...options, '/tmp/attack', ...words];
+}
+
+/** Without an orchestrator: only what was proven counts. */
+async function alone(commandOf) {
   const scratch = mkdtempSync(join(tmpdir(), 'drover-table-'));
   try {
     const program = join(scratch, 'attack');
-    const sources = readdirSync(join(root, 'test/security/attacks')).filter((name) => name.endsWith('.c'));
+    const folder = join(root, 'test/security/attacks');
+    const sources = readdirSync(folder).filter((name) => name.endsWith('.c'));
     spawnSync('cc', [
       '-O1',
       '-static',
@@ -90,34 +123,16 @@ async function bareBubblewrap() {
       '-w',
       '-o',
       program,
-      ...sources.map((name) => join(root, 'test/security/attacks', name)),
+      ...sources.map((name) => join(folder, name)),
     ]);
     spawnSync('chmod', ['-R', 'a+rX', scratch]);
     const canary = spawn('setpriv', ['--reuid=61234', '--regid=61234', '--clear-groups', program, 'canary'], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const line = await new Promise((resolve) => canary.stdout.once('data', (data) => resolve(String(data).trim())));
-    const view = [
-      '--ro-bind',
-      '/',
-      '/',
-      '--proc',
-      '/proc',
-      '--dev',
-      '/dev',
-      '--tmpfs',
-      '/tmp',
-      '--ro-bind',
-      program,
-      '/tmp/attack',
-      '--unshare-all',
-    ];
     const words = ['run', 'scratch=/tmp', 'processes=300', 'memory_mb=700', ...line.split(' ')];
-    const { stdout } = spawnSync(
-      'setpriv',
-      ['--reuid=61234', '--regid=61234', '--clear-groups', 'bwrap', ...view, '/tmp/attack', ...words],
-      { encoding: 'utf8', timeout: 120_000 },
-    );
+    const [command, ...args] = commandOf(program, words);
+    const { stdout } = spawnSync(command, args, { encoding: 'utf8', timeout: 120_000 });
     canary.stdin.end();
     return stdout
       .split('\n')

@@ -7,7 +7,7 @@ import { type Attacks, type Attempt, attempts, excess, ordinaryUser, startCanary
 
 export interface Place {
   readonly who: 'root' | 'an ordinary user';
-  readonly driver: 'exec' | 'raw_exec' | 'java' | 'docker' | 'podman';
+  readonly driver: 'exec' | 'raw_exec' | 'java' | 'qemu' | 'docker' | 'podman';
   /** What is wanted: a node without what `container` needs keeps the task at `sandbox`, without a network all the same. */
   readonly rung: 'none' | 'process' | 'sandbox' | 'container';
   /** Default: none at rung `container`, else the host's. */
@@ -29,6 +29,7 @@ export async function attackFrom(
   const canary = await startCanary(attacks.plant, uid);
   const prefer = place.rung === 'none' ? 'process' : place.rung;
   const agent = await startAgent({
+    readyWithinMs: 120_000,
     config: {
       plugin: {
         raw_exec: { config: { enabled: true } },
@@ -38,10 +39,17 @@ export async function attackFrom(
       client: { host_volume: { plant: { path: attacks.plant } } },
     },
     ...(uid === 0 ? {} : { user: uid }),
+    ...(place.driver === 'qemu' ? { env: { PATH: `${takenOver}:${process.env['PATH']}` } } : {}),
     // what takes effect all the same does so in here
-    wrap: (command) => ['unshare', '--mount', '--uts', '--propagation', 'private', '--', ...command],
+    wrap: (command) => [
+      ...['unshare', '--mount', '--uts', '--propagation', 'private', 'sh', '-c'],
+      `${place.driver === 'qemu' ? `mount --bind ${attacks.plant} ${takenOver} && ` : ''}exec "$@"`,
+      'sh',
+      ...command,
+    ],
   });
   try {
+    if (place.driver === 'qemu') takeOver(attacks, canary.words);
     await agent.client.jobs.register(attacker(attacks, place, canary.words));
     return await ending(agent);
   } finally {
@@ -50,8 +58,25 @@ export async function attackFrom(
   }
 }
 
+/** Where the plant is in the agent's mounts, and so in its tasks': an emulator there that its guest has taken over. */
+const takenOver = '/usr/local/games';
+
+/** It answers as an emulator while the agent looks at it. */
+function takeOver({ plant }: Attacks, canary: readonly string[]): void {
+  const words = [`plant=${takenOver}`, 'scratch=/local', 'logs=/alloc/logs', ...excess, ...canary].join(' ');
+  const script = `#!/bin/sh
+case "$*" in
+  *--version*) echo QEMU emulator version 7.2.0 ;;
+  *isa-debug-exit*) exit 1 ;;
+  *) exec ${takenOver}/attack run ${words} ;;
+esac
+`;
+  writeFileSync(join(plant, 'qemu-system-x86_64'), script, { mode: 0o755 });
+}
+
 function attacker(attacks: Attacks, place: Place, canary: readonly string[]) {
   const plant = seesHost(place) ? attacks.plant : '/plant';
+  const mounts = !seesHost(place) && place.driver !== 'qemu';
   const volume = { plant: { Name: 'plant', Type: 'host', Source: 'plant' } };
   const words = [`plant=${plant}`, 'scratch=${NOMAD_TASK_DIR}', 'logs=${NOMAD_ALLOC_DIR}/logs', ...excess, ...canary];
   const args = ['run', ...words, ...(seesHost(place) ? ['apart=yes'] : [])];
@@ -65,7 +90,7 @@ function attacker(attacks: Attacks, place: Place, canary: readonly string[]) {
         Name: 'g',
         RestartPolicy: { Attempts: 0, Mode: 'fail' },
         EphemeralDisk: { SizeMB: 150 },
-        ...(seesHost(place) ? {} : { Volumes: volume }),
+        ...(mounts ? { Volumes: volume } : {}),
         ...(place.rung === 'container' || place.network !== undefined
           ? { Networks: [{ Mode: place.network ?? 'none' }] }
           : {}),
@@ -75,7 +100,7 @@ function attacker(attacks: Attacks, place: Place, canary: readonly string[]) {
             Driver: place.driver,
             Config: commandOf(place, `${plant}/attack`, args),
             Resources: { CPU: 100, MemoryMB: 128 },
-            ...(seesHost(place) ? {} : { VolumeMounts: [{ Volume: 'plant', Destination: '/plant' }] }),
+            ...(mounts ? { VolumeMounts: [{ Volume: 'plant', Destination: '/plant' }] } : {}),
           },
         ],
       },
@@ -85,6 +110,7 @@ function attacker(attacks: Attacks, place: Place, canary: readonly string[]) {
 
 /** A virtual machine of Java starts the program as its own child. */
 function commandOf({ driver, config }: Place, program: string, args: readonly string[]) {
+  if (driver === 'qemu') return { ...config };
   if (driver !== 'java') return { command: program, args, ...config };
   return { class: 'Attack', class_path: '/plant', args: [program, ...args], ...config };
 }
@@ -95,7 +121,7 @@ async function ending(agent: AgentProcess) {
     if (!['complete', 'failed'].includes(value[0]?.ClientStatus ?? ''))
       throw new Error(`the attacker is ${value[0]?.ClientStatus}: ${JSON.stringify(value[0]?.TaskStates)}`);
     return value[0]!;
-  }, 60_000);
+  }, 120_000);
   const events = stub.TaskStates?.['t']?.Events ?? [];
   expect(events.map(({ Type }) => Type)).toContain('Started');
   let text = '';
