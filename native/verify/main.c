@@ -17,6 +17,7 @@
 #include "enter.h"
 #include "probes.h"
 #include "reach.h"
+#include "tries.h"
 
 #define ARGV_MAX 8192
 #define F_NONCE 96
@@ -243,11 +244,13 @@ int main(int argc, char **args) {
   u8 head[5];
   if (argc > 2 && !strcmp(args[1], "reach")) return reach(argc - 2, args + 2);
   if (argc > 3 && (!strcmp(args[1], "enter") || !strcmp(args[1], "beside"))) return enter_network(args[2], args[1][0] == 'e', args + 3);
+  if (argc > 1 && !strcmp(args[1], "try")) return try_all(args + 2);
+  if (argc > 1 && !strcmp(args[1], "canary")) return canary();
   if (argc > 2 && !strcmp(args[1], "probe")) return probe_main(argc - 2, args + 2);
   if (argc != 2) {
     static const char usage[] =
       "usage: drover-verify FD | reach ADDRESS:PORT... | enter|beside NETWORK COMMAND... | probe landlock DIRECTORY | probe kvm | "
-      "probe devices GROUP (docs/shim-protocol.md)\n";
+      "probe devices GROUP | canary | try KEY=VALUE... (docs/shim-protocol.md)\n";
     return write_all(2, usage, sizeof usage - 1) ? 2 : 2;
   }
   control = atoi(args[1]);

@@ -1,10 +1,10 @@
 /**
- * The order of a start: what to run → how to isolate it → cgroup → intent and shim, the command held → checked from outside →
+ * The order of a start, once it is known what to run: how to isolate it → cgroup → intent and shim, the command held → checked from outside →
  * go → running. Whatever fails on the way leaves nothing behind.
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import type { CommandDriver, CommandSpec, IsolationReport, TaskConfig } from '../driver/contract.ts';
+import type { CommandSpec, IsolationReport, TaskConfig } from '../driver/contract.ts';
 import { type CgroupLimits, limitsOf } from '../isolation/cgroup/limits.ts';
 import {
   cgroupName,
@@ -16,6 +16,7 @@ import {
 } from '../isolation/cgroup/task-cgroup.ts';
 import type { InsideSteps, LaunchRequest } from '../isolation/launch/launch.ts';
 import { checkTask, type PreparedTask, prepareTask, runningChecks } from '../isolation/prepare.ts';
+import type { Tried } from '../isolation/tries.ts';
 import { type HostUser, lookUpUser } from '../isolation/users.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import { Turns } from '../lib/turns.ts';
@@ -29,17 +30,16 @@ import { launchFailed, userUnknown } from './nomad-texts.ts';
 import { killUnitOf, startRecord } from './start-record.ts';
 
 /**
- * One start, in the order of this file's head. Resolves when the task runs and was checked; whatever fails or is aborted before leaves
+ * One start, in the order of this file's head. `tried`: what this way of isolating was shown to stop. Resolves when the task runs and was checked; whatever fails or is aborted before leaves
  * nothing behind.
  */
 export async function startCommand(
-  driver: CommandDriver,
+  { spec, tried }: { readonly spec: CommandSpec; readonly tried: Tried },
   deps: DriverDeps,
   task: TaskConfig,
   directory: string,
   signal: AbortSignal,
 ): Promise<CommandTask> {
-  const spec = await driver.plan(task, signal);
   const user = await userOf(task, spec);
   const cgroup = cgroupOf(deps, task, spec);
   const limits = limitsOf(withOverhead(task, spec), spec.pidsLimit ?? null, extraLimits(task, spec));
@@ -47,6 +47,7 @@ export async function startCommand(
     wish: spec.isolation,
     floor: highestRung([task.isolationFloor, spec.isolationMin ?? 'none']),
     required: task.isolationRequire ?? [],
+    tried,
     cgroup,
     limits,
     nativeShim: deps.supervisor.kind === 'native',

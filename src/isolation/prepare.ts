@@ -28,6 +28,7 @@ import { passageTo } from './passage.ts';
 import { resourceLimits } from './rlimits.ts';
 import { bestRung, type Obstacle, obstaclesTo, sandboxMakers } from './rungs.ts';
 import { hostProfile } from './seccomp/oci-profile.ts';
+import { type Tried, withTries } from './tries.ts';
 import { giveDirectory, rootUidOf } from './uids.ts';
 import { inRanges } from './users.ts';
 
@@ -36,6 +37,8 @@ export interface PrepareRequest {
   readonly floor: IsolationRung;
   /** Lines that must be there whatever the rung. */
   readonly required?: readonly string[];
+  /** What the way in which this task is isolated was shown to stop. */
+  readonly tried?: Tried;
   readonly cgroup: TaskCgroup | null;
   readonly limits: CgroupLimits;
   /** False: a supervisor that can start plain processes only. */
@@ -327,7 +330,7 @@ async function seenFromHost(
     findings: new Map((input.findings ?? []).map(({ name, found }) => [name, found])),
     now,
   };
-  return checkFromHost(check, held);
+  return withTries(checkFromHost(check, held), request.tried ?? {});
 }
 
 /** What is looked for again while the task runs. */

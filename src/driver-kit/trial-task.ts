@@ -1,0 +1,139 @@
+/** A task of nobody, by which it is found out what tasks get: started as any is, and its command tries what it must not do. */
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CommandSpec, IsolationReport, IsolationWish, TaskConfig } from '../driver/contract.ts';
+import type { IsolationHost } from '../isolation/isolation-host.ts';
+import { verifierInside } from '../isolation/launch/inside.ts';
+import { rungOf } from '../isolation/lines.ts';
+import type { Proofs } from '../isolation/proofs.ts';
+import {
+  controlTries,
+  judgeTries,
+  readTries,
+  startCanary,
+  type Tried,
+  trialLimits,
+  tryWords,
+  withTries,
+} from '../isolation/tries.ts';
+import type { DriverDeps } from './driver-plugin.ts';
+import { scratchTask } from './scratch-task.ts';
+import { startCommand } from './start-command.ts';
+
+export interface TrialWish {
+  readonly isolation: IsolationWish;
+  readonly defaultUser: string;
+}
+
+export interface MadeTrial {
+  readonly report: IsolationReport;
+  readonly tried: Tried;
+  /** False: the tries did not come to their end. */
+  readonly whole: boolean;
+}
+
+/** Below the directory of allocations. */
+export const trialDirectory = '.trials';
+
+/** Starts, looks, tries and removes a task of nobody. Faults as any start does. */
+export async function makeTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<MadeTrial> {
+  const root = join(deps.isolation.taskRoot, trialDirectory);
+  await mkdir(root, { recursive: true, mode: 0o711 });
+  const task = await trialTask(root, `trial-${randomUUID()}`, ownNetwork);
+  try {
+    const plant = await plantFor(deps.isolation, join(root, task.allocId));
+    try {
+      const { report, tries } = await attempt(deps, wish, task, plant.words);
+      const tried = judgeTries(tries ?? [], await plant.proven);
+      const mechanisms = withTries(report.mechanisms, tried);
+      return { report: { ...report, mechanisms, rung: rungOf(mechanisms) }, tried, whole: tries !== null };
+    } finally {
+      plant.remove();
+    }
+  } finally {
+    await rm(task.directories.allocation, { recursive: true, force: true });
+  }
+}
+
+interface Plant {
+  readonly words: readonly string[];
+  /** What took effect where nothing protects: found out once for all trials of a boot. */
+  readonly proven: Promise<ReadonlySet<string>>;
+  remove(): void;
+}
+
+/** What tries look for, and the control that finds it. */
+async function plantFor({ verifier, proofs, uid }: IsolationHost, directory: string): Promise<Plant> {
+  if (verifier === null) return { words: [], proven: Promise.resolve(new Set()), remove: () => undefined };
+  const canary = await startCanary(verifier);
+  const files = ['host', 'closed'].map((name) => join(directory, name));
+  await writeFile(files[0]!, 'host', { mode: 0o644 });
+  await writeFile(files[1]!, 'closed', { mode: 0o600 });
+  const words = [
+    ...canary.words,
+    `host_file=${files[0]}`,
+    // what belongs to the agent's own user is closed to nobody where tasks are of it too
+    ...(uid === 0 ? [`closed_file=${files[1]}`] : []),
+  ];
+  const proven = controls.get(proofs) ?? control(proofs, verifier, [...words, `scratch=${directory}`]);
+  controls.set(proofs, proven);
+  return { words, proven, remove: () => canary.remove() };
+}
+
+const controls = new WeakMap<Proofs, Promise<ReadonlySet<string>>>();
+
+async function control(proofs: Proofs, verifier: string, words: readonly string[]): Promise<ReadonlySet<string>> {
+  const kept = proofs.get('control') as readonly string[] | undefined;
+  const names = kept ?? (await controlTries(verifier, words));
+  proofs.set('control', names);
+  return new Set(names);
+}
+
+async function attempt(deps: DriverDeps, wish: TrialWish, task: TaskConfig, words: readonly string[]) {
+  const { signal } = new AbortController();
+  const nonce = randomUUID();
+  const directory = join(deps.stateDirectory, task.id.replaceAll('/', '.'));
+  const spec = trialSpec(wish, deps.isolation.verifier, task, tryWords(nonce, words));
+  const started = await startCommand({ spec, tried: {} }, deps, task, directory, signal);
+  try {
+    await started.wait(AbortSignal.timeout(trialLimitMs)).catch(() => started.stop(9, 0, signal));
+    const text = await readFile(join(task.directories.logs, `${task.name}.stdout.0`), 'utf8').catch(() => '');
+    const tries = readTries(text, nonce);
+    if (tries === null) deps.log.warn('a trial of isolation did not come to its end', { output: text.slice(-200) });
+    return { report: started.state.isolation, tries };
+  } finally {
+    await started.stop(9, 0, signal);
+    await started.forget();
+  }
+}
+
+const trialLimitMs = 20_000;
+
+/** The verifier is its own path inside a sandbox; elsewhere it is where the host has it. */
+function trialSpec(
+  { defaultUser, isolation }: TrialWish,
+  verifier: string | null,
+  { directories }: TaskConfig,
+  words: readonly string[],
+): CommandSpec {
+  const script = `v=${verifierInside} d=/local
+[ -x $v ] || { v=$0 d=$1; }
+shift; exec "$v" try "scratch=$d" "$@"`;
+  return {
+    command: '/bin/sh',
+    args: ['-c', script, verifier ?? '/nonexistent', directories.local, ...words],
+    workDir: '/',
+    defaultUser,
+    isolation,
+    pidsLimit: trialLimits.pids,
+  };
+}
+
+function trialTask(root: string, allocId: string, ownNetwork: boolean): Promise<TaskConfig> {
+  return scratchTask(
+    root,
+    {},
+    { allocId, name: 'trial', network: ownNetwork ? { mode: 'none', path: '', labels: {} } : null },
+  );
+}

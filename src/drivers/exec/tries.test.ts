@@ -1,0 +1,99 @@
+/** The full set of the verifier: once for each way of isolating and boot, against a control where nothing protects. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { openDriver } from '../../driver-kit/driver-plugin.ts';
+import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { isolationTrials, triesOf } from '../../driver-kit/trial.ts';
+import { exec } from './index.ts';
+
+const never = new AbortController().signal;
+const linux = process.platform === 'linux';
+const root = process.getuid?.() === 0;
+const isolation = {
+  prefer: 'container',
+  pidMode: 'private',
+  ipcMode: 'private',
+  capabilities: [],
+  runtimes: [],
+} as const;
+let host: ScratchHost;
+beforeEach(async () => {
+  host = await openScratchHost({ isolation: true });
+});
+afterEach(() => host.close());
+
+const specOf = (more: Partial<typeof isolation> | { readonly capabilities: readonly string[] } = {}) => ({
+  command: '/bin/true',
+  args: [],
+  workDir: '/',
+  defaultUser: root ? 'nobody' : '',
+  isolation: { ...isolation, ...more },
+});
+
+describe.skipIf(!linux)('the full set of tries', () => {
+  it('is run once for each way of isolating, and again where the host was looked at again', async () => {
+    const starts = vi.spyOn(host.deps.supervisor, 'start');
+    const task = await host.scratch.task({});
+    const [first, second] = await Promise.all([triesOf(host.deps, task, specOf()), triesOf(host.deps, task, specOf())]);
+    expect(starts).toHaveBeenCalledTimes(1);
+    expect(second).toEqual(first);
+    await triesOf(host.deps, task, specOf({ capabilities: ['CHOWN'] }));
+    expect(starts).toHaveBeenCalledTimes(2);
+    await triesOf(host.deps, task, specOf());
+    // an agent that starts anew in the same boot has the proofs, not what it remembered
+    const again = { ...host.deps, isolation: { ...host.deps.isolation, probes: new Map(host.deps.isolation.probes) } };
+    expect(await triesOf(again, task, specOf())).toEqual(first);
+    expect(starts).toHaveBeenCalledTimes(2);
+    await host.deps.isolation.refresh();
+    await triesOf(host.deps, task, specOf());
+    expect(starts).toHaveBeenCalledTimes(3);
+  });
+
+  it('is tried where nothing protects first: as root nearly all of it takes effect there', async ({ skip }) => {
+    if (!root) skip('as an ordinary user less is allowed in any case');
+    const { hostNetwork, ownNetwork } = await isolationTrials(host.deps);
+    const control = host.deps.isolation.proofs.get('control') as readonly string[];
+    expect(control.length).toBeGreaterThan(50);
+    expect(control).toEqual(
+      expect.arrayContaining([
+        'seccomp keyctl',
+        'pids_limit more processes than allowed',
+        'user_namespace core_pattern',
+      ]),
+    );
+    const evidence = (report: typeof ownNetwork, name: string) =>
+      report.mechanisms.find((each) => each.name === name)?.evidence;
+    if (hostNetwork.rung !== 'sandbox') skip('no sandbox here');
+    expect(evidence(hostNetwork, 'seccomp')).toMatch(/^Seccomp 2; (2[5-9]|[3-9]\d) tries from inside stopped$/);
+    for (const name of ['pids_limit', 'memory_limit', 'mount_namespace', 'pid_namespace', 'ipc_namespace'])
+      expect(evidence(hostNetwork, name)).toMatch(/; 1 try from inside stopped$/);
+    if (ownNetwork.rung !== 'container') skip('no container here');
+    for (const name of ['network_policy', 'devices', 'user_namespace', 'cgroup_namespace'])
+      expect(evidence(ownNetwork, name)).toMatch(/; (1 try|\d tries) from inside stopped$/);
+  });
+
+  it('decides over a task: a line that was got past is not given, and its floor refuses it', async ({ skip }) => {
+    const driver = openDriver(exec, {}, host.deps);
+    try {
+      const options = { command: '/bin/sleep', args: ['30'] };
+      const before = await driver.engine.start(await host.task(driver, options), never);
+      if (before.isolation?.rung !== 'sandbox') skip('no sandbox here');
+      const { proofs } = host.deps.isolation;
+      // as if a filter had let one call pass
+      const set = proofs.get.bind(proofs);
+      vi.spyOn(proofs, 'get').mockImplementation((name) =>
+        name.startsWith('trial ') ? { lines: [], tried: { seccomp: { stopped: 38, through: ['keyctl'] } } } : set(name),
+      );
+      Object.assign(host.deps.isolation, { probes: new Map(host.deps.isolation.probes) });
+      const after = await driver.engine.start(await host.task(driver, options), never);
+      expect(after.isolation?.rung).toBe('process');
+      expect(after.isolation?.mechanisms.find(({ name }) => name === 'seccomp')).toMatchObject({
+        state: 'unavailable',
+        evidence: 'tried from inside: keyctl took effect',
+      });
+      const floored = await host.task(driver, options, { isolationFloor: 'sandbox' });
+      await expect(driver.engine.start(floored, never)).rejects.toThrow(/missing: seccomp \(tried from inside: keyctl/);
+    } finally {
+      await driver.engine.close();
+    }
+  });
+});

@@ -1,0 +1,99 @@
+/**
+ * The full set of the verifier: each thing that a line of the ladder forbids, tried from inside (`native/verify/tries.h`). A try that was
+ * stopped proves something only where the same took effect with nothing in its way: the control.
+ */
+import { spawn } from 'node:child_process';
+import type { Mechanism } from './lines.ts';
+import { runChild } from './mechanisms/probe.ts';
+
+export interface Try {
+  /** Of the ladder, e.g. `seccomp`. */
+  readonly line: string;
+  /** What was tried: `"keyctl"`, `"the host's loopback"`. */
+  readonly name: string;
+  readonly outcome: 'through' | 'stopped' | 'absent';
+}
+
+/** What one way of isolating was shown to stop; plain data, kept with the proofs. */
+export type Tried = Readonly<Record<string, { readonly stopped: number; readonly through: readonly string[] }>>;
+
+/** What a trial task may have. Where tasks have the agent's uid, everything that runs under it counts with them. */
+export const trialLimits = { pids: process.getuid?.() === 0 ? 64 : 512 } as const;
+/** What is bounded by rlimits alone gets four times the memory of a trial task, 256 MB. */
+const excess = [`processes=${2 * trialLimits.pids}`, 'memory_mb=320'] as const;
+
+/** As the task's own command: what the verifier is called with, wherever it is. */
+export function tryWords(nonce: string, words: readonly string[]): readonly string[] {
+  return [`nonce=${nonce}`, ...excess, ...words];
+}
+
+/** Lines of another nonce are nobody's. Null: they did not come to their end. */
+export function readTries(text: string, nonce: string): readonly Try[] | null {
+  const rows = text
+    .split('\n')
+    .map((row) => /^(\S+) (\S+) (through|stopped|absent|-) \S+ (.+)$/.exec(row))
+    .filter((row) => row?.[1] === nonce);
+  // a group that ends as one ends with the last try
+  const ended = rows.some((row) => row?.[2] === 'end') || rows.at(-1)?.[2] === 'pids_limit';
+  if (!ended) return null;
+  return rows
+    .filter((row) => row?.[2] !== 'end')
+    .map((row) => ({ line: row![2]!, outcome: row![3] as Try['outcome'], name: row![4]! }));
+}
+
+const nameOf = ({ line, name }: Try): string => `${line} ${name}`;
+
+/** `proven`: what took effect in the control. */
+export function judgeTries(tries: readonly Try[], proven: ReadonlySet<string>): Tried {
+  const found: Record<string, { stopped: number; through: string[] }> = {};
+  for (const each of tries) {
+    if (each.outcome === 'absent') continue;
+    found[each.line] ??= { stopped: 0, through: [] };
+    if (each.outcome === 'through') found[each.line]!.through.push(each.name);
+    else if (proven.has(nameOf(each))) found[each.line]!.stopped++;
+  }
+  return found;
+}
+
+/** A line that a try got past is not there, whatever the host sees; others say how often they held. */
+export function withTries(mechanisms: readonly Mechanism[], tried: Tried): readonly Mechanism[] {
+  return mechanisms.map((each) => {
+    const found = tried[each.name];
+    if (each.state !== 'verified' || found === undefined) return each;
+    if (found.through.length > 0)
+      return { ...each, state: 'unavailable', evidence: `tried from inside: ${found.through.join(', ')} took effect` };
+    const times = found.stopped === 1 ? '1 try' : `${found.stopped} tries`;
+    return found.stopped === 0 ? each : { ...each, evidence: `${each.evidence}; ${times} from inside stopped` };
+  });
+}
+
+/** Things of the host for tasks not to reach; `words` say where they are. */
+export interface Canary {
+  readonly words: readonly string[];
+  remove(): void;
+}
+
+export async function startCanary(verifier: string): Promise<Canary> {
+  const child = spawn(verifier, ['canary'], { cwd: '/', env: {}, stdio: ['pipe', 'pipe', 'ignore'] });
+  // it may be gone before it is told to
+  child.stdin.on('error', () => undefined);
+  const words = await new Promise<readonly string[]>((resolve) => {
+    child.stdout.setEncoding('utf8').once('data', (line: string) => resolve(line.trim().split(' ')));
+    child.on('error', () => resolve([]));
+    child.on('close', () => resolve([]));
+  });
+  return { words, remove: () => void child.stdin.end() };
+}
+
+/**
+ * The same tries where nothing protects, as the agent's user: names of those that took effect. Root tries them in mounts and with host
+ * names of its own, so that nothing of the host is changed.
+ */
+export async function controlTries(verifier: string, words: readonly string[]): Promise<readonly string[]> {
+  const apart = ['unshare', '--mount', '--uts', '--propagation', 'private', '--'];
+  // one descriptor too many is left open for it
+  const opened = ['sh', '-c', 'exec 9</dev/null "$0" try "$@"', verifier, ...tryWords('control', words)];
+  const done = await runChild(process.getuid?.() === 0 ? [...apart, ...opened] : opened, { timeoutMs: 20_000 });
+  const tries = readTries(done.stdout, 'control') ?? [];
+  return tries.filter(({ outcome }) => outcome === 'through').map(nameOf);
+}
