@@ -104,7 +104,8 @@ class Inside {
 
   async attack(plant: string, rung: GuestRung): Promise<void> {
     const from = Date.now();
-    const canary = await startCanary(plant, who === 'root' ? 0 : ordinaryUser);
+    // of the same user as this program
+    const canary = await startCanary(plant, 0);
     const place: GuestPlace = { who, rung };
     const seesHost = rung === 'process';
     const at = seesHost ? plant : '/plant';

@@ -8,7 +8,9 @@ export const wait = 'sleep 1000';
 
 interface TaskOf {
   readonly driver?: string;
-  readonly script: string;
+  /** For perl; default: nothing, then there is a `config`. */
+  readonly script?: string;
+  readonly config?: Record<string, unknown>;
 }
 
 interface PortOf {
@@ -37,10 +39,10 @@ export function job(id: string, mode: string, tasks: Record<string, TaskOf>, por
         ReschedulePolicy: { Attempts: 0, Unlimited: false },
         EphemeralDisk: { SizeMB: 10 },
         Networks: [network],
-        Tasks: Object.entries(tasks).map(([name, { driver = 'exec', script }]) => ({
+        Tasks: Object.entries(tasks).map(([name, { driver = 'exec', script, config }]) => ({
           Name: name,
           Driver: driver,
-          Config: { command: '/usr/bin/perl', args: ['-e', script] },
+          Config: config ?? { command: '/usr/bin/perl', args: ['-e', script] },
           KillTimeout: 200e6,
           Resources: { CPU: 10, MemoryMB: 32 },
           LogConfig: { MaxFiles: 1, MaxFileSizeMB: 1 },

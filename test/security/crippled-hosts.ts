@@ -52,6 +52,18 @@ export const crippledHosts: readonly CrippledHost[] = [
     lost: 'runtime.unshare',
   },
   { name: 'runc is broken', cripple: wrap('runc', 'exit 1'), rungs: both('sandbox'), lost: 'runtime.runc' },
+  {
+    name: 'runc is gone, and crun refuses the host',
+    cripple: [
+      wrap(
+        'crun',
+        'case "$*" in *--version*) exec "$BIN/crun.real" --version ;; esac; echo "error: no such cgroup" >&2; exit 1',
+      ),
+      hide('runc'),
+    ].join('; '),
+    rungs: both('sandbox'),
+    lost: 'runtime.crun',
+  },
   { name: 'bubblewrap is broken', cripple: wrap('bwrap', 'exit 1'), rungs: full, lost: 'runtime.bwrap' },
   {
     name: 'bubblewrap hangs',
