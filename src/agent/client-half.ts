@@ -45,7 +45,9 @@ export interface ClientHalfOptions {
 export async function openClientHalf(options: ClientHalfOptions): Promise<ClientHalf> {
   const { config, log, opened } = options;
   const directory = config.client!.stateDir || join(config.dataDir, 'client');
-  const store = await openTables<ClientTables>(directory, clientTables, log.child('client'), opened);
+  // an allocation and the first of its tasks' states are one commit: a start waits for the disk once less
+  const gathers = { gathers: true };
+  const store = await openTables<ClientTables>(directory, clientTables, log.child('client'), opened, gathers);
   const found = openNetworks(networkOptions(config, options.address, directory));
   const drivers = await openBuiltInDrivers(config, directory, log.child('driver'));
   opened.add(() => drivers.close());

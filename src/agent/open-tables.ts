@@ -1,6 +1,6 @@
 import type { Log } from '../lib/log.ts';
 import { lmdbJournal } from '../state/lmdb-journal.ts';
-import { openStore } from '../state/open-store.ts';
+import { openStore, type StoreOptions } from '../state/open-store.ts';
 import type { Schema, Store, TableSpecs } from '../state/store.ts';
 import type { Opened } from './opened.ts';
 
@@ -10,8 +10,10 @@ export async function openTables<S extends Schema<S>>(
   tables: TableSpecs<S>,
   log: Log,
   opened: Opened,
+  options: Pick<StoreOptions<S>, 'gathers'> = {},
 ): Promise<Store<S>> {
   const { store, damage } = await openStore({
+    ...options,
     tables,
     journal: lmdbJournal({
       directory,

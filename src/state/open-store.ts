@@ -8,6 +8,7 @@
  * When a commit fails, writes built on it are rejected too (`unavailable`) rather than run again: what their callers decided they decided
  * on a state that never was, and only the caller knows how to decide anew.
  */
+import { setImmediate } from 'node:timers/promises';
 import { assert } from '../lib/assert.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import type { Damage, Journal, JournalChange } from './journal.ts';
@@ -27,6 +28,11 @@ export interface StoreOptions<S extends Schema<S>> {
   readonly journal: Journal;
   /** Freeze every row, all the way down: for tests, it costs more than the write. Default: false. */
   readonly freeze?: boolean;
+  /**
+   * The first of several writes waits for all that follow from it in this turn of the loop, some promises later, rather than for one
+   * promise: one commit less where one thing leads to the next, later by what else the turn has to do. Default: false.
+   */
+  readonly gathers?: boolean;
 }
 
 /** Reads everything back. Rows of tables that are not in `tables` stay in the journal, untouched (a newer version's). */
@@ -54,6 +60,7 @@ interface Batch {
 class JournaledStore<S extends Schema<S>> implements Store<S> {
   readonly #journal: Journal;
   readonly #freeze: boolean;
+  readonly #gathers: boolean;
   readonly #epoch: number;
   readonly #watches = new Watches();
   #head: MemoryTables<S>;
@@ -66,6 +73,7 @@ class JournaledStore<S extends Schema<S>> implements Store<S> {
   constructor(options: StoreOptions<S>, tables: MemoryTables<S>, epoch: number) {
     this.#journal = options.journal;
     this.#freeze = options.freeze ?? false;
+    this.#gathers = options.gathers ?? false;
     this.#epoch = epoch;
     this.#head = tables;
     this.#published = tables.copy();
@@ -145,7 +153,7 @@ class JournaledStore<S extends Schema<S>> implements Store<S> {
   /** One commit after the other, until nothing waits. */
   async #commitAll(): Promise<void> {
     // Writes of the same turn share the first commit too.
-    await Promise.resolve();
+    await (this.#gathers ? setImmediate() : Promise.resolve());
     for (let batch = this.#batches[0]; batch !== undefined; batch = this.#batches[0]) {
       batch.sealed ??= this.#head.copy();
       try {
