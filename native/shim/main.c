@@ -247,12 +247,13 @@ static void shim_main(const u8 *frame, u32 len, int out) {
   if (write_oom_score_adj(-900)) { /* not permitted: as killable as the agent */ }
   record_prepare();
   if (launch_start(start_argv, start_env, &message)) refuse(out, id, "unavailable", message, errno);
-  scribe_started();
   reply(out, S_ANSWER, id, NULL, NULL, 0);
   int null = open("/dev/null", O_RDWR);
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);
   if (null > 2) close(null);
   if (chdir("/")) { /* stays where it is */ }
+  /* Whoever connects meanwhile is greeted once the files of the output are there. */
+  scribe_started();
   loop();
   _exit(0);
 }

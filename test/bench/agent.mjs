@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -69,7 +69,7 @@ export class Agent {
       if (this.child.exitCode !== null) throw new Error(readFileSync(join(this.directory, 'agent.log'), 'utf8'));
       try {
         await this.get(args.includes('-client') ? '/v1/agent/health' : '/v1/status/leader');
-        if (!args.includes('-client') || (await this.get('/v1/nodes')).some((node) => node.Status === 'ready')) return;
+        if (!args.includes('-client') || (await this.get('/v1/nodes')).some((node) => node.Status === 'ready')) return weighTasks();
       } catch {
         // not listening yet
       }
@@ -178,6 +178,16 @@ function endHolders(directory) {
     const held = attempt(() => readdirSync(`/proc/${pid}/fd`).some((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith(`${directory}/`)));
     if (held && Number(pid) !== process.pid) attempt(() => process.kill(Number(pid), 'SIGKILL'));
   }
+}
+
+/** A measurement at a priority above others' (`nice`): tasks are in groups of their own, which get the weight that it means. */
+function weighTasks() {
+  const times = 1.25 ** -getPriority();
+  if (times <= 1) return;
+  const v1 = join('/sys/fs/cgroup/cpu', cgroupParent, 'cpu.shares');
+  const v2 = join('/sys/fs/cgroup', cgroupParent, 'cpu.weight');
+  for (const [file, usual, most] of [[v1, 1024, 262_144], [v2, 100, 10_000]])
+    if (existsSync(file)) writeFileSync(file, String(Math.round(Math.min(most, usual * times))));
 }
 
 function removeCgroups() {
