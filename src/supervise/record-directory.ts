@@ -46,7 +46,8 @@ async function syncDirectory(directory: string): Promise<void> {
 
 /**
  * Makes the directory and writes the intent, at once; resolves when it is on the disk. `Fault('exists')` where there is one already: a
- * generation is started once.
+ * generation is started once. A shim without a command (a collector of output) is only looked for while the host is up: its intent need
+ * not outlive that, and others' starts do not wait behind it for the disk.
  */
 export function writeIntent(record: StartRecord): Promise<void> {
   const intent: Intent = {
@@ -73,7 +74,9 @@ export function writeIntent(record: StartRecord): Promise<void> {
     closeSync(file);
     throw unusable(record.directory, error);
   }
-  return stored(record.directory, file);
+  if (record.launcher.kind !== 'none') return stored(record.directory, file);
+  closeSync(file);
+  return Promise.resolve();
 }
 
 async function stored(directory: string, file: number): Promise<void> {
