@@ -1,6 +1,8 @@
 /** Figures about tasks: how soon they run, how many a second, what they and the agent cost, how soon they are found again. */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, fdatasyncSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Agent, cpuSeconds, memoryKb, quantile, sleep } from './agent.mjs';
 
 /** Milliseconds from the request to the answer that says `running`, by a blocking query. */
@@ -39,7 +41,33 @@ function bareRuntime() {
   return quantile(times, 0.5);
 }
 
+/**
+ * What of a start is the disk's: the job, the plan, the generation and that it runs are commits one after the other, each of them written
+ * as LMDB does (pages, a sync, the meta page with a sync of its own), and the intent is a sync more. By hand, with nothing in between.
+ */
+function diskWaits() {
+  const directory = mkdtempSync(join(tmpdir(), 'drover-bench-disk-'));
+  const file = join(directory, 'data');
+  const pages = openSync(file, 'w');
+  const meta = openSync(file, constants.O_WRONLY | constants.O_DSYNC);
+  const page = Buffer.alloc(4096, 1);
+  const times = Array.from({ length: 60 }, (_, round) => {
+    const from = performance.now();
+    for (let commit = 0; commit < 5; commit++) {
+      for (let at = 0; at < 5; at++) writeSync(pages, page, 0, page.length, (1 + ((round * 25 + commit * 5 + at) % 500)) * page.length);
+      fdatasyncSync(pages);
+      if (commit > 0) writeSync(meta, page, 0, 128, 0);
+    }
+    return performance.now() - from;
+  });
+  closeSync(pages);
+  closeSync(meta);
+  rmSync(directory, { recursive: true });
+  return quantile(times, 0.5);
+}
+
 export async function submit(report) {
+  report('the disk by hand: what a start waits for, p50', diskWaits(), 'ms');
   const agent = await Agent.start();
   try {
     const raw = await latencies(agent, 'raw_exec', 100);
