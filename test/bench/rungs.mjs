@@ -88,8 +88,8 @@ export async function verifier(report) {
     control.write(instructions);
     await new Promise((resolve) => control.on('data', (data) => String(data).includes('"ready"') && resolve()));
     const ready = performance.now();
-    const nothing = { cgroup: null, limits: null, capabilities: [], writable: [], taskUids: null, now: '' };
-    const request = { ...nothing, pid: child.pid, killUnit: 'session', notAsked: new Set(), findings: new Map() };
+    const nothing = { cgroup: null, limits: null, capabilities: [], writable: [], volumes: [], notAsked: [], network: null, taskUids: null, now: '' };
+    const request = { ...nothing, pid: child.pid, killUnit: 'session', findings: new Map() };
     checkFromHost(request, readHeldProcess(child.pid));
     inside.push(ready - began);
     outside.push(performance.now() - ready);
