@@ -141,12 +141,13 @@ export function job(
   return { ID: id, Name: id, Type: type, Datacenters: ['*'], TaskGroups: [group] };
 }
 
-/** Seconds of processor time of a process and of its children that live. */
+/** Seconds of processor time of a process and of its children. */
 export function cpuSeconds(pid) {
   const pids = [pid, ...childrenOf(pid)];
   return pids.reduce((sum, each) => {
     const fields = statFields(each);
-    return sum + (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / 100;
+    // with those of its children that have ended meanwhile: a child that goes takes nothing away
+    return sum + fields.slice(11, 15).reduce((ticks, each) => ticks + Number(each), 0) / 100;
   }, 0);
 }
 
