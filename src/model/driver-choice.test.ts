@@ -48,6 +48,35 @@ describe('driver "auto"', () => {
     });
   });
 
+  it('takes a machine first where KVM booted one and the task can do without what machines lack', () => {
+    const rungs = { microvm: 'sandbox', docker: 'sandbox', exec: 'sandbox' };
+    const { Attributes, Drivers } = node({ microvm: driver(), docker: driver(), exec: driver() }, rungs);
+    const kvm = { Drivers, Attributes: { ...Attributes, 'driver.microvm.kvm': '1' } as typeof Attributes };
+    const boxed = task({ command: 'x', image: 'y', load: 'local/y.tar' });
+    const choice = (given: Parameters<typeof chooseDriver>[2], where = kvm, networks: unknown = group) =>
+      chooseDriver(where, networks as never, given, noFloor);
+    expect(choice(boxed).Driver).toBe('microvm');
+    expect(choice(task({ command: 'x', rootfs: 'local/root' })).Driver).toBe('microvm');
+    const cases = [
+      [choice(boxed, { Drivers, Attributes }), 'would be emulated here'],
+      [choice(boxed, kvm, { Networks: null }), 'have no network'],
+      [choice(boxed, kvm, { Networks: [{ Mode: 'bridge' }] }), 'have no network'],
+      [choice({ ...boxed, VolumeMounts: [{}] } as never), 'have no volumes'],
+      [choice({ ...boxed, Resources: { MemoryMB: 64 } } as never), 'a machine needs 96 MB of memory, not 64'],
+    ] as const;
+    for (const [{ Driver, Reason }, text] of cases) {
+      expect(Driver).toBe('docker');
+      expect(Reason).toContain(`microvm: ${text.startsWith('a ') ? '' : 'its machines '}${text}`);
+    }
+    const named = task({ ...boxed.Config, among: ['microvm', 'docker'] });
+    expect(choice(named, { Drivers, Attributes } as never).Driver).toBe('microvm');
+    expect(withDriver(boxed, 'microvm', group)).toEqual({
+      Driver: 'microvm',
+      User: '65534:65534',
+      Config: { load: 'local/y.tar', image: 'y', command: 'x' },
+    });
+  });
+
   it('passes over what is not healthy, and goes no lower than the floor', () => {
     const poor = node({ docker: driver(false, 'no daemon'), exec: driver(), raw_exec: driver() }, { exec: 'process' });
     expect(chooseDriver(poor, group, pictured, noFloor)).toMatchObject({

@@ -32,10 +32,15 @@ export interface PlannedDriver extends DriverChoice {
 
 type Config = Readonly<Record<string, unknown>>;
 
+type Fitting = Pick<Task, 'Driver' | 'Config' | 'User'> & Partial<Pick<Task, 'Resources' | 'VolumeMounts'>>;
+type Where = { readonly attributes: Node['Attributes']; readonly group: Pick<TaskGroup, 'Networks'> };
+
 interface Candidate {
   readonly driver: string;
-  /** It runs images only. */
-  readonly needsImage: boolean;
+  /** What it runs brings files of its own, and would be root. */
+  readonly ownFiles: boolean;
+  /** Why it cannot run the task, whatever it proves; null: it can. */
+  readonly unfit: (task: Fitting, where: Where) => string | null;
   /** Its own options, of those of "auto". */
   readonly options: (config: Config, group: Pick<TaskGroup, 'Networks'>) => Config;
 }
@@ -58,21 +63,52 @@ const container = (config: Config, group: Pick<TaskGroup, 'Networks'>): Config =
   return { image: config['image'], ...command(config), ...strict, ...(ports.length === 0 || own ? {} : { ports }) };
 };
 
+const said = (config: Config, name: string): boolean => typeof config[name] === 'string' && config[name] !== '';
+
+const machine = (config: Config): Config => {
+  const content = said(config, 'load') ? ['load', 'image'] : ['rootfs'];
+  return { ...Object.fromEntries(content.map((name) => [name, config[name] ?? ''])), ...command(config) };
+};
+
+/** A machine has nothing of the host's: what a task could not do without is not taken from it by surprise. */
+function unfitForMachine({ Config, Resources, VolumeMounts }: Fitting, { attributes, group }: Where): string | null {
+  if (group.Networks?.[0]?.Mode !== 'none') return 'its machines have no network: it takes groups of network mode none';
+  if ((VolumeMounts ?? []).length > 0) return 'its machines have no volumes';
+  const memory = Resources?.MemoryMB ?? leastMachineMb;
+  if (memory < leastMachineMb) return `a machine needs ${leastMachineMb} MB of memory, not ${memory}`;
+  const among = Config?.['among'];
+  const named = Array.isArray(among) && among.includes('microvm');
+  if (attributes?.['driver.microvm.kvm'] === '1' || named) return null;
+  return 'its machines would be emulated here, some ten times slower; to have that, name it in among';
+}
+
+const leastMachineMb = 96;
+
+const unfitForContainer = ({ Config }: Fitting): string | null =>
+  said(Config ?? {}, 'image') ? null : 'the task has no image';
+
+const unfitForHost = ({ Config }: Fitting): string | null =>
+  said(Config ?? {}, 'image') && Config?.['require_image'] === true ? 'it runs no images' : null;
+
 /** The stricter kind first; it decides between equal rungs. */
 const autoCandidates: readonly Candidate[] = [
-  { driver: 'docker', needsImage: true, options: container },
-  { driver: 'podman', needsImage: true, options: container },
-  { driver: 'exec', needsImage: false, options: command },
-  { driver: 'raw_exec', needsImage: false, options: command },
+  { driver: 'microvm', ownFiles: true, unfit: unfitForMachine, options: machine },
+  { driver: 'docker', ownFiles: true, unfit: unfitForContainer, options: container },
+  { driver: 'podman', ownFiles: true, unfit: unfitForContainer, options: container },
+  { driver: 'exec', ownFiles: false, unfit: unfitForHost, options: command },
+  { driver: 'raw_exec', ownFiles: false, unfit: unfitForHost, options: command },
 ];
 
 export const autoDrivers: readonly string[] = autoCandidates.map(({ driver }) => driver);
 
-/** The drivers that a task may get: all, or those of its `among`. */
+/** The drivers that a task may get: those of its `among`, or all; a machine only where the task brings what runs in one. */
 export function driversOf(task: Pick<Task, 'Driver' | 'Config'>): readonly string[] {
   if (task.Driver !== autoDriver) return [task.Driver];
-  const among = task.Config?.['among'];
-  return Array.isArray(among) && among.length > 0 ? autoDrivers.filter((name) => among.includes(name)) : autoDrivers;
+  const config = task.Config ?? {};
+  const { among } = config;
+  const named = (name: string): boolean => !Array.isArray(among) || among.length === 0 || among.includes(name);
+  const boxed = said(config, 'rootfs') || said(config, 'load');
+  return autoDrivers.filter((name) => named(name) && (boxed || name !== 'microvm'));
 }
 
 /** As if the job had named the driver itself. */
@@ -83,7 +119,7 @@ export function withDriver<T extends Pick<Task, 'Driver' | 'Config' | 'User'>>(
 ): T {
   const candidate = autoCandidates.find((each) => each.driver === driver);
   if (task.Driver !== autoDriver || candidate === undefined) return task;
-  const user = task.User || (candidate.needsImage ? nobody : '');
+  const user = task.User || (candidate.ownFiles ? nobody : '');
   return { ...task, Driver: driver, User: user, Config: candidate.options(task.Config ?? {}, group) };
 }
 
@@ -98,7 +134,7 @@ interface Looked {
 export function chooseDriver(
   node: Pick<Node, 'Drivers' | 'Attributes'>,
   group: Pick<TaskGroup, 'Networks'>,
-  task: Pick<Task, 'Driver' | 'Config' | 'User'>,
+  task: Fitting,
   floor: IsolationFloor,
 ): DriverChoice {
   const may = driversOf(task);
@@ -117,15 +153,13 @@ function lookAt(
   candidate: Candidate,
   node: Pick<Node, 'Drivers' | 'Attributes'>,
   group: Pick<TaskGroup, 'Networks'>,
-  task: Pick<Task, 'Driver' | 'Config' | 'User'>,
+  task: Fitting,
   floor: IsolationFloor,
 ): Looked {
-  const { driver, needsImage } = candidate;
+  const { driver } = candidate;
   const not = (text: string): Looked => ({ driver, strictness: null, text });
-  const config = task.Config ?? {};
-  const image = typeof config['image'] === 'string' && config['image'] !== '';
-  if (needsImage && !image) return not('the task has no image');
-  if (!needsImage && image && config['require_image'] === true) return not('it runs no images');
+  const unfit = candidate.unfit(task, { attributes: node.Attributes, group });
+  if (unfit !== null) return not(unfit);
   const info = node.Drivers?.[driver];
   if (info === undefined || !info.Detected) return not('not on this node');
   if (!info.Healthy) return not(`unhealthy here (${info.HealthDescription})`);

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, statfs, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,13 +38,16 @@ export class ScratchDaemon {
   readonly socket: string;
   readonly client: EngineClient;
   readonly #liveRestore: boolean;
-  readonly #engine: ScratchEngine;
+  readonly engine: ScratchEngine;
+  /** Of what it keeps; 0: as large as the host's. */
+  readonly #diskMb: number;
   #child: ChildProcess | null = null;
   #holder: ChildProcess | null = null;
   #output = '';
 
-  private constructor(root: string, engine: ScratchEngine, liveRestore: boolean) {
-    this.#engine = engine;
+  private constructor(root: string, engine: ScratchEngine, liveRestore: boolean, diskMb: number) {
+    this.#diskMb = diskMb;
+    this.engine = engine;
     this.root = root;
     this.socket = join(root, 'docker.sock');
     this.client = new EngineClient(engine, parseEndpoint(this.socket));
@@ -52,10 +55,11 @@ export class ScratchDaemon {
   }
 
   static async open(
-    options: { readonly engine?: ScratchEngine; readonly liveRestore?: boolean } = {},
+    options: { readonly engine?: ScratchEngine; readonly liveRestore?: boolean; readonly diskMb?: number } = {},
   ): Promise<ScratchDaemon> {
     const root = await mkdtemp(join(tmpdir(), 'drover-docker-'));
-    const daemon = new ScratchDaemon(root, options.engine ?? 'docker', options.liveRestore ?? false);
+    const { engine = 'docker', liveRestore = false, diskMb = 0 } = options;
+    const daemon = new ScratchDaemon(root, engine, liveRestore, diskMb);
     try {
       await daemon.start();
       await daemon.#makeImage();
@@ -94,13 +98,13 @@ export class ScratchDaemon {
       await this.kill('SIGKILL');
       // on a busy machine its containerd may be late
       if (attempt === 3)
-        throw new Error(`${this.#engine} does not start here:\n${this.#output.split('\n').slice(-15).join('\n')}`);
+        throw new Error(`${this.engine} does not start here:\n${this.#output.split('\n').slice(-15).join('\n')}`);
     }
   }
 
   #command(): readonly string[] {
     const at = (name: string): string => join(this.root, name);
-    if (this.#engine === 'podman')
+    if (this.engine === 'podman')
       return [
         ...['podman', '--root', at('data'), '--runroot', at('exec'), '--tmpdir', at('tmp'), '--storage-driver', 'vfs'],
         ...[
@@ -145,8 +149,24 @@ export class ScratchDaemon {
         holder.once('exit', () => reject(new Error('no namespaces can be made here')));
       });
       this.#holder = holder;
+      await this.#limitDisk();
     }
     return this.#holder.pid ?? 0;
+  }
+
+  /** Seen by the daemon and its containers alone; it goes with their namespace. */
+  async #limitDisk(): Promise<void> {
+    if (this.#diskMb === 0) return;
+    const data = join(this.root, 'data');
+    await mkdir(data);
+    const mount = ['mount', '-t', 'tmpfs', '-o', `size=${this.#diskMb}m`, 'tmpfs', data];
+    await run('nsenter', ['-t', String(this.#holder!.pid), '-m', ...mount], { env: hostEnv });
+  }
+
+  async diskFreeMb(): Promise<number> {
+    const data = `/proc/${this.#holder?.pid}/root${join(this.root, 'data')}`;
+    const { bavail, bsize } = await statfs(data);
+    return (bavail * bsize) / 1024 / 1024;
   }
 
   /** Resolves when the daemon (not its containers) has ended. */
@@ -215,7 +235,7 @@ export class ScratchDaemon {
     await run('tar', ['-C', root, '-cf', tar, '.']);
     const [name = '', tag = ''] = scratchImage.split(':');
     // podman takes a name without a host for one of the hub's
-    const repo = this.#engine === 'podman' ? `localhost/${name}` : name;
+    const repo = this.engine === 'podman' ? `localhost/${name}` : name;
     await this.client.text('POST', '/images/create', {
       query: { fromSrc: '-', repo, tag },
       headers: { 'Content-Type': 'application/x-tar' },
@@ -223,7 +243,7 @@ export class ScratchDaemon {
       signal: never,
     });
     // podman 4 imports everything as :latest
-    if (this.#engine === 'podman') await this.tag(`${repo}:latest`, repo, tag);
+    if (this.engine === 'podman') await this.tag(`${repo}:latest`, repo, tag);
   }
 }
 

@@ -3,12 +3,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { EngineDriver, Fingerprint, TaskHandleState } from '../../driver/contract.ts';
+import type { TaskHandleState } from '../../driver/contract.ts';
 import { ownerOf } from '../../driver-kit/container-engine/container-start.ts';
 import { removeDangling } from '../../driver-kit/container-engine/dangling.ts';
 import { lackingForDaemon, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
 import { silentLog } from '../../lib/log.ts';
-import { outputOf, ScratchDocker, shell } from './scratch-docker.ts';
+import { listen, outputOf, ScratchDocker, shell } from './scratch-docker.ts';
 
 const never = new AbortController().signal;
 let scratch: ScratchDocker;
@@ -19,24 +19,6 @@ beforeAll(async () => {
 afterAll(() => scratch?.close(), 60_000);
 
 const stored = (state: TaskHandleState): TaskHandleState => JSON.parse(JSON.stringify(state)) as TaskHandleState;
-
-/** Listens until told to stop; `is` waits for a report. */
-function listen(engine: EngineDriver) {
-  const stop = new AbortController();
-  let last: Fingerprint | null = null;
-  void (async () => {
-    for await (const report of engine.fingerprint(stop.signal)) last = report;
-  })();
-  return {
-    stop: () => stop.abort(),
-    async is(health: Fingerprint['health'], limitMs: number): Promise<Fingerprint> {
-      for (const deadline = Date.now() + limitMs; Date.now() < deadline; await sleep(50)) {
-        if (last?.health === health) return last;
-      }
-      throw new Error(`not ${health} within ${limitMs} ms, but ${JSON.stringify(last)}`);
-    },
-  };
-}
 
 async function collectorPids(): Promise<readonly number[]> {
   const directory = join(scratch.host.deps.stateDirectory, '..');

@@ -1,10 +1,12 @@
-/** What the tests of the docker driver stand on: a daemon and a host of their own, tasks of the local image. */
+/** What the tests of docker and podman stand on: a daemon and a host of their own, tasks of the local image. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { EngineDriver, IsolationReport, TaskConfig, TaskExit } from '../../driver/contract.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EngineDriver, Fingerprint, IsolationReport, TaskConfig, TaskExit } from '../../driver/contract.ts';
 import { ScratchDaemon, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { podman } from '../podman/index.ts';
 import { docker } from './index.ts';
 
 const never = new AbortController().signal;
@@ -26,7 +28,7 @@ export class ScratchDocker {
     this.daemon = daemon;
   }
 
-  static async open(options: { readonly liveRestore?: boolean } = {}): Promise<ScratchDocker> {
+  static async open(options: Parameters<typeof ScratchDaemon.open>[0] = {}): Promise<ScratchDocker> {
     const host = await openScratchHost({ isolation: true });
     try {
       return new ScratchDocker(host, await ScratchDaemon.open(options));
@@ -38,13 +40,24 @@ export class ScratchDocker {
 
   /** A driver of its own over the same daemon, as after a restart of the agent. */
   driver(config: Record<string, unknown> = {}): OpenDriver {
-    const opened = openDriver(docker, { endpoint: this.daemon.endpoint, ...config }, this.host.deps);
+    const { endpoint, engine } = this.daemon;
+    const opened =
+      engine === 'podman'
+        ? openDriver(podman, { socket_path: endpoint, ...config }, this.host.deps)
+        : openDriver(docker, { endpoint, ...config }, this.host.deps);
     this.#opened.push(opened);
     return opened;
   }
 
   task(config: Record<string, unknown>, more?: Partial<TaskConfig>): Promise<TaskConfig> {
-    return this.host.task(this.driver(), { image: scratchImage, ...config }, more);
+    // podman's own default limits may be more than this host gives
+    const limited = {
+      image: `localhost/${scratchImage}`,
+      network_mode: 'none',
+      ulimit: [{ nofile: '1024:1024', nproc: '1024:1024' }],
+    };
+    const own = this.daemon.engine === 'podman' ? limited : { image: scratchImage };
+    return this.host.task(this.driver(), { ...own, ...config }, more);
   }
 
   /** Starts, waits, reads, removes. */
@@ -69,4 +82,22 @@ export function shell(script: string, more: Record<string, unknown> = {}): Recor
 
 export function outputOf(of: TaskConfig, stream = 'stdout'): Promise<string> {
   return readFile(join(of.directories.logs, `${of.name}.${stream}.0`), 'utf8').catch(() => '');
+}
+
+/** Listens until told to stop; `is` waits for a report. */
+export function listen(engine: EngineDriver) {
+  const stop = new AbortController();
+  let last: Fingerprint | null = null;
+  void (async () => {
+    for await (const report of engine.fingerprint(stop.signal)) last = report;
+  })();
+  return {
+    stop: () => stop.abort(),
+    async is(health: Fingerprint['health'], limitMs: number): Promise<Fingerprint> {
+      for (const deadline = Date.now() + limitMs; Date.now() < deadline; await sleep(50)) {
+        if (last?.health === health) return last;
+      }
+      throw new Error(`not ${health} within ${limitMs} ms, but ${JSON.stringify(last)}`);
+    },
+  };
 }
