@@ -50,6 +50,14 @@ function checkType(path: string, type: OptionType): void {
 const isEmpty = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 
+function spelled(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return `what has no text (${typeof value})`;
+  }
+}
+
 /** For messages: short, whatever it is. */
 export function shown(value: unknown): string {
   let text: string | undefined;
@@ -58,6 +66,6 @@ export function shown(value: unknown): string {
   } catch {
     // what JSON cannot say
   }
-  text ??= String(value);
+  text ??= spelled(value);
   return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 }

@@ -30,7 +30,7 @@ import { abortable } from './abortable.ts';
 import { callHook, wrongReturn } from './call-hook.ts';
 import { checkedFingerprint, failedFingerprint } from './checked-fingerprint.ts';
 import type { AnyEngineDefinition, EngineHook, EngineTask } from './define-engine-driver.ts';
-import { exitOf, statsOfEngine } from './engine-answers.ts';
+import { eventOf, exitOf, networkOf, sessionOf, statsOfEngine } from './engine-answers.ts';
 import { fingerprints } from './fingerprints.ts';
 import { KnownTasks } from './known-tasks.ts';
 import { defaultKillSignal, requireSignal, signalNumber } from './signals.ts';
@@ -126,7 +126,7 @@ export class EngineKit implements EngineDriver {
       );
       if (typeof given !== 'object' || given === null) throw wrongReturn(name, 'start', 'a "state"', given);
       const state = storedState(name, definition, given.state);
-      return this.#known(typed, engine, state, given.network);
+      return this.#known(typed, engine, state, networkOf(name, given.network));
     });
   }
 
@@ -261,13 +261,12 @@ export class EngineKit implements EngineDriver {
     if (exit !== null) throw new Fault('conflict', `task ${taskId} has ended`);
     // the session outlives the call that opens it: it ends by the caller's own signal
     const session = await this.#call('exec', signal, () => this.#definition.exec!(running, request, signal));
-    if (typeof session?.exit?.then !== 'function' || typeof session.writeStdin !== 'function')
-      throw wrongReturn(this.info.name, 'exec', 'a session (writeStdin, closeStdin, resize, output, exit)', session);
-    return session;
+    return sessionOf(this.info.name, session);
   }
 
   async *#events(signal: AbortSignal): AsyncGenerator<DriverEvent> {
-    yield* this.#definition.events!(await this.#open(signal), AbortSignal.any([signal, this.#life.signal]));
+    const given = this.#definition.events!(await this.#open(signal), AbortSignal.any([signal, this.#life.signal]));
+    for await (const event of given) yield eventOf(this.info.name, event);
   }
 
   async close(): Promise<void> {

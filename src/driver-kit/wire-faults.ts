@@ -16,6 +16,12 @@ const kindKey = 'drover-fault-kind';
 const textKey = 'drover-fault-text-bin';
 const detailsKey = 'grpc-status-details-bin';
 
+/** Texts travel in headers, and no host takes those at any length. */
+const longestText = 4_000;
+
+const shortened = (text: string): string =>
+  text.length <= longestText ? text : `${text.slice(0, longestText)}… (${text.length} characters)`;
+
 export interface WireError {
   readonly code: number;
   readonly details: string;
@@ -24,7 +30,7 @@ export interface WireError {
 
 export function errorToWire(error: unknown): WireError {
   const metadata = new Metadata();
-  const text = messageOf(error);
+  const text = shortened(messageOf(error));
   const details = isFault(error, 'not_found') ? taskNotFound : text;
   if (isFault(error)) {
     metadata.set(kindKey, error.kind);
