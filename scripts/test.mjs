@@ -25,6 +25,7 @@ const lanes = [
   { name: 'goldens', minutes: 22, project: 'compat', run: vitest },
   { name: 'drivers', minutes: 20, run: vitest, needs: ['runc', 'bwrap'] },
   { name: 'security', minutes: 15, run: vitest },
+  { name: 'guest', minutes: 16, run: vitest },
   { name: 'faults', minutes: 15, run: vitest },
   { name: 'go', minutes: 12, run: go, needs: ['go'] },
 ];

@@ -22,7 +22,9 @@ export function ociProbe(runtime: OciRuntime, options: OciProbeOptions): Promise
   return probe(`runtime.${runtime}`, async () => {
     const found = await runChild([runtime, '--version']);
     if (found.code !== 0) return { ok: false, evidence: `${runtime} is not installed` };
-    if (process.geteuid?.() !== 0) return { ok: false, evidence: 'needs root here' };
+    // a runtime runs without root, but what it makes then is no more than a sandbox: nobody else can load rules of devices or map ids apart
+    if (process.geteuid?.() !== 0)
+      return { ok: false, evidence: 'needs root: only root can rule devices and give each task ids of its own' };
     await mkdir(options.taskRoot, { recursive: true, mode: 0o711 });
     const bundle = await mkdtemp(join(options.taskRoot, '.probe-'));
     await chmod(bundle, 0o711);
