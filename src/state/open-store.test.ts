@@ -80,6 +80,26 @@ describe('a store', () => {
     expect(commits).toBeLessThanOrEqual(3);
   });
 
+  it.each([
+    [true, 1],
+    [false, 2],
+  ])(
+    'gathers what follows from a write in the same turn of the loop where that is asked for (%s)',
+    async (gathers, expected) => {
+      let commits = 0;
+      const delay = async (): Promise<void> => {
+        commits++;
+      };
+      const journal = fakeJournal({ disk: new FakeDisk(), delay });
+      const { store } = await openStore<Tables>({ tables, journal, gathers });
+      const first = write(store, put('apple', 'red'));
+      for (let promises = 0; promises < 10; promises++) await Promise.resolve();
+      await Promise.all([first, write(store, put('pear', 'green'))]);
+      expect(commits).toBe(expected);
+      expect(store.snapshot().index).toBe(2);
+    },
+  );
+
   it('commits nothing for a write without changes, and nothing of one that throws', async () => {
     const store = await openFake();
     expect(await write(store)).toMatchObject({ index: 0 });
