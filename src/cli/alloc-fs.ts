@@ -55,13 +55,13 @@ function listing(files: readonly AllocationFile[], { flags }: Call, withType: bo
 }
 
 async function print(call: Call, client: DroverClient, id: string, path: string, file: AllocationFile): Promise<void> {
-  const { flags, interrupted } = call;
+  const { flags } = call;
   const bytes = flags.int('c') ?? (flags.int('n') ?? 10) * 256;
   if (flags.bool('f')) {
     const from = flags.bool('tail')
       ? { origin: 'end' as const, offset: Math.min(bytes, file.Size) }
       : { origin: 'start' as const, offset: 0 };
-    for await (const frame of client.files.follow(id, path, { ...from, follow: true }, { signal: interrupted }))
+    for await (const frame of client.files.follow(id, path, { ...from, follow: true }, { signal: call.interrupted }))
       process.stdout.write(frame.data);
     return;
   }

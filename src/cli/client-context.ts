@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type DroverClient } from '../api-client/index.ts';
-import { isFault, messageOf } from '../lib/fault.ts';
+import { type Fault, isFault, messageOf } from '../lib/fault.ts';
 import { httpTransport } from '../lib/node/http-transport.ts';
 import { type Call, CommandError } from './command.ts';
 
@@ -59,8 +59,13 @@ export async function asking<T>(what: string, call: Promise<T>): Promise<T> {
     return await call;
   } catch (error) {
     if (!isFault(error)) throw error;
-    throw new CommandError(`${what}: ${error.message}`);
+    throw new CommandError(`${what}: ${error.message}${remedy(error)}`);
   }
+}
+
+function remedy({ cause }: Fault): string {
+  const refused = (cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED';
+  return refused ? '; is an agent running there? Another one is named by -address or NOMAD_ADDR' : '';
 }
 
 function pem(path: string | undefined, flag: string): string | undefined {

@@ -22,6 +22,13 @@ describe('flags', () => {
       expect(parsed(...words).flags.string('task')).toBe('web');
   });
 
+  it('names the flag that an unknown one is near to', () => {
+    expect(parseFlags(['-detahc'], table)).toEqual({
+      problem: 'flag provided but not defined: -detahc; did you mean -detach?',
+    });
+    expect(parseFlags(['-other'], table)).toEqual({ problem: 'flag provided but not defined: -other' });
+  });
+
   it('end at the first word that is none, so that a remote command keeps its own', () => {
     const { flags, rest } = parsed('-task', 'web', 'abc', '-n', '5');
     expect(flags.given('n')).toBe(false);

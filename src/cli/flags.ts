@@ -2,6 +2,7 @@
  * Flags as Go's flag package reads them: `-x` is `--x`, `-x v` is `-x=v`, a boolean takes a value only with `=`,
  * and the first word that is no flag (or `--`) ends them.
  */
+import { nearestName } from '../hcl/suggest.ts';
 import { parseDuration } from '../lib/duration.ts';
 
 export interface FlagSpec {
@@ -63,7 +64,7 @@ export function parseFlags(words: readonly string[], table: FlagTable): ParsedFl
     if (match === null) return { problem: `bad flag syntax: ${word}` };
     const name = match[1]!;
     const spec = Object.hasOwn(table, name) ? table[name]! : undefined;
-    if (spec === undefined) return { problem: `flag provided but not defined: -${name}` };
+    if (spec === undefined) return { problem: `flag provided but not defined: -${name}${nearFlag(name, table)}` };
     let text = match[2];
     if (text === undefined && spec.kind === 'bool') text = 'true';
     if (text === undefined) {
@@ -75,6 +76,14 @@ export function parseFlags(words: readonly string[], table: FlagTable): ParsedFl
     if (problem !== undefined) return { problem };
   }
   return { flags: valuesOf(found), rest: words.slice(at) };
+}
+
+function nearFlag(name: string, table: FlagTable): string {
+  const near = nearestName(
+    name,
+    Object.keys(table).filter((known) => table[known]!.hidden !== true),
+  );
+  return near === undefined ? '' : `; did you mean -${near}?`;
 }
 
 function store(found: Map<string, Raw>, name: string, spec: FlagSpec, text: string): string | undefined {

@@ -67,3 +67,10 @@ it('a group lists its commands; a slip of the pen is answered with the nearest n
   expect(slip.out).toBe('');
   expect(printed((terminal) => showGroup(terminal, ['frobnicate']))).toMatchObject({ code: 127, out: '' });
 });
+
+it('words that name no command name what was meant', () => {
+  const said = (...words: string[]) => printed((terminal) => showGroup(terminal, words)).error.split('\n')[0];
+  expect(said('jbo', 'run')).toBe('drover: no command "jbo"; did you mean "job"?');
+  expect(said('job', 'rnu')).toBe('drover job: no command "rnu"; did you mean "run"?');
+  expect(said('-address=x', 'status')).toBe('drover: options stand behind the command: drover <command> -address=x');
+});

@@ -42,7 +42,10 @@ export function showGroup(terminal: Terminal, words: readonly string[]): number 
   const asked = words[depth];
   if (depth === 0) {
     const first = [...names, ...Object.keys(aliases)].map((name) => name.split(' ')[0]!);
-    terminal.error(`drover: no command "${asked}"${guess(asked ?? '', first)}\n`);
+    const problem = asked?.startsWith('-')
+      ? `options stand behind the command: drover <command> ${asked}`
+      : `no command "${asked}"${guess(asked ?? '', first)}`;
+    terminal.error(`drover: ${problem}\n`);
     return showAll(terminal, 127);
   }
   const group = words.slice(0, depth).join(' ');

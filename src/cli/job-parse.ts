@@ -27,10 +27,13 @@ export function parseLocally(
     );
   if (parsed.job === null)
     throw new CommandError(
-      `Error getting job struct: Error parsing job file from ${path}:\n${texts('error').join('\n')}`,
+      `Error getting job struct: Error parsing job file from ${path}:\n${texts('error').join('\n')}${whatElse(path)}`,
     );
   return { job: parsed.job, submission: parsed.submission, warnings: texts('warning') };
 }
+
+const whatElse = (path: string): string =>
+  /\.ya?ml$/.test(path) ? `\nA Compose file becomes a job file by: drover job import ${path}` : '';
 
 function readVariables(name: string): { name: string; source: Buffer } {
   try {

@@ -39,16 +39,21 @@ async function execute(name: string, words: readonly string[], terminal: Termina
     terminal.error(`${parsed.problem}\n\nUsage: drover ${command.usage}\nFor all options: drover ${name} -help`);
     return 1;
   }
+  let interrupted: AbortSignal | undefined;
   try {
     return await command.run({
       args: parsed.rest,
       flags: parsed.flags,
       terminal,
       env: process.env,
-      interrupted: onInterrupt(),
+      // Who does not ask for it is ended by Ctrl-C as any program is.
+      get interrupted() {
+        interrupted ??= onInterrupt();
+        return interrupted;
+      },
     });
   } catch (error) {
-    if (error instanceof Interrupted) return endBySignal();
+    if (error instanceof Interrupted || interrupted?.aborted) return endBySignal();
     if (error instanceof Fault) {
       terminal.error(`Error: ${error.message}`);
       return 1;

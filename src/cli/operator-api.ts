@@ -1,5 +1,5 @@
 import { fstatSync, readFileSync } from 'node:fs';
-import { collectText, type TransportResponse } from '../api-client/index.ts';
+import type { TransportResponse } from '../api-client/index.ts';
 import { addressOf, asking, takes, withClient } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
 
@@ -36,7 +36,7 @@ then is POST. Exit code 0 whatever the answer says.`,
       });
       const response = await asking('Error querying api', sent);
       if (flags.bool('verbose')) await sayAnswer(call, response);
-      process.stdout.write(await collectText(response.body));
+      for await (const chunk of response.body) process.stdout.write(chunk);
       return 0;
     });
   },

@@ -54,11 +54,12 @@ export function nearestName(given: string, known: Iterable<string>): string | un
     if (name.length > longest) continue;
     // A beginning of a name is as near as one letter off.
     const begins = given.length > 2 && given.length < name.length && name.startsWith(given);
-    const far = begins
-      ? 1
-      : isFar(given, name, letters, bestDistance)
-        ? bestDistance
-        : distance(given, name, bestDistance - 1);
+    const far =
+      begins || isSwapped(given, name)
+        ? 1
+        : isFar(given, name, letters, bestDistance)
+          ? bestDistance
+          : distance(given, name, bestDistance - 1);
     if (far < bestDistance) {
       best = name;
       bestDistance = far;
@@ -67,6 +68,14 @@ export function nearestName(given: string, known: Iterable<string>): string | un
     if (bestDistance === 1) break;
   }
   return best;
+}
+
+/** True where two letters that follow each other changed places: one slip of the fingers, though two edits. */
+function isSwapped(a: string, b: string): boolean {
+  if (a.length !== b.length) return false;
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at++;
+  return a[at] === b[at + 1] && a[at + 1] === b[at] && a.slice(at + 2) === b.slice(at + 2);
 }
 
 /** True of names that cannot be nearer than `edits`: one edit is one more letter, or other letters by two. */

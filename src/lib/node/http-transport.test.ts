@@ -72,6 +72,13 @@ describe('the transport', () => {
     expect(() => httpTransport({ address: 'ftp://x' })).toThrow('the scheme must be http, https or unix');
   });
 
+  it('says so where TLS meets plain HTTP, and where no host has the name', async () => {
+    const address = await serve((_, response) => response.end());
+    const secure = httpTransport({ address: address.replace('http://', 'https://') });
+    await expect(secure.request(get)).rejects.toThrow('it speaks plain HTTP, not TLS: write http://');
+    await expect(httpTransport({ address: 'http://no.invalid' }).request(get)).rejects.toThrow('no host of this name');
+  });
+
   it('gives up on a silent server after the idle time', async () => {
     const address = await serve(() => {});
     const transport = httpTransport({ address, idleTimeoutMs: 50 });

@@ -148,10 +148,19 @@ function decompressed(incoming: http.IncomingMessage, encoding: string | undefin
 
 function unreachable(address: string, error: unknown, signal?: AbortSignal): unknown {
   if (signal?.aborted) return error;
-  return new Fault('unavailable', `${address} does not answer: ${messageOf(error)}`, {
+  return new Fault('unavailable', `${address} does not answer: ${reasonOf(error)}`, {
     cause: error,
     recoverable: true,
   });
+}
+
+/** What the libraries below say of it is for those who wrote them. */
+function reasonOf(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EPROTO' && /wrong version number/.test(messageOf(error)))
+    return 'it speaks plain HTTP, not TLS: write http://';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `no host of this name is found (${messageOf(error)})`;
+  return messageOf(error).trimEnd();
 }
 
 async function openSocket(
