@@ -15,7 +15,8 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'drover-host-'));
   chmodSync(root, 0o755);
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+// what was proved is still being written down
+afterEach(() => rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
 afterAll(async () => {
   const { hierarchies } = await openCgroups(`drover-test-${process.pid}`);
   for (const { parent } of hierarchies) rmdirSync(parent);

@@ -67,23 +67,28 @@ function lifecycle(
   info: () => DriverInfo,
 ): Pick<EngineDriver, 'start' | 'recover' | 'wait' | 'stop' | 'destroy'> {
   const { deps, tasks, starting } = external;
+  /** Task id → starts of it that are under way. */
+  const begun = new Map<string, number>();
   return {
     start: async (task, signal) => {
       const driver = await external.current();
-      const collected = await handedOver(deps, task, info());
-      const work = driver.start(collected, signal);
-      starting.add(work);
+      begun.set(task.id, (begun.get(task.id) ?? 0) + 1);
       try {
-        const started = await work;
+        const collected = await handedOver(deps, task, info());
+        const work = driver.start(collected, signal);
+        starting.add(work);
+        const started = await work.finally(() => starting.delete(work));
         tasks.set(task.id, { task: collected, state: started.state });
         return started;
       } catch (error) {
         if (isFault(error, 'unavailable')) external.silent(driver);
-        // nobody frees a task that did not start
-        await endCollection(deps, task.id);
         throw error;
       } finally {
-        starting.delete(work);
+        const others = begun.get(task.id)! - 1;
+        if (others > 0) begun.set(task.id, others);
+        else begun.delete(task.id);
+        // nobody frees a task that did not start; one that a second start was refused for writes on
+        if (others === 0 && !tasks.has(task.id)) await endCollection(deps, task.id);
       }
     },
     recover: async (task, state, signal) => {
