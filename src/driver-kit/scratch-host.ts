@@ -30,12 +30,13 @@ export interface ScratchHostOptions {
 
 export async function openScratchHost(options: ScratchHostOptions): Promise<ScratchHost> {
   const closed = options.closed === true ? await mkdtemp(join(tmpdir(), 'drover-closed-')) : null;
+  const cgroupParent = `drover-test-${process.pid}`;
   const scratch = await openScratch(closed ?? tmpdir());
   const verifier = closed === null ? locateVerifier() : await verifierIn(closed);
   const isolation: IsolationHost = !options.isolation
     ? noIsolation
     : await openIsolation({
-        cgroupParent: `drover-test-${process.pid}`,
+        cgroupParent,
         verifier,
         stateDirectory: join(scratch.root, 'state'),
         taskRoot: scratch.root,
@@ -69,6 +70,9 @@ export async function openScratchHost(options: ScratchHostOptions): Promise<Scra
       await sweepStarts(deps, []);
       await deps.supervisor.close();
       for (const { parent } of isolation.cgroups.hierarchies) await rmdir(parent).catch(() => {});
+      // a runtime makes it in hierarchies too that nobody asked for
+      for (const hierarchy of await readdir('/sys/fs/cgroup').catch(() => []))
+        await rmdir(join('/sys/fs/cgroup', hierarchy, cgroupParent)).catch(() => {});
       await scratch.remove();
       if (closed !== null) await rm(closed, { recursive: true, force: true });
     },
