@@ -155,12 +155,17 @@ async function noted<T>(allocation: string, mounting: Promise<T>): Promise<T> {
   }
 }
 
-/** Unmounts what is mounted below and removes the allocation's directory; missing is fine. */
-export async function removeAllocationDirectory(allocDir: string, allocId: string): Promise<void> {
+/** Unmounts what is mounted below an allocation's directory, its tasks' secrets: what was in memory is gone. */
+export async function releaseAllocationMounts(allocDir: string, allocId: string): Promise<void> {
   const allocation = join(allocDir, allocId);
   await Promise.allSettled(beingMounted.get(allocation) ?? []);
   const mounts = await listMounts(allocation);
-  await unmount(mounts.reverse());
+  if (mounts.length > 0) await unmount(mounts.reverse());
+}
+
+/** Unmounts what is mounted below and removes the allocation's directory; missing is fine. */
+export async function removeAllocationDirectory(allocDir: string, allocId: string): Promise<void> {
+  await releaseAllocationMounts(allocDir, allocId);
   await removeBeneath(allocDir, allocId);
 }
 

@@ -8,7 +8,7 @@ import type { Allocation } from '../model/allocation.ts';
 import type { Job } from '../model/job.ts';
 import type { Node } from '../model/node.ts';
 import type { Change } from '../state/store.ts';
-import { removeAllocationDirectory } from './alloc-dir.ts';
+import { releaseAllocationMounts, removeAllocationDirectory } from './alloc-dir.ts';
 import { AllocationRunner } from './alloc-runner.ts';
 import type { AllocationNetworks } from './allocation-networks.ts';
 import type { AllocationChanges } from './allocation-sync.ts';
@@ -49,6 +49,7 @@ export class AllocationTable {
   readonly #runners = new Map<string, AllocationRunner>();
   readonly #life = new AbortController();
   readonly #forgetting = new Set<string>();
+  readonly #releasing = new Map<string, Promise<void>>();
   #lastBeatMs = performance.now();
   #reached: () => void = () => undefined;
   /** Resolves when the servers first said what this node should run. */
@@ -77,7 +78,10 @@ export class AllocationTable {
         const runner = this.#make(row, job);
         if (row.EndedAtMs === 0) this.#begin(runner);
         // the servers may have missed its end
-        else this.#options.sender.send(runner.report());
+        else {
+          this.#options.sender.send(runner.report());
+          this.#releaseMounts(row.ID);
+        }
       } catch (error) {
         this.#options.log.error('a stored allocation could not be taken up', {
           alloc: row.ID,
@@ -169,6 +173,8 @@ export class AllocationTable {
   #changed(runner: AllocationRunner): void {
     if (this.#runners.get(runner.id) !== runner) return;
     this.#options.sender.send(runner.report());
+    const isStored = (this.#store.snapshot().get('allocations', runner.id)?.EndedAtMs ?? 1) > 0;
+    if (runner.allDead && !isStored) this.#releaseMounts(runner.id);
   }
 
   /** When nothing is left of it: the next life of the agent ends again what this one did not see through. */
@@ -183,6 +189,17 @@ export class AllocationTable {
         error: messageOf(error),
       });
     }
+  }
+
+  /** Nothing runs any more that could read its secrets; the rest of its directory stays until it is collected. */
+  #releaseMounts(id: string): void {
+    if (this.#releasing.has(id)) return;
+    const releasing = releaseAllocationMounts(this.#options.config.allocDir, id)
+      .catch((error: unknown) => {
+        this.#options.log.warn('the mounts of an ended allocation are left', { alloc: id, error: messageOf(error) });
+      })
+      .finally(() => this.#releasing.delete(id));
+    this.#releasing.set(id, releasing);
   }
 
   async #amend(id: string, fields: Partial<StoredAllocation>): Promise<void> {
@@ -412,7 +429,11 @@ export class AllocationTable {
     this.#life.abort();
     const runners = [...this.#runners.values()];
     for (const runner of runners) runner.detach();
-    await Promise.all(runners.flatMap((runner) => runner.tasks).map((task) => task.saved()));
+    await Promise.all([
+      ...runners.flatMap((runner) => runner.tasks).map((task) => task.saved()),
+      // a mount that stays would keep the directory of allocations one too
+      ...this.#releasing.values(),
+    ]);
   }
 }
 
