@@ -141,26 +141,33 @@ async function mountSecrets(path: string, sizeMb: number): Promise<string | null
   }
 }
 
-/** What is being mounted below an allocation's directory: whoever takes it away waits, or finds a mount that it did not list. */
-const beingMounted = new Map<string, Set<Promise<unknown>>>();
+/**
+ * What is being mounted and unmounted below an allocation's directory: whoever unmounts waits for it, or finds a mount that it did not
+ * list, or none where it listed one.
+ */
+const changingMounts = new Map<string, Set<Promise<unknown>>>();
 
 async function noted<T>(allocation: string, mounting: Promise<T>): Promise<T> {
-  const all = beingMounted.get(allocation) ?? new Set();
-  beingMounted.set(allocation, all.add(mounting));
+  const all = changingMounts.get(allocation) ?? new Set();
+  changingMounts.set(allocation, all.add(mounting));
   try {
     return await mounting;
   } finally {
     all.delete(mounting);
-    if (all.size === 0) beingMounted.delete(allocation);
+    if (all.size === 0) changingMounts.delete(allocation);
   }
 }
 
 /** Unmounts what is mounted below an allocation's directory, its tasks' secrets: what was in memory is gone. */
 export async function releaseAllocationMounts(allocDir: string, allocId: string): Promise<void> {
   const allocation = join(allocDir, allocId);
-  await Promise.allSettled(beingMounted.get(allocation) ?? []);
-  const mounts = await listMounts(allocation);
-  if (mounts.length > 0) await unmount(mounts.reverse());
+  const before = [...(changingMounts.get(allocation) ?? [])];
+  const release = async (): Promise<void> => {
+    await Promise.allSettled(before);
+    const mounts = await listMounts(allocation);
+    if (mounts.length > 0) await unmount(mounts.reverse());
+  };
+  await noted(allocation, release());
 }
 
 /** Unmounts what is mounted below and removes the allocation's directory; missing is fine. */
