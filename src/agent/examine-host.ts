@@ -5,7 +5,7 @@ import { isolationTrials } from '../driver-kit/trial.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
 import { openIsolation } from '../isolation/isolation-host.ts';
 import { probe, runChild } from '../isolation/mechanisms/probe.ts';
-import { climbsFrom, type HostFacts, namespaceSwitches } from '../isolation/remedies.ts';
+import { climbsFrom, type HostFacts, namespaceSwitches, unmountedHierarchies } from '../isolation/remedies.ts';
 import { silentLog } from '../lib/log.ts';
 import { highestRung, type IsolationRung, linesOf, rungs } from '../model/isolation-ladder.ts';
 import type { IsolationReport } from '../model/isolation-report.ts';
@@ -117,11 +117,14 @@ async function hostFacts(uid: number): Promise<HostFacts> {
   );
   const release = await read('/etc/os-release');
   const ids = [...release.matchAll(/^ID(?:_LIKE)?=(.*)$/gm)].map(([, value = '']) => value).join(' ');
+  const mountinfo = await read('/proc/self/mountinfo');
   const compiler = await runChild(['sh', '-c', 'command -v cc || command -v gcc || command -v clang']);
   return {
     uid,
     installer: installers.find(([pattern]) => pattern.test(ids))?.[1] ?? '',
     sysctls: new Map(values.filter(([, value]) => value !== '')),
     hasCompiler: compiler.code === 0,
+    unmounted: unmountedHierarchies(await read('/proc/cgroups'), mountinfo),
+    cgroupRoot: / \/sys\/fs\/cgroup \S+ .*- tmpfs /.test(mountinfo),
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { climbsFrom, type HostFacts } from './remedies.ts';
+import { climbsFrom, type HostFacts, unmountedHierarchies } from './remedies.ts';
 
 const all = [
   'native_shim',
@@ -17,7 +17,14 @@ const all = [
   'runtime.crun',
   'reachable',
 ];
-const debian: HostFacts = { uid: 0, installer: 'apt-get install -y', sysctls: new Map(), hasCompiler: true };
+const debian: HostFacts = {
+  uid: 0,
+  installer: 'apt-get install -y',
+  sysctls: new Map(),
+  hasCompiler: true,
+  unmounted: [],
+  cgroupRoot: true,
+};
 
 /** A host on which everything works but what is named. */
 function lacking(evidence: { readonly [probe: string]: string }) {
@@ -67,6 +74,19 @@ describe('the way up', () => {
       'runtime.crun': 'permission denied',
     };
     expect(commands(evidence, 'process')[0]).toEqual(['sandbox', 'chmod o+x /root']);
+  });
+
+  it('mounts hierarchies that the kernel has and nobody mounted, together what is one', () => {
+    const cgroups =
+      '#subsys_name\thierarchy\ncpu\t1\t19\t1\ncpuacct\t1\t19\t1\nmemory\t4\t3\t1\npids\t8\t2\t1\nhugetlb\t0\t1\t1\n';
+    const mounts = '39 31 0:36 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids\n';
+    const unmounted = unmountedHierarchies(cgroups, mounts);
+    expect(unmounted).toEqual(['cpu,cpuacct', 'memory']);
+    const evidence = { 'cgroup.memory': 'no memory controller' };
+    const [[, command] = []] = commands(evidence, 'sandbox', { ...debian, unmounted });
+    expect(command).toMatch(/^for c in cpu,cpuacct memory; do mkdir -p .* && mount -t cgroup -o \$c none/);
+    const [[, bare] = []] = commands(evidence, 'sandbox', { ...debian, unmounted, cgroupRoot: false });
+    expect(bare).toMatch(/^mount -t tmpfs none \/sys\/fs\/cgroup && for c in/);
   });
 
   it('builds what was not built, with a compiler where none is here', () => {

@@ -15,6 +15,10 @@ export interface HostFacts {
   /** `user.max_user_namespaces` → `"0"`; those that are not there are absent. */
   readonly sysctls: ReadonlyMap<string, string>;
   readonly hasCompiler: boolean;
+  /** Controllers that the kernel has in hierarchies of version 1, by hierarchy, that are mounted nowhere: `["memory", "cpu,cpuacct"]`. */
+  readonly unmounted: readonly string[];
+  /** A directory is at /sys/fs/cgroup that hierarchies can be mounted below. */
+  readonly cgroupRoot: boolean;
 }
 
 export interface Remedy {
@@ -121,10 +125,28 @@ function install({ installer, uid }: HostFacts, what: string): string {
   return `${uid === 0 ? '' : 'sudo '}${installer} ${what}`;
 }
 
-function cgroupCommand(because: string, { uid }: HostFacts): string {
+/** Hierarchies that are there and mounted nowhere: of `/proc/cgroups` and `/proc/self/mountinfo`. Source: cgroups(7). */
+export function unmountedHierarchies(cgroups: string, mountinfo: string): readonly string[] {
+  const byNumber = new Map<string, string[]>();
+  for (const row of cgroups.split('\n')) {
+    const [, name = '', number = '0'] = /^(\w+)\s+(\d+)/.exec(row) ?? [];
+    if (number !== '0') byNumber.set(number, [...(byNumber.get(number) ?? []), name]);
+  }
+  const mounted = [...mountinfo.matchAll(/ - cgroup \S+ (\S+)$/gm)].flatMap(([, options = '']) => options.split(','));
+  return [...byNumber.values()]
+    .filter((names) => !names.some((name) => mounted.includes(name)))
+    .map((names) => names.join(','));
+}
+
+function cgroupCommand(because: string, { uid, unmounted, cgroupRoot }: HostFacts): string {
   if (/EROFS|read-only/i.test(because))
     return 'for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do mount -o remount,rw $d; done';
   if (uid !== 0) return asRoot;
+  if (unmounted.length > 0) {
+    const root = cgroupRoot ? '' : 'mount -t tmpfs none /sys/fs/cgroup && ';
+    const each = 'mkdir -p /sys/fs/cgroup/$c && mount -t cgroup -o $c none /sys/fs/cgroup/$c';
+    return `${root}for c in ${unmounted.join(' ')}; do ${each}; done`;
+  }
   if (because.includes('no cgroup file system')) return 'mount -t cgroup2 none /sys/fs/cgroup';
   return 'enable the controller: cgroup_enable=memory on the kernel command line, +memory +pids in cgroup.subtree_control';
 }

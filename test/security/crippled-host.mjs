@@ -71,7 +71,7 @@ try {
   // what the doctor advises is done, where the test says so, and looked at again
   const advice = doctor.Climbs[0]?.Remedies ?? [];
   const carried = process.env.CARRY_OUT === '1' && advice.length > 0;
-  if (carried) for (const { Command } of advice) execFileSync('sh', ['-c', Command]);
+  if (carried) for (const { Command } of advice) execFileSync('sh', ['-c', Command], { env: { ...process.env, PATH: `${process.env.BIN}:${process.env.PATH}` } });
   const after = carried ? await look() : null;
   process.stdout.write(JSON.stringify({ modes, doctor, after }));
 } finally {

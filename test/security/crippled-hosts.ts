@@ -11,8 +11,8 @@ export interface CrippledHost {
   /** In a user namespace that maps every id: its own settings can be closed. */
   readonly ownUserNamespace?: boolean;
   readonly rungs: { readonly own: string; readonly host: string };
-  /** A mechanism that the doctor must say is not there. */
-  readonly lost: string;
+  /** A mechanism that the doctor must say is not there; none where each works, but not as a task gets them. */
+  readonly lost?: string;
   /** Carried out in the same place, it must raise the host to the rung the doctor names with it. */
   readonly remedy?: RegExp;
 }
@@ -27,18 +27,28 @@ const hide = (...programs: readonly string[]): string =>
 const wrap = (name: string, body: string): string =>
   [
     `real=$(readlink -f "$(command -v ${name})"); : >"$BIN/${name}.real"; mount --bind "$real" "$BIN/${name}.real"`,
-    `printf '#!/bin/sh\\n%s\\n' '${body}' >"$BIN/${name}"; chmod 755 "$BIN/${name}"; mount --bind "$BIN/${name}" "$real"`,
+    `printf '#!/bin/sh\\nBIN=%s DATA=%s\\n%s\\n' "$BIN" "$DATA" '${body}' >"$BIN/${name}"; chmod 755 "$BIN/${name}"; mount --bind "$BIN/${name}" "$real"`,
   ].join('; ');
 const unmount = (...names: readonly string[]): string =>
   names.map((name) => `umount "/sys/fs/cgroup/${name}" 2>/dev/null || :`).join('; ');
 const close = (kind: string): string => `echo 0 >/proc/sys/user/max_${kind}_namespaces`;
+
+/** Programs that are gone can be installed again: the system's installer, for as long as the host is crippled. */
+const installable = (program: string, name: string): string =>
+  `p=$(readlink -f "$(command -v ${program})"); printf '#!/bin/sh\\ncase "$*" in "install -y ${name}") umount "%s" ;; *) exit 100 ;; esac\\n' "$p" >"$BIN/apt-get"; chmod 755 "$BIN/apt-get"`;
 
 const both = (rung: string) => ({ own: rung, host: rung });
 const full = { own: 'container', host: 'sandbox' };
 
 export const crippledHosts: readonly CrippledHost[] = [
   { name: 'bubblewrap is gone', cripple: hide('bwrap'), rungs: full, lost: 'runtime.bwrap' },
-  { name: 'runc and crun are gone', cripple: hide('runc', 'crun'), rungs: both('sandbox'), lost: 'runtime.runc' },
+  {
+    name: 'runc and crun are gone',
+    cripple: `${installable('runc', 'runc')}; ${hide('runc', 'crun')}`,
+    rungs: both('sandbox'),
+    lost: 'runtime.runc',
+    remedy: /^apt-get install -y runc$/,
+  },
   {
     name: 'every runtime is gone, util-linux is left',
     cripple: hide('bwrap', 'runc', 'crun'),
@@ -47,9 +57,10 @@ export const crippledHosts: readonly CrippledHost[] = [
   },
   {
     name: 'every runtime is gone, and unshare too',
-    cripple: hide('bwrap', 'runc', 'crun', 'unshare'),
+    cripple: `${installable('bwrap', 'bubblewrap')}; ${hide('bwrap', 'runc', 'crun', 'unshare')}`,
     rungs: both('process'),
     lost: 'runtime.unshare',
+    remedy: /^apt-get install -y bubblewrap$/,
   },
   { name: 'runc is broken', cripple: wrap('runc', 'exit 1'), rungs: both('sandbox'), lost: 'runtime.runc' },
   {
@@ -70,6 +81,15 @@ export const crippledHosts: readonly CrippledHost[] = [
     cripple: wrap('bwrap', 'case $1 in --version) echo bubblewrap 0.8.0 ;; *) sleep 60 ;; esac'),
     rungs: full,
     lost: 'runtime.bwrap',
+  },
+  {
+    // nothing that is seen from outside says so: only who tries it from inside
+    name: 'bubblewrap shows files of the host',
+    cripple: wrap(
+      'bwrap',
+      'for a; do shift; [ "$a" != -- ] || set -- "$@" --ro-bind "$DATA" "$DATA"; set -- "$@" "$a"; done; exec "$BIN/bwrap.real" "$@"',
+    ),
+    rungs: { own: 'container', host: 'process' },
   },
   {
     name: 'no tmpfs can be mounted',
@@ -99,15 +119,29 @@ export const crippledHosts: readonly CrippledHost[] = [
       'for d in /sys/fs/cgroup/*/; do mountpoint -q "$d" && mount -o remount,bind,ro "$d"; done; mount -o remount,bind,ro /sys/fs/cgroup 2>/dev/null || :',
     rungs: both('sandbox'),
     lost: 'cgroup.memory',
+    remedy: /mount -o remount,rw/,
   },
   {
     name: 'no cgroup is mounted',
     cripple: 'umount -R /sys/fs/cgroup',
     rungs: both('sandbox'),
     lost: 'cgroup.kill',
+    remedy: /^mount -t tmpfs none \/sys\/fs\/cgroup && for c in .*mount -t cgroup/,
   },
-  { name: 'the memory controller is gone', cripple: unmount('memory'), rungs: both('sandbox'), lost: 'cgroup.memory' },
-  { name: 'the pids controller is gone', cripple: unmount('pids'), rungs: both('sandbox'), lost: 'cgroup.pids' },
+  {
+    name: 'the memory controller is gone',
+    cripple: unmount('memory'),
+    rungs: both('sandbox'),
+    lost: 'cgroup.memory',
+    remedy: /^for c in memory; do .*mount -t cgroup/,
+  },
+  {
+    name: 'the pids controller is gone',
+    cripple: unmount('pids'),
+    rungs: both('sandbox'),
+    lost: 'cgroup.pids',
+    remedy: /^for c in pids; do .*mount -t cgroup/,
+  },
   {
     name: 'no group can be killed as one',
     cripple: unmount('freezer', 'unified'),

@@ -116,7 +116,8 @@ describe.skipIf(!complete)('on a crippled host', () => {
       expect(mode.exitCode).toBe(0);
       expect(mode.refused).toMatch(/isolation floor ".*" is not reached.*missing: \w/);
     }
-    expect(doctor.Mechanisms.filter(({ Ok }) => !Ok).map(({ Name }) => Name)).toContain(host.lost);
+    if (host.lost !== undefined)
+      expect(doctor.Mechanisms.filter(({ Ok }) => !Ok).map(({ Name }) => Name)).toContain(host.lost);
     if (host.remedy === undefined) return;
     const [climb] = doctor.Climbs;
     expect(climb?.Remedies.map(({ Command }) => Command)).toEqual([expect.stringMatching(host.remedy)]);
