@@ -91,6 +91,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
       return (await client.agent.health()).value;
     }, options.readyWithinMs ?? 60_000);
   } catch (error) {
+    child.kill('SIGKILL');
     throw error instanceof Ended ? error : new Error(`the agent is not ready: ${String(error)}\n${log()}`);
   }
   return {

@@ -129,6 +129,7 @@ static enum outcome try_descriptors(void) {
   return STOPPED;
 }
 static enum outcome try_processes(void) {
+  if (!*told("processes")) return ABSENT;
   for (long left = told_int("processes"); left > 0; left--) {
     pid_t child = fork();
     if (child < 0) return STOPPED;

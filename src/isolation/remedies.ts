@@ -111,7 +111,9 @@ function commandFor(probe: string, because: string, probes: Probes, facts: HostF
   if (name !== undefined && probes.get('reachable')?.ok === false) {
     return commandFor('reachable', probes.get('reachable')?.evidence ?? '', probes, facts);
   }
-  if (probe.startsWith('cgroup.')) return cgroupCommand(because, facts);
+  // a runtime too makes its groups in the same hierarchies
+  if (probe.startsWith('cgroup.') || /\bcgroup (configuration|mount)/.test(because))
+    return cgroupCommand(because, facts);
   if (probe === 'seccomp' || probe === 'capabilities' || probe === 'no_new_privs') {
     return 'run the agent where nothing around it (an outer container, a unit with a filter) forbids seccomp filters';
   }
@@ -140,7 +142,7 @@ export function unmountedHierarchies(cgroups: string, mountinfo: string): readon
 
 function cgroupCommand(because: string, { uid, unmounted, cgroupRoot }: HostFacts): string {
   if (/EROFS|read-only/i.test(because))
-    return 'for d in /sys/fs/cgroup /sys/fs/cgroup/*/; do mount -o remount,rw $d; done';
+    return 'for d in $(findmnt -rno TARGET -t cgroup,cgroup2); do mount -o remount,bind,rw "$d"; done';
   if (uid !== 0) return asRoot;
   if (unmounted.length > 0) {
     const root = cgroupRoot ? '' : 'mount -t tmpfs none /sys/fs/cgroup && ';

@@ -17,14 +17,16 @@ export interface Try {
 /** What one way of isolating was shown to stop; plain data, kept with the proofs. */
 export type Tried = Readonly<Record<string, { readonly stopped: number; readonly through: readonly string[] }>>;
 
-/** What a trial task may have. Where tasks have the agent's uid, everything that runs under it counts with them. */
-export const trialLimits = { pids: process.getuid?.() === 0 ? 64 : 512 } as const;
+/** Where tasks have the agent's uid, the kernel counts everything that runs under it with them: it is given room, and not tried to be filled. */
+const ownUids = process.getuid?.() === 0;
+/** What a trial task may have. */
+export const trialLimits = { pids: ownUids ? 64 : 512 } as const;
 /** What is bounded by rlimits alone gets four times the memory of a trial task, 256 MB. */
-const excess = [`processes=${2 * trialLimits.pids}`, 'memory_mb=320'] as const;
+const excess = [...(ownUids ? [`processes=${2 * trialLimits.pids}`] : []), 'memory_mb=320'];
 
-/** As the task's own command: what the verifier is called with, wherever it is. */
+/** As the task's own command: what the verifier is called with, wherever it is. The first of a name counts. */
 export function tryWords(nonce: string, words: readonly string[]): readonly string[] {
-  return [`nonce=${nonce}`, ...excess, ...words];
+  return [`nonce=${nonce}`, ...words, ...excess];
 }
 
 /** Lines of another nonce are nobody's. Null: they did not come to their end. */

@@ -119,7 +119,7 @@ export const crippledHosts: readonly CrippledHost[] = [
       'for d in /sys/fs/cgroup/*/; do mountpoint -q "$d" && mount -o remount,bind,ro "$d"; done; mount -o remount,bind,ro /sys/fs/cgroup 2>/dev/null || :',
     rungs: both('sandbox'),
     lost: 'cgroup.memory',
-    remedy: /mount -o remount,rw/,
+    remedy: /mount -o remount,bind,rw/,
   },
   {
     name: 'no cgroup is mounted',

@@ -42,7 +42,8 @@ describe.skipIf(!root)('an emulator that its guest has taken over', () => {
       who,
       driver: 'qemu',
       rung: wanted,
-      plugin: { image_paths: [attacks.plant], pids_limit: 256 },
+      // what rlimits bound is four times what a task may have, the emulator's own share included
+      plugin: { image_paths: [attacks.plant], pids_limit: 256, memory_headroom: 0 },
       config: { image_path: join(attacks.plant, 'foreign') },
     } as const;
     const { attempts, rung } = await attackFrom(attacks, place);
