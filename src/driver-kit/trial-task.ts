@@ -1,6 +1,7 @@
 /** A task of nobody, by which it is found out what tasks get: started as any is, and its command tries what it must not do. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CommandSpec, IsolationReport, IsolationWish, TaskConfig } from '../driver/contract.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
@@ -17,6 +18,7 @@ import {
   tryWords,
   withTries,
 } from '../isolation/tries.ts';
+import { Turns } from '../lib/turns.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { scratchTask } from './scratch-task.ts';
 import { startCommand } from './start-command.ts';
@@ -36,14 +38,26 @@ export interface MadeTrial {
 /** Below the directory of allocations. */
 export const trialDirectory = '.trials';
 
+/** Without root processes are counted per user: a trial that makes as many as it may leaves none to another, or to one's control. */
+const alone = new Turns(1);
+
 /** Starts, looks, tries and removes a task of nobody. Faults as any start does. */
-export async function makeTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<MadeTrial> {
+export function makeTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<MadeTrial> {
+  const make = (): Promise<MadeTrial> => trialOf(deps, wish, ownNetwork);
+  return deps.isolation.uid === 0 ? make() : alone.run(make);
+}
+
+async function trialOf(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<MadeTrial> {
   const root = join(deps.isolation.taskRoot, trialDirectory);
   await mkdir(root, { recursive: true, mode: 0o711 });
   const task = await trialTask(root, `trial-${randomUUID()}`, ownNetwork);
   try {
     const plant = await plantFor(deps.isolation, join(root, task.allocId));
     try {
+      if (deps.isolation.uid !== 0) {
+        await plant.proven;
+        await roomForProcesses(deps.isolation.uid);
+      }
       const { report, tries } = await attempt(deps, wish, task, plant.words);
       const tried = judgeTries(tries ?? [], await plant.proven);
       const mechanisms = withTries(report.mechanisms, tried);
@@ -53,6 +67,16 @@ export async function makeTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: b
     }
   } finally {
     await rm(task.directories.allocation, { recursive: true, force: true });
+  }
+}
+
+/** What a control or a trial started ends one by one after it, and counts until then. Resolves after ten seconds where it stays. */
+async function roomForProcesses(uid: number): Promise<void> {
+  const ofUser = (name: string): boolean =>
+    /^\d+$/.test(name) && statSync(`/proc/${name}`, { throwIfNoEntry: false })?.uid === uid;
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if ((await readdir('/proc')).filter(ofUser).length < trialLimits.pids / 2) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
