@@ -123,7 +123,8 @@ export const crippledHosts: readonly CrippledHost[] = [
   },
   {
     name: 'no cgroup is mounted',
-    cripple: 'umount -R /sys/fs/cgroup',
+    // crun 1.8.1 leaves memory unbounded where version 1 alone is mounted again
+    cripple: `umount -R /sys/fs/cgroup; ${hide('crun')}`,
     rungs: both('sandbox'),
     lost: 'cgroup.kill',
     remedy: /^mount -t tmpfs none \/sys\/fs\/cgroup && for c in .*mount -t cgroup/,
