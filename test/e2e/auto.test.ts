@@ -73,7 +73,8 @@ describe.skipIf(lackingForDaemon.length > 0)('driver "auto" on three clients of 
     const path = `/images/${encodeURIComponent(scratchImage)}/get`;
     const saved = await daemon.client.stream('GET', path, { signal: new AbortController().signal });
     await pipeline(saved, createWriteStream(join(images, 'one.tar')));
-    const config = { name: 'server1', server: { enabled: true, join_token: token } };
+    // a node that takes long to start again on a busy machine is not lost
+    const config = { name: 'server1', server: { enabled: true, join_token: token, heartbeat_grace: '120s' } };
     server = await startAgent({ args: ['-server'], config });
     const able: Record<string, string> = {
       sandboxes: 'exec,raw_exec',
