@@ -165,7 +165,7 @@ export async function startSystemd({ files }: SystemdMachineOptions): Promise<Sy
   return { pid: machine.pid, run, end };
 }
 
-function firstChildOf(pid: number): number {
+export function firstChildOf(pid: number): number {
   const [first] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
   if (first === undefined || first === '') throw new Error(`${pid} has no child yet`);
   return Number(first);
