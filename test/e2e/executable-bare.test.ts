@@ -107,9 +107,10 @@ describe.skipIf(!isRoot)(`the executable on a bare root${isRoot ? '' : ' (skippe
   }, 240_000);
 
   afterAll(async () => {
-    if (agent !== undefined && agent.exitCode === null) {
-      const gone = new Promise((resolve) => agent.once('exit', resolve));
-      agent.kill('SIGKILL');
+    const running = agent;
+    if (running !== undefined && running.exitCode === null) {
+      const gone = new Promise((resolve) => running.once('exit', resolve));
+      running.kill('SIGKILL');
       await gone;
     }
     rmSync(bare, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
