@@ -114,7 +114,7 @@ describe('variables', () => {
 
   it('that are unset are named, and what only follows from them is not said', () => {
     expect(problems('variable "n" {}\njob "j" {\n  name = "x-${var.n}"\n}\n')).toEqual([
-      '<nil>: Unset variable "n"; A used variable must be set or have a default value; see https://developer.hashicorp.com/nomad/docs/reference/hcl2/variables  for details.',
+      '<nil>: Unset variable "n"; it has no default: set it by -var n=VALUE, in a file for -var-file, or as NOMAD_VAR_n',
     ]);
   });
 

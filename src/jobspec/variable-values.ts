@@ -158,7 +158,7 @@ export class VariableValues {
       const given = this.#given.get(variable.name);
       const value = given?.value ?? variable.fallback;
       if (value === undefined) {
-        const problem = errorAt(undefined, `Unset variable "${variable.name}"`, unsetDetail);
+        const problem = errorAt(undefined, `Unset variable "${variable.name}"`, unset(variable.name));
         this.#diagnostics.push({ ...problem, about: variable.range });
         result.set(variable.name, dynamicUnknown);
       } else {
@@ -206,6 +206,5 @@ export class VariableValues {
   }
 }
 
-/** Shown by Nomad's clients as it is. */
-const unsetDetail =
-  'A used variable must be set or have a default value; see https://developer.hashicorp.com/nomad/docs/reference/hcl2/variables  for details.';
+const unset = (name: string): string =>
+  `it has no default: set it by -var ${name}=VALUE, in a file for -var-file, or as NOMAD_VAR_${name}`;
