@@ -145,7 +145,8 @@ export const crippledHosts: readonly CrippledHost[] = [
   },
   {
     name: 'no group can be killed as one',
-    cripple: unmount('freezer', 'unified'),
+    // crun 1.8.1 leaves memory unbounded where version 1 alone is mounted
+    cripple: `${unmount('freezer', 'unified')}; ${hide('crun')}`,
     rungs: full,
     lost: 'cgroup.kill',
   },
