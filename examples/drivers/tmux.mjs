@@ -29,11 +29,13 @@ class Tmux {
 
   /** Null: tmux does not know it. */
   async pane(session, signal) {
-    const format = '#{pane_pid} #{pane_dead} #{pane_dead_status} #{pane_dead_signal}';
+    const format = '#{pane_pid}:#{pane_dead}:#{pane_dead_status}:#{pane_dead_signal}:#{pid}';
     try {
-      const line = await this.ask(['list-panes', '-t', `=${session}`, '-F', format], signal);
-      const [pid, dead, status, killedBy] = line.split(' ').map(Number);
-      return { pid, dead: dead === 1, status, killedBy };
+      const [pid, dead, status, killedBy, server] = (await this.ask(['list-panes', '-t', `=${session}`, '-F', format], signal)).split(':');
+      // a child that ends while its server begins is closed, but not waited for: told of a child, the server looks
+      const known = status !== '' || killedBy !== '';
+      if (dead === '1' && !known) process.kill(Number(server), 'SIGCHLD');
+      return { pid: Number(pid), dead: dead === '1' && known, status: Number(status), killedBy: Number(killedBy) };
     } catch (error) {
       if (/can't find|no server|error connecting/.test(String(error?.stderr))) return null;
       throw error;
