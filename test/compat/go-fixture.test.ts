@@ -149,7 +149,9 @@ describe.skipIf(!go)(`a driver in Go${go ? '' : ' (skipped: no Go toolchain)'}`,
     const { stdout, code } = await runCli(null, ['driver', 'check', '-json', `-tasks=${tasks}`, program]);
     const { rows } = JSON.parse(stdout) as { rows: { name: string; outcome: string; reason: string }[] };
     const without = rows.filter(({ outcome }) => outcome !== 'passed');
-    expect(without.map(({ outcome, reason }) => `${outcome}: ${reason}`)).toEqual([
+    expect(
+      without.map(({ name, outcome, reason }) => `${outcome === 'failed' ? `${name} ` : ''}${outcome}: ${reason}`),
+    ).toEqual([
       'skipped: the file says nothing of a task that stubborn',
       ...Array(3).fill('skipped: the file says nothing of a task that execs'),
     ]);

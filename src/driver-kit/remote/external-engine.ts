@@ -67,14 +67,17 @@ function lifecycle(
   info: () => DriverInfo,
 ): Pick<EngineDriver, 'start' | 'recover' | 'wait' | 'stop' | 'destroy'> {
   const { deps, tasks, starting } = external;
-  /** Task id → starts of it that are under way. */
-  const begun = new Map<string, number>();
+  /** Task id → starts of it that are under way, and what the last of them is handed over with. */
+  const begun = new Map<string, { readonly count: number; readonly handed: Promise<TaskConfig> }>();
   return {
     start: async (task, signal) => {
       const driver = await external.current();
-      begun.set(task.id, (begun.get(task.id) ?? 0) + 1);
+      const { count, handed: before } = begun.get(task.id) ?? { count: 0, handed: null };
+      // a collector that another start is making cannot be asked yet
+      const handed = Promise.allSettled([before]).then(() => handedOver(deps, task, info()));
+      begun.set(task.id, { count: count + 1, handed });
       try {
-        const collected = await handedOver(deps, task, info());
+        const collected = await handed;
         const work = driver.start(collected, signal);
         starting.add(work);
         const started = await work.finally(() => starting.delete(work));
@@ -84,11 +87,11 @@ function lifecycle(
         if (isFault(error, 'unavailable')) external.silent(driver);
         throw error;
       } finally {
-        const others = begun.get(task.id)! - 1;
-        if (others > 0) begun.set(task.id, others);
+        const now = begun.get(task.id)!;
+        if (now.count > 1) begun.set(task.id, { ...now, count: now.count - 1 });
         else begun.delete(task.id);
         // nobody frees a task that did not start; one that a second start was refused for writes on
-        if (others === 0 && !tasks.has(task.id)) await endCollection(deps, task.id);
+        if (now.count === 1 && !tasks.has(task.id)) await endCollection(deps, task.id);
       }
     },
     recover: async (task, state, signal) => {
