@@ -10,9 +10,15 @@ mount -t virtiofs -o ro host /lower || echo "guest: no files of the host"
 mount -t tmpfs -o size=2g,mode=0755 layer /layer
 mkdir -m 755 /layer/upper /layer/work
 mount -t overlay -o lowerdir=/lower,upperdir=/layer/upper,workdir=/layer/work overlay /whole || echo "guest: no layer"
+# a checkout in a place whose files are left outside comes along all the same
+checkout=$(cat /checkout)
+mkdir /kept
+mount --bind "/whole$checkout" /kept
 # whose files were in use outside
 for folder in run var/lib; do mount -t tmpfs -o mode=0755 tmpfs /whole/$folder; done
 for folder in tmp var/tmp; do mount -t tmpfs tmpfs /whole/$folder; done
+mkdir -p "/whole$checkout"
+mount --move /kept "/whole$checkout"
 mount -t proc proc /whole/proc
 mount -t sysfs sysfs /whole/sys
 mount -t devtmpfs dev /whole/dev

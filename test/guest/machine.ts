@@ -137,6 +137,7 @@ async function firstFiles(command: string): Promise<Buffer> {
     file('bin/busybox', programs.busybox),
     file('init', join(import.meta.dirname, 'init.sh')),
     text('command', command),
+    text('checkout', join(import.meta.dirname, '../..')),
     text('modules/order', found.map((path) => `/modules/${basename(path)}\n`).join('')),
     ...found.map((path) => file(`modules/${basename(path)}`, path)),
   ]);
