@@ -32,6 +32,9 @@ export const microvm = definePlugin({
 
 const leastMemoryMb = 96;
 
+/** Under this name the trial of a kernel is kept, until the host is looked at again. */
+const proofKey = (kernel: string): string => `microvm.kvm ${kernel}`;
+
 class Microvm implements CommandDriver {
   readonly info: DriverInfo;
   /** Tasks as they were given, by id: their users are of the machine, and not looked up on the host. */
@@ -40,8 +43,6 @@ class Microvm implements CommandDriver {
   readonly #isolated: IsolatedCommand;
   readonly #root: string;
   #found: Emulators | null = null;
-  /** Null: not tried yet. */
-  #kvm: KvmProof | null = null;
 
   constructor(config: PluginOptions, isolated: IsolatedCommand, root: string) {
     this.#root = root;
@@ -65,8 +66,10 @@ class Microvm implements CommandDriver {
     if ((await this.#mke2fs()) === null) return not('no mke2fs (Debian: e2fsprogs)');
     if (!this.#isolated.sandboxed) return not('the machine monitor has no sandbox on this node: see drover doctor');
     // where no operator has images for machines, the first task waits for the trial, not each start of the agent
-    if (this.#config.image_paths.length > 0) this.#kvm ??= await this.#kvmFor(kernel, signal);
-    const kvm = this.#kvm ?? { ok: false, evidence: 'not tried before the first task: image_paths is empty' };
+    const tried = this.#config.image_paths.length > 0 || this.#isolated.host.proofs.get(proofKey(kernel)) !== undefined;
+    const kvm = tried
+      ? await this.#kvmFor(kernel, signal)
+      : { ok: false, evidence: 'not tried before the first task: image_paths is empty' };
     return this.#isolated.healthy({
       'driver.microvm.version': this.#found.version,
       'driver.microvm.kernel': kernel,
@@ -83,11 +86,10 @@ class Microvm implements CommandDriver {
   async #kvmFor(kernel: string, signal: AbortSignal): Promise<KvmProof> {
     if (this.#found?.kvm.ok !== true) return this.#found?.kvm ?? { ok: false, evidence: 'no emulator' };
     const { proofs } = this.#isolated.host;
-    const key = `microvm.kvm ${kernel}`;
-    const known = proofs.get(key) as KvmProof | undefined;
+    const known = proofs.get(proofKey(kernel)) as KvmProof | undefined;
     if (known !== undefined) return known;
     const proof = await bootUnderKvm(kernel, signal);
-    if (!signal.aborted) proofs.set(key, proof);
+    if (!signal.aborted) proofs.set(proofKey(kernel), proof);
     return proof;
   }
 
@@ -135,10 +137,10 @@ class Microvm implements CommandDriver {
       throw new Fault('invalid', `memory: a machine needs ${leastMemoryMb} MB at least, not ${resources.memoryMb}`);
     if (wanted === 'tcg') return 'tcg';
     const kernel = await findKernel(this.#config.kernel ?? '');
-    if (kernel !== null) this.#kvm ??= await this.#kvmFor(kernel, signal);
-    if (this.#kvm?.ok === true) return 'kvm';
+    const kvm = kernel === null ? { ok: false, evidence: 'no kernel' } : await this.#kvmFor(kernel, signal);
+    if (kvm.ok) return 'kvm';
     if (wanted === 'auto') return 'tcg';
-    throw new Fault('unavailable', `accelerator "kvm" does not work here: ${this.#kvm?.evidence ?? 'no kernel'}`);
+    throw new Fault('unavailable', `accelerator "kvm" does not work here: ${kvm.evidence}`);
   }
 
   async #disks(task: TaskConfig, options: TaskOptions, signal: AbortSignal) {
