@@ -33,7 +33,9 @@ export const microvm = definePlugin({
 const leastMemoryMb = 96;
 
 /** Under this name the trial of a kernel is kept, until the host is looked at again. */
-const proofKey = (kernel: string): string => `microvm.kvm ${kernel}`;
+function proofKey(kernel: string): string {
+  return `microvm.kvm ${kernel}`;
+}
 
 class Microvm implements CommandDriver {
   readonly info: DriverInfo;
