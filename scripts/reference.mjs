@@ -11,13 +11,14 @@ import { root } from './lib/source-files.mjs';
 
 const dist = resolve(process.env.DROVER_DIST ?? join(root, 'dist'));
 const load = (path) => import(pathToFileURL(join(dist, path)).href);
-const [hcl, { blockShape }, { Job }, { nodeFunctionHost }] = await Promise.all(
-  ['hcl/index.js', 'jobspec/index.js', 'model/job.js', 'lib/node/hcl-functions.js'].map(load),
+const [hcl, { blockShape, parseJob }, { Job }, { notServed }, { nodeFunctionHost }] = await Promise.all(
+  ['hcl/index.js', 'jobspec/index.js', 'model/job.js', 'model/not-served.js', 'lib/node/hcl-functions.js'].map(load),
 );
+const warns = (source) => notServed(parseJob({ source, filename: 'example.nomad.hcl' }).job);
 
 const files = {
   'src/job/job-types.ts': jobTypes(blockShape, Job, aboutBlock),
-  'docs/reference/job-specification.md': jobPage(blockShape, Job),
+  'docs/reference/job-specification.md': jobPage(blockShape, Job, warns),
   'docs/reference/functions.md': functionPage(hcl, nodeFunctionHost({ workingDirectory: join(root, 'examples') })),
 };
 let stale = 0;

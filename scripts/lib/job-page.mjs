@@ -66,13 +66,14 @@ export function exampleFile({ noun, path }) {
 
 const show = (value) => (value === undefined || value === null ? '' : `\`${JSON.stringify(value)}\``);
 
-export function jobPage(blockShape, Job) {
+/** `warns`: what the server says to an example when it is registered. */
+export function jobPage(blockShape, Job, warns) {
   const entries = nounPaths(blockShape, Job);
   const parts = [
     `# The job file
 
-Made by \`node scripts/reference.mjs\` from the field tables in \`src/model\`; do not edit. A test runs each example in an agent of its own
-(with a group and a task where it shows none), but for these:
+Made by \`node scripts/reference.mjs\` from the field tables in \`src/model\`; do not edit. A test runs each example in an agent
+(with a group and a task where it shows none), but for these, which are registered and are waiting for a node that can run them:
 ${Object.entries(groupedReasons(entries))
   .map(([reason, names]) => `- ${names.join(', ')}: ${reason}`)
   .join('\n')}
@@ -87,7 +88,7 @@ the zero value and does not depend on other fields. "Field" is the name in the A
 ${entries.map(({ noun, path, places }) => `| [\`${path.at(-1)}\`](#${anchor(noun, path)}) | ${places.map((place) => `\`${parentOf(place)}\``).join(', ')} | ${jobBlocks[noun.name]?.[0] ?? ''} |`).join('\n')}
 `,
   ];
-  for (const entry of entries) parts.push(section(entry, blockShape(entry.noun), entries));
+  for (const entry of entries) parts.push(section(entry, blockShape(entry.noun), entries, warns));
   return parts.join('\n');
 }
 
@@ -111,11 +112,14 @@ const anchor = (noun, path) =>
     .replace(/[^a-z0-9_ -]/g, '')
     .replaceAll(' ', '-');
 
-function section(entry, { attributes, blocks }, entries) {
+function section(entry, { attributes, blocks }, entries, warns) {
   const { noun, path, labelled } = entry;
   const lines = [`## ${title(noun, path)}`, '', jobBlocks[noun.name]?.[0] ?? '', ''];
   if (labelled || noun.name === 'Job') lines.push('Its label is its name.', '');
   lines.push('```hcl', exampleFile(entry).trimEnd(), '```', '');
+  for (const warning of warns(exampleFile(entry))) lines.push(`The server takes it with a warning: ${warning}.`, '');
+  const reason = notRun(noun.name);
+  if (reason !== undefined) lines.push(`The tests register this example, but do not run it: ${reason}.`, '');
   if (attributes.length > 0) {
     lines.push('| attribute | takes | default | field |', '|---|---|---|---|');
     for (const { name, kind, required, fallback, field } of attributes)

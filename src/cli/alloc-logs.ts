@@ -4,7 +4,7 @@ import { startOfLastLines } from './alloc-fs.ts';
 import { withClient } from './client-context.ts';
 import { type Call, type Command, CommandError } from './command.ts';
 import { followLogs } from './follow-logs.ts';
-import { allocationFor, taskFor } from './task-of-allocation.ts';
+import { allocationFor, taskFor, taskNames } from './task-of-allocation.ts';
 
 export const command: Command = {
   usage: 'alloc logs [options] <allocation> [<task>]',
@@ -45,7 +45,12 @@ async function run(call: Call): Promise<number> {
     const task = flags.string('task') ?? args[1] ?? taskFor(allocation, undefined);
     const both = flags.bool('stderr') === flags.bool('stdout') && (flags.bool('stderr') || flags.bool('f'));
     const streams: Stream[] = both ? ['stdout', 'stderr'] : [flags.bool('stderr') ? 'stderr' : 'stdout'];
-    await Promise.all(streams.map((stream) => print(call, client, allocation.ID, { task, stream, both })));
+    const printing = streams.map((stream) => print(call, client, allocation.ID, { task, stream, both }));
+    await Promise.all(printing).catch((error: unknown) => {
+      const names = taskNames(allocation);
+      if (!(error instanceof CommandError) || names.includes(task)) throw error;
+      throw new CommandError(`${error.message}\nThe tasks of the allocation are: ${names.join(', ')}`);
+    });
     return 0;
   });
 }

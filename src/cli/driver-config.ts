@@ -17,12 +17,16 @@ export async function showDriverConfig(
   const answer = await client.jobs.validate(file.job).catch(() => null);
   const problems = answer?.value.DriverConfigProblems ?? [];
   if (problems.length === 0) return 0;
-  const source = file.submission?.Format === 'hcl2' ? (file.submission.Source ?? '') : '';
-  const { body } = parse(source, path);
-  showDiagnostics(
-    terminal,
-    problems.map((problem) => located(problem, body)),
-  );
+  const source = file.submission?.Format === 'hcl2' ? (file.submission.Source ?? '') : undefined;
+  if (source === undefined)
+    for (const problem of problems) terminal.error(`${path}: ${problem.Summary}; ${detailOf(problem)}`);
+  else {
+    const { body } = parse(source, path);
+    showDiagnostics(
+      terminal,
+      problems.map((problem) => located(problem, body)),
+    );
+  }
   return problems.filter(({ Certain }) => Certain).length;
 }
 
@@ -31,20 +35,23 @@ export function wrongConfig(count: number): string {
 }
 
 function located(problem: DriverConfigProblem, body: Body): Diagnostic {
-  const { Summary, Detail, Certain, TaskGroup, Task, Driver } = problem;
-  const some = Certain ? '' : ' Some nodes take it as it is.';
   return {
-    severity: Certain ? 'error' : 'warning',
-    summary: Summary,
-    detail: `${Detail}${some} (group "${TaskGroup}", task "${Task}", driver "${Driver}")`,
+    severity: problem.Certain ? 'error' : 'warning',
+    summary: problem.Summary,
+    detail: detailOf(problem),
     subject: placeOf(problem, body),
   };
 }
 
-/** The attribute or block itself; else the nearest that encloses it; undefined: the task is not written out in the file. */
-function placeOf({ TaskGroup, Task, Path }: DriverConfigProblem, body: Body): SourceRange | undefined {
+function detailOf({ Detail, Certain, TaskGroup, Task, Driver }: DriverConfigProblem): string {
+  const some = Certain ? '' : ' Some nodes take it as it is.';
+  return `${Detail}${some} (group "${TaskGroup}", task "${Task}", driver "${Driver}")`;
+}
+
+/** The attribute or block itself; else the nearest that encloses it: the job's, where the task is not written out in the file. */
+function placeOf({ TaskGroup, Task, Path }: DriverConfigProblem, body: Body): SourceRange {
   const config = taskBodies(body, TaskGroup, Task).flatMap((task) => blocksOf(task, 'config'))[0];
-  if (config === undefined) return undefined;
+  if (config === undefined) return blocksOf(body, 'job')[0]?.headerRange ?? body.missingItemRange;
   let [place, inner] = [config.headerRange, config.body];
   for (const name of Path) {
     const attribute = inner.attributes.get(name);

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, parseNative } from '../hcl/index.ts';
-import { messageOf } from '../lib/fault.ts';
 import { compareText } from '../lib/order.ts';
 import { type Call, type Command, CommandError } from './command.ts';
 import { diagnosticTexts } from './diagnostics.ts';
+import { orCommandError, reasonOf } from './given-file.ts';
 import type { Terminal } from './terminal.ts';
 
 export const command: Command = {
@@ -52,14 +52,14 @@ function formatFile({ flags, terminal }: Call, path: string): boolean {
     source = bytes.toString('utf8');
     text = laidOut(terminal, path, bytes);
   } catch (error) {
-    terminal.error(error instanceof CommandError ? error.message : `${path}: ${messageOf(error)}`);
+    terminal.error(error instanceof CommandError ? error.message : `${path}: ${reasonOf(error)}`);
     return false;
   }
   if (text === source) return true;
   const check = flags.bool('check');
   if (flags.bool('list', true)) terminal.out(path);
   if (check) return false;
-  if (flags.bool('write', true)) writeFileSync(path, text);
+  if (flags.bool('write', true)) orCommandError(path, 'Error writing', () => writeFileSync(path, text));
   else process.stdout.write(text);
   return true;
 }
@@ -77,8 +77,7 @@ function filesBelow(path: string, recursive: boolean): string[] {
   try {
     directory = statSync(path).isDirectory();
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new CommandError(missing ? `No file or directory at ${path}` : messageOf(error));
+    throw new CommandError(`${path}: ${reasonOf(error)}`);
   }
   if (!directory) return [path];
   return readdirSync(path, { withFileTypes: true })

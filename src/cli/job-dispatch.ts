@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import type { DroverClient } from '../api-client/index.ts';
-import { messageOf } from '../lib/fault.ts';
 import { asking, takes, withClient } from './client-context.ts';
 import { type Command, CommandError } from './command.ts';
 import { monitorEvaluation } from './evaluation-monitor.ts';
 import { followFlags } from './follow-registration.ts';
+import { readGiven } from './given-file.ts';
 import { jobTable } from './resolve-id.ts';
 import { formatPairs } from './table.ts';
 
@@ -63,11 +62,7 @@ export const command: Command = {
 
 /** Base64. */
 function payloadOf(path: string): string {
-  try {
-    return readFileSync(path === '-' ? 0 : path).toString('base64');
-  } catch (error) {
-    throw new CommandError(`Error reading input data: ${messageOf(error)}`);
-  }
+  return readGiven(path, 'Error reading input data').toString('base64');
 }
 
 function metaOf(words: readonly string[]): { readonly [key: string]: string } {

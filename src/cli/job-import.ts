@@ -1,8 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { importCompose } from '../job/compose/import-compose.ts';
-import { messageOf } from '../lib/fault.ts';
 import { type Command, CommandError } from './command.ts';
+import { readGiven, writeNew } from './given-file.ts';
 
 export const command: Command = {
   usage: 'job import [options] <compose.yaml>',
@@ -22,25 +21,14 @@ a job, or needs a look, is named in a comment and on standard error. "-" reads s
     const [path] = args;
     if (path === undefined || args.length > 1)
       throw new CommandError('This command takes one argument: <compose.yaml>');
-    let text: string;
-    try {
-      text = readFileSync(path === '-' ? 0 : path, 'utf8');
-    } catch (error) {
-      throw new CommandError(`Error reading ${path}: ${messageOf(error)}`);
-    }
+    const text = readGiven(path, 'Error reading').toString();
     const filename = path === '-' ? 'standard input' : basename(path);
     const name = flags.string('name') ?? (path === '-' ? 'imported' : basename(dirname(resolve(path))));
     const { hcl, notes } = importCompose(text, { filename, name });
     for (const note of notes) terminal.error(`compose: ${note}`);
     const output = flags.string('o');
     if (output === undefined) process.stdout.write(hcl);
-    else {
-      try {
-        writeFileSync(output, hcl, { flag: 'wx' });
-      } catch (error) {
-        throw new CommandError(`Error writing ${output}: ${messageOf(error)}`);
-      }
-    }
+    else writeNew(output, hcl);
     return 0;
   },
 };

@@ -1,6 +1,7 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { takes } from './client-context.ts';
 import { type Command, CommandError } from './command.ts';
+import { writeNew } from './given-file.ts';
 
 export const command: Command = {
   usage: 'job init [options] [<filename>]',
@@ -18,7 +19,7 @@ export const command: Command = {
     const name = call.args[0] ?? 'example.nomad.hcl';
     if (existsSync(name)) throw new CommandError(`Job file '${name}' already exists`);
     const text = call.flags.bool('short') ? example.replace(/^\s*#.*\n/gm, '') : example;
-    writeFileSync(name, text, { flag: 'wx' });
+    writeNew(name, text);
     call.terminal.out(`Example job file written to ${name}`);
     return 0;
   },

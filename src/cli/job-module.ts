@@ -1,6 +1,6 @@
 /** A job from a module: what it exports by default, or what its default function returns. Types are not checked, only taken out. */
 import { resolve } from 'node:path';
-import { Fault, messageOf } from '../lib/fault.ts';
+import { messageOf } from '../lib/fault.ts';
 import { formatJson, parseJson } from '../lib/json.ts';
 import { utf8Text } from '../lib/utf8-text.ts';
 import type { Job } from '../model/job.ts';
@@ -15,9 +15,7 @@ export const isJobModule = (path: string): boolean => /\.job\.m?[jt]s$/.test(pat
 export async function jobFromModule(path: string, source: Uint8Array): Promise<JobFile> {
   const job = await exported(path, source);
   if (job === null || typeof job !== 'object' || typeof (job as Input<Job>).ID !== 'string')
-    throw new CommandError(
-      `Error getting job struct: ${path} has to export a job by default: export default job('NAME', { … })`,
-    );
+    throw new CommandError(`Error getting job struct: ${path}:${noJob(job, Buffer.from(source).toString())}`);
   const text = asJson(job, path);
   return { job: parseJson(text) as Input<Job>, submission: { Source: text, Format: 'json' }, warnings: [] };
 }
@@ -31,11 +29,19 @@ async function exported(path: string, source: Uint8Array): Promise<unknown> {
       return typeof loaded.default === 'function' ? await loaded.default() : await loaded.default;
     });
   } catch (error) {
-    const problem = error instanceof Fault ? `${path}: ${error.message}` : moduleProblem(error, resolve(path));
-    throw new CommandError(`Error getting job struct: Error running ${path}:\n${problem}`);
+    throw new CommandError(`Error getting job struct: Error running ${path}:\n${moduleProblem(error, resolve(path))}`);
   } finally {
     leave();
   }
+}
+
+/** The place of what is exported instead of a job, and what to write. */
+function noJob(given: unknown, source: string): string {
+  const found = /\bexport\s+default\b/.exec(source) ?? /\bexport\b(?:\s+(?:const|let|var)\s+([\w$]+))?/.exec(source);
+  const before = source.slice(0, found?.index ?? 0).split('\n');
+  const name = found?.[1] ?? `job('NAME', { … })`;
+  const what = given === undefined ? 'no job is exported by default' : 'what is exported by default is no job';
+  return `${before.length}:${before.at(-1)!.length + 1}: ${what}; write: export default ${name}`;
 }
 
 /** A module may end the program, or wait for what never comes: no job then, which nobody else would say. */

@@ -1,10 +1,10 @@
 /** Parses a job file in this process: its functions see this machine's files, its variables this shell's environment. */
-import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parseJob } from '../jobspec/index.ts';
 import { nodeFunctionHost } from '../lib/node/hcl-functions.ts';
 import { type Call, CommandError } from './command.ts';
 import { diagnosticTexts } from './diagnostics.ts';
+import { readGiven } from './given-file.ts';
 import type { JobFile } from './job-file.ts';
 
 export function parseLocally(
@@ -35,10 +35,7 @@ export function parseLocally(
 const whatElse = (path: string): string =>
   /\.ya?ml$/.test(path) ? `\nA Compose file becomes a job file by: drover job import ${path}` : '';
 
-function readVariables(name: string): { name: string; source: Buffer } {
-  try {
-    return { name, source: readFileSync(name) };
-  } catch (error) {
-    throw new CommandError(`Error getting job struct: Failed to read file ${name}: ${(error as Error).message}`);
-  }
-}
+const readVariables = (name: string): { name: string; source: Buffer } => ({
+  name,
+  source: readGiven(name, 'Error getting job struct: Failed to read file'),
+});

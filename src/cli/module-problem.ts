@@ -3,13 +3,16 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 
+const thisProgram = fileURLToPath(new URL('..', import.meta.url));
+
 /** `path`: absolute, the module that was loaded. What was thrown may be anything. */
 export function moduleProblem(error: unknown, path: string): string {
   if (!(error instanceof Error)) return `it threw ${inspect(error, { depth: 2 })}`;
   const message = error.message || error.name;
   const lines = (error.stack ?? '').split('\n');
   const folder = path.slice(0, path.lastIndexOf('/') + 1);
-  const own = lines.find((each) => each.includes(`${path}:`)) ?? lines.find((each) => each.includes(folder));
+  const beside = (line: string): boolean => line.includes(folder) && !line.includes(thisProgram);
+  const own = lines.find((each) => each.includes(`${path}:`)) ?? lines.find(beside);
   const place = /(file:\/\/[^\s)]+|\/[^\s):]+:\d+(?::\d+)?)/.exec(own ?? '')?.[0];
   if (place === undefined) return `${message}${syntaxPlace(error, path)}`;
   const at = place.startsWith('file://') ? placeOf(place) : place;

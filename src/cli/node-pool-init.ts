@@ -1,6 +1,7 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { takes } from './client-context.ts';
 import { type Command, CommandError } from './command.ts';
+import { writeNew } from './given-file.ts';
 
 export const command: Command = {
   usage: 'node pool init [options] [<filename>]',
@@ -18,7 +19,7 @@ export const command: Command = {
       throw new CommandError(`-out is hcl or json; got ${JSON.stringify(format)}`);
     const name = call.args[0] ?? `pool.nomad.${format}`;
     if (existsSync(name)) throw new CommandError(`Node pool file '${name}' already exists`);
-    writeFileSync(name, format === 'hcl' ? hcl : json, { flag: 'wx' });
+    writeNew(name, format === 'hcl' ? hcl : json);
     if (!call.flags.bool('quiet')) call.terminal.out(`Example node pool file written to ${name}`);
     return 0;
   },

@@ -1,11 +1,11 @@
 /** Files that describe one thing that is not a job: read, and decoded with their diagnostics shown. */
-import { readFileSync } from 'node:fs';
 import type { ParsedSpec } from '../jobspec/index.ts';
 import { messageOf } from '../lib/fault.ts';
 import { parseJson } from '../lib/json.ts';
 import type { Input } from '../model/schema.ts';
 import { type Call, CommandError } from './command.ts';
 import { showDiagnostics } from './diagnostics.ts';
+import { readGiven } from './given-file.ts';
 
 /** `-`: standard input. With `-json` the file is the API's JSON. */
 export function readSpec<T>(
@@ -14,20 +14,12 @@ export function readSpec<T>(
   what: string,
   parse: (source: string, filename: string) => ParsedSpec<T>,
 ): Input<T> {
-  const source = textOf(path);
+  const source = readGiven(path, 'Failed to read').toString();
   if (call.flags.bool('json')) return jsonOf(source, what);
   const { value, diagnostics } = parse(source, path === '-' ? 'stdin' : path);
   showDiagnostics(call.terminal, diagnostics);
   if (value === null) throw new CommandError(`Failed to parse ${what}: see above`);
   return value;
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path === '-' ? 0 : path, 'utf8');
-  } catch (error) {
-    throw new CommandError(`Failed to read the file: ${messageOf(error)}`);
-  }
 }
 
 function jsonOf<T>(source: string, what: string): Input<T> {

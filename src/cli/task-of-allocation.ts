@@ -12,7 +12,7 @@ export async function allocationFor(call: Call, client: DroverClient, word: stri
   return (await asking('Error querying allocation', client.allocations.read(stub.ID))).value;
 }
 
-function taskNames(allocation: Allocation): string[] {
+export function taskNames(allocation: Allocation): string[] {
   const group = allocation.Job?.TaskGroups?.find((item) => item.Name === allocation.TaskGroup);
   return (group?.Tasks ?? []).map((task) => task.Name);
 }

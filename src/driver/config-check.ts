@@ -4,6 +4,7 @@
  */
 import { dynamicType, hasErrors, parseJson, unknownValue, type Value } from '../hcl/index.ts';
 import { formatJson } from '../lib/json.ts';
+import { namesAround } from '../lib/names-around.ts';
 import { decodeBody } from './spec-decode.ts';
 import { specFunctions } from './spec-functions.ts';
 import type { SpecNode } from './spec-tree.ts';
@@ -25,7 +26,7 @@ export function checkConfig(config: unknown, spec: SpecNode): readonly ConfigPro
   const lines = text.split('\n');
   return diagnostics
     .filter(({ severity }) => severity === 'error')
-    .map(({ summary, detail, subject }) => ({ path: pathTo(lines, subject?.startLine ?? 1), summary, detail }));
+    .map(({ summary, detail, subject }) => ({ path: namesAround(lines, subject.startLine), summary, detail }));
 }
 
 /** Every name is there, and nobody knows yet what it is. */
@@ -37,17 +38,4 @@ class AnyVariable extends Map<string, Value> {
   override has(): boolean {
     return true;
   }
-}
-
-/** The names that enclose a line of text indented by one blank a level. */
-function pathTo(lines: readonly string[], line: number): readonly string[] {
-  const path: string[] = [];
-  for (let [at, limit] = [line - 1, Number.POSITIVE_INFINITY]; at > 0; at--) {
-    const found = /^( *)(?:"((?:[^"\\]|\\.)*)":)?/.exec(lines[at] ?? '');
-    const depth = found?.[1]?.length ?? 0;
-    if (depth >= limit) continue;
-    limit = depth;
-    if (found?.[2] !== undefined) path.unshift(JSON.parse(`"${found[2]}"`) as string);
-  }
-  return path;
 }

@@ -7,19 +7,17 @@ export interface Diagnostic {
   readonly severity: 'error' | 'warning';
   readonly summary: string;
   readonly detail: string;
-  /** Absent when the problem has no place in a file. */
-  readonly subject?: SourceRange | undefined;
-  /** Where to look when there is no subject, for people: the declaration of what has no value. */
-  readonly about?: SourceRange | undefined;
+  /** Where it is; of what is missing, where it belongs or what asks for it; of a value from outside of files, that value. */
+  readonly subject: SourceRange;
   /** Only follows from another problem: counted where the reference counts it, left out where people read. */
   readonly echo?: true;
 }
 
-export function errorAt(subject: SourceRange | undefined, summary: string, detail: string): Diagnostic {
+export function errorAt(subject: SourceRange, summary: string, detail: string): Diagnostic {
   return { severity: 'error', summary, detail, subject };
 }
 
-export const echoAt = (subject: SourceRange | undefined, summary: string, detail: string): Diagnostic => ({
+export const echoAt = (subject: SourceRange, summary: string, detail: string): Diagnostic => ({
   ...errorAt(subject, summary, detail),
   echo: true,
 });
@@ -29,7 +27,6 @@ export function tellingDiagnostics(diagnostics: readonly Diagnostic[]): Diagnost
   const places = new Set<string>();
   const telling = diagnostics.filter((item) => {
     if (item.echo === true) return false;
-    if (item.subject === undefined) return true;
     const place = `${item.severity} ${item.subject.filename}:${item.subject.startByte}`;
     return !places.has(place) && places.add(place);
   });
@@ -39,10 +36,9 @@ export function tellingDiagnostics(diagnostics: readonly Diagnostic[]): Diagnost
 export const hasErrors = (diagnostics: readonly Diagnostic[]): boolean =>
   diagnostics.some((item) => item.severity === 'error');
 
-/** `file:line,col-col: summary; detail`, in one line. A problem without a place starts with `<nil>`. */
-export function formatDiagnostic(diagnostic: Diagnostic): string {
-  const place = diagnostic.subject === undefined ? '<nil>' : diagnostic.subject.toString();
-  return `${place}: ${diagnostic.summary}; ${diagnostic.detail}`.replaceAll('\n', ' ');
+/** `file:line,col-col: summary; detail`, in one line. */
+export function formatDiagnostic({ subject, summary, detail }: Diagnostic): string {
+  return `${subject}: ${summary}; ${detail}`.replaceAll('\n', ' ');
 }
 
 const maxShown = 160;
@@ -57,9 +53,8 @@ const visible = (text: string): string =>
 /** The problem with its source line and a caret under the place; several lines, no line end at the last. */
 export function renderDiagnostic(diagnostic: Diagnostic): string {
   const head = `${diagnostic.severity === 'error' ? 'Error' : 'Warning'}: ${visible(diagnostic.summary)}`;
-  const range = diagnostic.subject ?? diagnostic.about;
+  const range = diagnostic.subject;
   const detail = `  ${diagnostic.detail.split('\n').map(visible).join('\n  ')}`;
-  if (range === undefined) return `${head}\n${detail}`;
   const lines = [head, `  on ${visible(range.filename)} line ${range.startLine}, column ${range.startColumn}:`];
   const source = range.file.line(range.startLine);
   if (source.length <= maxShown) {

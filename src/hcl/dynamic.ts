@@ -146,7 +146,7 @@ function specContent(body: Body, labelCount: number | undefined, diagnostics: Di
     } else if (block.labels.length > 0) {
       diagnostics.push(
         errorAt(
-          block.labelRanges[0],
+          block.labelRanges[0]!,
           'Extraneous label for content',
           'the block "content" has no labels; use "labels = [...]"',
         ),
@@ -317,7 +317,7 @@ export function expandedContent(body: Body, schema: BodySchema, context: EvalCon
       append(blocks, expandBlock(block, context, { labelCount: (type) => counts.get(type) }, diagnostics));
     } else {
       const detail = `blocks of type "${block.labels[0]}" are not expected here.${suggestion(block.labels[0]!, counts.keys())}`;
-      diagnostics.push(errorAt(block.labelRanges[0], 'Unsupported block type', detail));
+      diagnostics.push(errorAt(block.labelRanges[0]!, 'Unsupported block type', detail));
     }
   }
   const { attributes, missingItemRange } = content;

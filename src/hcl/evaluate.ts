@@ -81,7 +81,7 @@ class TreeEvaluator implements Evaluator {
     return this.#symbols;
   }
 
-  problem(range: SourceRange | undefined, summary: string, detail: string): void {
+  problem(range: SourceRange, summary: string, detail: string): void {
     this.diagnostics.push(errorAt(range, summary, detail));
   }
 

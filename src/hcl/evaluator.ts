@@ -12,7 +12,7 @@ export interface Evaluator {
   readonly budget: Budget;
   /** What the anonymous symbols of splats stand for at the moment. */
   readonly symbols: Map<SymbolExpression, Value>;
-  problem(range: SourceRange | undefined, summary: string, detail: string): void;
+  problem(range: SourceRange, summary: string, detail: string): void;
   value(expr: Expression, context: EvalContext): Value;
   /** The value of an expression, its problems apart. */
   separately(expr: Expression, context: EvalContext): Evaluation;

@@ -8,7 +8,7 @@ const jsonOf = (text: string, name: string): string | undefined => {
 };
 
 const problems = (text: string): string[] =>
-  parseHcl1(text, 'a.hcl').diagnostics.map((item) => item.subject!.toString().slice(6));
+  parseHcl1(text, 'a.hcl').diagnostics.map((item) => item.subject.toString().slice(6));
 
 describe('parseHcl1', () => {
   it('reads keys, quoted keys, blocks with labels and several items on a line', () => {

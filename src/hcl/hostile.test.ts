@@ -32,7 +32,7 @@ function checkDiagnostics(diagnostics: readonly Diagnostic[], size: number): voi
   for (const item of diagnostics) {
     expect(item.summary).not.toBe('');
     expect(item.detail).not.toBe('');
-    const { start, end } = item.subject!;
+    const { start, end } = item.subject;
     expect(start.byte).toBeGreaterThanOrEqual(0);
     expect(end.byte).toBeLessThanOrEqual(size);
     expect(start.byte).toBeLessThanOrEqual(end.byte);

@@ -10,7 +10,7 @@ import {
 } from './index.ts';
 
 const problems = (text: string): string[] =>
-  parse(text, 'a.hcl').diagnostics.map((item) => item.subject!.toString().slice(6));
+  parse(text, 'a.hcl').diagnostics.map((item) => item.subject.toString().slice(6));
 
 const jsonOf = (text: string): string | undefined => {
   const { expr, diagnostics } = parseExpression(text, 'a.hcl');

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { bodyContent } from './body-content.ts';
+import type { Diagnostic } from './diagnostic.ts';
 import { expandedContent } from './dynamic.ts';
 import { parse } from './parse-any.ts';
 
-const places = (diagnostics: readonly { subject?: { toString(): string } | undefined }[]) =>
-  diagnostics.map(({ subject }) => String(subject));
+const places = (diagnostics: readonly Diagnostic[]) => diagnostics.map(({ subject }) => String(subject));
 
 test('what a block lacks is reported at its opening brace', () => {
   const { body } = parse('a {\n  x = 1\n}\n', 'f');

@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { formatDiagnostic } from '../hcl/index.ts';
+import { type Diagnostic, formatDiagnostic, tellingDiagnostics } from '../hcl/index.ts';
 import { type ParsedJob, parseJob } from '../jobspec/index.ts';
 import { Fault } from '../lib/fault.ts';
 import { formatJson } from '../lib/json.ts';
+import { namesAround } from '../lib/names-around.ts';
 import { nodeFunctionHost } from '../lib/node/hcl-functions.ts';
 import type { Job } from '../model/job.ts';
 import type { Input } from '../model/schema.ts';
@@ -25,17 +26,17 @@ export type * from './job-types.ts';
  * Faults: `invalid` with every problem.
  */
 export function job(name: string, body: JobBody): Input<Job> {
-  return decoded(name, body);
+  return decoded(name, body, 0);
 }
 
 /** A task group as the API takes it, to be put into `TaskGroups` of a job. Faults as `job`. */
 export function group(name: string, body: TaskGroupBody): Input<TaskGroup> {
-  return decoded(name, { group: { [name]: body } }).TaskGroups![0]!;
+  return decoded(name, { group: { [name]: body } }, 2).TaskGroups![0]!;
 }
 
 /** A task as the API takes it, to be put into `Tasks` of a group. Faults as `job`. */
 export function task(name: string, body: TaskBody): Input<Task> {
-  return group(name, { task: { [name]: body } }).Tasks![0]!;
+  return decoded(name, { group: { [name]: { task: { [name]: body } } } }, 4).TaskGroups![0]!.Tasks![0]!;
 }
 
 export interface FromHclOptions {
@@ -53,23 +54,26 @@ export function fromHcl(path: string | URL, options: FromHclOptions = {}): Input
   const flags = Object.entries(options.variables ?? {}).map(
     ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
-  return result(
-    parseJob({
-      source: readFileSync(file),
-      filename: basename(file),
-      variables: { flags },
-      host: nodeFunctionHost({ workingDirectory: dirname(file) }),
-    }),
-  );
+  const parsed = parseJob({
+    source: readFileSync(file),
+    filename: basename(file),
+    variables: { flags },
+    host: nodeFunctionHost({ workingDirectory: dirname(file) }),
+  });
+  return result(parsed, formatDiagnostic);
 }
 
-function decoded(name: string, body: object): Input<Job> {
-  const source = formatJson({ job: { [name]: body } }, 2);
+/** `given`: how many of the names around a problem are not the caller's own. */
+function decoded(name: string, body: object, given: number): Input<Job> {
+  const source = formatJson({ job: { [name]: body } }, 1);
+  const lines = source.split('\n');
   const host = nodeFunctionHost({ workingDirectory: process.cwd() });
-  return result(parseJob({ source, filename: `${name}.json`, host }));
+  const told = ({ subject, summary, detail }: Diagnostic) =>
+    `${namesAround(lines, subject.startLine).slice(given).join('.')}: ${summary}; ${detail}`;
+  return result(parseJob({ source, filename: `${name}.json`, host }), told);
 }
 
-function result({ job, diagnostics }: ParsedJob): Input<Job> {
-  if (job === null) throw new Fault('invalid', diagnostics.map(formatDiagnostic).join('\n'));
+function result({ job, diagnostics }: ParsedJob, told: (problem: Diagnostic) => string): Input<Job> {
+  if (job === null) throw new Fault('invalid', tellingDiagnostics(diagnostics).map(told).join('\n'));
   return job;
 }

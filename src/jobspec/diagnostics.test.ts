@@ -5,7 +5,7 @@ import { parseJob } from './parse-job.ts';
 
 const problems = (source: string): string[] =>
   tellingDiagnostics(parseJob({ source, filename: 'f' }).diagnostics).map(
-    (item) => `${item.subject ?? item.about}: ${item.summary}; ${item.detail}`,
+    (item) => `${item.subject}: ${item.summary}; ${item.detail}`,
   );
 const group = (inside: string): string => `job "a" {\n  group "g" {\n    ${inside}\n  }\n}\n`;
 

@@ -162,7 +162,7 @@ export class JobDecoder {
     const type = label === 'cpu' ? 'vertical_cpu' : label === 'mem' ? 'vertical_mem' : undefined;
     if (type === undefined) {
       this.diagnostics.push(
-        errorAt(block.labelRanges[0], 'Invalid scaling policy name', 'the policy of a task is named "cpu" or "mem"'),
+        errorAt(block.labelRanges[0]!, 'Invalid scaling policy name', 'the policy of a task is named "cpu" or "mem"'),
       );
     } else if (row['Type'] !== '' && row['Type'] !== type) {
       this.diagnostics.push(

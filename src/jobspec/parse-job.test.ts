@@ -114,7 +114,7 @@ describe('variables', () => {
 
   it('that are unset are named, and what only follows from them is not said', () => {
     expect(problems('variable "n" {}\njob "j" {\n  name = "x-${var.n}"\n}\n')).toEqual([
-      '<nil>: Unset variable "n"; it has no default: set it by -var n=VALUE, in a file for -var-file, or as NOMAD_VAR_n',
+      'f:1,1-13: Unset variable "n"; it has no default: set it by -var n=VALUE, in a file for -var-file, or as NOMAD_VAR_n',
     ]);
   });
 
@@ -203,10 +203,7 @@ describe('whatever stands in a file', () => {
         for (const { subject, summary, detail } of diagnostics) {
           expect(summary).not.toBe('');
           expect(detail).not.toBe('');
-          if (subject !== undefined)
-            expect(subject.startByte >= 0 && subject.endByte <= size && subject.startByte <= subject.endByte).toBe(
-              true,
-            );
+          expect(subject.startByte >= 0 && subject.endByte <= size && subject.startByte <= subject.endByte).toBe(true);
         }
       }),
       { numRuns: 300 },

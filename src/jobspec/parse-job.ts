@@ -18,6 +18,7 @@ import {
   suggestion,
 } from '../hcl/index.ts';
 import { append } from '../lib/append.ts';
+import { compareText } from '../lib/order.ts';
 import { Job } from '../model/job.ts';
 import type { Input } from '../model/schema.ts';
 import { TaskGroup } from '../model/task-group.ts';
@@ -142,16 +143,14 @@ function onlyJob(blocks: readonly Block[], file: Body, diagnostics: Diagnostic[]
 }
 
 function missingJob(file: Body): Diagnostic {
-  const detail = 'the file needs one block "job"';
   const start = file.missingItemRange;
   // A comment ends with a line feed alone: one at the top then holds the whole file.
   const { bytes } = start.file;
-  if (bytes.includes(10) || !bytes.includes(13)) return errorAt(undefined, 'Missing job block', detail);
-  return errorAt(start, 'Missing job block', `${detail}. Its lines end in "\\r": save it with line feeds`);
+  const returns = bytes.includes(13) && !bytes.includes(10) ? '. Its lines end in "\\r": save it with line feeds' : '';
+  return errorAt(start, 'Missing job block', `the file needs one block "job"${returns}`);
 }
 
-function byPlace(a: Diagnostic, b: Diagnostic): number {
-  if (a.subject === undefined || b.subject === undefined)
-    return Number(a.subject !== undefined) - Number(b.subject !== undefined);
-  return a.subject.startByte - b.subject.startByte;
+/** Files one after the other, each from its top. */
+function byPlace({ subject: a }: Diagnostic, { subject: b }: Diagnostic): number {
+  return compareText(a.filename, b.filename) || a.startByte - b.startByte;
 }

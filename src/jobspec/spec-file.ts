@@ -31,7 +31,9 @@ function onlyPool(body: Body, decoder: JobDecoder): object | null {
   append(decoder.diagnostics, diagnostics);
   const [first, second] = blocks;
   if (first === undefined) {
-    decoder.diagnostics.push(errorAt(undefined, 'Missing node_pool block', 'the file needs one block "node_pool"'));
+    decoder.diagnostics.push(
+      errorAt(body.missingItemRange, 'Missing node_pool block', 'the file needs one block "node_pool"'),
+    );
     return null;
   }
   if (second !== undefined) {

@@ -49,7 +49,7 @@ const ruleSchema = {
 /** The variables that `variable` and `variables` blocks declare, by name. */
 export function declaredVariables(blocks: readonly Block[], diagnostics: Diagnostic[]): ReadonlyMap<string, Variable> {
   const variables = new Map<string, Variable>();
-  const add = (variable: Variable, where: SourceRange | undefined) => {
+  const add = (variable: Variable, where: SourceRange) => {
     const before = variables.get(variable.name);
     if (before === undefined) variables.set(variable.name, variable);
     else
@@ -59,7 +59,7 @@ export function declaredVariables(blocks: readonly Block[], diagnostics: Diagnos
   };
   for (const block of blocks.filter(({ type }) => type === 'variable')) {
     const variable = declaration(block, diagnostics);
-    if (variable !== undefined) add(variable, undefined);
+    if (variable !== undefined) add(variable, variable.range);
   }
   for (const block of blocks.filter(({ type }) => type === 'variables')) {
     const { attributes, diagnostics: found } = justAttributes(block.body);
@@ -87,7 +87,7 @@ function declaration(block: Block, diagnostics: Diagnostic[]): Variable | undefi
   if (!identifier.test(name)) {
     diagnostics.push(
       errorAt(
-        block.labelRanges[0],
+        block.labelRanges[0]!,
         'Invalid variable name',
         `"${name}" is no name: letters, digits, dashes and underscores`,
       ),

@@ -2,6 +2,7 @@ import {
   asString,
   boolType,
   convert,
+  countGraphemes,
   type Diagnostic,
   dynamicUnknown,
   type EvalContext,
@@ -15,9 +16,11 @@ import {
   parseExpression,
   parseJson,
   parseNative,
-  type SourceRange,
+  SourceFile,
+  SourceRange,
   stringType,
   stringValue,
+  suggestion,
   type Value,
 } from '../hcl/index.ts';
 import { append } from '../lib/append.ts';
@@ -42,7 +45,7 @@ export interface VariableSources {
 
 interface Given {
   readonly value: Value;
-  readonly range: SourceRange | undefined;
+  readonly range: SourceRange;
 }
 
 const environmentPrefix = 'NOMAD_VAR_';
@@ -90,7 +93,7 @@ export class VariableValues {
     const { attributes } = justAttributes({ ...parsed.body, blocks: [] });
     for (const attribute of attributes.values()) {
       const variable = this.#variables.get(attribute.name);
-      if (variable === undefined) this.#undeclared(attribute.name, `the file ${file.name}`);
+      if (variable === undefined) this.#undeclared(attribute.name, `the file ${file.name}`, attribute.nameRange);
       else this.#expression(variable, attribute.expr);
     }
     return true;
@@ -100,28 +103,29 @@ export class VariableValues {
     const equals = flag.indexOf('=');
     const name = equals < 0 ? flag : flag.slice(0, equals);
     const variable = this.#variables.get(name);
-    if (equals < 0) this.#problem('Invalid -var option', `"${flag}" must be written as name=value`);
-    else if (variable === undefined) this.#undeclared(name, 'an argument');
-    else this.#text(variable, flag.slice(equals + 1), `<value for var.${name} from arguments>`);
+    const origin = `<value for var.${name} from arguments>`;
+    if (equals < 0)
+      this.#problem(wholeOf(origin, name), 'Invalid -var option', `"${flag}" must be written as name=value`);
+    else if (variable === undefined) this.#undeclared(name, 'an argument', wholeOf(origin, name));
+    else this.#text(variable, flag.slice(equals + 1), origin);
   }
 
-  #undeclared(name: string, where: string): void {
-    if (this.#strict)
-      this.#problem(
-        'Undefined variable',
-        `a value for the variable "${name}" is given by ${where}, but no variable of this name is declared`,
-      );
+  #undeclared(name: string, where: string, range: SourceRange): void {
+    if (!this.#strict) return;
+    const near = suggestion(name, this.#variables.keys());
+    const detail = `a value for the variable "${name}" is given by ${where}, but no variable of this name is declared.${near}`;
+    this.#problem(range, 'Undefined variable', detail);
   }
 
-  #problem(summary: string, detail: string): void {
-    this.#diagnostics.push(errorAt(undefined, summary, detail));
+  #problem(range: SourceRange, summary: string, detail: string): void {
+    this.#diagnostics.push(errorAt(range, summary, detail));
   }
 
   /** Text from outside: taken as it is for simple types, as an expression for others. */
   #text(variable: Variable, text: string, origin: string): void {
     const { kind } = variable.type;
     if (kind === 'string' || kind === 'number' || kind === 'dynamic') {
-      this.#assign(variable, stringValue(text), undefined);
+      this.#assign(variable, stringValue(text), wholeOf(origin, text));
       return;
     }
     const { expr, diagnostics } = parseExpression(text, origin);
@@ -135,7 +139,7 @@ export class VariableValues {
     this.#assign(variable, diagnostics.length > 0 ? dynamicUnknown : value, expr.range);
   }
 
-  #assign(variable: Variable, value: Value, range: SourceRange | undefined): void {
+  #assign(variable: Variable, value: Value, range: SourceRange): void {
     const converted = convert(value, variable.type);
     if (converted.error === undefined) {
       this.#given.set(variable.name, { value: converted.value, range });
@@ -158,8 +162,7 @@ export class VariableValues {
       const given = this.#given.get(variable.name);
       const value = given?.value ?? variable.fallback;
       if (value === undefined) {
-        const problem = errorAt(undefined, `Unset variable "${variable.name}"`, unset(variable.name));
-        this.#diagnostics.push({ ...problem, about: variable.range });
+        this.#problem(variable.range, `Unset variable "${variable.name}"`, unset(variable.name));
         result.set(variable.name, dynamicUnknown);
       } else {
         result.set(variable.name, value);
@@ -204,6 +207,14 @@ export class VariableValues {
     );
     return 'its validation failed';
   }
+}
+
+/** All of a text that stands in no file. */
+function wholeOf(origin: string, text: string): SourceRange {
+  const file = new SourceFile(origin, text);
+  const lines = text.split('\n');
+  const end = countGraphemes(lines.at(-1)!) + 1;
+  return new SourceRange(file, 1, 1, 0, lines.length, end, file.bytes.length);
 }
 
 const unset = (name: string): string =>

@@ -124,7 +124,7 @@ function nextInput() {
 function check(diagnostics, size) {
   for (const { summary, detail, subject } of diagnostics) {
     if (!summary || !detail) throw new Error('a problem without words');
-    if (subject === undefined) continue;
+    if (subject === undefined) throw new Error(`a problem without a place: ${summary}`);
     const { start, end } = subject;
     if (start.byte < 0 || end.byte > size || start.byte > end.byte || start.line < 1 || start.column < 1 || end.line < start.line)
       throw new Error(`a place outside of the text: ${JSON.stringify([start, end])}, ${size} bytes`);

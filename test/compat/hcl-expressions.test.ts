@@ -75,10 +75,10 @@ interface Outcome {
 
 function run(item: Case): Outcome {
   const { body, diagnostics } = parseNative(source(item), 'e.nomad.hcl');
-  if (diagnostics.length > 0) return { problems: diagnostics.map((one) => place(one.subject!)).sort() };
+  if (diagnostics.length > 0) return { problems: diagnostics.map((one) => place(one.subject)).sort() };
   const { expr } = body.blocks[0]!.body.blocks[0]!.body.attributes.get('v')!;
   const { value, diagnostics: found } = evaluate(expr, context);
-  const problems = found.map((one) => place(one.subject!));
+  const problems = found.map((one) => place(one.subject));
   const decoded = decode(expr, value);
   if ('problem' in decoded) problems.push(decoded.problem);
   if (problems.length > 0 || 'problem' in decoded) return { problems: problems.sort() };

@@ -14,6 +14,7 @@ import * as hcl from '../../src/hcl/index.ts';
 import { blockShape, parseJob } from '../../src/jobspec/index.ts';
 import { nodeFunctionHost } from '../../src/lib/node/hcl-functions.ts';
 import { Job } from '../../src/model/job.ts';
+import { notServed } from '../../src/model/not-served.ts';
 import type { Noun } from '../../src/model/schema.ts';
 
 interface Entry {
@@ -23,7 +24,7 @@ interface Entry {
 interface Pages {
   nounPaths(shape: typeof blockShape, job: Noun): Entry[];
   exampleFile(entry: Entry): string;
-  jobPage(shape: typeof blockShape, job: Noun): string;
+  jobPage(shape: typeof blockShape, job: Noun, warns: (source: string) => readonly string[]): string;
   functionPage(library: typeof hcl, host: hcl.FunctionHost): string;
   jobTypes(shape: typeof blockShape, job: Noun, about: (noun: string) => string): string;
   aboutBlock(noun: string): string;
@@ -44,6 +45,8 @@ const pages = {
 } as Pages;
 const read = (name: string): string => readFileSync(path.join(root, name), 'utf8');
 const host = nodeFunctionHost({ workingDirectory: path.join(root, 'examples') });
+const warns = (source: string): readonly string[] =>
+  notServed(parseJob({ source, filename: 'example.nomad.hcl' }).job!);
 
 describe('the reference', () => {
   const entries = pages.nounPaths(blockShape, Job);
@@ -66,7 +69,7 @@ describe('the reference', () => {
   });
 
   it.each([
-    ['docs/reference/job-specification.md', () => pages.jobPage(blockShape, Job)],
+    ['docs/reference/job-specification.md', () => pages.jobPage(blockShape, Job, warns)],
     ['docs/reference/functions.md', () => pages.functionPage(hcl, host)],
     ['src/job/job-types.ts', () => pages.jobTypes(blockShape, Job, pages.aboutBlock)],
   ])('%s is up to date (node scripts/reference.mjs)', (name, make) => {

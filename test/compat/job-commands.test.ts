@@ -58,8 +58,33 @@ describe('drover job run FILE.job.ts', () => {
     expect(answer.status).toBe(1);
     expect(answer.stderr).toContain('"prioritty"');
     expect(answer.stderr).not.toContain('    at ');
-    const none = run(['job', 'run', '-output', write('none.job.ts', 'export const a = 1;\n')]);
-    expect(none.stderr).toContain('has to export a job by default');
+  });
+
+  it.each([
+    ['const a = 1;\n', /none\.job\.ts:1:1: no job is exported by default; write: export default job\('NAME'/],
+    ['const a = 1;\nexport const web = a;\n', /none\.job\.ts:2:1: .*write: export default web$/m],
+    ['\nexport default 5;\n', /none\.job\.ts:2:1: what is exported by default is no job; write: export default job/],
+  ])('names the place of what it exports instead of a job: %j', (source, problem) => {
+    const answer = run(['job', 'run', '-output', write('none.job.ts', source)]);
+    expect([answer.status, answer.stdout]).toEqual([1, '']);
+    expect(answer.stderr).toMatch(problem);
+  });
+
+  it('names the attribute that is wrong, and the call that has it', () => {
+    const wrong = [
+      [
+        'job("x", { group: { g: { task: { t: { drivr: "exec" } } } } } as never)',
+        /job\.x\.group\.g\.task\.t\.drivr: .*"driver"/,
+      ],
+      ['group("g", { count: "two" } as never)', /\ngroup\.g\.count: /],
+      ['task("t", { driver: "exec", env: { A: ["x"] } } as never)', /\ntask\.t\.env\.A: /],
+    ] as const;
+    for (const [call, problem] of wrong) {
+      const source = `import { group, job, task } from 'drover/job';\nvoid [group, job, task];\nexport default ${call};\n`;
+      const { stderr } = run(['job', 'run', '-output', write('attribute.job.ts', source)]);
+      expect(stderr).toMatch(problem);
+      expect(stderr).toMatch(/\n {2}at .*attribute\.job\.ts:3:16\n$/);
+    }
   });
 
   it('names the place of what is no TypeScript, or more than types', () => {
@@ -106,8 +131,7 @@ describe('drover job run FILE.job.ts', () => {
       .map((line) => JSON.parse(line) as { job?: string; problem?: string });
     expect(outcomes.length).toBeGreaterThan(400);
     expect(outcomes.at(-1)).toMatchObject({ job: 'typescript' });
-    for (const { job, problem } of outcomes)
-      if (job === undefined) expect(problem).toMatch(/job\.ts:\d+[,:]\d+|has to export a job|Missing job block/);
+    for (const { job, problem } of outcomes) if (job === undefined) expect(problem).toMatch(/job\.ts:\d+[,:]\d+/);
   });
 
   it('keeps whole numbers of 64 bits exactly', () => {

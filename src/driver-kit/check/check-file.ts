@@ -75,7 +75,7 @@ export function readCheckFile(source: Uint8Array, name: string): ReadCheckFile {
   const given = body.attributes.get('command');
   const command = given === undefined ? [] : valueIn(given.expr, {}, diagnostics);
   if (!Array.isArray(command) || !command.every((each) => typeof each === 'string'))
-    diagnostics.push(errorAt(given?.range, 'Wrong command', 'A list of texts is needed.'));
+    diagnostics.push(errorAt(given?.range ?? body.missingItemRange, 'Wrong command', 'A list of texts is needed.'));
   if (hasErrors(diagnostics)) return { ok: false, diagnostics };
   const options = (block: Block | undefined, variables: Readonly<Record<string, string>>): Options | null =>
     block === undefined ? null : plain(block.body, variables, []);

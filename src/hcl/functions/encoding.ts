@@ -31,7 +31,7 @@ function jsonDecode(source: string): Value {
   const { root, diagnostics } = parseJsonText(source, '');
   const problem = diagnostics[0];
   if (problem === undefined) return fromNode(root);
-  const at = problem.subject!;
+  const at = problem.subject;
   throw new FunctionError(`line ${at.startLine}, column ${at.startColumn} of the JSON text: ${problem.detail}`);
 }
 

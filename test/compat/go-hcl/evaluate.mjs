@@ -26,9 +26,7 @@ const local = object({
 const context = { functions: hcl.standardFunctions(nodeFunctionHost()), variables: new Map([['local', local]]) };
 
 const place = ({ subject: at }) =>
-  at === undefined
-    ? '-'
-    : `${at.startLine},${at.startColumn},${at.startByte}-${at.endLine},${at.endColumn},${at.endByte}`;
+  `${at.startLine},${at.startColumn},${at.startByte}-${at.endLine},${at.endColumn},${at.endByte}`;
 
 function outcome(diagnostics) {
   return {
