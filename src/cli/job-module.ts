@@ -13,35 +13,47 @@ import { moduleProblem } from './module-problem.ts';
 export const isJobModule = (path: string): boolean => /\.job\.m?[jt]s$/.test(path);
 
 export async function jobFromModule(path: string, source: Uint8Array): Promise<JobFile> {
-  const job = await exported(path, source);
-  if (job === null || typeof job !== 'object' || typeof (job as Input<Job>).ID !== 'string')
-    throw new CommandError(`Error getting job struct: ${path}:${noJob(job, Buffer.from(source).toString())}`);
-  const text = asJson(job, path);
-  return { job: parseJson(text) as Input<Job>, submission: { Source: text, Format: 'json' }, warnings: [] };
+  const text = readable(path, source);
+  const job = await exported(path, text);
+  if (job === null || typeof job !== 'object' || typeof (job as Input<Job>).ID !== 'string') {
+    const what = job === undefined ? 'no job is exported by default' : 'what is exported by default is no job';
+    const { place, name } = exportOf(path, text);
+    throw new CommandError(
+      `Error getting job struct: ${place}: ${what}; write: export default ${name ?? "job('NAME', { … })"}`,
+    );
+  }
+  const json = asJson(job, path);
+  return { job: parseJson(json) as Input<Job>, submission: { Source: json, Format: 'json' }, warnings: [] };
 }
 
-async function exported(path: string, source: Uint8Array): Promise<unknown> {
+function readable(path: string, source: Uint8Array): string {
+  try {
+    return utf8Text(source);
+  } catch (error) {
+    throw new CommandError(`Error getting job struct: Error running ${path}:\n${path}: ${messageOf(error)}`);
+  }
+}
+
+async function exported(path: string, source: string): Promise<unknown> {
   const leave = sayIfItEndsHere(path);
   try {
-    utf8Text(source);
     return await endedByInterrupt(async () => {
       const loaded = await importModule(path);
       return typeof loaded.default === 'function' ? await loaded.default() : await loaded.default;
     });
   } catch (error) {
-    throw new CommandError(`Error getting job struct: Error running ${path}:\n${moduleProblem(error, resolve(path))}`);
+    const problem = moduleProblem(error, resolve(path), exportOf(path, source).place);
+    throw new CommandError(`Error getting job struct: Error running ${path}:\n${problem}`);
   } finally {
     leave();
   }
 }
 
-/** The place of what is exported instead of a job, and what to write. */
-function noJob(given: unknown, source: string): string {
+/** Where the default export of a module stands, else its first, with that one's name; else its beginning. */
+function exportOf(path: string, source: string): { readonly place: string; readonly name: string | undefined } {
   const found = /\bexport\s+default\b/.exec(source) ?? /\bexport\b(?:\s+(?:const|let|var)\s+([\w$]+))?/.exec(source);
   const before = source.slice(0, found?.index ?? 0).split('\n');
-  const name = found?.[1] ?? `job('NAME', { … })`;
-  const what = given === undefined ? 'no job is exported by default' : 'what is exported by default is no job';
-  return `${before.length}:${before.at(-1)!.length + 1}: ${what}; write: export default ${name}`;
+  return { place: `${path}:${before.length}:${before.at(-1)!.length + 1}`, name: found?.[1] };
 }
 
 /** A module may end the program, or wait for what never comes: no job then, which nobody else would say. */

@@ -93,9 +93,27 @@ export function mismatch(from: Type, to: Type): string {
     const fits = to.kind === 'map' ? from.kind === 'object' : from.kind === 'tuple';
     if (fits) return 'all elements must have one type';
   }
+  const part = wrongPart(from, to);
+  if (part !== undefined) return part;
   const bracketed = (to.kind === 'list' || to.kind === 'set') && canConvert(from, to.element, true);
   const hint = bracketed ? '; write it in brackets: [ ]' : '';
-  return `a ${typeName(to)} is required, and this is a ${typeName(from)}${hint}`;
+  return `${withArticle(to)} is required, and this is ${withArticle(from)}${hint}`;
+}
+
+const withArticle = (type: Type): string =>
+  type.kind === 'dynamic' ? typeName(type) : `${type.kind === 'object' ? 'an' : 'a'} ${typeName(type)}`;
+
+/** The same of the first part of a list or map that is the reason. */
+function wrongPart(from: Type, to: Type): string | undefined {
+  if (to.kind === 'map' && from.kind === 'object') {
+    for (const [name, own] of from.attributes)
+      if (!canConvert(own, to.element, true)) return `${JSON.stringify(name)}: ${mismatch(own, to.element)}`;
+  }
+  if ((to.kind === 'list' || to.kind === 'set') && from.kind === 'tuple') {
+    const at = from.elements.findIndex((own) => !canConvert(own, to.element, true));
+    if (at >= 0) return `element ${at}: ${mismatch(from.elements[at]!, to.element)}`;
+  }
+  return undefined;
 }
 
 /** How good a common type is: the one that all the others can become comes first. */

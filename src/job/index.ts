@@ -26,17 +26,18 @@ export type * from './job-types.ts';
  * Faults: `invalid` with every problem.
  */
 export function job(name: string, body: JobBody): Input<Job> {
-  return decoded(name, body, 0);
+  return decoded(name, given('job', name, body), 0);
 }
 
 /** A task group as the API takes it, to be put into `TaskGroups` of a job. Faults as `job`. */
 export function group(name: string, body: TaskGroupBody): Input<TaskGroup> {
-  return decoded(name, { group: { [name]: body } }, 2).TaskGroups![0]!;
+  return decoded(name, { group: { [name]: given('group', name, body) } }, 2).TaskGroups![0]!;
 }
 
 /** A task as the API takes it, to be put into `Tasks` of a group. Faults as `job`. */
 export function task(name: string, body: TaskBody): Input<Task> {
-  return decoded(name, { group: { [name]: { task: { [name]: body } } } }, 4).TaskGroups![0]!.Tasks![0]!;
+  return decoded(name, { group: { [name]: { task: { [name]: given('task', name, body) } } } }, 4).TaskGroups![0]!
+    .Tasks![0]!;
 }
 
 export interface FromHclOptions {
@@ -63,13 +64,19 @@ export function fromHcl(path: string | URL, options: FromHclOptions = {}): Input
   return result(parsed, formatDiagnostic);
 }
 
-/** `given`: how many of the names around a problem are not the caller's own. */
-function decoded(name: string, body: object, given: number): Input<Job> {
+/** Types are not checked at run time: what is called without a body is told so. */
+function given<T>(what: string, name: string, body: T): T {
+  if (typeof name === 'string' && typeof body === 'object' && body !== null) return body;
+  throw new Fault('invalid', `a ${what} is made from its name and what is in it: ${what}('NAME', { … })`);
+}
+
+/** `outer`: how many of the names around a problem are not the caller's own. */
+function decoded(name: string, body: object, outer: number): Input<Job> {
   const source = formatJson({ job: { [name]: body } }, 1);
   const lines = source.split('\n');
   const host = nodeFunctionHost({ workingDirectory: process.cwd() });
   const told = ({ subject, summary, detail }: Diagnostic) =>
-    `${namesAround(lines, subject.startLine).slice(given).join('.')}: ${summary}; ${detail}`;
+    `${namesAround(lines, subject.startLine).slice(outer).join('.')}: ${summary}; ${detail}`;
   return result(parseJob({ source, filename: `${name}.json`, host }), told);
 }
 

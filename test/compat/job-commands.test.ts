@@ -77,7 +77,10 @@ describe('drover job run FILE.job.ts', () => {
         /job\.x\.group\.g\.task\.t\.drivr: .*"driver"/,
       ],
       ['group("g", { count: "two" } as never)', /\ngroup\.g\.count: /],
-      ['task("t", { driver: "exec", env: { A: ["x"] } } as never)', /\ntask\.t\.env\.A: /],
+      [
+        'task("t", { driver: "exec", env: { A: ["x"] } } as never)',
+        /\ntask\.t\.env: .*"A": a string is required, and this is a tuple/,
+      ],
     ] as const;
     for (const [call, problem] of wrong) {
       const source = `import { group, job, task } from 'drover/job';\nvoid [group, job, task];\nexport default ${call};\n`;
