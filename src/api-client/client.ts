@@ -64,8 +64,14 @@ export class ApiClient {
     return this.#json<T>({ method: 'POST', path, body: body === undefined ? undefined : formatJson(body), ...options });
   }
 
-  async delete<T>(path: string, options: CallOptions = {}): Promise<ReadResult<T>> {
-    return this.#json<T>({ method: 'DELETE', path, ...options });
+  async delete<T>(path: string, options: CallOptions & { readonly body?: unknown } = {}): Promise<ReadResult<T>> {
+    const { body, ...others } = options;
+    return this.#json<T>({
+      method: 'DELETE',
+      path,
+      body: body === undefined ? undefined : formatJson(body),
+      ...others,
+    });
   }
 
   /** All pages of a list, one after another. */

@@ -14,6 +14,7 @@ import { eventRoutes } from './routes/events.ts';
 import { internalNodeRoutes, type NodeGate } from './routes/internal-node.ts';
 import { jobReadRoutes } from './routes/job.ts';
 import { jobInstanceRoutes } from './routes/job-instances.ts';
+import { jobStatusRoutes } from './routes/job-statuses.ts';
 import { jobWriteRoutes } from './routes/job-writes.ts';
 import { jobsRoutes } from './routes/jobs.ts';
 import { namespaceRoutes } from './routes/namespaces.ts';
@@ -41,6 +42,7 @@ export interface RouteParts {
 export function allRoutes({ parseJob, nodes }: RouteParts): readonly Route[] {
   return [
     ...jobsRoutes(parseJob),
+    ...jobStatusRoutes,
     ...jobReadRoutes,
     ...jobWriteRoutes,
     ...jobInstanceRoutes,

@@ -1,6 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Fault } from '../lib/fault.ts';
+import { silentLog } from '../lib/log.ts';
 import type { RegisterJob, ServerCommands } from '../server/commands.ts';
+import { serverContext } from '../server/context.ts';
+import { ManualClock } from '../server/manual-clock.ts';
+import { setSchedulerConfiguration } from '../server/scheduler-configuration.ts';
 import { allocationRow, type FakeServer, startFakeServer, testId } from './fake-agent.ts';
 
 let server: FakeServer;
@@ -113,8 +117,19 @@ it('eligibility answers null for no evaluations', async () => {
   expect(JSON.parse(text)).toEqual({ EvalCreateIndex: 0, EvalIDs: null, Index: 4, NodeModifyIndex: 0 });
 });
 
+/** With the real command of the scheduler configuration. */
+async function startConfigurable(): Promise<FakeServer> {
+  const fakeCommands: Partial<ServerCommands> = {};
+  const started = await startFakeServer({ fakeCommands });
+  const { store } = started;
+  const [newId, random] = [() => '', () => 0];
+  const context = serverContext({ store, clock: new ManualClock(), log: silentLog, region: 'global', newId, random });
+  fakeCommands.setSchedulerConfiguration = (request) => setSchedulerConfiguration(context, request);
+  return started;
+}
+
 it('the scheduler configuration is kept, and changed only where the index given is right', async () => {
-  server = await startFakeServer();
+  server = await startConfigurable();
   const put = async (body: object, query = '') =>
     (
       await server.client.api.put<{ Updated: boolean; Index: number }>(
@@ -132,7 +147,7 @@ it('the scheduler configuration is kept, and changed only where the index given 
 
 describe('the scheduler configuration', () => {
   it('is one row, the one that the scheduler reads', async () => {
-    server = await startFakeServer({});
+    server = await startConfigurable();
     await server.put({
       table: 'schedulerConfiguration',
       id: 'scheduler',

@@ -16,10 +16,12 @@ import type { Namespace } from '../model/namespace.ts';
 import type { NodePool } from '../model/node-pool.ts';
 import type { PlanAnnotations } from '../model/plan-annotations.ts';
 import type { Input } from '../model/schema.ts';
+import type { EvaluationChoice } from './delete-evaluations.ts';
 import type { DeploymentChange } from './deployment-commands.ts';
 import type { DispatchedJob, DispatchJob } from './dispatch-job.ts';
 import type { EventBatch } from './event-stream.ts';
 import type { TagVersion } from './job-tags.ts';
+import type { SetSchedulerConfiguration } from './scheduler-configuration.ts';
 
 export interface RegisterJob {
   readonly job: Input<Job>;
@@ -141,6 +143,12 @@ export interface ServerCommands {
   deleteNodePool(name: string): Promise<{ readonly index: number }>;
   /** What writes changed, from this index on as far as it is kept; 0: from now on. Ends with the signal. */
   followEvents(from: number, signal: AbortSignal): AsyncIterable<EventBatch>;
+  setSchedulerConfiguration(request: SetSchedulerConfiguration): Promise<{
+    readonly updated: boolean;
+    readonly index: number;
+  }>;
+  /** Only while the broker is paused. */
+  deleteEvaluations(choice: EvaluationChoice): Promise<{ readonly count: number; readonly index: number }>;
   collectGarbage(): Promise<void>;
   reconcileSummaries(): Promise<void>;
 }

@@ -51,6 +51,7 @@ export class Scheduling implements CommitListener {
   /** Takes up what is pending and blocked in the store, and begins to work. */
   start(): void {
     const snapshot = this.#context.store.snapshot();
+    this.#broker.pause(snapshot.get('schedulerConfiguration', 'scheduler')?.PauseEvalBroker ?? false);
     for (const evaluation of snapshot.by('evaluations', 'status', 'blocked')) this.#blocked.add(evaluation);
     for (const evaluation of snapshot.by('evaluations', 'status', 'pending')) this.#broker.add(evaluation);
     this.#workers = Array.from({ length: this.#options.workers * decisionsInFlight }, () =>
@@ -61,10 +62,6 @@ export class Scheduling implements CommitListener {
   async stop(): Promise<void> {
     this.#broker.close();
     await Promise.all(this.#workers);
-  }
-
-  pause(paused: boolean): void {
-    this.#broker.pause(paused);
   }
 
   get counts(): {
@@ -84,6 +81,8 @@ export class Scheduling implements CommitListener {
       if (node !== null && gotRoom(commit.before('nodes', id), node))
         this.#blocked.unblock(node.ComputedClass, commit.index);
     }
+    for (const configuration of commit.changed('schedulerConfiguration').values())
+      this.#broker.pause(configuration?.PauseEvalBroker ?? false);
     for (const name of commit.changed('namespaces').keys()) this.#blocked.unblockNamespace(name, commit.index);
     this.#freed(commit);
   }

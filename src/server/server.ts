@@ -10,6 +10,7 @@ import type { ServerStore } from '../state/server-tables.ts';
 import type { ServerCommands } from './commands.ts';
 import { Connections } from './connection.ts';
 import { type Clock, serverContext } from './context.ts';
+import { deleteEvaluations } from './delete-evaluations.ts';
 import {
   failDeploymentByUser,
   pauseDeployment,
@@ -34,6 +35,7 @@ import { deleteNamespace, putNamespace } from './namespace-commands.ts';
 import { drainNode, evaluateNode, purgeNode, setEligibility } from './node-commands.ts';
 import { deleteNodePool, putNodePool } from './node-pool-commands.ts';
 import { Periodic } from './periodic.ts';
+import { setSchedulerConfiguration } from './scheduler-configuration.ts';
 import { Scheduling } from './scheduling.ts';
 import { systemClock } from './system-clock.ts';
 import type { Schedule } from './worker.ts';
@@ -139,6 +141,8 @@ export function createServer(options: ServerOptions): Server {
     putNodePool: (pool) => putNodePool(context, pool),
     deleteNodePool: (name) => deleteNodePool(context, name),
     followEvents: (from, signal) => events.follow(from, signal),
+    setSchedulerConfiguration: (request) => setSchedulerConfiguration(context, request),
+    deleteEvaluations: (choice) => deleteEvaluations(context, choice),
     collectGarbage: () => garbage.force(),
     reconcileSummaries: async () => {
       await context.write((draft) => {

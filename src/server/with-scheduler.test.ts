@@ -285,4 +285,50 @@ describe('a server with the real scheduler', () => {
     });
     expect(cluster.allocations('web').filter((one) => one.DesiredStatus === 'run')).toHaveLength(1);
   });
+
+  describe('while the broker is paused', () => {
+    const paused = async () => {
+      const cluster = await running('n1');
+      await cluster.server.setSchedulerConfiguration({ configuration: { PauseEvalBroker: true }, modifyIndex: null });
+      await register(cluster.server, service('web'));
+      await settle();
+      return cluster;
+    };
+    const pending = (cluster: Cluster) => [...cluster.store.snapshot().by('evaluations', 'status', 'pending')];
+
+    it('nothing is placed, also after a restart, until it goes on', async () => {
+      const cluster = await paused();
+      expect(cluster.allocations('web')).toEqual([]);
+      const again = await cluster.restart();
+      await settle();
+      expect(pending(again)).toHaveLength(1);
+      await again.server.setSchedulerConfiguration({ configuration: {}, modifyIndex: null });
+      await settle();
+      expect([...again.store.snapshot().by('allocations', 'job', jobId('default', 'web'))]).toHaveLength(1);
+    });
+
+    it('evaluations are deleted by id, or all that a test admits, and are not worked on afterwards', async () => {
+      const cluster = await paused();
+      const [waiting] = pending(cluster);
+      expect(await cluster.server.deleteEvaluations([waiting!.ID])).toMatchObject({ count: 1 });
+      await register(cluster.server, service('other'));
+      expect(await cluster.server.deleteEvaluations(({ JobID }) => JobID === 'other')).toMatchObject({ count: 1 });
+      await cluster.server.setSchedulerConfiguration({ configuration: {}, modifyIndex: null });
+      await settle();
+      expect(cluster.allocations('web')).toEqual([]);
+      expect(cluster.allocations('other')).toEqual([]);
+    });
+
+    it('an evaluation whose allocations run stays', async () => {
+      const cluster = await running('n1');
+      const { evalId } = await register(cluster.server, service('web'));
+      await settle();
+      await cluster.report(cluster.allocations('web')[0]!, 'running', true);
+      const refused = cluster.server.deleteEvaluations([evalId]);
+      await expect(refused).rejects.toThrow('eval broker must be paused');
+      await cluster.server.setSchedulerConfiguration({ configuration: { PauseEvalBroker: true }, modifyIndex: null });
+      await expect(cluster.server.deleteEvaluations([evalId])).rejects.toThrow('has allocations that run');
+      expect(await cluster.server.deleteEvaluations(({ ID }) => ID === evalId)).toMatchObject({ count: 0 });
+    });
+  });
 });

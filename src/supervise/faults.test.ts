@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compiledCopy } from './compiled-copy.ts';
 import type { StartRecord, Supervisor } from './contract.ts';
+import { SupervisionInvariants } from './invariants.ts';
 import { locateNative } from './locate.ts';
 import { scratchRecord } from './scratch-record.ts';
 import { createSupervisor } from './supervisor.ts';
@@ -68,6 +69,7 @@ describe.skipIf(shim === '')('after a fault', () => {
        await new Promise(() => {});`,
     );
     const seen: Record<string, number> = {};
+    const invariants = new SupervisionInvariants(supervisor, base);
     for (let round = 0; round < (long ? 40 : 6); round++) {
       const agent = spawn(process.execPath, [script, base, `${round}`], { stdio: 'ignore' });
       while (!existsSync(join(base, `k${round}-0`))) await pause(2);
@@ -87,7 +89,9 @@ describe.skipIf(shim === '')('after a fault', () => {
         expect((await found.shim.wait()).unknown).toBeNull();
         await found.shim.shutdown();
       }
+      await invariants.check(record('', { directory: join(base, `k${round}-0`), output: { mode: 'discard' } }));
     }
+    invariants.end();
     expect(marked('71.25')).toBe('');
     expect(seen['present']).toBeGreaterThan(0);
   }, 60_000);

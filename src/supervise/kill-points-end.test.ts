@@ -6,14 +6,15 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compiledCopy } from './compiled-copy.ts';
-import type { Shim, Supervisor, TaskEnd } from './contract.ts';
+import type { Shim, TaskEnd } from './contract.ts';
+import { SupervisionInvariants } from './invariants.ts';
 import { locateNative } from './locate.ts';
 import { scratchRecord } from './scratch-record.ts';
 import { createSupervisor } from './supervisor.ts';
 
 /**
- * Kills and errors at exact system calls of what comes after a start: a stop, the exit record, the rotation of output, a recovery.
- * `DROVER_LONG=1` tries every point, otherwise a sample.
+ * Kills and errors at exact system calls of what comes after a start: a stop, the exit record, the rotation of output, a recovery; after
+ * each the invariants of supervision are checked. `DROVER_LONG=1` tries every point, otherwise a sample.
  */
 
 const long = process.env['DROVER_LONG'] === '1';
@@ -56,15 +57,17 @@ async function goneMark(): Promise<string> {
 
 describe.skipIf(locateNative('drover-shim') === null || !has('strace'))('at any system call', () => {
   const base = mkdtempSync(join(tmpdir(), 'drover-ends-'));
-  let supervisor: Supervisor;
+  const supervisor = createSupervisor({ kind: 'native' });
+  const invariants = new SupervisionInvariants(supervisor, base);
+  const { env } = invariants;
   let compiled: ReturnType<typeof compiledCopy>;
   let counter = 0;
 
   beforeAll(() => {
-    supervisor = createSupervisor({ kind: 'native' });
     compiled = compiledCopy();
   }, 60_000);
   afterAll(async () => {
+    invariants.end();
     await supervisor.close();
     compiled.remove();
     rmSync(base, { recursive: true, force: true });
@@ -73,12 +76,13 @@ describe.skipIf(locateNative('drover-shim') === null || !has('strace'))('at any 
   /** Says so when it has begun: its trap stands. Its code is its own. */
   const running = async () => {
     const script = `trap 'exit 9' TERM; echo up; sleep ${mark} & wait`;
-    const shim = await supervisor.start(
-      scratchRecord(base, ++counter, ['sh', '-c', script], { killUnit: { kind: 'pid-namespace', mountProc: true } }),
-    );
+    const killUnit = { kind: 'pid-namespace', mountProc: true } as const;
+    const of = scratchRecord(base, ++counter, ['sh', '-c', script], { env, killUnit });
+    const shim = await supervisor.start(of);
+    invariants.acknowledge(of);
     const file = join(base, `t${counter}.stdout.0`);
     while (!existsSync(file) || statSync(file).size === 0) await pause(5);
-    return shim;
+    return { of, shim };
   };
   /** Stops and takes the record; whoever is killed meanwhile does not answer. */
   const stopAndLeave = async (shim: Shim): Promise<TaskEnd | null> => {
@@ -95,8 +99,8 @@ describe.skipIf(locateNative('drover-shim') === null || !has('strace'))('at any 
   test('of a stop, the exit record and its acknowledgement a killed shim leaves no process, and a record that is whole or an end that is unknown', async () => {
     const trace = join(base, 'stop-trace');
     const whole = await running();
-    const { ended } = await traced(whole.pid, ['-o', trace]);
-    expect(await stopAndLeave(whole)).toMatchObject({ by: 'stop', code: 9 });
+    const { ended } = await traced(whole.shim.pid, ['-o', trace]);
+    expect(await stopAndLeave(whole.shim)).toMatchObject({ by: 'stop', code: 9 });
     await ended;
     const points = pointsOf(trace);
     const recorded = points.findIndex(([call]) => call.startsWith('renameat'));
@@ -105,7 +109,7 @@ describe.skipIf(locateNative('drover-shim') === null || !has('strace'))('at any 
     // all points around the record's writing, a sample of the others
     const around = points.filter((_, at) => Math.abs(at - recorded) <= 6);
     for (const point of new Set([...sample(points, 12), ...around])) {
-      const shim = await running();
+      const { of, shim } = await running();
       const tracing = await traced(shim.pid, killing(point));
       const told = await stopAndLeave(shim);
       await tracing.ended;
@@ -119,6 +123,7 @@ describe.skipIf(locateNative('drover-shim') === null || !has('strace'))('at any 
       if (told?.unknown === null) expect([...point, found.end]).toEqual([...point, told]);
       expect([...point, found.end.unknown]).toEqual([...point, isWritten ? null : 'shim-lost']);
       expect([...point, await goneMark()]).toEqual([...point, '']);
+      await invariants.check(of);
     }
     expect([...outcomes].sort()).toEqual(['known', 'shim-lost']);
   }, 600_000);
@@ -127,7 +132,8 @@ describe.skipIf(locateNative('drover-shim') === null || !has('strace'))('at any 
     'the exit record is written once a disk that refuses its %s takes it again',
     async (call) => {
       for (const error of ['ENOSPC', 'EIO']) {
-        const of = scratchRecord(base, ++counter, ['sh', '-c', 'read x; exit 5'], { gate: { timeoutMs: 10_000 } });
+        const gate = { timeoutMs: 10_000 };
+        const of = scratchRecord(base, ++counter, ['sh', '-c', 'read x; exit 5'], { env, gate });
         const shim = await supervisor.start(of);
         await shim.held();
         // of this file alone: the first two tries fail
@@ -140,6 +146,7 @@ describe.skipIf(locateNative('drover-shim') === null || !has('strace'))('at any 
         for (let i = 0; i < 1000 && !existsSync(file); i++) await pause(10);
         expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ code: 5 });
         await shim.shutdown();
+        await invariants.check(of);
       }
     },
     60_000,
@@ -151,6 +158,7 @@ describe.skipIf(locateNative('drover-shim') === null || !has('strace'))('at any 
       const at = ++counter;
       const files = { directory: base, stdout: `t${at}.stdout`, stderr: `t${at}.stderr`, maxFiles: 100 };
       const of = scratchRecord(base, at, ['sh', '-c', 'seq -f %09.0f 0 1499; sleep 0.05; seq -f %09.0f 1500 2999'], {
+        env,
         gate: { timeoutMs: 10_000 },
         output: { mode: 'rotate', ...files, maxBytes: 4000 },
       });
@@ -164,6 +172,7 @@ describe.skipIf(locateNative('drover-shim') === null || !has('strace'))('at any 
       await shim.shutdown();
       await tracing.ended;
       if (end.unknown !== null) throw new Error(end.unknown);
+      await invariants.check(of);
       const stored = readdirSync(base)
         .filter((name) => name.startsWith(`t${at}.stdout.`))
         .sort((a, b) => Number(a.split('.').at(-1)) - Number(b.split('.').at(-1)))
@@ -247,7 +256,7 @@ describe.skipIf(locateNative('drover-shim') === null || !has('strace'))('at any 
       await tracing.ended;
       return signal ?? code;
     };
-    const shim = await running();
+    const { of, shim } = await running();
     const before = await shim.status();
     let killed = 0;
     for (const thread of ['main', 'files'] as const) {
@@ -260,10 +269,12 @@ describe.skipIf(locateNative('drover-shim') === null || !has('strace'))('at any 
         const status = await found.shim.status();
         expect([status.state, status.pid, status.startTime]).toEqual(['running', before.pid, before.startTime]);
         found.shim.close();
+        await invariants.check(of);
       }
     }
     expect(killed).toBeGreaterThan(5);
     expect(await stopAndLeave(shim)).toMatchObject({ by: 'stop', code: 9 });
     expect(await goneMark()).toBe('');
+    await invariants.check(of);
   }, 300_000);
 });

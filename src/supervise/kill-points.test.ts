@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compiledCopy } from './compiled-copy.ts';
-import type { StartRecord, Supervisor } from './contract.ts';
+import type { StartRecord } from './contract.ts';
+import { SupervisionInvariants } from './invariants.ts';
 import { locateNative } from './locate.ts';
 import { writeIntent } from './record-directory.ts';
 import { scratchRecord } from './scratch-record.ts';
@@ -17,14 +18,13 @@ import { encodeVerify } from './verify-fields.ts';
 import { encodeFrame, u32 } from './wire.ts';
 
 /**
- * `kill -9` at every system call of a start: of the shim, of the helper that forks shims, of the agent. `DROVER_LONG=1` tries
- * every point, otherwise a sample.
+ * `kill -9` at every system call of a start: of the shim, of the helper that forks shims, of the agent; after each the invariants of
+ * supervision are checked. `DROVER_LONG=1` tries every point, otherwise a sample.
  */
 
 const shim = locateNative('drover-shim') ?? '';
 const verifier = locateNative('drover-verify') ?? '';
 const long = process.env['DROVER_LONG'] === '1';
-const env = { PATH: '/usr/bin:/bin' };
 const has = (program: string) => spawnSync('which', [program]).status === 0;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const system = ['/usr', '/bin', '/lib', '/lib64', '/etc'].filter((path) => existsSync(path));
@@ -52,21 +52,23 @@ async function gone(word: string): Promise<string> {
 
 describe.skipIf(shim === '' || !has('strace'))('kill -9 at any system call', () => {
   const base = mkdtempSync(join(tmpdir(), 'drover-points-'));
-  let supervisor: Supervisor;
+  const supervisor = createSupervisor({ kind: 'native' });
+  const invariants = new SupervisionInvariants(supervisor, base);
+  const { env } = invariants;
   let compiled: ReturnType<typeof compiledCopy>;
   let counter = 0;
 
   beforeAll(() => {
-    supervisor = createSupervisor({ kind: 'native' });
     compiled = compiledCopy();
   }, 60_000);
   afterAll(async () => {
+    invariants.end();
     await supervisor.close();
     compiled.remove();
     rmSync(base, { recursive: true, force: true });
   });
 
-  const gated = { gate: { timeoutMs: 300 } };
+  const gated = { env, gate: { timeoutMs: 300 } };
   const bwrap = [
     ...['bwrap', '--as-pid-1', '--info-fd', '4', '--unshare-user', '--unshare-pid'],
     ...system.flatMap((path) => ['--ro-bind', path, path]),
@@ -118,6 +120,7 @@ describe.skipIf(shim === '' || !has('strace'))('kill -9 at any system call', () 
         outcomes.add(`${found.state} ${unknown}`);
         expect([call, when, await gone(word)]).toEqual([call, when, '']);
         expect(['never-started ', 'ended shim-lost', 'ended never-started']).toContain(`${found.state} ${unknown}`);
+        await invariants.check(of);
       }
       expect([...outcomes]).toContain('never-started ');
       expect([...outcomes]).toContain('ended shim-lost');
@@ -139,11 +142,12 @@ describe.skipIf(shim === '' || !has('strace'))('kill -9 at any system call', () 
     const ran = existsSync(`${of.directory}.ran`) ? readFileSync(`${of.directory}.ran`, 'utf8') : '';
     expect(await gone('71.75')).toBe('');
     expect(ran).toBe(status?.state === 'running' ? 'ran\n' : '');
+    await invariants.check(of);
     return status === null ? found.state : `present, ${status.state}`;
   }
 
   const once = () => {
-    const of = scratchRecord(base, ++counter, [], { gate: { timeoutMs: 5000 }, output: { mode: 'discard' } });
+    const of = scratchRecord(base, ++counter, [], { env, gate: { timeoutMs: 5000 }, output: { mode: 'discard' } });
     return { ...of, command: ['sh', '-c', `echo ran >> ${of.directory}.ran; exec sleep 71.75`] };
   };
 
@@ -154,7 +158,10 @@ describe.skipIf(shim === '' || !has('strace'))('kill -9 at any system call', () 
       writeFileSync(program, `#!/bin/sh\nexec strace -o ${trace} ${options} ${shim} "$@"\n`, { mode: 0o755 });
       const spawner = new NativeSpawner(program);
       await writeIntent(of);
-      await spawner.spawn(encodeStart(of)).catch(() => {});
+      await spawner.spawn(encodeStart(of)).then(
+        () => invariants.acknowledge(of),
+        () => {},
+      );
       await spawner.close();
     };
     const whole = once();

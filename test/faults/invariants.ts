@@ -1,10 +1,10 @@
 /** What must hold after every fault (docs/design, "supervision"). Each check throws with what it found. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AllocationStub } from '../../src/api-client/allocations.ts';
+import { Innocents, type Resources, resources } from '../../src/supervise/invariants.ts';
 import type { AgentProcess } from '../agent-process.ts';
-import { cgroupsBelow, type Instance, instances, mountsBelow, statusOf } from '../processes.ts';
+import { cgroupsBelow, type Instance, instances, mountsBelow } from '../processes.ts';
 
 /**
  * A task that can be checked: each start writes numbered lines under a tag of its own and then notes the number it has written; it holds
@@ -19,12 +19,13 @@ while :; do i=$((i+1)); echo "$tag $i"; echo $i > "$d/ledger.$tag.new"; mv "$d/l
 const terminal = new Set(['complete', 'failed', 'lost']);
 
 export class Invariants {
-  readonly #innocents: { readonly process: ChildProcess; readonly startTime: string }[] = [];
+  readonly #innocents = new Innocents();
   readonly #cgroupParent: string;
   readonly #statuses = new Map<string, string>();
   readonly #acknowledged = new Set<string>();
   readonly #exempt = new Set<string>();
   #index = 0;
+  #before: Resources | null = null;
 
   constructor(cgroupParent: string) {
     this.#cgroupParent = cgroupParent;
@@ -34,9 +35,8 @@ export class Invariants {
   startInnocents(): void {
     const script = `while :; do sleep 1; done # ${ledgerScript.slice(0, 40)}`;
     for (let at = 0; at < 4; at++) {
-      const child = spawn('/bin/sh', ['-c', script], { detached: true, stdio: 'ignore' });
-      this.#innocents.push({ process: child, startTime: statusOf(String(child.pid))!.startTime });
-      if (at < 2) this.#intoCgroup(child.pid!, `innocent-${at}`);
+      const pid = this.#innocents.start(script);
+      if (at < 2) this.#intoCgroup(pid, `innocent-${at}`);
     }
   }
 
@@ -52,7 +52,7 @@ export class Invariants {
   }
 
   endInnocents(): void {
-    for (const { process: child } of this.#innocents) if (child.exitCode === null) process.kill(-child.pid!, 'SIGKILL');
+    this.#innocents.end();
   }
 
   acknowledge(job: string): void {
@@ -109,13 +109,7 @@ export class Invariants {
 
   /** 4 */
   innocentsUntouched(): void {
-    for (const { process: child, startTime } of this.#innocents) {
-      const status = statusOf(String(child.pid));
-      if (status?.startTime !== startTime || status.state === 'T' || status.state === 'Z')
-        throw new Error(
-          `invariant 4: an innocent process was signalled: ${JSON.stringify(status)}, ${child.signalCode}`,
-        );
-    }
+    this.#innocents.check();
   }
 
   exemptNewestStart(agent: AgentProcess, allocId: string): void {
@@ -169,6 +163,15 @@ export class Invariants {
         throw new Error(`invariant 7: ${ID} went from ${before} to ${ClientStatus}`);
       this.#statuses.set(ID, ClientStatus);
     }
+  }
+
+  /** 9: of the agent, started anew or not; the first look sets the measure. (1,000 cycles of one agent: cycles.test.ts.) */
+  backToBaseline({ pid }: AgentProcess): void {
+    const now = resources(pid);
+    this.#before ??= now;
+    const { descriptors, threads, memoryMb } = this.#before;
+    if (now.descriptors > descriptors + 20 || now.threads > threads + 4 || now.memoryMb > memoryMb * 1.5 + 60)
+      throw new Error(`invariant 9: ${JSON.stringify(this.#before)} became ${JSON.stringify(now)}`);
   }
 }
 

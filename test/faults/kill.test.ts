@@ -233,7 +233,7 @@ describe.skipIf(process.platform !== 'linux')(`under ${count} random kills (DROV
     await invariants.oneInstance(agent);
     const probe = `probe-${fresh++}`;
     await agent.client.jobs.register(shellJob(probe, 'exit 0', { type: 'batch' }));
-    await allocationsOf(agent, probe, 'complete', 1, 5_000); // 8
+    const [probed] = await allocationsOf(agent, probe, 'complete', 1, 5_000); // 8
     await agent.client.jobs.deregister(probe, { purge: true });
     for (const id of residents) {
       const rows = await allocationsOf(agent, id, 'running', 2, 10_000);
@@ -249,6 +249,9 @@ describe.skipIf(process.platform !== 'linux')(`under ${count} random kills (DROV
     invariants.statesGoForward(rows);
     invariants.innocentsUntouched();
     await invariants.acknowledgedIsThere(agent);
+    await agent.client.agent.collectGarbage();
+    await eventually(() => invariants.nothingLeft(agent, probed!.ID), 10_000);
+    invariants.backToBaseline(agent);
   }
 
   for (let number = 1; number <= count; number++) {

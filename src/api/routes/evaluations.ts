@@ -5,7 +5,6 @@ import { jobId } from '../../model/job-id.ts';
 import { list, noun, nullable, string } from '../../model/schema.ts';
 import type { ServerSnapshot } from '../../state/server-tables.ts';
 import { decodeBody } from '../body.ts';
-import { notServed } from '../error-answer.ts';
 import { creationOrIdOrder, idOrder } from '../listing.ts';
 import type { ApiRequest } from '../request.ts';
 import { type Answer, type Route, readMethods, type Services } from '../route.ts';
@@ -65,9 +64,11 @@ function parameters({ query }: ApiRequest): (row: Evaluation) => boolean {
     (status === '' || row.Status === status) && (job === '' || row.JobID === job) && row.ID.startsWith(prefix);
 }
 
+const evaluationFilter = (text: string) => compileFilter(parseExpression(text), shapeOf(Evaluation), rowPattern);
+
 function countEvaluations(snapshot: ServerSnapshot, { query, namespace }: ApiRequest) {
   const text = query.text('filter');
-  const filter = text === '' ? () => true : compileFilter(parseExpression(text), shapeOf(Evaluation), rowPattern);
+  const filter = text === '' ? () => true : evaluationFilter(text);
   let count = 0;
   for (const row of snapshot.scan('evaluations', { prefix: query.text('prefix') }))
     if ((namespace === '*' || row.Namespace === namespace) && filter(row)) count++;
@@ -77,16 +78,19 @@ function countEvaluations(snapshot: ServerSnapshot, { query, namespace }: ApiReq
 
 const EvalDeleteRequest = noun('EvalDeleteRequest', { EvalIDs: nullable(list(string())), Filter: string() });
 
-/** Only while the broker is paused, which it cannot be yet. */
-async function deleteEvaluations(request: ApiRequest, { store }: Services): Promise<Answer> {
+/** Of ids in one request: what the reference takes. */
+const maximumIds = 7281;
+
+async function deleteEvaluations(request: ApiRequest, { commands }: Services): Promise<Answer> {
   const body = decodeBody(request, EvalDeleteRequest);
-  const byId = (body.EvalIDs?.length ?? 0) > 0;
+  const ids = (body.EvalIDs ?? []) as readonly string[];
+  const byId = ids.length > 0;
   if (byId && body.Filter) throw new Fault('invalid', 'evals cannot be deleted by both ID and filter');
   if (!byId && !body.Filter) throw new Fault('invalid', 'evals must be deleted by either ID or filter');
-  const [configuration] = store.snapshot().scan('schedulerConfiguration');
-  if (configuration?.PauseEvalBroker !== true)
-    throw new Fault('unavailable', 'eval broker is enabled; eval broker must be paused to delete evals');
-  throw notServed('deleting evaluations is not served yet');
+  if (ids.length > maximumIds)
+    throw new Fault('invalid', `${ids.length} evaluations are too many for one request: at most ${maximumIds}`);
+  const done = await commands.deleteEvaluations(byId ? ids : evaluationFilter(body.Filter ?? ''));
+  return { index: done.index, value: { Count: done.count, Index: done.index } };
 }
 
 const find = (snapshot: ServerSnapshot, { params }: ApiRequest) => snapshot.get('evaluations', params['id'] ?? '');

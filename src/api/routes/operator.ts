@@ -7,9 +7,6 @@ import type { ApiRequest } from '../request.ts';
 import { type Answer, type Route, readMethods, type Services, writeMethods } from '../route.ts';
 import { withState } from '../shared-answers.ts';
 
-/** The one row: what the scheduler reads. */
-const rowId = 'scheduler';
-
 function configurationOf(snapshot: ServerSnapshot): SchedulerConfiguration {
   const [row] = snapshot.scan('schedulerConfiguration');
   if (row !== undefined) return row;
@@ -25,29 +22,18 @@ function readConfiguration(snapshot: ServerSnapshot) {
   return { index, value: withState({ SchedulerConfig: configuration }, index, true) };
 }
 
-async function writeConfiguration(request: ApiRequest, { store }: Services): Promise<Answer> {
+async function writeConfiguration(request: ApiRequest, { commands }: Services): Promise<Answer> {
   const text = request.query.text('cas');
   if (text !== '' && !/^\d+$/.test(text))
     throw new Fault(
       'invalid',
       `Error parsing cas value: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
     );
-  const wanted = fill(SchedulerConfiguration, decodeBody(request, SchedulerConfiguration));
-  const algorithm = wanted.SchedulerAlgorithm || 'binpack';
-  if (algorithm !== 'binpack' && algorithm !== 'spread')
-    throw new Fault('invalid', `invalid scheduler algorithm: ${algorithm}`);
-  const done = await store.write((head, index) => {
-    const present = configurationOf(head);
-    if (text !== '' && present.ModifyIndex !== Number(text)) return { changes: [], result: false };
-    const row = {
-      ...wanted,
-      SchedulerAlgorithm: algorithm,
-      CreateIndex: present.CreateIndex || index,
-      ModifyIndex: index,
-    };
-    return { changes: [{ table: 'schedulerConfiguration', id: rowId, row }], result: true };
+  const done = await commands.setSchedulerConfiguration({
+    configuration: decodeBody(request, SchedulerConfiguration),
+    modifyIndex: text === '' ? null : Number(text),
   });
-  return { index: done.index, value: { Updated: done.result, Index: done.index } };
+  return { index: done.index, value: { Updated: done.updated, Index: done.index } };
 }
 
 export const operatorRoutes: readonly Route[] = [

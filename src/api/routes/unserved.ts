@@ -85,12 +85,6 @@ const enterprise = [
 const readJob: Access = { capability: 'read-job', scope: 'query' };
 
 export const unservedRoutes: readonly Route[] = [
-  unserved(
-    ['GET', 'POST'],
-    '/v1/jobs/statuses',
-    { capability: 'list-jobs', scope: 'query' },
-    'the summary of many jobs for the web UI is',
-  ),
   unserved(all, '/v1/client/allocation/{alloc}/pause', submitJob, 'pausing a task is'),
   unserved(readMethods, '/v1/agent/host', { capability: 'agent:read', scope: 'none' }, 'host data is'),
   unserved(writeMethods, '/v1/agent/join', agentWrite, 'joining servers is', ({ query }) =>
