@@ -94,8 +94,8 @@ export function createServer(options: ServerOptions): Server {
   const periodic = new Periodic(context);
   const events = new EventStream();
   const garbage = new GarbageCollector(context, options.garbage);
-  const listeners = [connections, heartbeats, scheduling, deployments, drainer, periodic, events];
-  for (const listener of listeners) context.listen(listener);
+  for (const part of [connections, heartbeats, scheduling, deployments, drainer, periodic, events])
+    context.listen(part);
   const loops = [heartbeats, deployments, drainer, periodic, garbage];
   return {
     store: options.store,
