@@ -135,8 +135,12 @@ export function isActive(deployment: ServerTables['deployments']): boolean {
   return ['running', 'paused', 'blocked', 'unblocking', 'initializing', 'pending'].includes(deployment.Status);
 }
 
-/** The summary counted anew from what there is, as the operator asks for it. Counts of what was cleaned up are lost. */
-export function recountSummary(draft: Draft, job: Job): JobSummary {
+/** All summaries counted anew from what there is, as the operator asks for it. Counts of what was cleaned up are lost. */
+export function recountSummaries(draft: Draft): void {
+  for (const job of draft.head.scan('jobs')) draft.put('jobSummaries', recountSummary(draft, job));
+}
+
+function recountSummary(draft: Draft, job: Job): JobSummary {
   const key = jobId(job.Namespace, job.ID);
   const before = draft.get('jobSummaries', key);
   const groups: Groups = {};

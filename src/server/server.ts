@@ -29,7 +29,7 @@ import { deregisterJob } from './job-deregister.ts';
 import { explainSubmission, planJob } from './job-plan.ts';
 import { checkJob, registerJob } from './job-register.ts';
 import { scaleGroup } from './job-scaling.ts';
-import { recountSummary } from './job-status.ts';
+import { recountSummaries } from './job-status.ts';
 import { tagVersion, untagVersion } from './job-tags.ts';
 import { deleteNamespace, putNamespace } from './namespace-commands.ts';
 import { drainNode, evaluateNode, purgeNode, setEligibility } from './node-commands.ts';
@@ -145,9 +145,7 @@ export function createServer(options: ServerOptions): Server {
     deleteEvaluations: (choice) => deleteEvaluations(context, choice),
     collectGarbage: () => garbage.force(),
     reconcileSummaries: async () => {
-      await context.write((draft) => {
-        for (const job of draft.head.scan('jobs')) draft.put('jobSummaries', recountSummary(draft, job));
-      });
+      await context.write(recountSummaries);
     },
   };
 }
