@@ -7,7 +7,6 @@ import type { CommandSpec, IsolationReport, IsolationWish, TaskConfig } from '..
 import type { IsolationHost } from '../isolation/isolation-host.ts';
 import { verifierInside } from '../isolation/launch/inside.ts';
 import { rungOf } from '../isolation/lines.ts';
-import type { Proofs } from '../isolation/proofs.ts';
 import {
   controlTries,
   judgeTries,
@@ -100,18 +99,8 @@ async function plantFor({ verifier, proofs, uid }: IsolationHost, directory: str
     // what belongs to the agent's own user is closed to nobody where tasks are of it too
     ...(uid === 0 ? [`closed_file=${files[1]}`] : []),
   ];
-  const proven = controls.get(proofs) ?? control(proofs, verifier, [...words, `scratch=${directory}`]);
-  controls.set(proofs, proven);
-  return { words, proven, remove: () => canary.remove() };
-}
-
-const controls = new WeakMap<Proofs, Promise<ReadonlySet<string>>>();
-
-async function control(proofs: Proofs, verifier: string, words: readonly string[]): Promise<ReadonlySet<string>> {
-  const kept = proofs.get('control') as readonly string[] | undefined;
-  const names = kept ?? (await controlTries(verifier, words));
-  proofs.set('control', names);
-  return new Set(names);
+  const control = proofs.once('control', () => controlTries(verifier, [...words, `scratch=${directory}`]));
+  return { words, proven: control.then((names) => new Set(names)), remove: () => canary.remove() };
 }
 
 async function attempt(deps: DriverDeps, wish: TrialWish, task: TaskConfig, words: readonly string[]) {

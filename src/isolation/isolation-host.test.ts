@@ -87,6 +87,17 @@ describe.skipIf(!linux)('the proofs of a host', () => {
     writeFileSync(file, '{"key":"key","proofs');
     expect((await openProofs(file, 'key', false)).get('a')).toBeUndefined();
   });
+  it('are found out once, whoever asks meanwhile, and again where that failed', async () => {
+    const proofs = await openProofs(join(root, 'once.json'), 'key', false);
+    let asked = 0;
+    const failing = () => proofs.once('a', () => Promise.reject(new Error(`no ${++asked}`)));
+    await expect(Promise.allSettled([failing(), failing()])).resolves.toHaveLength(2);
+    expect(asked).toBe(1);
+    const finding = () => proofs.once('a', async () => ++asked);
+    expect(await Promise.all([finding(), finding()])).toEqual([2, 2]);
+    expect(await finding()).toBe(2);
+    expect(proofs.get('a')).toBe(2);
+  });
 });
 
 function readable(file: string): string {

@@ -16,12 +16,13 @@ export interface Proofs {
   get(name: string): unknown;
   /** Kept from now on, and on the disk soon; that it cannot be written there is no error. */
   set(name: string, value: unknown): void;
+  /** What was kept under this name, else what `prove` finds: asked once, whoever asks meanwhile. What it throws is not kept. */
+  once<T>(name: string, prove: () => Promise<T>): Promise<T>;
 }
 
 /** Proofs of this process alone. */
 export function passingProofs(): Proofs {
-  const rows = new Map<string, unknown>();
-  return { get: (name) => rows.get(name), set: (name, value) => void rows.set(name, value) };
+  return proofsIn(new Map(), () => undefined);
 }
 
 /** `file`: the agent's own. `key`: what the proofs rest on. `fresh`: those of before count no more. */
@@ -34,12 +35,35 @@ export async function openProofs(file: string, key: string, fresh: boolean): Pro
     await writeFile(`${file}.new`, text, { mode: 0o600 });
     await rename(`${file}.new`, file);
   };
+  return proofsIn(rows, () => {
+    writing = writing.then(write).catch(() => undefined);
+  });
+}
+
+function proofsIn(rows: Map<string, unknown>, changed: () => void): Proofs {
+  const asked = new Map<string, Promise<unknown>>();
+  const set = (name: string, value: unknown): void => {
+    if (JSON.stringify(rows.get(name)) === JSON.stringify(value)) return;
+    rows.set(name, value);
+    changed();
+  };
+  const ask = async <T>(name: string, prove: () => Promise<T>): Promise<T> => {
+    try {
+      const found = await prove();
+      set(name, found);
+      return found;
+    } finally {
+      asked.delete(name);
+    }
+  };
   return {
     get: (name) => rows.get(name),
-    set(name, value) {
-      if (JSON.stringify(rows.get(name)) === JSON.stringify(value)) return;
-      rows.set(name, value);
-      writing = writing.then(write).catch(() => undefined);
+    set,
+    once<T>(name: string, prove: () => Promise<T>): Promise<T> {
+      if (rows.has(name)) return Promise.resolve(rows.get(name) as T);
+      const answer = (asked.get(name) as Promise<T> | undefined) ?? ask(name, prove);
+      asked.set(name, answer);
+      return answer;
     },
   };
 }

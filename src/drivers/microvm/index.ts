@@ -8,7 +8,7 @@ import { programInPath } from '../../driver-kit/find-program.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
 import { IsolatedCommand } from '../../driver-kit/isolated-command.ts';
 import { Fault } from '../../lib/fault.ts';
-import { type Emulators, findEmulators, type KvmProof } from '../qemu/emulators.ts';
+import { findEmulators, type KvmProof, proveKvm } from '../qemu/emulators.ts';
 import { kvmDevice } from '../qemu/kvm-device.ts';
 import { coresIn, diskOf } from '../qemu/machine.ts';
 import { bootUnderKvm } from './boot-under-kvm.ts';
@@ -44,7 +44,6 @@ class Microvm implements CommandDriver {
   readonly #config: PluginOptions;
   readonly #isolated: IsolatedCommand;
   readonly #root: string;
-  #found: Emulators | null = null;
 
   constructor(config: PluginOptions, isolated: IsolatedCommand, root: string) {
     this.#root = root;
@@ -60,8 +59,8 @@ class Microvm implements CommandDriver {
   async #look(signal: AbortSignal): Promise<Fingerprint> {
     const not = (description: string): Fingerprint => ({ health: 'undetected', description, attributes: {} });
     if (!this.#config.enabled) return not('disabled');
-    this.#found = await findEmulators(signal, this.#found?.kvm ?? null);
-    if (this.#found?.names.includes('x86_64') !== true) return not(`no working ${program} in the PATH of the agent`);
+    const found = await findEmulators(signal);
+    if (found?.names.includes('x86_64') !== true) return not(`no working ${program} in the PATH of the agent`);
     const kernel = await findKernel(this.#config.kernel ?? '');
     if (kernel === null)
       return not(`no kernel: ${this.#config.kernel || '/boot/vmlinuz-*'} is not there or not readable`);
@@ -73,7 +72,7 @@ class Microvm implements CommandDriver {
       ? await this.#kvmFor(kernel, signal)
       : { ok: false, evidence: 'not tried before the first task: image_paths is empty' };
     return this.#isolated.healthy({
-      'driver.microvm.version': this.#found.version,
+      'driver.microvm.version': found.version,
       'driver.microvm.kernel': kernel,
       'driver.microvm.kvm': kvm.ok ? '1' : '0',
       'driver.microvm.kvm.evidence': kvm.evidence,
@@ -86,13 +85,10 @@ class Microvm implements CommandDriver {
 
   /** A guest of a few bytes may run where a kernel does not: this one is booted to its end, once per boot of the host. */
   async #kvmFor(kernel: string, signal: AbortSignal): Promise<KvmProof> {
-    if (this.#found?.kvm.ok !== true) return this.#found?.kvm ?? { ok: false, evidence: 'no emulator' };
     const { proofs } = this.#isolated.host;
-    const known = proofs.get(proofKey(kernel)) as KvmProof | undefined;
-    if (known !== undefined) return known;
-    const proof = await bootUnderKvm(kernel, signal);
-    if (!signal.aborted) proofs.set(proofKey(kernel), proof);
-    return proof;
+    const any = await proveKvm(proofs, signal);
+    if (!any.ok) return any;
+    return proofs.once(proofKey(kernel), () => bootUnderKvm(kernel, signal));
   }
 
   async plan({ id }: TaskConfig, signal: AbortSignal): Promise<CommandSpec> {

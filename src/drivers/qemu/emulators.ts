@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { programInPath } from '../../driver-kit/find-program.ts';
+import type { Proofs } from '../../isolation/proofs.ts';
 import { trialSeconds, tryMachine } from './trial-machine.ts';
 
 const run = promisify(execFile);
@@ -14,7 +15,6 @@ export interface Emulators {
   readonly version: string;
   /** `["aarch64", "x86_64"]` */
   readonly names: readonly string[];
-  readonly kvm: KvmProof;
 }
 
 export interface KvmProof {
@@ -28,20 +28,39 @@ export function programOf(emulator: string): string {
 }
 
 /** Null: there is no emulator in the agent's PATH, or it says no version. */
-export async function findEmulators(signal: AbortSignal, known: KvmProof | null): Promise<Emulators | null> {
+export async function findEmulators(signal: AbortSignal): Promise<Emulators | null> {
   const names = await emulatorNames(process.env['PATH'] ?? '');
-  const [first] = names.includes('x86_64') ? ['x86_64'] : names;
-  if (first === undefined) return null;
-  const program = await programInPath(programOf(first), process.env['PATH'] ?? '');
+  const program = await emulatorOf(names);
   if (program === null) return null;
   try {
     const { stdout } = await run(program, ['--version'], { signal, timeout: 10_000 });
     const version = /version (\d[\w.]*)/.exec(stdout)?.[1];
-    if (version === undefined) return null;
-    return { version, names, kvm: known ?? (await proveKvm(program, first, signal)) };
+    return version === undefined ? null : { version, names };
   } catch {
     return null;
   }
+}
+
+/** Some emulator, this machine's where there is one. */
+async function emulatorOf(names: readonly string[]): Promise<string | null> {
+  const [first] = names.includes('x86_64') ? ['x86_64'] : names;
+  return first === undefined ? null : programInPath(programOf(first), process.env['PATH'] ?? '');
+}
+
+/** Undefined: it was not tried since the host was last looked at. */
+export function knownKvm(proofs: Proofs): KvmProof | undefined {
+  return proofs.get(kvmProof) as KvmProof | undefined;
+}
+
+const kvmProof = 'qemu.kvm';
+
+/** Boots a guest under KVM, once for as long as the host stays as it is; takes seconds on a busy host, `trialSeconds` at most. */
+export function proveKvm(proofs: Proofs, signal: AbortSignal): Promise<KvmProof> {
+  return proofs.once(kvmProof, async () => {
+    const program = await programInPath(programOf('x86_64'), process.env['PATH'] ?? '');
+    if (program === null) return { ok: false, evidence: `no ${programOf('x86_64')} in the PATH of the agent` };
+    return bootGuest(program, signal);
+  });
 }
 
 async function emulatorNames(path: string): Promise<readonly string[]> {
@@ -59,8 +78,7 @@ guest.set([0x55, 0xaa], 510);
 const guestSaid = (0x10 << 1) | 1;
 
 /** Boots the guest under KVM: whether the device is there, may be opened and really runs code is one question. */
-async function proveKvm(program: string, emulator: string, signal: AbortSignal): Promise<KvmProof> {
-  if (emulator !== 'x86_64') return { ok: false, evidence: 'there is no guest for this architecture' };
+async function bootGuest(program: string, signal: AbortSignal): Promise<KvmProof> {
   const directory = await mkdtemp(join(tmpdir(), 'drover-kvm-'));
   const from = performance.now();
   try {

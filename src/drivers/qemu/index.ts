@@ -17,7 +17,7 @@ import { programInPath } from '../../driver-kit/find-program.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
 import { IsolatedCommand } from '../../driver-kit/isolated-command.ts';
 import { Fault } from '../../lib/fault.ts';
-import { type Emulators, findEmulators, type KvmProof, programOf } from './emulators.ts';
+import { findEmulators, knownKvm, programOf, proveKvm } from './emulators.ts';
 import { kvmDevice } from './kvm-device.ts';
 import { checkOptions, diskOf, machineArguments } from './machine.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
@@ -34,14 +34,10 @@ export const qemu = definePlugin({
 
 const never = new AbortController().signal;
 
-/** Under this name it is kept. */
-const kvmProof = 'qemu.kvm';
-
 class Qemu implements CommandDriver {
   readonly info: DriverInfo;
   readonly #config: PluginOptions;
   readonly #isolated: IsolatedCommand;
-  #found: Emulators | null = null;
   /** Host paths of the monitors of tasks that are stopped by their power button. */
   readonly buttons = new Map<string, string>();
 
@@ -51,36 +47,30 @@ class Qemu implements CommandDriver {
     this.info = { ...isolated.info('0.1.0'), filesystem: 'none', mounts: false };
   }
 
-  fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {
-    return fingerprints(() => this.#look(signal), signal);
+  async *fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {
+    // a guest may take seconds to boot, and nothing else waits for it
+    if (knownKvm(this.#isolated.host.proofs) === undefined) yield await this.#look(signal, {});
+    yield* fingerprints(async () => this.#look(signal, await this.#kvmAttributes(signal)), signal);
   }
 
-  async #look(signal: AbortSignal): Promise<Fingerprint> {
-    // booting a guest once is proof enough, until the host is looked at again
-    const { proofs } = this.#isolated.host;
-    const found = await findEmulators(signal, (proofs.get(kvmProof) as KvmProof | undefined) ?? null);
-    if (found !== null) proofs.set(kvmProof, found.kvm);
-    this.#found = found;
+  async #look(signal: AbortSignal, kvm: Readonly<Record<string, string>>): Promise<Fingerprint> {
+    const found = await findEmulators(signal);
     if (found === null)
       return { health: 'undetected', description: 'no working qemu-system-* in the PATH of the agent', attributes: {} };
-    return this.#isolated.healthy({
-      'driver.qemu.version': found.version,
-      'driver.qemu.emulators': found.names.join(','),
-      'driver.qemu.kvm': found.kvm.ok ? '1' : '0',
-      'driver.qemu.kvm.evidence': found.kvm.evidence,
-    });
+    const emulators = found.names.join(',');
+    return this.#isolated.healthy({ 'driver.qemu.version': found.version, 'driver.qemu.emulators': emulators, ...kvm });
+  }
+
+  async #kvmAttributes(signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
+    const { ok, evidence } = await proveKvm(this.#isolated.host.proofs, signal);
+    return { 'driver.qemu.kvm': ok ? '1' : '0', 'driver.qemu.kvm.evidence': evidence };
   }
 
   async plan(task: TaskConfig, signal: AbortSignal): Promise<CommandSpec> {
     const options = task.config as TaskOptions;
     checkOptions(this.#config, options, task.resources.memoryMb, task.user);
     const kvm = options.accelerator === 'kvm';
-    this.#found ??= await findEmulators(signal, null);
-    if (kvm && this.#found?.kvm.ok !== true)
-      throw new Fault(
-        'unavailable',
-        `accelerator "kvm" does not work here: ${this.#found?.kvm.evidence ?? 'no emulator'}`,
-      );
+    if (kvm) await this.#requireKvm(signal);
     const { sandboxed } = this.#isolated;
     const disk = await diskOf(task, this.#config, options.image_path, sandboxed);
     if (disk.own) await makeWritable(disk.hostPath);
@@ -108,6 +98,11 @@ class Qemu implements CommandDriver {
         ? {}
         : { mounts: [{ taskPath: disk.path, hostPath: disk.hostPath, readOnly: true, propagation: '' }] }),
     };
+  }
+
+  async #requireKvm(signal: AbortSignal): Promise<void> {
+    const { ok, evidence } = await proveKvm(this.#isolated.host.proofs, signal);
+    if (!ok) throw new Fault('unavailable', `accelerator "kvm" does not work here: ${evidence}`);
   }
 
   /** Also of a task that was found again. */

@@ -30,7 +30,7 @@ beforeAll(async () => {
   driver = openDriver(qemu, {}, host.deps);
   engine = driver.engine;
   if (!here) return;
-  const report = await firstReport(engine);
+  const report = await wholeReport(engine);
   kvm = report.attributes['driver.qemu.kvm'] === '1';
 }, 60_000);
 afterAll(async () => {
@@ -39,8 +39,10 @@ afterAll(async () => {
   await host.close();
 });
 
-async function firstReport(of: EngineDriver) {
-  for await (const report of of.fingerprint(never)) return report;
+/** The first that knows of KVM. */
+async function wholeReport(of: EngineDriver) {
+  for await (const report of of.fingerprint(never))
+    if (report.health !== 'healthy' || 'driver.qemu.kvm' in report.attributes) return report;
   throw new Error('no report');
 }
 
@@ -116,7 +118,7 @@ describe.skipIf(!here).each(ways)(
 
 describe.skipIf(!here)('qemu', { timeout: 60_000 }, () => {
   test('says version, emulators, and whether a guest booted under KVM', async () => {
-    const { health, attributes } = await firstReport(engine);
+    const { health, attributes } = await wholeReport(engine);
     expect(health).toBe('healthy');
     expect(attributes).toMatchObject({
       'driver.qemu': '1',

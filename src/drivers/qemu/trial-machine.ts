@@ -7,7 +7,7 @@ const run = promisify(execFile);
 /** Of a machine that has not ended by then. */
 export const trialSeconds = 15;
 
-/** How a trial ended. `code`: the emulator's; null: it was ended, by its time or the signal. `stderr`: its last line. */
+/** How a trial ended. `code`: the emulator's; null: it was ended by its time. `stderr`: its last line. */
 export interface TrialEnd {
   readonly code: number | null;
   readonly stderr: string;
@@ -16,6 +16,7 @@ export interface TrialEnd {
 /**
  * Runs an emulator to its end, and no longer than `trialSeconds`: a guest that hangs under KVM spins, so it yields to all other work, and its
  * time is kept by a process that outlives a killed agent.
+ * @throws the signal's reason: a machine that was given up says nothing of the host
  */
 export async function tryMachine(
   program: string,
@@ -29,6 +30,7 @@ export async function tryMachine(
     return { code: 0, stderr: lastLine(stderr) };
   } catch (error) {
     const { code, stderr = '' } = error as { readonly code?: unknown; readonly stderr?: string };
+    signal.throwIfAborted();
     const ended = typeof code === 'number' && code !== 124 && code !== 137;
     return { code: ended ? code : null, stderr: lastLine(stderr) || (ended ? '' : (error as Error).message) };
   }
