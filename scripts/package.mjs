@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -79,6 +80,22 @@ function archiveOf(files) {
   return gzipSync(Buffer.concat([length, index, ...parts.map(({ bytes }) => bytes)]), { level: 9 });
 }
 
+const stampFile = join(target, '.made-of');
+const readStamp = () => (existsSync(stampFile) ? readFileSync(stampFile, 'utf8') : '');
+
+/** Of everything that goes into the executable: made once, whoever asks for it. */
+function stampOf(files) {
+  const hash = createHash('sha256');
+  const others = ['scripts/package.mjs', 'packaging/start.cjs', 'packaging/drover.service'].map((name) =>
+    join(root, name),
+  );
+  for (const path of [...files.map(([, each]) => each), ...others, node]) {
+    const content = readFileSync(path);
+    hash.update(`${path} ${content.length}\n`).update(content);
+  }
+  return hash.digest('hex');
+}
+
 function main() {
   if (process.platform !== 'linux') {
     say('the package is made on Linux, for Linux');
@@ -87,8 +104,15 @@ function main() {
   ensureModules();
   ensureCompiler();
   build();
+  const files = contents();
+  const stamp = stampOf(files);
+  if (existsSync(join(target, 'drover')) && readStamp() === stamp) {
+    say(`${join(target, 'drover')}: made of the same files already`);
+    return;
+  }
+  rmSync(stampFile, { force: true });
   const scratch = mkdtempSync(join(tmpdir(), 'drover-package-'));
-  const archive = archiveOf(contents());
+  const archive = archiveOf(files);
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   writeFileSync(join(scratch, 'archive'), archive);
   writeFileSync(join(scratch, 'name'), `${version}-${createHash('sha256').update(archive).digest('hex').slice(0, 16)}`);
@@ -113,6 +137,7 @@ function main() {
   renameSync(join(target, `.drover.${process.pid}`), join(target, 'drover'));
   copyFileSync(join(root, 'packaging/drover.service'), join(target, 'drover.service'));
   rmSync(scratch, { recursive: true, force: true });
+  writeFileSync(stampFile, stamp);
   const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
   say(
     `${join(target, 'drover')}: ${megabytes(statSync(join(target, 'drover')).size)} (the program in it ${megabytes(archive.length)})`,

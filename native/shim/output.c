@@ -119,8 +119,18 @@ int output_drained(void) {
   return 1;
 }
 
+/* Before nobody reads it: whoever opened it after that would wait for a reader for ever. Another that stands there by now stays. */
+static void remove_fifo(const char *path, int held) {
+  struct stat ours, there;
+  if (fstat(held, &ours) || lstat(path, &there) || ours.st_ino != there.st_ino || ours.st_dev != there.st_dev) return;
+  unlink(path);
+}
+
 /* The reading ends. What is still in the pipes is taken along; what finds no room now is dropped. */
 void output_close(void) {
+  int collects = S.record.output == OUT_COLLECT;
+  for (int i = 0; i < 2 && collects; i++)
+    if (S.sinks[i].from >= 0) remove_fifo(S.record.fifo[i], S.sinks[i].from);
   for (int i = 0; i < 2; i++) {
     struct sink *s = &S.sinks[i];
     for (int round = 0; round < 64 && s->from >= 0 && (round == 0 || queued_in(s->from)); round++) {
@@ -128,7 +138,8 @@ void output_close(void) {
       if (output_waits(i)) { drop_pending(s); s->dropping = 1; }
     }
     if (s->pending_len) drop_pending(s);
-    if (s->from >= 0) close(s->from);
+    /* a collected one stays open as long as the shim: somebody may be just opening it */
+    if (s->from >= 0 && !collects) close(s->from);
     s->from = -1;
     s->stalled_since = 0;
   }

@@ -6,8 +6,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cgroupName, describeTaskCgroup, rareControllers } from '../isolation/cgroup/task-cgroup.ts';
 import { messageOf } from '../lib/fault.ts';
+import { readIntent } from '../supervise/record-directory.ts';
 import { removeStart } from './command-task.ts';
 import type { DriverDeps } from './driver-plugin.ts';
+import { removePluginGroups } from './remote/plugin-cgroups.ts';
 
 /** `known`: ids of tasks (`<allocation>/<task>/<generation>`) that must be left alone. Resolves with the names of what was removed. */
 export async function sweepStarts(deps: DriverDeps, known: Iterable<string>): Promise<readonly string[]> {
@@ -23,6 +25,8 @@ export async function sweepStarts(deps: DriverDeps, known: Iterable<string>): Pr
         await found.shim.wait();
         await found.shim.shutdown();
       }
+      const intent = await readIntent(directory);
+      if (intent?.launcher.kind === 'none') await removePluginGroups(intent.id);
       await removeStart({ cgroup: describeTaskCgroup(deps.isolation.cgroups, name, rareControllers), directory });
       deps.log.warn('a start nobody knows was ended', { name, state: found.state });
       removed.push(name);

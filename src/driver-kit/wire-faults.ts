@@ -7,6 +7,7 @@ import { anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { RecoverableErrorSchema } from '../driver/gen/nomad/structs_pb.ts';
 import { StatusSchema } from '../driver/gen/plugin/status_pb.ts';
+import { shortened } from '../driver/said-text.ts';
 import { Fault, faultKinds, isFault, messageOf } from '../lib/fault.ts';
 
 /** What Go hosts and plugins say and look for. */
@@ -16,12 +17,6 @@ const kindKey = 'drover-fault-kind';
 const textKey = 'drover-fault-text-bin';
 const detailsKey = 'grpc-status-details-bin';
 
-/** Texts travel in headers, and no host takes those at any length. */
-const longestText = 4_000;
-
-const shortened = (text: string): string =>
-  text.length <= longestText ? text : `${text.slice(0, longestText)}… (${text.length} characters)`;
-
 export interface WireError {
   readonly code: number;
   readonly details: string;
@@ -30,6 +25,7 @@ export interface WireError {
 
 export function errorToWire(error: unknown): WireError {
   const metadata = new Metadata();
+  // texts travel in headers, and no host takes those at any length
   const text = shortened(messageOf(error));
   const details = isFault(error, 'not_found') ? taskNotFound : text;
   if (isFault(error)) {
@@ -50,12 +46,12 @@ export function errorFromWire(error: unknown): unknown {
     return new Fault('unavailable', 'plugin is shut down', { cause: error, recoverable: true });
   if (code === status.DEADLINE_EXCEEDED)
     return new Fault('unavailable', 'the plugin gave no answer in time', { cause: error, recoverable: true });
-  if (code === status.UNIMPLEMENTED) return new Fault('unsupported', details, { cause: error });
+  if (code === status.UNIMPLEMENTED) return new Fault('unsupported', shortened(details), { cause: error });
   const said = metadata.get(kindKey)[0];
   const text = metadata.get(textKey)[0];
   const message = text instanceof Buffer ? text.toString() : details;
   const kind = faultKinds.find((each) => each === said) ?? (details.includes(taskNotFound) ? 'not_found' : 'invalid');
-  return new Fault(kind, message, { cause: error, recoverable: isRecoverable(metadata) });
+  return new Fault(kind, shortened(message), { cause: error, recoverable: isRecoverable(metadata) });
 }
 
 function isRecoverable(metadata: Metadata): boolean {

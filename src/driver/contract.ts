@@ -33,6 +33,8 @@ export interface TaskResources {
   readonly cpuShares: number;
   /** `"0-1,4"`; empty where the task has no cores of its own. */
   readonly cpusetCpus: string;
+  /** Of a plugin's task: the control group, made for it, that what runs it may count on; absent or `""`: none. */
+  readonly cpusetCgroup?: string;
   readonly memoryMb: number;
   /** 0: no maximum beyond memoryMb; −1: unlimited. */
   readonly memoryMaxMb: number;

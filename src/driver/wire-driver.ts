@@ -32,6 +32,7 @@ import {
   type TaskStats as WireStats,
 } from './gen/nomad/driver_pb.ts';
 import type { Attribute } from './gen/nomad/structs_pb.ts';
+import { shortenedAll } from './said-text.ts';
 import { networkModeFromWire, networkModeToWire } from './wire-task.ts';
 
 const filesystems = [
@@ -57,7 +58,7 @@ export function capabilitiesToWire(driver: EngineDriver): MessageInitShape<typeo
 
 /** An empty list of modes means the host's network alone. */
 export function infoFromWire(name: string, version: string, wire: DriverCapabilities | undefined): DriverInfo {
-  const modes = (wire?.networkIsolationModes ?? []).map(networkModeFromWire);
+  const modes = [...new Set(wire?.networkIsolationModes.map(networkModeFromWire))];
   const filesystem: FilesystemIsolation = filesystems.find(([, value]) => value === wire?.fsIsolation)?.[0] ?? 'none';
   return {
     name,
@@ -184,7 +185,7 @@ export function statusFromWire(wire: InspectTaskResponse): TaskStatus {
     startedAt: timeFromWire(task?.startedAt),
     completedAt: state === 'running' || completedAt <= 0n ? null : completedAt,
     exit: state !== 'exited' || task?.result === undefined ? null : exitFromWire({ result: task.result, err: '' }),
-    attributes: wire.driver?.attributes ?? {},
+    attributes: shortenedAll(wire.driver?.attributes ?? {}),
   };
 }
 
@@ -196,9 +197,13 @@ export function overrideToWire(network: NetworkOverride): {
   return { portMap: { ...network.portMap }, addr: network.ip, autoAdvertise: network.autoAdvertise };
 }
 
+const mostPorts = 1_024;
+
 /** Null: an address or a port in it is none. */
 export function overrideFromWire(wire: WireOverride): NetworkOverride | null {
-  const ports = Object.values(wire.portMap).every((port) => Number.isInteger(port) && port >= 0 && port <= 65_535);
+  const given = Object.values(wire.portMap);
+  const ports =
+    given.length <= mostPorts && given.every((port) => Number.isInteger(port) && port >= 0 && port <= 65_535);
   if (!ports || !/^[0-9a-fA-F.:]{0,45}$/.test(wire.addr)) return null;
   return { ip: wire.addr, portMap: wire.portMap, autoAdvertise: wire.autoAdvertise };
 }

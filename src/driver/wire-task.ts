@@ -35,6 +35,7 @@ export function taskToWire(task: TaskConfig, config: Uint8Array): WireTask {
         cpuShares: BigInt(Math.round(resources.cpuShares)),
         memoryLimitBytes: BigInt(memoryMb) * megabyte,
         cpusetCpus: resources.cpusetCpus,
+        cpusetCgroup: resources.cpusetCgroup ?? '',
         PercentTicks: resources.percentTicks,
       },
       ports: resources.ports.map((port) => ({ ...port })),

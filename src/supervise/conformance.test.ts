@@ -462,6 +462,8 @@ describe.each(kinds)('the %s shim', (kind) => {
       await shim.stop();
       expect(await endOf(shim)).toMatchObject({ by: 'stop', code: 0 });
       expect(log(of, 'stdout')).toBe('one\ntwo\n');
+      // one that nobody reads would hold who opens it for ever
+      for (const path of Object.values(fifos)) expect(existsSync(path)).toBe(false);
       await shim.shutdown();
     });
 

@@ -1,7 +1,7 @@
 // A task driver written in Go, built with Nomad's own plugin packages, in our host.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ExternalDriver, externalDriver } from '../../src/driver-kit/remote/external-driver.ts';
@@ -66,7 +66,7 @@ describe.skipIf(!go)(`a driver in Go${go ? '' : ' (skipped: no Go toolchain)'}`,
     }
     await expect
       .poll(() => entries.find(({ message }) => message === 'configured'))
-      .toMatchObject({ level: 'warn', fields: { greeting: 'hello' } });
+      .toMatchObject({ level: 'warn', fields: { greeting: 'hello', cores: cpus().length } });
   });
 
   it('gets options byte for byte as from a host in Go', () => {

@@ -140,6 +140,81 @@ const introductions: readonly Lie[] = [
   },
 ];
 
+const endless = 20_000_000;
+
+const floods: readonly Lie[] = [
+  {
+    says: 'it writes 200 MB of log',
+    program: 'echo "1|2|unix|$SOCKET|grpc|"; yes "[ERROR] again and again" | head -c 200000000 >&2; exec sleep 1000',
+    fault: /its log: more than anybody reads/,
+  },
+  {
+    says: 'it writes 200 MB without an end of line',
+    program: 'echo "1|2|unix|$SOCKET|grpc|"; head -c 200000000 /dev/zero >&2; exec sleep 1000',
+    fault: /its log: more than anybody reads/,
+  },
+  {
+    says: 'it writes log and says nothing else',
+    program: 'exec yes "[ERROR] no" >&2',
+    fault: /more than 67108864 bytes before its handshake/,
+  },
+  {
+    says: 'its options are 1 MB of specification',
+    calls: { taskConfigSchema: taskSchema(attribute(long(1_000_000))) },
+    fault: /the specification has 1\d{6} bytes/,
+  },
+  {
+    says: 'the error of a start is 20 MB',
+    task: 'start',
+    calls: { startTask: started({ result: 2, driverErrorMsg: long(endless) }) },
+    fault: /StartTask: a text of 20000000 characters/,
+  },
+  {
+    says: 'the status of a start is 1 MB',
+    task: 'start',
+    calls: { startTask: { status: status.UNKNOWN, details: long(1_000_000) } },
+    fault: /StartTask/,
+  },
+  {
+    says: 'the error of an end is 20 MB',
+    task: 'start',
+    calls: { waitTask: message(create(wire.WaitTaskResponseSchema, { result: {}, err: long(endless) })) },
+    fault: /WaitTask: a text of 20000000 characters/,
+  },
+  {
+    says: 'an event of a task is 20 MB',
+    streams: {
+      taskEvents: {
+        messages: [
+          message(
+            create(wire.DriverTaskEventSchema, {
+              taskId: 'a/b/c',
+              message: long(endless),
+              annotations: { [long(endless)]: long(endless) },
+            }),
+          ),
+        ],
+        end: false,
+      },
+    },
+    fault: /TaskEvents: a text of 20000000 characters/,
+  },
+  {
+    says: 'a task has 100,000 ports',
+    task: 'start',
+    calls: {
+      startTask: started({
+        networkOverride: {
+          portMap: Object.fromEntries(Array.from({ length: 100_000 }, (_, at) => [`p${at}`, 80])),
+          addr: '',
+          autoAdvertise: false,
+        },
+      }),
+    },
+    fault: /a port or an address/,
+  },
+];
+
 const reports: readonly Lie[] = [
   {
     says: 'it never reports',
@@ -292,4 +367,4 @@ const tasks: readonly Lie[] = [
 ];
 
 /** Their plugins are called `evil-<place in the list>`. */
-export const lies: readonly Lie[] = [...handshakes, ...introductions, ...reports, ...tasks];
+export const lies: readonly Lie[] = [...handshakes, ...introductions, ...floods, ...reports, ...tasks];

@@ -1,4 +1,5 @@
-// An agent with seventy plugins in its plugin_dir, each of which lies in its own way.
+// An agent with eighty plugins in its plugin_dir, each of which lies in its own way.
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -133,6 +134,14 @@ describe('an agent among liars', () => {
       expect((await agent.client.agent.health()).value.client?.ok).toBe(true);
     },
   );
+
+  it('keeps what liars write within bounds: its own log, its state, the disk', async () => {
+    expect(agent.log().length).toBeLessThan(64_000_000);
+    const { value } = await agent.client.allocations.list();
+    expect(JSON.stringify(value).length).toBeLessThan(4_000_000);
+    const { stdout } = spawnSync('du', ['-sk', agent.directory], { encoding: 'utf8' });
+    expect(Number(/^\d+/.exec(stdout)?.[0])).toBeLessThan(400_000);
+  });
 
   it('lets a plugin speak for itself only', async () => {
     const { Attributes, Drivers } = await node();

@@ -29,7 +29,7 @@ import { type CallLimits, defaultLimits } from './plugin-calls.ts';
 import { PluginFaults } from './plugin-faults.ts';
 import { type Known, readKnown, writeKnown } from './plugin-memory.ts';
 
-export interface PluginProgram extends Omit<LaunchOptions, 'log' | 'directory'> {
+export interface PluginProgram extends Omit<LaunchOptions, 'log' | 'directory' | 'flooded'> {
   /** The operator's options as written. */
   readonly config: unknown;
   /** Default: 30 s for questions, an hour for starts. */
@@ -235,7 +235,8 @@ export class External implements ExternalDriver {
 
   #launch(program: PluginProgram): LaunchOptions {
     const { log, directory } = this.options;
-    return { ...program, log, directory };
+    const flooded = (): void => this.faults.add('its log: more than anybody reads; the rest is left out', false);
+    return { ...program, log, directory, flooded };
   }
 
   async #configure(process: LaunchedPlugin, { config, limits = defaultLimits }: PluginProgram): Promise<Up> {

@@ -1,13 +1,10 @@
 /** The hooks of an external driver: every one asks for the plugin that runs now; which optional ones there are is what it last said. */
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DriverEvent, DriverInfo, EngineDriver, Fingerprint, TaskConfig } from '../../driver/contract.ts';
-import { giveDirectory, TaskUids } from '../../isolation/uids.ts';
+import type { DriverEvent, DriverInfo, EngineDriver, Fingerprint } from '../../driver/contract.ts';
 import { isFault } from '../../lib/fault.ts';
 import { AsyncQueue } from '../async-queue.ts';
-import type { DriverDeps } from '../driver-plugin.ts';
 import type { External } from './external-driver.ts';
-import { collectOutput, endCollection } from './output-collector.ts';
+import { Preparations } from './preparations.ts';
 
 type Optional = 'signal' | 'exec' | 'createNetwork' | 'destroyNetwork';
 
@@ -67,37 +64,31 @@ function lifecycle(
   info: () => DriverInfo,
 ): Pick<EngineDriver, 'start' | 'recover' | 'wait' | 'stop' | 'destroy'> {
   const { deps, tasks, starting } = external;
-  /** Task id → starts of it that are under way, and what the last of them is handed over with. */
-  const begun = new Map<string, { readonly count: number; readonly handed: Promise<TaskConfig> }>();
+  const preparations = new Preparations(deps, info);
   return {
     start: async (task, signal) => {
       const driver = await external.current();
-      const { count, handed: before } = begun.get(task.id) ?? { count: 0, handed: null };
-      // a collector that another start is making cannot be asked yet
-      const handed = Promise.allSettled([before]).then(() => handedOver(deps, task, info()));
-      begun.set(task.id, { count: count + 1, handed });
+      const prepared = preparations.begin(task);
       try {
-        const collected = await handed;
-        const work = driver.start(collected, signal);
+        const given = await prepared;
+        const work = driver.start(given, signal);
         starting.add(work);
         const started = await work.finally(() => starting.delete(work));
-        tasks.set(task.id, { task: collected, state: started.state });
+        tasks.set(task.id, { task: given, state: started.state });
+        preparations.began(task.id);
         return started;
       } catch (error) {
         if (isFault(error, 'unavailable')) external.silent(driver);
+        // what is given up here may still come through there
+        if (signal.aborted) preparations.began(task.id);
+        else await preparations.failed(task.id, () => tasks.has(task.id));
         throw error;
-      } finally {
-        const now = begun.get(task.id)!;
-        if (now.count > 1) begun.set(task.id, { ...now, count: now.count - 1 });
-        else begun.delete(task.id);
-        // nobody frees a task that did not start; one that a second start was refused for writes on
-        if (now.count === 1 && !tasks.has(task.id)) await endCollection(deps, task.id);
       }
     },
     recover: async (task, state, signal) => {
-      const collected = await handedOver(deps, task, info());
-      const found = await asked(external, (now) => now.recover(collected, state, signal));
-      tasks.set(task.id, { task: collected, state });
+      const given = await preparations.again(task);
+      const found = await asked(external, (now) => now.recover(given, state, signal));
+      tasks.set(task.id, { task: given, state });
       return found;
     },
     wait: async (...given) => {
@@ -116,24 +107,10 @@ function lifecycle(
       try {
         await asked(external, (now) => now.destroy(...given));
       } finally {
-        await endCollection(deps, given[0]);
+        await preparations.end(given[0]);
       }
     },
   };
-}
-
-/** Nomad's range for users that exist only as a task. */
-const dynamicUids = { first: 80_000, last: 89_999 };
-
-/** A task as its plugin gets it: with where it writes to, and with a user of its own where the driver knows what to do with one. */
-async function handedOver(deps: DriverDeps, task: TaskConfig, info: DriverInfo): Promise<TaskConfig> {
-  const collected = await collectOutput(deps, task, info);
-  // only root can run a task as somebody else
-  if (info.dynamicUsers !== true || task.user !== '' || process.getuid?.() !== 0) return collected;
-  const uids = new TaskUids(join(deps.stateDirectory, '../plugin-users'), dynamicUids);
-  const uid = await uids.claim(`${task.allocId}/${task.name}`, task.directories.task);
-  for (const path of [task.directories.secrets, task.directories.private]) giveDirectory(path, uid);
-  return { ...collected, user: `nomad-${uid}` };
 }
 
 /** Goes on over the plugin's deaths, and names what it does wrong: between them the driver is unhealthy, with the reason. */

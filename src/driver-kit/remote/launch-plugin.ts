@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,7 +21,7 @@ import { isAlive, startTimeOf } from '../../supervise/this-host.ts';
 import { connectionCertificate, hostCertificateVariable, hostCredentials } from '../plugin-tls.ts';
 import { shutDownPlugin } from './remote-driver.ts';
 import { leaveSocketDirectory, socketDirectoryOf } from './socket-directory.ts';
-import { tailFile } from './tail-file.ts';
+import { mostBytes, tailFile, windowMs } from './tail-file.ts';
 
 export interface LaunchOptions {
   /** Program and arguments. */
@@ -37,6 +37,8 @@ export interface LaunchOptions {
   /** TLS between us and the plugin: for one that listens on a TCP port, where any process of the host could command it. */
   readonly tls?: boolean;
   readonly log: Log;
+  /** It writes more than is read; the rest is left out. */
+  readonly flooded?: () => void;
 }
 
 export interface LaunchedPlugin {
@@ -213,9 +215,13 @@ async function running(
   const { directory, log } = options;
   const { pid, target, launch, checksum, tls } = record;
   const drained = await tailFile(outputFile(directory, 'stdout', launch), () => {});
-  const said = await tailFile(outputFile(directory, 'stderr', launch), (text) => {
+  const relog = (text: string): void => {
     const { level, message, fields } = parsePluginLine(text);
     log[level](message, fields);
+  };
+  const said = await tailFile(outputFile(directory, 'stderr', launch), relog, () => {
+    log.warn(`a plugin writes more than ${mostBytes} bytes in ${windowMs} ms: the rest is left out`, { pid });
+    options.flooded?.();
   });
   let over = false;
   const finished = ended.then(async () => {
@@ -281,6 +287,9 @@ async function handshakeOf(
     if (failure !== '') throw new Fault('unavailable', `the plugin cannot be started: ${failure}`);
     if (wasOver)
       throw new Fault('unavailable', `the plugin ended before its handshake${await lastWords(directory, launch)}`);
+    const { size } = await stat(outputFile(directory, 'stderr', launch));
+    if (size > mostBeforeHandshake)
+      throw new Fault('invalid', `the plugin wrote more than ${mostBeforeHandshake} bytes before its handshake`);
     if (Date.now() > limit) throw new Fault('unavailable', `the plugin gave no handshake within ${handshakeMs} ms`);
     await sleep(10, undefined, { signal });
   }
@@ -289,18 +298,29 @@ async function handshakeOf(
 /** With a certificate it is below 2 KB. */
 const longestHandshake = 16 * 1024;
 
+/** So long nobody reads its errors. */
+const mostBeforeHandshake = 64 * 1024 * 1024;
+
 async function firstBytes(path: string): Promise<string> {
+  return (await bytesAt(path, () => 0)).toString('latin1');
+}
+
+/** A few, from where `from` says for a file of that size. */
+async function bytesAt(path: string, from: (size: number) => number): Promise<Buffer> {
   const file = await open(path, 'r');
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(longestHandshake), 0, longestHandshake, 0);
-    return buffer.toString('latin1', 0, bytesRead);
+    const { size } = await file.stat();
+    const buffer = Buffer.alloc(longestHandshake);
+    const { bytesRead } = await file.read(buffer, 0, longestHandshake, from(size));
+    return buffer.subarray(0, bytesRead);
   } finally {
     await file.close();
   }
 }
 
 async function lastWords(directory: string, launch: string): Promise<string> {
-  const text = await readFile(outputFile(directory, 'stderr', launch), 'utf8').catch(() => '');
+  const path = outputFile(directory, 'stderr', launch);
+  const text = await bytesAt(path, (size) => Math.max(0, size - longestHandshake)).then(String, () => '');
   const last = text.trim().split('\n').at(-1) ?? '';
   return last === '' ? '' : `: ${JSON.stringify(parsePluginLine(last).message.slice(0, 300))}`;
 }

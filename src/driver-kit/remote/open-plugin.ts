@@ -1,17 +1,18 @@
 /** The first conversation with a plugin's process: who it is, which options it takes, its configuration, what it can do. */
-import { create, type DescMessage, type DescMethodUnary, type MessageShape } from '@bufbuild/protobuf';
+import { create, type DescMessage, type DescMethodUnary, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { type ChannelCredentials, Client } from '@grpc/grpc-js';
 import { decodeThroughSpec } from '../../driver/config-chain.ts';
 import type { EngineDriver } from '../../driver/contract.ts';
 import * as base from '../../driver/gen/nomad/base_pb.ts';
 import * as wire from '../../driver/gen/nomad/driver_pb.ts';
-import type { Spec } from '../../driver/gen/nomad/hclspec_pb.ts';
+import { type Spec, SpecSchema } from '../../driver/gen/nomad/hclspec_pb.ts';
 import { apiVersion } from '../../driver/handshake.ts';
 import { readSpec, type SpecNode } from '../../driver/spec-tree.ts';
 import { infoFromWire } from '../../driver/wire-driver.ts';
 import { Fault, isFault } from '../../lib/fault.ts';
 import { hostChannelOptions } from '../plugin-tls.ts';
 import { receivingOptions } from '../rpc.ts';
+import { hostTopology } from './host-topology.ts';
 import { type CallLimits, PluginCalls } from './plugin-calls.ts';
 import type { PluginFaults } from './plugin-faults.ts';
 import { remoteDriver } from './remote-driver.ts';
@@ -59,7 +60,7 @@ export async function openPlugin(options: OpenPluginOptions, signal: AbortSignal
       const request = create(base.SetConfigRequestSchema, {
         msgpackConfig,
         pluginApiVersion: apiVersion,
-        nomadConfig: { driver: { ClientMinPort: 14_000, ClientMaxPort: 14_512 } },
+        nomadConfig: { driver: { ClientMinPort: 14_000, ClientMaxPort: 14_512, Topology: await hostTopology() } },
       });
       await ask(base.BasePlugin.method.setConfig, request, Math.min(configureMs, limits.startMs));
     }
@@ -127,8 +128,14 @@ async function configBytes(ask: Ask, name: string, config: unknown): Promise<Uin
   return decoded.msgpack;
 }
 
+/** Servers keep it with each node. */
+const largestSpec = 256 * 1024;
+
 function specified(spec: Spec | undefined, whose: string): SpecNode | null {
   if (spec === undefined || spec.block.case === undefined) return null;
+  const { length } = toBinary(SpecSchema, spec);
+  if (length > largestSpec)
+    throw new Fault('invalid', `${whose}: the specification has ${length} bytes, more than ${largestSpec}`);
   try {
     return readSpec(spec);
   } catch (error) {

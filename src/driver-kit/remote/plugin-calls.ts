@@ -1,6 +1,7 @@
 /** Calls of a plugin: each with its deadline, and with what the plugin does against the protocol put on record. */
 import type { DescMessage, DescMethodServerStreaming, DescMethodUnary, MessageShape } from '@bufbuild/protobuf';
 import { type Client, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { longestText, shortened } from '../../driver/said-text.ts';
 import { Fault } from '../../lib/fault.ts';
 import { serverStream, unary } from '../rpc.ts';
 import { errorFromWire } from '../wire-faults.ts';
@@ -89,6 +90,12 @@ export class PluginCalls {
     return new Fault('unavailable', `the plugin broke the protocol: ${text}`);
   }
 
+  /** What it says of something that went wrong, as long as people read; a longer text is put on record. */
+  said(method: string, text: string): string {
+    if (text.length > longestText) this.fault(`${method}: a text of ${text.length} characters; it is cut`, false);
+    return shortened(text);
+  }
+
   /** The error to throw of a call that failed; what the plugin did wrong in it is put on record. */
   failed(error: unknown, method: string, signal: AbortSignal): unknown {
     const code = error instanceof Error && 'code' in error ? (error as ServiceError).code : undefined;
@@ -96,6 +103,7 @@ export class PluginCalls {
     if (signal.aborted || code === undefined) return error;
     if (code === status.DEADLINE_EXCEEDED) this.fault(`${method}: no answer in time`, false);
     else if (broken.has(code)) this.fault(`${method}: ${details.slice(0, 300)}`, true);
+    else this.said(method, details);
     return errorFromWire(error);
   }
 }

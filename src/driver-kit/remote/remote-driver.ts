@@ -1,5 +1,5 @@
 /** A driver behind the plugin protocol, as an engine driver: every hook is one call, every capability what the plugin says it has. */
-import { create } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import { type DurationSchema, durationFromMs } from '@bufbuild/protobuf/wkt';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import type {
@@ -15,6 +15,7 @@ import { BasePlugin, PluginInfoRequestSchema, SetConfigRequestSchema } from '../
 import * as wire from '../../driver/gen/nomad/driver_pb.ts';
 import { EmptySchema, GRPCController } from '../../driver/gen/plugin/plugin_pb.ts';
 import { apiVersion } from '../../driver/handshake.ts';
+import { shortenedAll } from '../../driver/said-text.ts';
 import {
   exitFromWire,
   fingerprintFromWire,
@@ -109,7 +110,8 @@ function lifecycle(calls: PluginCalls): Lifecycle {
     },
     wait: async (taskId, signal) => {
       const answer = await calls.ask(method.waitTask, create(wire.WaitTaskRequestSchema, { taskId }), signal, null);
-      if (answer.result !== undefined || answer.err !== '') return exitFromWire(answer);
+      if (answer.result !== undefined || answer.err !== '')
+        return exitFromWire({ result: answer.result, err: calls.said('WaitTask', answer.err) });
       calls.fault('WaitTask: the answer has no result', true);
       return { exitCode: 0, signal: 0, oomKilled: false, unknown: 'the plugin told no exit result' };
     },
@@ -158,13 +160,11 @@ function questions(calls: PluginCalls): Questions {
     async *events(signal) {
       for await (const event of calls.stream(method.taskEvents, create(wire.TaskEventsRequestSchema), signal, null)) {
         const { taskId, message, annotations } = event;
-        yield { taskId, message: message.slice(0, longestEvent), annotations };
+        yield { taskId, message: calls.said('TaskEvents', message), annotations: shortenedAll(annotations) };
       }
     },
   };
 }
-
-const longestEvent = 4096;
 
 function signalling(calls: PluginCalls): NonNullable<EngineDriver['signal']> {
   return async (taskId, name, signal) => {
@@ -183,6 +183,9 @@ function networks(calls: PluginCalls): Required<Pick<EngineDriver, 'createNetwor
         10 * calls.limits.questionMs,
       );
       if (isolationSpec === undefined) throw calls.wrong('CreateNetwork: the answer has no network');
+      const length = toBinary(wire.NetworkIsolationSpecSchema, isolationSpec).length;
+      if (length > largestNetwork)
+        throw calls.wrong(`CreateNetwork: the network has ${length} bytes, more than ${largestNetwork}`);
       return createdNetworkFromWire(isolationSpec, created);
     },
     destroyNetwork: async (allocId, network: NetworkIsolation, signal) => {
@@ -191,6 +194,9 @@ function networks(calls: PluginCalls): Required<Pick<EngineDriver, 'createNetwor
     },
   };
 }
+
+/** It is stored with its allocation and given to each of its tasks. */
+const largestNetwork = 64 * 1024;
 
 function duration(ms: number): ReturnType<typeof create<typeof DurationSchema>> {
   return durationFromMs(Math.max(0, Math.round(ms)));
@@ -222,7 +228,7 @@ async function startRemote(calls: PluginCalls, task: TaskConfig, signal: AbortSi
 function startedFromWire(calls: PluginCalls, answer: wire.StartTaskResponse): StartedTask {
   const { handle, networkOverride, result, driverErrorMsg } = answer;
   if (result !== wire.StartTaskResponse_Result.SUCCESS)
-    throw new Fault('unavailable', driverErrorMsg || 'the driver could not start the task', {
+    throw new Fault('unavailable', calls.said('StartTask', driverErrorMsg) || 'the driver could not start the task', {
       recoverable: result === wire.StartTaskResponse_Result.RETRY,
     });
   if (handle === undefined) throw calls.wrong('StartTask: the answer has no task handle');

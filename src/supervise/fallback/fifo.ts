@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, rmSync, writeSync } from 'node:fs';
 import { Fault } from '../../lib/fault.ts';
 import type { Sink } from './log-file.ts';
 
@@ -19,6 +19,13 @@ export function holdFifo(path: string, make: boolean): number {
   if (fstatSync(fd).isFIFO()) return fd;
   closeSync(fd);
   throw new Fault('invalid', `${path} is no FIFO`);
+}
+
+/** Before nobody reads it: whoever opened it after that would wait for a reader for ever. Another that stands there by now stays. */
+export function removeFifo(path: string, held: number): void {
+  const ours = fstatSync(held);
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there?.ino === ours.ino && there.dev === ours.dev) rmSync(path);
 }
 
 /** Forwards to a FIFO: waits a second for a full one, then drops and counts until it takes something again. */

@@ -9,7 +9,7 @@ import { bootId, startTimeOf } from '../this-host.ts';
 import { clientFrame, type Frame, readU32, shimFrame } from '../wire.ts';
 import { type Prepared, prepareCommand } from './command.ts';
 import { decodeExec, decodeStop } from './decode-start.ts';
-import { FifoSink, holdFifo } from './fifo.ts';
+import { FifoSink, holdFifo, removeFifo } from './fifo.ts';
 import { LogFile, type Sink } from './log-file.ts';
 import { oomKills } from './oom.ts';
 import { type Client, type Handler, ShimServer } from './server.ts';
@@ -39,6 +39,8 @@ export class FallbackShim implements Handler {
   #prepared: Prepared | null = null;
   #sinks: (Sink | null)[] = [null, null];
   #sources: (Readable | null)[] = [null, null];
+  /** Made and held for whoever else runs the task. */
+  readonly #fifos: { readonly path: string; readonly fd: number }[] = [];
   #sessions = new Map<Client, Map<number, FallbackSession>>();
   #startedAt = 0n;
   #finishedAt = 0n;
@@ -142,7 +144,9 @@ export class FallbackShim implements Handler {
     if (launcher.kind === 'none') {
       const fifos = output.mode === 'collect' ? [output.stdoutFifo, output.stderrFifo] : [];
       for (const [which, path] of fifos.entries()) {
-        this.#pump(which, new Socket({ fd: holdFifo(path, true), readable: true, writable: false }));
+        const fd = holdFifo(path, true);
+        this.#fifos.push({ path, fd });
+        this.#pump(which, new Socket({ fd, readable: true, writable: false }));
       }
       this.#running();
       return;
@@ -253,6 +257,7 @@ export class FallbackShim implements Handler {
   }
 
   async #drain(): Promise<void> {
+    for (const { path, fd } of this.#fifos) removeFifo(path, fd);
     const open = this.#sources.filter((source) => source !== null && !source.closed);
     const waitMs = this.#record.launcher.kind === 'none' ? 50 : DRAIN_MS;
     const closed = Promise.all(open.map((source) => new Promise((resolve) => source?.once('close', resolve))));

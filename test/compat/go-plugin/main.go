@@ -92,7 +92,9 @@ func (f *fixture) SetConfig(c *base.Config) error {
 	if err := base.MsgPackDecode(c.PluginConfig, &options); err != nil {
 		return err
 	}
-	f.logger.Warn("configured", "greeting", options.Greeting)
+	// drivers on these packages end their process where they are told of no processors
+	compute := c.AgentConfig.Driver.Topology.Compute()
+	f.logger.Warn("configured", "greeting", options.Greeting, "cores", compute.NumCores)
 	fmt.Println("chatter on stdout")
 	return nil
 }

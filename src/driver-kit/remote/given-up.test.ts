@@ -1,0 +1,139 @@
+// A host that gives a start up while its plugin goes on with it, as most plugins do: nothing waits for ever, and nobody's output is taken away.
+import { existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
+import { Fault } from '../../lib/fault.ts';
+import { silentLog } from '../../lib/log.ts';
+import { type DriverPlugin, definePlugin } from '../driver-plugin.ts';
+import { openScratchHost, type ScratchHost } from '../scratch-host.ts';
+import { type Serving, serveOnSocket } from '../serve/serve.ts';
+import { type ExternalDriver, externalDriver } from './external-driver.ts';
+
+const never = new AbortController().signal;
+let host: ScratchHost;
+let serving: Serving;
+let external: ExternalDriver;
+
+/** What its starts wait for, and what became of them. */
+let goOn = (): void => {};
+let held: Promise<void>;
+let entered = (): void => {};
+let inside: Promise<void>;
+let came: Promise<string>;
+
+function hold(): void {
+  held = new Promise((resolve) => (goOn = resolve));
+  inside = new Promise((resolve) => (entered = resolve));
+}
+
+/** Its start heeds no signal and opens the task's output as Go does: waiting for a reader. */
+const plugin = definePlugin({
+  pluginName: 'steady',
+  configSchema: {},
+  taskSchema: {},
+  create: (): EngineDriver => {
+    const tasks = new Set<string>();
+    const unasked = async (): Promise<never> => {
+      throw new Fault('not_found', 'no such task');
+    };
+    const begin = async (task: TaskConfig): Promise<string> => {
+      entered();
+      await held;
+      try {
+        await (await open(task.log.fifos!.stdout, 'w')).close();
+        tasks.add(task.id);
+        return 'began';
+      } catch (error) {
+        return (error as NodeJS.ErrnoException).code ?? String(error);
+      }
+    };
+    return {
+      info: { name: 'steady', version: '1.0.0', filesystem: 'none', networkModes: ['host'], mounts: false },
+      async *fingerprint(signal) {
+        yield { health: 'healthy', description: 'Healthy', attributes: {} };
+        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      },
+      start: async (task) => {
+        came = begin(task);
+        const how = await came;
+        if (how !== 'began') throw new Fault('unavailable', how);
+        return { state: { version: 1 } };
+      },
+      recover: unasked,
+      wait: unasked,
+      stop: unasked,
+      destroy: async (id) => {
+        if (!tasks.delete(id)) throw new Fault('not_found', 'no such task');
+      },
+      inspect: unasked,
+      close: async () => {},
+    };
+  },
+});
+
+beforeAll(async () => {
+  host = await openScratchHost({ isolation: false });
+  serving = await serveOnSocket(plugin as unknown as DriverPlugin, host.deps);
+  external = externalDriver({
+    fileName: 'steady',
+    command: ['/bin/sh', '-c', `echo '1|2|unix|${serving.socketPath}|grpc|'; exec sleep 60`],
+    config: {},
+    env: { PATH: '/usr/bin:/bin' },
+    directory: join(host.scratch.root, 'plugin'),
+    log: silentLog,
+    deps: host.deps,
+  });
+  await external.open();
+  expect(external.problem).toBeNull();
+});
+
+afterAll(async () => {
+  await external.close();
+  await serving.close();
+  await host.close();
+});
+
+const task = (): Promise<TaskConfig> => host.scratch.task(new Uint8Array());
+
+it('a start that comes through after it was given up has its output collected until its task is destroyed', async () => {
+  const { engine } = external;
+  const of = await task();
+  const abort = new AbortController();
+  hold();
+  const start = engine.start(of, abort.signal);
+  await inside;
+  abort.abort();
+  await expect(start).rejects.toThrow();
+  goOn();
+  expect(await came).toBe('began');
+  await engine.destroy(of.id, { force: true }, never);
+});
+
+it('a start whose collector ends while it is held up is told so, and does not wait for a reader', async () => {
+  const { engine } = external;
+  const of = await task();
+  const abort = new AbortController();
+  hold();
+  const start = engine.start(of, abort.signal);
+  await inside;
+  abort.abort();
+  await expect(start).rejects.toThrow();
+  // the host that comes next frees what it does not know
+  await expect(engine.destroy(of.id, { force: true }, never)).rejects.toMatchObject({ kind: 'not_found' });
+  goOn();
+  expect(await came).toBe('ENOENT');
+});
+
+it('one start after another of the same id finds its output collected, however the one before ended', async () => {
+  const { engine } = external;
+  const of = await task();
+  hold();
+  goOn();
+  const all = await Promise.allSettled([1, 2, 3].map(() => engine.start(of, never)));
+  expect(all.map(({ status }) => status)).toContain('fulfilled');
+  expect(await came).toBe('began');
+  await engine.destroy(of.id, { force: true }, never);
+  expect(existsSync(join(host.deps.stateDirectory, of.id.replaceAll('/', '.')))).toBe(false);
+});

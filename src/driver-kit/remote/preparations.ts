@@ -1,0 +1,85 @@
+/**
+ * What the host makes for tasks of a plugin before it hands them over: where they write to, control groups, users.
+ *
+ * Whose it is: that of the starts of its task that are under way, then of the task that the plugin took, until that is destroyed. A start
+ * that its host gave up (the agent ends) may still come through in the plugin: what was made for it belongs to whoever destroys the task,
+ * or sweeps what nobody knows.
+ */
+import { join } from 'node:path';
+import type { DriverInfo, TaskConfig } from '../../driver/contract.ts';
+import { giveDirectory, TaskUids } from '../../isolation/uids.ts';
+import { messageOf } from '../../lib/fault.ts';
+import type { DriverDeps } from '../driver-plugin.ts';
+import { Turns } from '../turns.ts';
+import { collectOutput, endCollection } from './output-collector.ts';
+import { makePluginGroups, removePluginGroups } from './plugin-cgroups.ts';
+
+/** Nomad's range for users that exist only as a task. */
+const dynamicUids = { first: 80_000, last: 89_999 };
+
+export class Preparations {
+  readonly #deps: DriverDeps;
+  readonly #info: () => DriverInfo;
+  /** What is being made cannot be asked yet, what ends not be used. */
+  readonly #turns = new Turns();
+  /** Task id → starts of it that are under way. */
+  readonly #starts = new Map<string, number>();
+
+  constructor(deps: DriverDeps, info: () => DriverInfo) {
+    this.#deps = deps;
+    this.#info = info;
+  }
+
+  /** For a start, which then has `began` or `failed`. Resolves with the task as its plugin gets it. */
+  begin(task: TaskConfig): Promise<TaskConfig> {
+    this.#starts.set(task.id, (this.#starts.get(task.id) ?? 0) + 1);
+    return this.again(task);
+  }
+
+  /** Idempotent: what is there is kept. */
+  again(task: TaskConfig): Promise<TaskConfig> {
+    return this.#turns.take(task.id, () => this.#make(task));
+  }
+
+  /** The plugin has the task, or may have. */
+  began(taskId: string): void {
+    const left = (this.#starts.get(taskId) ?? 1) - 1;
+    if (left > 0) this.#starts.set(taskId, left);
+    else this.#starts.delete(taskId);
+  }
+
+  /** The plugin does not have it, unless by another start: `taken`. Nobody frees a task that did not start. */
+  async failed(taskId: string, taken: () => boolean): Promise<void> {
+    this.began(taskId);
+    await this.#turns.take(taskId, async () => {
+      if (!this.#starts.has(taskId) && !taken()) await this.#free(taskId);
+    });
+  }
+
+  /** Nobody writes any more. */
+  end(taskId: string): Promise<void> {
+    return this.#turns.take(taskId, () => this.#free(taskId));
+  }
+
+  async #make(task: TaskConfig): Promise<TaskConfig> {
+    const { log } = this.#deps;
+    const info = this.#info();
+    const collected = await collectOutput(this.#deps, task, info);
+    const cpusetCgroup = await makePluginGroups(task).catch((error: unknown) => {
+      log.warn('control groups for tasks of plugins cannot be made', { task: task.id, reason: messageOf(error) });
+      return '';
+    });
+    const given = { ...collected, resources: { ...task.resources, cpusetCgroup } };
+    // only root can run a task as somebody else
+    if (info.dynamicUsers !== true || task.user !== '' || process.getuid?.() !== 0) return given;
+    const uids = new TaskUids(join(this.#deps.stateDirectory, '../plugin-users'), dynamicUids);
+    const uid = await uids.claim(`${task.allocId}/${task.name}`, task.directories.task);
+    for (const path of [task.directories.secrets, task.directories.private]) giveDirectory(path, uid);
+    return { ...given, user: `nomad-${uid}` };
+  }
+
+  async #free(taskId: string): Promise<void> {
+    await removePluginGroups(taskId);
+    await endCollection(this.#deps, taskId);
+  }
+}
