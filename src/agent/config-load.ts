@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Diagnostic } from '../hcl/index.ts';
+import { type Diagnostic, errorAt, type SourceRange } from '../hcl/index.ts';
 import { messageOf } from '../lib/fault.ts';
 import type { AgentConfig } from './config.ts';
 import { devValues, resolveConfig } from './config-resolve.ts';
@@ -32,6 +32,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const diagnostics: Diagnostic[] = [];
   const problems: string[] = [];
   const files: string[] = [];
+  const places = new Map<string, SourceRange>();
   for (const path of options.paths) {
     try {
       files.push(...configFiles(path));
@@ -45,6 +46,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
       const decoded = decodeSettings(tree);
       diagnostics.push(...syntax, ...decoded.diagnostics);
       values = mergeValues(values, decoded.values);
+      for (const [setting, place] of decoded.places) places.set(setting, place);
     } catch (error) {
       problems.push(`Error loading configuration from ${file}: ${reasonOf(error, file)}`);
     }
@@ -57,10 +59,15 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   };
   const resolved = resolveConfig(mergeValues(values, options.flags), context);
   // what a file that cannot be read would have set is not worth another complaint
+  for (const { setting, summary, detail } of problems.length > 0 ? [] : resolved.misfits) {
+    const place = isSet(options.flags, setting) ? undefined : places.get(setting);
+    if (place !== undefined) diagnostics.push(errorAt(place, summary, detail));
+    else problems.push(`${summary}: ${detail}`);
+  }
   return {
     config: resolved.config,
     diagnostics,
-    problems: problems.length > 0 ? problems : resolved.problems,
+    problems,
     warnings: resolved.warnings,
   };
 }
@@ -72,6 +79,11 @@ function configFiles(path: string): string[] {
     .filter((name) => /\.(hcl|json)$/.test(name) && !/^(\.|#)|~$/.test(name))
     .sort()
     .map((name) => join(path, name));
+}
+
+/** Whether flags set `ports.http`: then no file is to blame. */
+function isSet(flags: Values, setting: string): boolean {
+  return setting.split('.').reduce<unknown>((at, key) => (at as Values | undefined)?.[key], flags) !== undefined;
 }
 
 function reasonOf(error: unknown, path: string): string {

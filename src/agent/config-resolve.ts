@@ -31,13 +31,21 @@ export const devValues: Values = {
 const tlsVersions: readonly string[] = ['tls10', 'tls11', 'tls12', 'tls13'];
 const logLevels: readonly string[] = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR'];
 
-/** Problems are sentences: one per line, all at once. */
+/** A setting that does not fit, or is missing. */
+export interface Misfit {
+  /** `ports.http`; of what is missing: the block that needs it. */
+  readonly setting: string;
+  readonly summary: string;
+  readonly detail: string;
+}
+
+/** Everything that does not fit, at once. */
 export function resolveConfig(
   values: Values,
   context: ResolveContext,
 ): {
   config: AgentConfig;
-  problems: string[];
+  misfits: readonly Misfit[];
   warnings: readonly string[];
 } {
   const top = reader(values);
@@ -74,7 +82,7 @@ export function resolveConfig(
   const legacy = applyLegacyOptions(config.client?.options ?? {}, config.plugins);
   return {
     config: { ...config, plugins: legacy.plugins },
-    problems: problemsOf(config),
+    misfits: misfitsOf(config),
     // what -dev stands for is not the operator's spelling
     warnings: context.dev
       ? legacy.warnings.filter((each) => !each.includes('driver.raw_exec.enable'))
@@ -82,55 +90,91 @@ export function resolveConfig(
   };
 }
 
-function problemsOf(config: AgentConfig): string[] {
-  const problems: string[] = [];
-  const say = (condition: boolean, problem: string) => condition && problems.push(problem);
+function misfitsOf(config: AgentConfig): readonly Misfit[] {
+  const { server, client, dataDir, tls } = config;
+  const misfits: Misfit[] = [];
+  const say: Say = (isMisfit, setting, summary, detail) => isMisfit && misfits.push({ setting, summary, detail });
+  const isAbsolute = dataDir.startsWith('/') || /^[A-Za-z]:[\\/]/.test(dataDir);
+  const half = 'set server { enabled = true }, client { enabled = true }, or start with -dev';
+  say(server === null && client === null, '', 'neither server nor client is enabled', half);
+  say(dataDir === '', '', 'data_dir is not set', 'name a directory (absolute path) where the agent keeps its state');
   say(
-    config.server === null && config.client === null,
-    'neither server nor client is enabled: set server { enabled = true }, client { enabled = true }, or start with -dev',
+    dataDir !== '' && !isAbsolute,
+    'data_dir',
+    `data_dir "${dataDir}" is not an absolute path`,
+    'begin it with a slash',
   );
-  say(config.dataDir === '', 'data_dir is not set: name a directory (absolute path) where the agent keeps its state');
+  say(/[\0]/.test(config.region) || config.region === '', 'region', 'region has no name', 'it must not hold a NUL');
   say(
-    config.dataDir !== '' && !config.dataDir.startsWith('/') && !/^[A-Za-z]:[\\/]/.test(config.dataDir),
-    `data_dir "${config.dataDir}" is not an absolute path`,
-  );
-  say(/[\0]/.test(config.region) || config.region === '', 'region must not be empty or hold a NUL');
-  say(/[\0*]/.test(config.datacenter) || config.datacenter === '', 'datacenter must not be empty or hold a NUL or "*"');
-  say(!logLevels.includes(config.logLevel), `log_level "${config.logLevel}" is not one of ${logLevels.join(', ')}`);
-  say(config.ports.http < 0 || config.ports.http > 65535, `ports.http ${config.ports.http} is not a port`);
-  say(
-    config.tls !== null && (config.tls.certFile === '' || config.tls.keyFile === ''),
-    'tls { http = true } needs cert_file and key_file',
+    /[\0*]/.test(config.datacenter) || config.datacenter === '',
+    'datacenter',
+    `datacenter ${JSON.stringify(config.datacenter)} is no name`,
+    'it must not be empty or hold a NUL or "*"',
   );
   say(
-    config.tls !== null && !tlsVersions.includes(config.tls.minVersion),
-    `tls_min_version "${config.tls?.minVersion}" is not one of ${tlsVersions.join(', ')}`,
+    !logLevels.includes(config.logLevel),
+    'log_level',
+    `log_level "${config.logLevel}" is no level`,
+    `it is one of ${logLevels.join(', ')}`,
   );
-  if (config.client !== null) {
-    const { minDynamicPort, maxDynamicPort, nodePool } = config.client;
+  const { http } = config.ports;
+  say(http < 0 || http > 65535, 'ports.http', `ports.http ${http} is not a port`, 'ports go from 0 (any) to 65535');
+  say(
+    tls !== null && (tls.certFile === '' || tls.keyFile === ''),
+    'tls',
+    'tls { http = true } lacks a certificate',
+    'set cert_file and key_file',
+  );
+  say(
+    tls !== null && !tlsVersions.includes(tls.minVersion),
+    'tls.tls_min_version',
+    `tls_min_version "${tls?.minVersion}" is no version`,
+    `it is one of ${tlsVersions.join(', ')}`,
+  );
+  if (client !== null) clientMisfits(client, server === null, say);
+  return misfits;
+}
+
+type Say = (isMisfit: boolean, setting: string, summary: string, detail: string) => void;
+
+function clientMisfits(client: ClientConfig, isAlone: boolean, say: Say): void {
+  const { minDynamicPort, maxDynamicPort, nodePool, bridgeNetworkSubnet } = client;
+  say(
+    minDynamicPort < 0 || maxDynamicPort > 65535 || minDynamicPort > maxDynamicPort,
+    maxDynamicPort > 65535 ? 'client.max_dynamic_port' : 'client.min_dynamic_port',
+    `dynamic ports ${minDynamicPort}–${maxDynamicPort} are no range of ports`,
+    'min_dynamic_port is not above max_dynamic_port, and both are ports',
+  );
+  say(
+    nodePool === 'all' || !/^[a-zA-Z0-9_-]{1,128}$/.test(nodePool),
+    'client.node_pool',
+    `node_pool "${nodePool}" is not a name that a node may have`,
+    'it has 1 to 128 letters, digits, "-" and "_", and is not "all"',
+  );
+  say(
+    isAlone && client.servers.length === 0,
+    'client',
+    'client { servers = [...] } is empty and this agent is no server',
+    'where should the node register?',
+  );
+  for (const problem of demandProblems(demandOf(client.isolation)))
+    say(true, 'client.isolation', 'client.isolation demands what there is not', problem);
+  const subnet = parseBlock(bridgeNetworkSubnet);
+  say(
+    subnet === null || subnet.bits > 29,
+    'client.bridge_network_subnet',
+    `bridge_network_subnet "${bridgeNetworkSubnet}" is no block for networks`,
+    'it is an IPv4 block of at least 8 addresses, such as "172.26.64.0/20"',
+  );
+  for (const problem of parseEgressPolicy(client.egressPolicy).problems)
+    say(true, 'client.egress_policy', 'client.egress_policy cannot be followed', problem);
+  for (const [name, volume] of Object.entries(client.hostVolumes))
     say(
-      minDynamicPort < 0 || maxDynamicPort > 65535 || minDynamicPort > maxDynamicPort,
-      `dynamic ports ${minDynamicPort}–${maxDynamicPort} are no range of ports`,
+      volume.path === '',
+      `client.host_volume "${name}"`,
+      `host_volume "${name}" has no path`,
+      'set path to a directory',
     );
-    say(
-      nodePool === 'all' || !/^[a-zA-Z0-9_-]{1,128}$/.test(nodePool),
-      `node_pool "${nodePool}" is not a name that a node may have`,
-    );
-    say(
-      config.server === null && config.client.servers.length === 0,
-      'client { servers = [...] } is empty and this agent is no server: where should the node register?',
-    );
-    problems.push(...demandProblems(demandOf(config.client.isolation)).map((problem) => `client: ${problem}`));
-    const subnet = parseBlock(config.client.bridgeNetworkSubnet);
-    say(
-      subnet === null || subnet.bits > 29,
-      `bridge_network_subnet "${config.client.bridgeNetworkSubnet}" is no IPv4 block of at least 8 addresses, such as "172.26.64.0/20"`,
-    );
-    problems.push(...parseEgressPolicy(config.client.egressPolicy).problems);
-    for (const [name, volume] of Object.entries(config.client.hostVolumes))
-      say(volume.path === '', `host_volume "${name}" has no path`);
-  }
-  return problems;
 }
 
 /** As jobs write it. */

@@ -30,18 +30,22 @@ function isTree(value: TreeValue | undefined): value is Tree {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && 'entries' in value;
 }
 
-export function decodeSettings(tree: Tree): { values: Values; diagnostics: Diagnostic[] } {
-  const diagnostics: Diagnostic[] = [];
-  const values = new Decoder(diagnostics).block(tree, agentSettings, '');
-  return { values, diagnostics };
+export interface DecodedSettings {
+  readonly values: Values;
+  readonly diagnostics: readonly Diagnostic[];
+  /** Where each setting stands: `log_level`, `ports.http`, `client.host_volume "data"`. */
+  readonly places: ReadonlyMap<string, SourceRange>;
+}
+
+export function decodeSettings(tree: Tree): DecodedSettings {
+  const decoder = new Decoder();
+  const values = decoder.block(tree, agentSettings, '');
+  return { values, diagnostics: decoder.diagnostics, places: decoder.places };
 }
 
 class Decoder {
-  readonly #diagnostics: Diagnostic[];
-
-  constructor(diagnostics: Diagnostic[]) {
-    this.#diagnostics = diagnostics;
-  }
+  readonly diagnostics: Diagnostic[] = [];
+  readonly places = new Map<string, SourceRange>();
 
   block(tree: Tree, settings: Settings, path: string): Values {
     const values: { [name: string]: Value } = {};
@@ -54,6 +58,7 @@ class Decoder {
       }
       const value = this.#setting(entry, setting, name);
       if (value === undefined) continue;
+      this.places.set(name, entry.range);
       if (this.#refused(entry, setting, name, value)) continue;
       if (setting.served === 'later')
         this.#warn(
@@ -85,6 +90,7 @@ class Decoder {
     for (const label of outer.flatMap((tree) => tree.entries)) {
       const blocks = treesOf(label.value);
       if (blocks === undefined) return this.#wrong(entry, name, `a block with a label, like ${entry.key} "name" { … }`);
+      this.places.set(`${name} "${label.key}"`, label.range);
       for (const tree of blocks) {
         const inner = this.block(tree, setting.kind as Settings, `${name} "${label.key}"`);
         result = mergeValues(result, { [label.key]: inner });
@@ -143,7 +149,7 @@ class Decoder {
   #refused(entry: Entry, setting: Setting, name: string, value: Value): boolean {
     if (setting.served !== 'refused') return false;
     if (setting.harmless !== undefined && formatJson(value) === formatJson(setting.harmless)) return true;
-    this.#diagnostics.push({
+    this.diagnostics.push({
       severity: 'error',
       summary: `${name} is not served by this version`,
       detail: `The agent does not start, because ${setting.because}. Remove the setting to go on without it.`,
@@ -156,7 +162,7 @@ class Decoder {
     const nearest = nearestName(entry.key, Object.keys(settings));
     const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
     const where = path === '' ? 'an agent configuration' : `${path}`;
-    this.#diagnostics.push({
+    this.diagnostics.push({
       severity: 'error',
       summary: `unexpected key ${entry.key}`,
       detail: `There is no setting of this name in ${where}.${hint}`,
@@ -166,7 +172,7 @@ class Decoder {
 
   #wrong(entry: Entry, name: string, expected: string): undefined {
     const shown = /token|encrypt|secret/.test(name) ? '(a secret, not shown)' : formatJson(plain(entry.value));
-    this.#diagnostics.push({
+    this.diagnostics.push({
       severity: 'error',
       summary: `${name} is not ${expected}`,
       detail: `It is ${shown.length > 60 ? `${shown.slice(0, 60)}…` : shown}; expected ${expected}.`,
@@ -176,7 +182,7 @@ class Decoder {
   }
 
   #warn(range: SourceRange, summary: string, detail: string): void {
-    this.#diagnostics.push({ severity: 'warning', summary, detail, subject: range });
+    this.diagnostics.push({ severity: 'warning', summary, detail, subject: range });
   }
 }
 
