@@ -4,6 +4,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { build, ensureCompiler, ensureModules, ensurePackages, isRoot, say } from './lib/setup.mjs';
 import { root } from './lib/source-files.mjs';
@@ -33,6 +34,8 @@ if (isRoot) {
 }
 build();
 mkdirSync(dataDir, { recursive: true, mode: 0o755 });
+// the agent below will say so, and by whom, and end: nothing may be run on whatever answers there
+const isTaken = await listens(port);
 
 const agent = spawn(
   process.execPath,
@@ -49,7 +52,7 @@ agent.on('exit', (code, signal) => {
 process.on('SIGINT', () => agent.kill('SIGINT'));
 process.on('SIGTERM', () => agent.kill('SIGTERM'));
 
-if (await ready()) {
+if (!isTaken && (await ready())) {
   say('\nRunning examples/hello.nomad.hcl:\n');
   const env = { ...process.env, NOMAD_ADDR: address };
   const run = spawnSync(process.execPath, [drover, 'job', 'run', join(root, 'examples/hello.nomad.hcl')], {
@@ -85,6 +88,18 @@ function defaultDataDir() {
     return instead;
   }
   return wanted;
+}
+
+function listens(where) {
+  return new Promise((done) => {
+    const socket = connect(where, '127.0.0.1');
+    socket
+      .on('error', () => done(false))
+      .on('connect', () => {
+        socket.destroy();
+        done(true);
+      });
+  });
 }
 
 /** Waits until the agent answers and its node is ready; false where the agent ended. */
