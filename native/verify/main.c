@@ -246,11 +246,12 @@ int main(int argc, char **args) {
   if (argc > 3 && (!strcmp(args[1], "enter") || !strcmp(args[1], "beside"))) return enter_network(args[2], args[1][0] == 'e', args + 3);
   if (argc > 1 && !strcmp(args[1], "try")) return try_all(args + 2);
   if (argc > 1 && !strcmp(args[1], "canary")) return canary();
+  if (argc > 2 && !strcmp(args[1], "is-user")) return geteuid() != (uid_t)atol(args[2]);
   if (argc > 2 && !strcmp(args[1], "probe")) return probe_main(argc - 2, args + 2);
   if (argc != 2) {
     static const char usage[] =
       "usage: drover-verify FD | reach ADDRESS:PORT... | enter|beside NETWORK COMMAND... | probe landlock DIRECTORY | probe kvm | "
-      "probe devices GROUP | canary | try KEY=VALUE... (docs/shim-protocol.md)\n";
+      "probe devices GROUP | canary | is-user UID | try KEY=VALUE... (docs/shim-protocol.md)\n";
     return write_all(2, usage, sizeof usage - 1) ? 2 : 2;
   }
   control = atoi(args[1]);

@@ -82,6 +82,55 @@ static enum outcome try_disk(void) { return device(S_IFBLK, 7, 0); }
 static enum outcome told_file(const char *path) { return *path ? took(open(path, O_RDONLY | O_CLOEXEC) >= 0) : ABSENT; }
 static enum outcome try_canary_file(void) { return told_file(told("host_file")); }
 static enum outcome try_closed_file(void) { return told_file(told("closed_file")); }
+static enum outcome try_neighbour_file(void) { return told_file(told("neighbour_file")); }
+/* The classic: a root below the directory that is held open, then up. */
+static enum outcome try_leave_root(void) {
+  const int top = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (!*told("host_file")) return ABSENT;
+  if (chroot(told("scratch")) || fchdir(top)) return STOPPED;
+  for (int i = 0; i < 64; i++)
+    if (chdir("..")) return STOPPED;
+  return chroot(".") ? STOPPED : told_file(told("host_file"));
+}
+/* It belongs to a user who is nobody else; whoever is root becomes an ordinary one first. */
+static enum outcome try_setuid_program(void) {
+  char path[4096], uid[16];
+  int status, length = snprintf(path, sizeof path, "%s/setuid", told("scratch"));
+  snprintf(uid, sizeof uid, "%ld", told_int("setuid"));
+  if (!*told("setuid") || length >= (int)sizeof path || access(path, F_OK)) return ABSENT;
+  if (!getuid() && setresuid(61234, 61234, 61234)) return ABSENT;
+  pid_t child = fork();
+  if (child == 0) {
+    execl(path, "setuid", "is-user", uid, NULL);
+    _exit(1);
+  }
+  return child < 0 || waitpid(child, &status, 0) != child ? ABSENT : took(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+enum { SPIN_MS = 300, PERIOD_MS = 100 };
+/* What two processes get of that time, in milliseconds. */
+static long spin(void) {
+  struct timespec from, now;
+  struct rusage before, used;
+  getrusage(RUSAGE_CHILDREN, &before);
+  clock_gettime(CLOCK_MONOTONIC, &from);
+  for (int i = 0; i < 2; i++) {
+    if (fork()) continue;
+    do clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - from.tv_sec) * 1000 + (now.tv_nsec - from.tv_nsec) / 1000000 < SPIN_MS);
+    _exit(0);
+  }
+  while (wait(NULL) > 0);
+  getrusage(RUSAGE_CHILDREN, &used);
+  return (used.ru_utime.tv_sec + used.ru_stime.tv_sec - before.ru_utime.tv_sec - before.ru_stime.tv_sec) * 1000 +
+    (used.ru_utime.tv_usec + used.ru_stime.tv_usec - before.ru_utime.tv_usec - before.ru_stime.tv_usec) / 1000;
+}
+/* A busy host gives less, never more: the control spins again where it got too little. */
+static enum outcome try_spin(void) {
+  if (!told_int("processor_percent")) return ABSENT;
+  for (long rounds = *told("rounds") ? told_int("rounds") : 1; rounds > 0; rounds--)
+    if (spin() * 100 > told_int("processor_percent") * (SPIN_MS + 2 * PERIOD_MS)) return THROUGH;
+  return STOPPED;
+}
 static enum outcome try_core_pattern(void) { return opens("/proc/sys/kernel/core_pattern", O_WRONLY); }
 static enum outcome try_usr(void) { return opens("/usr", O_TMPFILE | O_RDWR); }
 static enum outcome try_etc(void) { return opens("/etc", O_TMPFILE | O_RDWR); }
@@ -175,6 +224,9 @@ static const struct try {
   {"empty_capabilities", "CAP_SETGID", try_groups},
   {"mount_namespace", "a file of the host by its path", try_canary_file},
   {"empty_capabilities", "CAP_SYS_CHROOT", try_chroot},
+  {"mount_namespace", "the host's files, by leaving a root within the root", try_leave_root},
+  {"unique_uid", "a file of another allocation", try_neighbour_file},
+  {"no_new_privs", "a setuid program", try_setuid_program},
   {"read_only_system", "a file in /usr", try_usr},
   {"read_only_system", "a file in /etc", try_etc},
   {"pid_namespace", "a process of the host", try_see_process},
@@ -199,6 +251,7 @@ static const struct try {
   {"masked_proc", "/proc/kcore", try_kcore},
   {"masked_proc", "/proc/keys", try_keys},
   {"masked_proc", "/proc/timer_list", try_timers},
+  {"cgroup_limits", "more processor time than allowed", try_spin},
   {"pids_limit", "more processes than allowed", try_processes},
   /* last: where a control group ends as one, everything after is lost */
   {"memory_limit", "more memory than allowed", try_memory},

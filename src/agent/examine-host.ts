@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isolationTrials } from '../driver-kit/trial.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
 import { openIsolation } from '../isolation/isolation-host.ts';
-import { probe, runChild } from '../isolation/mechanisms/probe.ts';
+import { type ProbeResult, probe, runChild } from '../isolation/mechanisms/probe.ts';
 import { climbsFrom, type HostFacts, namespaceSwitches, unmountedHierarchies } from '../isolation/remedies.ts';
 import { silentLog } from '../lib/log.ts';
 import { highestRung, type IsolationRung, linesOf, rungs } from '../model/isolation-ladder.ts';
@@ -59,8 +59,9 @@ export async function examineHost(options: ExamineOptions): Promise<HostExaminat
   });
   try {
     const deps = { supervisor, isolation, stateDirectory: join(options.stateDirectory, 'tasks'), log: silentLog };
-    const probes = new Map([...isolation.probes, ['native_shim', await shimProbe(supervisor)]]);
     const trials = await isolationTrials(deps);
+    const found = new Map([...isolation.probes, ['native_shim', await shimProbe(supervisor)]]);
+    const probes = withDisproved(found, trials.disproved);
     const reached = highestRung([trials.ownNetwork.rung, trials.hostNetwork.rung]);
     return {
       User: isolation.uid === 0 ? 'root' : `uid ${isolation.uid}`,
@@ -86,6 +87,18 @@ export async function examineHost(options: ExamineOptions): Promise<HostExaminat
   } finally {
     await supervisor.close();
   }
+}
+
+/** What works and does not hold is no mechanism. */
+function withDisproved(
+  probes: ReadonlyMap<string, ProbeResult>,
+  disproved: ReadonlyMap<string, string>,
+): ReadonlyMap<string, ProbeResult> {
+  const found = [...probes.values()].map((each) => {
+    const evidence = disproved.get(each.name.replace('runtime.', ''));
+    return [each.name, evidence === undefined ? each : { ...each, ok: false, evidence }] as const;
+  });
+  return new Map(found);
 }
 
 /** A supervisor that starts plain processes only isolates nothing. */

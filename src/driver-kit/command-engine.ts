@@ -26,7 +26,7 @@ import type { DriverDeps } from './driver-plugin.ts';
 import { KnownTasks } from './known-tasks.ts';
 import { defaultKillSignal, requireSignal, signalNumber } from './signals.ts';
 import { startCommand } from './start-command.ts';
-import { triesOf } from './trial.ts';
+import { triedWay } from './trial.ts';
 
 /** An engine driver out of one that only says what to run. `close()` lets go of the tasks; they run on. */
 export function commandEngine(driver: CommandDriver, deps: DriverDeps): EngineDriver {
@@ -56,8 +56,8 @@ class CommandEngine implements EngineDriver {
     signal.throwIfAborted();
     return this.#tasks.start(config.id, async () => {
       const spec = await this.#driver.plan(config, signal);
-      const tried = await triesOf(this.#deps, config, spec);
-      const task = await startCommand({ spec, tried }, this.#deps, config, this.#directory(config.id), signal);
+      const way = await triedWay(this.#deps, config, spec);
+      const task = await startCommand(way, this.#deps, config, this.#directory(config.id), signal);
       this.#tasks.keep(config.id, task);
       return { state: task.state, isolation: task.state.isolation };
     });

@@ -26,11 +26,20 @@ export async function openScratch(parent = tmpdir()): Promise<Scratch> {
 export async function scratchTask(root: string, config: unknown, more: Partial<TaskConfig>): Promise<TaskConfig> {
   const allocId = more.allocId ?? randomUUID();
   const name = more.name ?? 'main';
-  const directories = await makeDirectories(root, allocId, name);
+  const directories = directoriesOf(root, allocId, name);
+  await makeDirectories(directories);
+  return taskOf(directories, config, { ...more, allocId, name });
+}
+
+/** In directories that need not be there. */
+export function taskOf(
+  directories: TaskDirectories,
+  config: unknown,
+  more: Partial<TaskConfig> & Pick<TaskConfig, 'allocId' | 'name'>,
+): TaskConfig {
+  const { allocId, name } = more;
   return {
     id: `${allocId}/${name}/${randomBytes(4).toString('hex')}`,
-    name,
-    allocId,
     groupName: 'group',
     jobId: 'scratch',
     jobName: 'scratch',
@@ -52,10 +61,10 @@ export async function scratchTask(root: string, config: unknown, more: Partial<T
   };
 }
 
-async function makeDirectories(root: string, allocId: string, name: string): Promise<TaskDirectories> {
+export function directoriesOf(root: string, allocId: string, name: string): TaskDirectories {
   const allocation = join(root, allocId);
   const task = join(allocation, name);
-  const directories = {
+  return {
     allocation,
     shared: join(allocation, 'alloc'),
     task,
@@ -65,6 +74,10 @@ async function makeDirectories(root: string, allocId: string, name: string): Pro
     tmp: join(task, 'tmp'),
     logs: join(allocation, 'alloc', 'logs'),
   };
+}
+
+async function makeDirectories(directories: TaskDirectories): Promise<void> {
+  const { allocation, task } = directories;
   await mkdir(allocation, { recursive: true, mode: 0o711 });
   await chmod(allocation, 0o711);
   const open = [directories.shared, ...['data', 'tmp'].map((each) => join(directories.shared, each)), directories.logs];
@@ -72,5 +85,4 @@ async function makeDirectories(root: string, allocId: string, name: string): Pro
     await mkdir(path, { recursive: true });
     await chmod(path, 0o777);
   }
-  return directories;
 }

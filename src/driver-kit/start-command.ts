@@ -235,7 +235,8 @@ function launchRequest(task: TaskConfig, spec: CommandSpec, user: HostUser | nul
   };
 }
 
-function launchNetwork(network: TaskConfig['network']): LaunchRequest['network'] {
+/** As launches are told of it. */
+export function launchNetwork(network: TaskConfig['network']): LaunchRequest['network'] {
   if (network === null || network.mode === 'host') return null;
   if (network.path === '') return 'none';
   const { path, labels, hosts } = network;

@@ -1,7 +1,8 @@
 /** A task of nobody, by which it is found out what tasks get: started as any is, and its command tries what it must not do. */
 import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { CommandSpec, IsolationReport, IsolationWish, TaskConfig } from '../driver/contract.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
@@ -30,6 +31,8 @@ export interface TrialWish {
 export interface MadeTrial {
   readonly report: IsolationReport;
   readonly tried: Tried;
+  /** What took effect though its line was there, as seen from outside. */
+  readonly gotPast: readonly string[];
   /** False: the tries did not come to their end. */
   readonly whole: boolean;
 }
@@ -51,7 +54,7 @@ async function trialOf(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): 
   await mkdir(root, { recursive: true, mode: 0o711 });
   const task = await trialTask(root, `trial-${randomUUID()}`, ownNetwork);
   try {
-    const plant = await plantFor(deps.isolation, join(root, task.allocId));
+    const plant = await plantFor(deps.isolation, [join(root, task.allocId), task.directories.local]);
     try {
       if (deps.isolation.uid !== 0) {
         await plant.proven;
@@ -60,7 +63,9 @@ async function trialOf(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): 
       const { report, tries } = await attempt(deps, wish, task, plant.words);
       const tried = judgeTries(tries ?? [], await plant.proven);
       const mechanisms = withTries(report.mechanisms, tried);
-      return { report: { ...report, mechanisms, rung: rungOf(mechanisms) }, tried, whole: tries !== null };
+      const seen = report.mechanisms.filter(({ state }) => state === 'verified');
+      const gotPast = seen.flatMap(({ name }) => tried[name]?.through ?? []);
+      return { report: { ...report, mechanisms, rung: rungOf(mechanisms) }, tried, gotPast, whole: tries !== null };
     } finally {
       plant.remove();
     }
@@ -79,28 +84,57 @@ async function roomForProcesses(uid: number): Promise<void> {
   }
 }
 
-interface Plant {
+export interface Plant {
   readonly words: readonly string[];
   /** What took effect where nothing protects: found out once for all trials of a boot. */
   readonly proven: Promise<ReadonlySet<string>>;
   remove(): void;
 }
 
-/** What tries look for, and the control that finds it. */
-async function plantFor({ verifier, proofs, uid }: IsolationHost, directory: string): Promise<Plant> {
+/** What tries look for, in the first of the directories (programs in each), and the control that finds it. */
+export async function plantFor(
+  host: IsolationHost,
+  [directory, ...others]: readonly [string, ...(readonly string[])],
+): Promise<Plant> {
+  const { verifier, proofs, uid } = host;
   if (verifier === null) return { words: [], proven: Promise.resolve(new Set()), remove: () => undefined };
   const canary = await startCanary(verifier);
-  const files = ['host', 'closed'].map((name) => join(directory, name));
-  await writeFile(files[0]!, 'host', { mode: 0o644 });
-  await writeFile(files[1]!, 'closed', { mode: 0o600 });
+  const [open, closed, neighbour] = ['host', 'closed', 'neighbour'].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await writeFile(open, 'host', { mode: 0o644 });
+  await writeFile(closed, 'closed', { mode: 0o600 });
+  await writeFile(neighbour, 'neighbour', { mode: 0o600 });
   const words = [
     ...canary.words,
-    `host_file=${files[0]}`,
+    `host_file=${open}`,
+    `neighbour_file=${neighbour}`,
     // what belongs to the agent's own user is closed to nobody where tasks are of it too
-    ...(uid === 0 ? [`closed_file=${files[1]}`] : []),
+    ...(uid === 0 ? [`closed_file=${closed}`] : []),
+    ...(await plantSetuid(host, neighbour, [directory, ...others])),
   ];
   const control = proofs.once('control', () => controlTries(verifier, [...words, `scratch=${directory}`]));
   return { words, proven: control.then((names) => new Set(names)), remove: () => canary.remove() };
+}
+
+/** A task of nobody else's has that file, and a program that makes whoever runs it that user: only root can give it away. */
+async function plantSetuid(
+  { verifier, uids }: IsolationHost,
+  neighbour: string,
+  directories: readonly string[],
+): Promise<readonly string[]> {
+  if (verifier === null || uids === null) return [];
+  const other = uids.range.last + 1;
+  await chown(neighbour, other, other);
+  for (const directory of directories) {
+    const program = join(directory, 'setuid');
+    await copyFile(verifier, program);
+    await chown(program, other, other);
+    await chmod(program, 0o4755);
+  }
+  return [`setuid=${other}`];
 }
 
 async function attempt(deps: DriverDeps, wish: TrialWish, task: TaskConfig, words: readonly string[]) {
@@ -140,6 +174,7 @@ shift; exec "$v" try "scratch=$d" "$@"`;
     defaultUser,
     isolation,
     pidsLimit: trialLimits.pids,
+    cpuHardLimit: true,
   };
 }
 
@@ -147,6 +182,18 @@ function trialTask(root: string, allocId: string, ownNetwork: boolean): Promise<
   return scratchTask(
     root,
     {},
-    { allocId, name: 'trial', network: ownNetwork ? { mode: 'none', path: '', labels: {} } : null },
+    {
+      allocId,
+      name: 'trial',
+      network: ownNetwork ? { mode: 'none', path: '', labels: {} } : null,
+      resources: {
+        cpuShares: 100,
+        cpusetCpus: '',
+        memoryMb: trialLimits.memoryMb,
+        memoryMaxMb: 0,
+        percentTicks: trialLimits.cores / availableParallelism(),
+        ports: [],
+      },
+    },
   );
 }

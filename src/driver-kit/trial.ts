@@ -6,11 +6,13 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CommandSpec, IsolationReport, TaskConfig } from '../driver/contract.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
+import { rankOf } from '../isolation/lines.ts';
+import { sandboxMakers } from '../isolation/rungs.ts';
 import type { Tried } from '../isolation/tries.ts';
 import { messageOf } from '../lib/fault.ts';
 import { abilityAttributes, type IsolationAbility } from '../model/isolation-ability.ts';
 import type { DriverDeps } from './driver-plugin.ts';
-import { makeTrial, type TrialWish, trialDirectory } from './trial-task.ts';
+import { type MadeTrial, makeTrial, type TrialWish, trialDirectory } from './trial-task.ts';
 
 /**
  * The node attributes `driver.<name>.isolation…`: what tasks of this wish are verified to have. `unasked`: the rung of tasks for which nobody
@@ -30,10 +32,15 @@ export async function triedIsolation(
   });
 }
 
+export interface IsolationTrials {
+  readonly ownNetwork: IsolationReport;
+  readonly hostNetwork: IsolationReport;
+  /** Runtimes that work and do not hold what they are told: name → what took effect. */
+  readonly disproved: ReadonlyMap<string, string>;
+}
+
 /** The reports of both trials, of the strictest wish. A task that does not start at all has verified nothing. */
-export async function isolationTrials(
-  deps: DriverDeps,
-): Promise<{ readonly ownNetwork: IsolationReport; readonly hostNetwork: IsolationReport }> {
+export async function isolationTrials(deps: DriverDeps): Promise<IsolationTrials> {
   const isolation = {
     prefer: 'container',
     pidMode: 'private',
@@ -46,7 +53,11 @@ export async function isolationTrials(
     reportOrNone(deps, wish, true),
     reportOrNone(deps, wish, false),
   ]);
-  return { ownNetwork, hostNetwork };
+  return {
+    ownNetwork: ownNetwork.report,
+    hostNetwork: hostNetwork.report,
+    disproved: new Map([...hostNetwork.disproved, ...ownNetwork.disproved]),
+  };
 }
 
 /** What an agent that died left of its trials. */
@@ -62,19 +73,26 @@ interface Trial {
   /** Verified ones. */
   readonly lines: readonly string[];
   readonly tried: Tried;
+  /** What may isolate tasks of this wish: those allowed without those disproved. Empty: all. */
+  readonly runtimes: readonly string[];
 }
 
-const nothing: Trial = { lines: [], tried: {} };
+const nothing: Trial = { lines: [], tried: {}, runtimes: [] };
 
 /**
- * What was shown of the way in which this task is isolated, before its own start. The first of its kind since the boot waits for it; of
- * those for which nothing is promised nothing is tried.
+ * What was shown of the way in which this task is isolated, before its own start, and that way: without the runtimes that do not hold. The
+ * first of its kind since the boot waits for it; of those for which nothing is promised nothing is tried.
  */
-export async function triesOf(deps: DriverDeps, task: TaskConfig, spec: CommandSpec): Promise<Tried> {
-  if (spec.isolation.prefer === 'none') return {};
+export async function triedWay(
+  deps: DriverDeps,
+  task: TaskConfig,
+  spec: CommandSpec,
+): Promise<{ readonly spec: CommandSpec; readonly tried: Tried }> {
+  if (spec.isolation.prefer === 'none') return { spec, tried: {} };
   const ownNetwork = task.network !== null && task.network.mode !== 'host';
-  const { tried } = await trial(deps, { defaultUser: spec.defaultUser, isolation: spec.isolation }, ownNetwork);
-  return tried;
+  const wish = { defaultUser: spec.defaultUser, isolation: spec.isolation };
+  const { tried, runtimes } = await trial(deps, wish, ownNetwork);
+  return { spec: runtimes.length === 0 ? spec : { ...spec, isolation: { ...spec.isolation, runtimes } }, tried };
 }
 
 function trial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<Trial> {
@@ -95,10 +113,12 @@ async function provedTrial(deps: DriverDeps, key: string, wish: TrialWish, ownNe
   const proved = proofs.get(key) as Trial | undefined;
   if (proved !== undefined) return proved;
   try {
-    const { report, tried, whole } = await makeTrial(deps, wish, ownNetwork);
+    const { report, tried, whole, runtimes, disproved } = await bestTrial(deps, wish, ownNetwork);
+    for (const [runtime, why] of disproved)
+      deps.log.warn('a runtime does not hold what it is told: the next is taken', { runtime, why });
     const lines = report.mechanisms.filter(({ state }) => state === 'verified').map(({ name }) => name);
-    if (whole) proofs.set(key, { lines, tried });
-    return { lines, tried };
+    if (whole) proofs.set(key, { lines, tried, runtimes });
+    return { lines, tried, runtimes };
   } catch (error) {
     // nothing was verified: that is what is told, and the reason stands in the log
     deps.log.warn('a trial of isolation did not start', { own_network: ownNetwork, reason: messageOf(error) });
@@ -106,11 +126,45 @@ async function provedTrial(deps: DriverDeps, key: string, wish: TrialWish, ownNe
   }
 }
 
-async function reportOrNone(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<IsolationReport> {
+interface BestTrial extends MadeTrial {
+  readonly runtimes: readonly string[];
+  readonly disproved: ReadonlyMap<string, string>;
+}
+
+/**
+ * Where a try gets past what a runtime is told to hold, the next one is tried, until one holds or none is left; of several that do not, the one
+ * whose tasks keep the highest rung is taken.
+ */
+async function bestTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<BestTrial> {
+  const disproved = new Map<string, string>();
+  let { runtimes } = wish.isolation;
+  let best: BestTrial | null = null;
+  for (;;) {
+    const made = await makeTrial(deps, { ...wish, isolation: { ...wish.isolation, runtimes } }, ownNetwork);
+    if (best === null || rankOf(made.report.rung) > rankOf(best.report.rung)) best = { ...made, runtimes, disproved };
+    const maker = sandboxMakers(deps.isolation.probes, runtimes).find((name) => isMadeBy(made.report, name));
+    if (made.gotPast.length === 0 || maker === undefined) return best;
+    disproved.set(maker, `tried from inside: ${made.gotPast.join(', ')} took effect`);
+    runtimes = sandboxMakers(deps.isolation.probes, runtimes).filter((name) => name !== maker);
+    if (runtimes.length === 0) return best;
+  }
+}
+
+/** `"runc 1.1.5"` */
+function isMadeBy({ runtime }: IsolationReport, maker: string): boolean {
+  return runtime.split(' ')[0] === maker;
+}
+
+async function reportOrNone(
+  deps: DriverDeps,
+  wish: TrialWish,
+  ownNetwork: boolean,
+): Promise<Pick<BestTrial, 'report' | 'disproved'>> {
   try {
-    return (await makeTrial(deps, wish, ownNetwork)).report;
+    return await bestTrial(deps, wish, ownNetwork);
   } catch (error) {
     const start = { name: 'start', state: 'unavailable', evidence: messageOf(error), checkedAt: '' } as const;
-    return { rung: 'none', wanted: wish.isolation.prefer, floor: 'none', runtime: 'nothing', mechanisms: [start] };
+    const none = { rung: 'none', wanted: wish.isolation.prefer, floor: 'none', runtime: 'nothing' } as const;
+    return { report: { ...none, mechanisms: [start] }, disproved: new Map() };
   }
 }

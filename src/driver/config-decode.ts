@@ -4,6 +4,7 @@
  */
 
 import { nearestName } from '../hcl/suggest.ts';
+import { Fault } from '../lib/fault.ts';
 import type { ConfigOf, ConfigOption, ConfigSchema, OptionType } from './config-schema.ts';
 
 export type Decoded<T> =
@@ -20,6 +21,13 @@ export function decodeConfig<S extends ConfigSchema>(schema: S, body: unknown): 
   }
   const value = decodeBody(schema, single ?? {}, '', problems);
   return problems.length === 0 ? { ok: true, value: value as ConfigOf<S> } : { ok: false, problems };
+}
+
+/** The same where it must be right. `Fault('invalid')` with every problem. */
+export function decodedConfig<S extends ConfigSchema>(schema: S, body: unknown): ConfigOf<S> {
+  const result = decodeConfig(schema, body);
+  if (!result.ok) throw new Fault('invalid', result.problems.join(' '));
+  return result.value;
 }
 
 type Body = Readonly<Record<string, unknown>>;

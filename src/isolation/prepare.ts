@@ -23,10 +23,10 @@ import { plainLaunch } from './launch/plain.ts';
 import { unshareLaunch } from './launch/unshare.ts';
 import { type Mechanism, missingLine, rankOf, rungOf } from './lines.ts';
 import { maskedProc } from './masked-proc.ts';
-import { type OciRuntime, ociRuntimes } from './mechanisms/oci.ts';
+import type { OciRuntime } from './mechanisms/oci.ts';
 import { passageTo } from './passage.ts';
 import { resourceLimits } from './rlimits.ts';
-import { bestRung, type Obstacle, obstaclesTo, sandboxMakers } from './rungs.ts';
+import { bestRung, isOci, type Obstacle, obstaclesTo, type SandboxMaker, sandboxMakers } from './rungs.ts';
 import { hostProfile } from './seccomp/oci-profile.ts';
 import { type Tried, withTries } from './tries.ts';
 import { giveDirectory, rootUidOf } from './uids.ts';
@@ -106,17 +106,17 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
   };
 }
 
-/**
- * bubblewrap where the task keeps the host's network: it is the fastest. An OCI runtime, where one works, for what bubblewrap cannot give:
- * a container, capabilities that count on the host, directories other users cannot reach. util-linux where there is nothing else.
- */
 async function isolated(host: IsolationHost, request: PrepareRequest): Promise<Launch> {
-  const { launch, wish } = request;
-  const makers = sandboxMakers(host.probes, wish.runtimes);
-  const runtime = containerRuntime(host, request);
+  const [maker] = makersOf(host, request);
+  if (maker !== undefined && isOci(maker)) return oci(host, request, maker);
+  return maker === 'bwrap' ? sandbox(host, request) : sandboxByUnshare(host, request);
+}
+
+/** The best first. A runtime wants the task's cgroup too. */
+function makersOf(host: IsolationHost, { launch, wish, cgroup }: PrepareRequest): readonly SandboxMaker[] {
+  if (host.verifier === null) return [];
   const container = launch.network !== null || wish.capabilities.length > 0;
-  if (runtime !== undefined && (container || !makers.includes('bwrap'))) return oci(host, request, runtime);
-  return makers.includes('bwrap') ? sandbox(host, request) : sandboxByUnshare(host, request);
+  return sandboxMakers(host.probes, wish.runtimes, container).filter((name) => cgroup !== null || !isOci(name));
 }
 
 /** A launch by an agent that can give tasks other ids finds what it reaches for also where directories are closed to others. */
@@ -152,9 +152,7 @@ function containerObstacles(host: IsolationHost, request: PrepareRequest): reado
 }
 
 function containerRuntime(host: IsolationHost, request: PrepareRequest): OciRuntime | undefined {
-  if (request.cgroup === null || host.verifier === null) return undefined;
-  const makers = sandboxMakers(host.probes, request.wish.runtimes);
-  return ociRuntimes.find((name) => makers.includes(name));
+  return makersOf(host, request).find(isOci);
 }
 
 /** A network of its own opens the way to rung `container`. */
@@ -162,11 +160,8 @@ function bestFor(host: IsolationHost, request: PrepareRequest): IsolationRung {
   if (!request.nativeShim) return 'none';
   const best = bestRung(host.probes, request.wish.runtimes);
   if (best !== 'sandbox') return best;
-  const runtime = containerRuntime(host, request);
-  // a runtime wants the task's cgroup too
-  const makers = sandboxMakers(host.probes, request.wish.runtimes);
-  if (runtime === undefined && !makers.includes('bwrap') && !makers.includes('unshare')) return 'process';
-  return request.launch.network !== null && runtime !== undefined ? 'container' : best;
+  if (makersOf(host, request).length === 0) return 'process';
+  return request.launch.network !== null && containerRuntime(host, request) !== undefined ? 'container' : best;
 }
 
 function canKill(cgroup: TaskCgroup | null): boolean {

@@ -1,5 +1,6 @@
 /** From probe results to what can be promised. Pure; what a task then really has is checked when it is held. */
 import type { IsolationRung } from '../driver/contract.ts';
+import { type OciRuntime, ociRuntimes } from './mechanisms/oci.ts';
 import type { ProbeResult } from './mechanisms/probe.ts';
 
 type Probes = ReadonlyMap<string, ProbeResult>;
@@ -19,12 +20,20 @@ const makers: readonly { readonly name: SandboxMaker; readonly probes: readonly 
   { name: 'unshare', probes: ['runtime.unshare', 'reachable'] },
 ];
 
-/** What can make a sandbox here, of those allowed; the best first. `runtimes` empty: all are. */
-export function sandboxMakers(probes: Probes, runtimes: readonly string[]): readonly SandboxMaker[] {
+/**
+ * What can make a sandbox here, of those allowed; the best first: bubblewrap, which is the fastest, or where a `container` is wanted (a network
+ * of its own, capabilities) what can make one. `runtimes` empty: all are allowed.
+ */
+export function sandboxMakers(probes: Probes, runtimes: readonly string[], container = false): readonly SandboxMaker[] {
   const works = (name: string): boolean => probes.get(name)?.ok === true;
   if (!works('seccomp')) return [];
   const allowed = makers.filter(({ name }) => runtimes.length === 0 || runtimes.includes(name));
-  return allowed.filter((each) => each.probes.every(works)).map(({ name }) => name);
+  const found = allowed.filter((each) => each.probes.every(works)).map(({ name }) => name);
+  return container ? [...found.filter(isOci), ...found.filter((name) => !isOci(name))] : found;
+}
+
+export function isOci(name: SandboxMaker): name is OciRuntime {
+  return (ociRuntimes as readonly string[]).includes(name);
 }
 
 export interface Obstacle {

@@ -19,10 +19,14 @@ export type Tried = Readonly<Record<string, { readonly stopped: number; readonly
 
 /** Where tasks have the agent's uid, the kernel counts everything that runs under it with them: it is given room, and not tried to be filled. */
 const ownUids = process.getuid?.() === 0;
-/** What a trial task may have. */
-export const trialLimits = { pids: ownUids ? 64 : 512 } as const;
+/** What a trial task may have; of the processor half a core. */
+export const trialLimits = { pids: ownUids ? 64 : 512, memoryMb: 64, cores: 0.5 } as const;
 /** What is bounded by rlimits alone gets four times the memory of a trial task, 256 MB. */
-const excess = [...(ownUids ? [`processes=${2 * trialLimits.pids}`] : []), 'memory_mb=320'];
+const excess = [
+  ...(ownUids ? [`processes=${2 * trialLimits.pids}`] : []),
+  `processor_percent=${100 * trialLimits.cores}`,
+  `memory_mb=${5 * trialLimits.memoryMb}`,
+];
 
 /** As the task's own command: what the verifier is called with, wherever it is. The first of a name counts. */
 export function tryWords(nonce: string, words: readonly string[]): readonly string[] {
@@ -69,6 +73,15 @@ export function withTries(mechanisms: readonly Mechanism[], tried: Tried): reado
   });
 }
 
+/** Where nothing could be tried, nothing is given. */
+export function untried(mechanisms: readonly Mechanism[]): readonly Mechanism[] {
+  return mechanisms.map((each) =>
+    each.state === 'verified'
+      ? { ...each, state: 'unavailable', evidence: `${each.evidence}; could not be tried` }
+      : each,
+  );
+}
+
 /** Things of the host for tasks not to reach; `words` say where they are. */
 export interface Canary {
   readonly words: readonly string[];
@@ -94,7 +107,7 @@ export async function startCanary(verifier: string): Promise<Canary> {
 export async function controlTries(verifier: string, words: readonly string[]): Promise<readonly string[]> {
   const apart = ['unshare', '--mount', '--uts', '--propagation', 'private', '--'];
   // one descriptor too many is left open for it
-  const opened = ['sh', '-c', 'exec 9</dev/null "$0" try "$@"', verifier, ...tryWords('control', words)];
+  const opened = ['sh', '-c', 'exec 9</dev/null "$0" try "$@"', verifier, ...tryWords('control', ['rounds=10', ...words])];
   const done = await runChild(process.getuid?.() === 0 ? [...apart, ...opened] : opened, { timeoutMs: 20_000 });
   const tries = readTries(done.stdout, 'control') ?? [];
   return tries.filter(({ outcome }) => outcome === 'through').map(nameOf);

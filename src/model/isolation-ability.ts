@@ -8,6 +8,7 @@
  *   driver.exec.isolation.host_network.lacks
  *   driver.raw_exec.isolation.unasked         "none": what tasks get for which nobody demands anything
  */
+import { type GivenUp, givenUpByContainer } from './given-up.ts';
 import { type IsolationFloor, isFloor, linesWanted } from './isolation-floor.ts';
 import { allLines, type IsolationRung, linesOf, rankOf, rungNamed, rungs, rungWith } from './isolation-ladder.ts';
 import type { Node } from './node.ts';
@@ -57,17 +58,12 @@ function withoutNetwork(lines: ReadonlySet<string>): ReadonlySet<string> {
   return new Set([...lines].filter((line) => line !== 'network_namespace' && line !== 'network_policy'));
 }
 
-/** A line that the task itself gives up, and what in its job does it. */
-export interface GivenUp {
-  readonly line: string;
-  readonly because: string;
-  readonly remedy: string;
-}
-
 export function hasOwnNetwork(group: Pick<TaskGroup, 'Networks'>): boolean {
   const mode = group.Networks?.[0]?.Mode ?? '';
   return mode !== '' && mode !== 'host';
 }
+
+const containerDrivers: ReadonlySet<string> = new Set(['docker', 'podman']);
 
 /** Drivers whose tasks have no capability of their own by which they could bind a low port. */
 const sandboxedDrivers: ReadonlySet<string> = new Set(['exec', 'java', 'qemu', 'wasm']);
@@ -80,10 +76,10 @@ function lowPort(group: Pick<TaskGroup, 'Networks'>): number | undefined {
 /** What the job's own choices cost, whatever the node. */
 export function givenUp(
   group: Pick<TaskGroup, 'Networks'>,
-  task: Pick<Task, 'Config'> & Partial<Pick<Task, 'Driver'>>,
+  task: Pick<Task, 'Config'> & Partial<Pick<Task, 'Driver' | 'User'>>,
 ): readonly GivenUp[] {
   const config = task.Config ?? {};
-  const found: GivenUp[] = [];
+  const found: GivenUp[] = containerDrivers.has(task.Driver ?? '') ? [...givenUpByContainer(task)] : [];
   if (!hasOwnNetwork(group)) {
     for (const line of ['network_namespace', 'network_policy'])
       found.push({
@@ -126,7 +122,7 @@ export interface Prediction {
 export function predictIsolation(
   attributes: Node['Attributes'],
   group: Pick<TaskGroup, 'Networks'>,
-  task: Pick<Task, 'Driver' | 'Config'>,
+  task: Pick<Task, 'Driver' | 'Config'> & Partial<Pick<Task, 'User'>>,
   floor: IsolationFloor,
 ): Prediction | null {
   const ability = abilityOf(attributes, task.Driver);

@@ -89,7 +89,31 @@ export const crippledHosts: readonly CrippledHost[] = [
       'bwrap',
       'for a; do shift; [ "$a" != -- ] || set -- "$@" --ro-bind "$DATA" "$DATA"; set -- "$@" "$a"; done; exec "$BIN/bwrap.real" "$@"',
     ),
-    rungs: { own: 'container', host: 'process' },
+    // the next one takes its place
+    rungs: full,
+  },
+  {
+    name: 'bubblewrap shows files of the host, and nothing else is left',
+    cripple: [
+      wrap(
+        'bwrap',
+        'for a; do shift; [ "$a" != -- ] || set -- "$@" --ro-bind "$DATA" "$DATA"; set -- "$@" "$a"; done; exec "$BIN/bwrap.real" "$@"',
+      ),
+      hide('runc', 'crun', 'unshare'),
+    ].join('; '),
+    rungs: both('process'),
+  },
+  {
+    // its version 1.8.1 sets the limit of memory there, and lets it pass
+    name: 'crun bounds no memory, and runc is there',
+    cripple: unmount('unified'),
+    rungs: full,
+  },
+  {
+    name: 'crun bounds no memory, and runc is gone',
+    cripple: `${unmount('unified')}; ${installable('runc', 'runc')}; ${hide('runc')}`,
+    rungs: both('sandbox'),
+    remedy: /^apt-get install -y runc$/,
   },
   {
     name: 'no tmpfs can be mounted',

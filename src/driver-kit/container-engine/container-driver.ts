@@ -24,6 +24,8 @@ export interface ContainerDriver {
   readonly info: DriverInfo;
   /** What the engine's containers can join: a namespace that has a path, or another container. */
   readonly joins: 'path' | 'container';
+  /** A task's options that ask for as little as can be, decoded: what such a task has is what the node offers. */
+  readonly strictest: unknown;
   /** Attributes of the node beyond version and isolation. */
   attributes(facts: EngineFacts): Readonly<Record<string, string>>;
   /**

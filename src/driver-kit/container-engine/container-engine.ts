@@ -25,10 +25,12 @@ import type { DriverDeps } from '../driver-plugin.ts';
 import { KnownTasks } from '../known-tasks.ts';
 import { signalNumber } from '../signals.ts';
 import { coreMhz, statsOf, type UsageAt } from '../task-stats.ts';
+import { containerAbility } from './container-ability.ts';
 import type { ContainerDriver, ContainerRules } from './container-driver.ts';
 import { containerExec } from './container-exec.ts';
 import { ownerLabel, ownerOf, removeContainer, startContainer, taskLabel } from './container-start.ts';
 import { ContainerTask, exitOf, readHandle } from './container-task.ts';
+import { type ContainerBody, type ContainerTrials, containerTrials } from './container-trial.ts';
 import { removeDangling } from './dangling.ts';
 import type { EndpointTls } from './endpoint.ts';
 import { containerState, textAt } from './engine-answers.ts';
@@ -66,6 +68,7 @@ class ContainerEngine implements EngineDriver {
   readonly #images: Images;
   readonly #collector: LogCollector;
   readonly #holders: NetworkHolders;
+  readonly #trials: ContainerTrials;
   readonly #tasks = new KnownTasks<ContainerTask>();
   readonly #listeners = new Set<AsyncQueue<DriverEvent>>();
   readonly #life = new AbortController();
@@ -79,7 +82,11 @@ class ContainerEngine implements EngineDriver {
     this.#client = client;
     this.#deps = deps;
     this.#log = deps.log;
-    this.#health = new EngineHealth(client, driver, rules);
+    const trials = containerTrials(rules.engine, client, deps);
+    this.#trials = trials;
+    this.#health = new EngineHealth(client, driver, rules, (facts) =>
+      containerAbility(driver, client, deps, trials, facts),
+    );
     this.#images = new Images(client, { removeAfterMs: rules.removeImagesAfterMs, log: deps.log });
     this.#holders = new NetworkHolders(client, ownerOf(deps));
     this.#collector = new LogCollector(join(deps.stateDirectory, '..', `${rules.engine}-logs`), deps.log);
@@ -102,6 +109,7 @@ class ContainerEngine implements EngineDriver {
         const context = {
           ...{ client: this.#client, rules: this.#options.rules, deps: this.#deps, facts },
           follow: this.#collector.follow.bind(this.#collector),
+          tries: (body: ContainerBody, root: boolean) => this.#trials.of(body, root, facts),
           endpoint: {
             endpoint: this.#client.endpoint.address,
             tls: this.#options.tls,

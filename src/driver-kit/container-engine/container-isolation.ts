@@ -1,14 +1,16 @@
 /** What isolation a container really got: its main process looked at from the host, as every other task's is. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { IsolationReport, IsolationRung } from '../../driver/contract.ts';
+import type { IsolationReport, IsolationRung, TaskConfig } from '../../driver/contract.ts';
 import type { CgroupHost } from '../../isolation/cgroup/hierarchy.ts';
 import type { CgroupLimits } from '../../isolation/cgroup/limits.ts';
 import type { TaskCgroup } from '../../isolation/cgroup/task-cgroup.ts';
 import { tryDevices } from '../../isolation/device-trial.ts';
 import { checkFromHost, readHeldProcess } from '../../isolation/host-checks.ts';
-import { type Mechanism, missingLine, rankOf, rungOf } from '../../isolation/lines.ts';
+import { type Mechanism, missingLine, rungOf } from '../../isolation/lines.ts';
+import { type Tried, untried, withTries } from '../../isolation/tries.ts';
 import { Fault } from '../../lib/fault.ts';
+import { launchNetwork } from '../start-command.ts';
 import { locateVerifier } from '../verifier-program.ts';
 
 export interface ContainerCheck {
@@ -19,6 +21,12 @@ export interface ContainerCheck {
   readonly limits: CgroupLimits;
   readonly cgroups: CgroupHost;
   readonly floor: IsolationRung;
+  /** Lines that must be there whatever the rung. */
+  readonly required: readonly string[];
+  /** What was tried in a container made alike; null: nothing could be, and so nothing is promised. */
+  readonly tried: Tried | null;
+  /** The network of the group, if it has one of the agent's making. */
+  readonly network: TaskConfig['network'];
   /** Places inside that are the task's to write. */
   readonly writable: readonly string[];
 }
@@ -28,22 +36,25 @@ const ownFiles = ['/', '/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/dev'
 
 /** `Fault('unsupported')` naming the missing line where the container is below its floor. */
 export async function checkContainer(check: ContainerCheck): Promise<IsolationReport> {
-  const mechanisms = check.pid > 1 ? await seen(check) : [];
+  const found = check.pid > 1 ? await containerLines(check) : [];
+  const mechanisms = check.tried === null ? untried(found) : withTries(found, check.tried);
   const rung = rungOf(mechanisms);
-  if (rankOf(rung) < rankOf(check.floor)) {
-    const missing =
-      mechanisms.length === 0
-        ? "the container's processes cannot be seen from here"
-        : missingLine(mechanisms, check.floor);
+  const missing = missingLine(mechanisms, check.floor, check.required);
+  if (missing !== null) {
+    const why = mechanisms.length === 0 ? "the container's processes cannot be seen from here" : missing;
     throw new Fault(
       'unsupported',
-      `isolation floor "${check.floor}" is not reached: the task would run at "${rung}"; missing: ${missing ?? 'nothing was checked'}`,
+      `isolation floor "${check.floor}" is not reached: the task would run at "${rung}"; missing: ${why}`,
     );
   }
-  return { rung, wanted: 'container', floor: check.floor, runtime: check.runtime, mechanisms };
+  const required = check.required.length === 0 ? {} : { required: check.required };
+  return { rung, wanted: 'container', floor: check.floor, ...required, runtime: check.runtime, mechanisms };
 }
 
-async function seen(check: ContainerCheck): Promise<readonly Mechanism[]> {
+/** As seen from the host. */
+export async function containerLines(
+  check: Omit<ContainerCheck, 'tried' | 'runtime' | 'floor' | 'required'>,
+): Promise<readonly Mechanism[]> {
   const held = await readHeldProcess(check.pid);
   const cgroup = await cgroupOf(check.pid, check.cgroups);
   const lines = await checkFromHost(
@@ -59,7 +70,7 @@ async function seen(check: ContainerCheck): Promise<readonly Mechanism[]> {
       // ids are the image's own: apart only by a user namespace
       taskUids: null,
       // the engine's own networks have no policy that could be verified
-      network: null,
+      network: check.network?.mode === 'group' ? launchNetwork(check.network) : null,
       devices: await tryDevices(locateVerifier()?.program ?? null, cgroup),
       findings: new Map(),
       now: new Date().toISOString(),

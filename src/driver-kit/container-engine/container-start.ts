@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TaskConfig } from '../../driver/contract.ts';
 import { cgroupName } from '../../isolation/cgroup/task-cgroup.ts';
+import type { Tried } from '../../isolation/tries.ts';
 import { Fault, isFault, messageOf } from '../../lib/fault.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
 import type { ContainerPlan, ContainerRules } from './container-driver.ts';
@@ -30,6 +31,8 @@ export interface StartContext {
   readonly facts: EngineFacts;
   /** Keeps the container's output from now on. */
   follow(request: FollowRequest): Promise<void>;
+  /** What a container made alike was shown to stop. */
+  tries(body: Readonly<Record<string, unknown>>, root: boolean): Promise<Tried | null>;
   readonly endpoint: Pick<FollowRequest, 'endpoint' | 'tls' | 'prefix'>;
 }
 
@@ -45,6 +48,7 @@ export async function startContainer(
   signal: AbortSignal,
 ): Promise<{ readonly handle: ContainerHandle; readonly state: ContainerState }> {
   const { client } = context;
+  const tried = await triesOf(context, task, plan, image);
   const id = await createContainer(context, task, plan, image, signal);
   try {
     if (context.rules.collectLogs && !task.log.disabled) await context.follow(followRequest(context, task, plan, id));
@@ -56,6 +60,9 @@ export async function startContainer(
       limits: plan.limits,
       cgroups: context.deps.isolation.cgroups,
       floor: task.isolationFloor,
+      required: task.isolationRequire ?? [],
+      tried,
+      network: task.network,
       writable: plan.writable,
     });
     const handle: ContainerHandle = {
@@ -74,6 +81,21 @@ export async function startContainer(
     await removeContainer(client, id).catch(() => {});
     throw startFault(error);
   }
+}
+
+/** Of a container that nobody demands anything of and whose user is root nothing is promised: it is not held up. */
+async function triesOf(
+  context: StartContext,
+  task: TaskConfig,
+  plan: ContainerPlan,
+  image: ImageDetails,
+): Promise<Tried | null> {
+  const body = plan.create(image);
+  const user = textAt(body, 'User') || textAt(image.answer, 'Config', 'User');
+  const root = /^(root|0)?(:|$)/.test(user);
+  const demanded = task.isolationFloor !== 'none' || (task.isolationRequire ?? []).length > 0;
+  if (!context.client.endpoint.local || (root && !demanded)) return {};
+  return context.tries(body, root);
 }
 
 function followRequest(

@@ -14,11 +14,21 @@ export class EngineHealth {
   readonly #client: EngineClient;
   readonly #driver: ContainerDriver;
   readonly #rules: ContainerRules;
+  readonly #ability: (facts: EngineFacts) => Promise<Readonly<Record<string, string>>>;
   #facts: EngineFacts | null = null;
+  /** Of an engine that says these things of itself. */
+  #found: { readonly of: string; attributes: Readonly<Record<string, string>> } = { of: '', attributes: {} };
   #seen = false;
   #wake: () => void = () => {};
 
-  constructor(client: EngineClient, driver: ContainerDriver, rules: ContainerRules) {
+  /** `ability`: attributes that take seconds to be found out; they follow when they are there. */
+  constructor(
+    client: EngineClient,
+    driver: ContainerDriver,
+    rules: ContainerRules,
+    ability: (facts: EngineFacts) => Promise<Readonly<Record<string, string>>>,
+  ) {
+    this.#ability = ability;
     this.#client = client;
     this.#driver = driver;
     this.#rules = rules;
@@ -75,8 +85,31 @@ export class EngineHealth {
     return {
       health: 'healthy',
       description: 'Healthy',
-      attributes: { [own]: '1', [`${own}.version`]: facts.version, ...this.#driver.attributes(facts) },
+      attributes: {
+        ...{ [own]: '1', [`${own}.version`]: facts.version },
+        ...this.#driver.attributes(facts),
+        ...this.#abilityOf(facts),
+      },
     };
+  }
+
+  #abilityOf(facts: EngineFacts): Readonly<Record<string, string>> {
+    const of = JSON.stringify(facts);
+    if (this.#found.of !== of) {
+      const found = { of, attributes: {} };
+      this.#found = found;
+      void this.#ability(facts).then(
+        (attributes) => {
+          found.attributes = attributes;
+          this.lookNow();
+        },
+        // asked again at the next whole look
+        () => {
+          if (this.#found === found) this.#found = { of: '', attributes: {} };
+        },
+      );
+    }
+    return this.#found.attributes;
   }
 
   async #pause(signal: AbortSignal): Promise<void> {

@@ -2,22 +2,16 @@
  * The network of an allocation among an engine's containers, where the engine joins containers only: one small container for each
  * allocation, whose process has entered the network that the agent made. It goes with the allocation's last task.
  */
-import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { chmod, copyFile, mkdtemp, readFile, readlink, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readlink, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import type { TaskConfig } from '../../driver/contract.ts';
 import { Fault, isFault } from '../../lib/fault.ts';
 import { locateNative } from '../../supervise/locate.ts';
 import { allocationLabel, ownerLabel, removeContainer, taskLabel } from './container-start.ts';
 import { type ContainerState, containerState, textAt } from './engine-answers.ts';
 import type { EngineClient } from './engine-client.ts';
+import { programImage } from './program-image.ts';
 
-const run = promisify(execFile);
 const enterLimitMs = 5_000;
 
 export class NetworkHolders {
@@ -53,7 +47,7 @@ export class NetworkHolders {
     const body = {
       Image: image,
       ...(hostname === '' ? {} : { Hostname: hostname }),
-      Cmd: ['/pause', '/network'],
+      Cmd: ['/drover-pause', '/network'],
       Labels: {
         [allocationLabel]: task.allocId,
         [taskLabel]: `${task.allocId}/network`,
@@ -108,7 +102,6 @@ export class NetworkHolders {
     throw new Fault('unavailable', `the network of the group was not entered within ${enterLimitMs / 1000} s`);
   }
 
-  /** The program alone, as an image named after what is in it. */
   async #image(signal: AbortSignal): Promise<string> {
     const program = locateNative('drover-pause');
     if (program === null)
@@ -116,32 +109,7 @@ export class NetworkHolders {
         'unsupported',
         'the native program that enters networks is not built: the group needs another driver',
       );
-    const digest = createHash('sha256')
-      .update(await readFile(program))
-      .digest('hex')
-      .slice(0, 12);
-    const name = `drover/pause:${digest}`;
-    try {
-      await this.#client.json('GET', `/images/${encodeURIComponent(name)}/json`, { signal });
-      return name;
-    } catch (error) {
-      if (!isFault(error, 'not_found')) throw error;
-    }
-    const directory = await mkdtemp(join(tmpdir(), 'drover-pause-'));
-    try {
-      await copyFile(program, join(directory, 'pause'));
-      await chmod(join(directory, 'pause'), 0o755);
-      await run('tar', ['-C', directory, '-cf', join(directory, 'image.tar'), 'pause']);
-      await this.#client.text('POST', '/images/create', {
-        query: { fromSrc: '-', repo: 'drover/pause', tag: digest },
-        headers: { 'Content-Type': 'application/x-tar' },
-        body: createReadStream(join(directory, 'image.tar')),
-        signal,
-      });
-      return name;
-    } finally {
-      await rm(directory, { recursive: true, force: true });
-    }
+    return programImage(this.#client, { name: 'drover/pause', program, directories: [] }, signal);
   }
 }
 

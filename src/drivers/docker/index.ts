@@ -1,4 +1,5 @@
 /** `docker`: containers of a Docker daemon, spoken to over its own API. */
+import { decodedConfig } from '../../driver/config-decode.ts';
 import type { DriverInfo, TaskConfig } from '../../driver/contract.ts';
 import type {
   ContainerDriver,
@@ -25,6 +26,9 @@ export const docker = definePlugin({
   },
 });
 
+/** A container whose user may do nothing more. */
+const strictestTask = decodedConfig(taskSchema, { image: 'none', cap_drop: ['all'] });
+
 /** Daemons from 20.10 on speak it. */
 const apiPrefix = '/v1.41';
 const minute = 60_000;
@@ -38,6 +42,7 @@ class Docker implements ContainerDriver {
     mounts: true,
   };
   readonly joins = 'container';
+  readonly strictest = strictestTask;
   readonly #config: PluginOptions;
 
   constructor(config: PluginOptions) {

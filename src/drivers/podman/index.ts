@@ -1,4 +1,5 @@
 /** `podman`: containers of podman's service, which speaks docker's API; with and without root. */
+import { decodedConfig } from '../../driver/config-decode.ts';
 import type { DriverInfo, TaskConfig } from '../../driver/contract.ts';
 import type { ContainerDriver, ContainerPlan } from '../../driver-kit/container-engine/container-driver.ts';
 import { containerEngine } from '../../driver-kit/container-engine/container-engine.ts';
@@ -10,6 +11,13 @@ import { containerPlan } from '../docker/container-plan.ts';
 import type { PluginOptions as DockerPluginOptions } from '../docker/options.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 import { asDockerPlugin, asDockerTask, bytes } from './translate.ts';
+
+const strictestTask = decodedConfig(taskSchema, {
+  image: 'none',
+  cap_drop: ['all'],
+  // podman's own default limits may be more than its runtime may set
+  ulimit: [{ nofile: '1024:1024', nproc: '1024:1024' }],
+});
 
 /** The version of docker's API that podman 4 answers. */
 const apiPrefix = '/v1.41';
@@ -48,6 +56,7 @@ class Podman implements ContainerDriver {
     mounts: true,
   };
   readonly joins = 'path';
+  readonly strictest = strictestTask;
   readonly #config: PluginOptions;
   readonly #docker: DockerPluginOptions;
 

@@ -1,5 +1,5 @@
 /** Podman's options as docker's: its service speaks the same API. Pure. */
-import { decodeConfig } from '../../driver/config-decode.ts';
+import { decodedConfig } from '../../driver/config-decode.ts';
 import { Fault } from '../../lib/fault.ts';
 import {
   type PluginOptions as DockerPluginOptions,
@@ -10,21 +10,19 @@ import {
 import type { PluginOptions, TaskOptions } from './options.ts';
 
 export function asDockerPlugin(given: PluginOptions): DockerPluginOptions {
-  return decoded(
-    decodeConfig(dockerPlugin, {
-      ...(given.auth === null ? {} : { auth: [given.auth] }),
-      volumes: [given.volumes ?? { enabled: true, selinuxlabel: '' }],
-      gc: [{ image: false, container: given.gc?.container ?? true }],
-      extra_labels: given.extra_labels,
-      logging: [{ type: given.logging?.driver || 'k8s-file', config: given.logging?.options ?? {} }],
-      allow_privileged: given.allow_privileged,
-      allow_caps: given.allow_caps,
-      // its user namespaces and shared memory were never the operator's to gate
-      allowed_modes: [{ userns: ['auto*', 'keep-id*', 'nomap', 'private'], ipc: ['private', 'shareable', 'none'] }],
-      pids_limit: given.pids_limit,
-      disable_log_collection: given.disable_log_collection,
-    }),
-  );
+  return decodedConfig(dockerPlugin, {
+    ...(given.auth === null ? {} : { auth: [given.auth] }),
+    volumes: [given.volumes ?? { enabled: true, selinuxlabel: '' }],
+    gc: [{ image: false, container: given.gc?.container ?? true }],
+    extra_labels: given.extra_labels,
+    logging: [{ type: given.logging?.driver || 'k8s-file', config: given.logging?.options ?? {} }],
+    allow_privileged: given.allow_privileged,
+    allow_caps: given.allow_caps,
+    // its user namespaces and shared memory were never the operator's to gate
+    allowed_modes: [{ userns: ['auto*', 'keep-id*', 'nomap', 'private'], ipc: ['private', 'shareable', 'none'] }],
+    pids_limit: given.pids_limit,
+    disable_log_collection: given.disable_log_collection,
+  });
 }
 
 export function asDockerTask(given: TaskOptions, plugin: PluginOptions): DockerTaskOptions {
@@ -34,23 +32,21 @@ export function asDockerTask(given: TaskOptions, plugin: PluginOptions): DockerT
     ...(given.apparmor_profile === '' ? [] : [`apparmor=${given.apparmor_profile}`]),
     ...given.selinux_opts.map((each) => `label=${each}`),
   ];
-  return decoded(
-    decodeConfig(dockerTask, {
-      ...same(given),
-      entrypoint: entrypoint(given.entrypoint),
-      work_dir: given.working_dir,
-      ...(auth === null ? {} : { auth: [auth] }),
-      mounts: given.tmpfs.map((target) => ({ type: 'tmpfs', target })),
-      devices: given.devices.map(device),
-      shm_size: given.shm_size === '' ? 0 : bytes(given.shm_size, 'shm_size'),
-      userns_mode: given.userns,
-      security_opt: security,
-      dns_servers: plugin.dns_servers,
-      ...(logging === null || logging.driver === '' || logging.driver === 'nomad'
-        ? {}
-        : { logging: [{ type: logging.driver, config: logging.options }] }),
-    }),
-  );
+  return decodedConfig(dockerTask, {
+    ...same(given),
+    entrypoint: entrypoint(given.entrypoint),
+    work_dir: given.working_dir,
+    ...(auth === null ? {} : { auth: [auth] }),
+    mounts: given.tmpfs.map((target) => ({ type: 'tmpfs', target })),
+    devices: given.devices.map(device),
+    shm_size: given.shm_size === '' ? 0 : bytes(given.shm_size, 'shm_size'),
+    userns_mode: given.userns,
+    security_opt: security,
+    dns_servers: plugin.dns_servers,
+    ...(logging === null || logging.driver === '' || logging.driver === 'nomad'
+      ? {}
+      : { logging: [{ type: logging.driver, config: logging.options }] }),
+  });
 }
 
 /** Options that both have, under one name. */
@@ -101,11 +97,4 @@ export function bytes(text: string, option: string): number {
   const match = /^(\d+)\s*([bkmg]?)b?$/i.exec(text.trim());
   if (match === null) throw new Fault('invalid', `${option}: ${JSON.stringify(text)} is no size such as "64m"`);
   return Number(match[1]) * 1024 ** 'bkmg'.indexOf((match[2] || 'b').toLowerCase());
-}
-
-function decoded<T>(
-  result: { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problems: readonly string[] },
-): T {
-  if (!result.ok) throw new Fault('invalid', result.problems.join(' '));
-  return result.value;
 }

@@ -25,9 +25,6 @@ export function ociProbe(runtime: OciRuntime, options: OciProbeOptions): Promise
     // a runtime runs without root, but what it makes then is no more than a sandbox: nobody else can load rules of devices or map ids apart
     if (process.geteuid?.() !== 0)
       return { ok: false, evidence: 'needs root: only root can rule devices and give each task ids of its own' };
-    // as the tries from inside found with 1.8.1: the limit was set, and passed by
-    if (runtime === 'crun' && options.cgroups.mode === 'v1')
-      return { ok: false, evidence: 'bounds no memory where control groups are of version 1 alone' };
     await mkdir(options.taskRoot, { recursive: true, mode: 0o711 });
     const bundle = await mkdtemp(join(options.taskRoot, '.probe-'));
     await chmod(bundle, 0o711);

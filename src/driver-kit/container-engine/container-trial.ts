@@ -1,0 +1,159 @@
+/**
+ * The verifier's full set in a container of nobody, made as a task's is but for its program and its volumes: an engine holds no task back
+ * before its first instruction, so its configuration is tried first. Once for each configuration and boot.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { IsolationHost } from '../../isolation/isolation-host.ts';
+import { judgeTries, readTries, type Tried, trialLimits, tryWords } from '../../isolation/tries.ts';
+import { messageOf } from '../../lib/fault.ts';
+import type { DriverDeps } from '../driver-plugin.ts';
+import { plantFor, trialDirectory } from '../trial-task.ts';
+import { ownerLabel, ownerOf, removeContainer, taskLabel } from './container-start.ts';
+import { textAt } from './engine-answers.ts';
+import type { EngineClient } from './engine-client.ts';
+import type { EngineFacts } from './engine-facts.ts';
+import { FrameSplitter } from './frames.ts';
+import { programImage } from './program-image.ts';
+
+/** The body of a call that makes a container. */
+export type ContainerBody = Readonly<Record<string, unknown>>;
+
+export interface ContainerTrials {
+  /** `root`: the image's user, or the task's, is root. Null: it could not be found out, and says why in the log. */
+  of(body: ContainerBody, root: boolean, facts: EngineFacts): Promise<Tried | null>;
+  /** Of a user that is not root; `look` is called while the container runs, with its id, and what it gives is kept for the boot. */
+  seen<T>(
+    body: ContainerBody,
+    facts: EngineFacts,
+    look: (id: string) => Promise<T>,
+  ): Promise<{ readonly seen: T; readonly tried: Tried } | null>;
+}
+
+/** Of what a task's container is made: what isolates it. */
+const isolating = (
+  'Privileged CapDrop CapAdd SecurityOpt ReadonlyRootfs NetworkMode PidMode IpcMode UTSMode UsernsMode CgroupnsMode Runtime Devices ' +
+  'Ulimits GroupAdd Sysctls'
+).split(' ');
+
+const limitMs = 60_000;
+const megabyte = 1024 * 1024;
+const scratch = 'scratch';
+
+/** By what the probes found: a host that was looked at again is tried again. */
+const known = new WeakMap<IsolationHost['probes'], Map<string, Promise<unknown>>>();
+
+export function containerTrials(engine: string, client: EngineClient, deps: DriverDeps): ContainerTrials {
+  async function once<T>(key: string, find: () => Promise<T>): Promise<T | null> {
+    const { probes, proofs } = deps.isolation;
+    const found = known.get(probes) ?? new Map<string, Promise<unknown>>();
+    known.set(probes, found);
+    const proved = proofs.get(key) as T | undefined;
+    if (proved !== undefined) return proved;
+    const finding = (found.get(key) as Promise<T> | undefined) ?? find();
+    found.set(key, finding);
+    try {
+      const value = await finding;
+      proofs.set(key, value);
+      return value;
+    } catch (error) {
+      // the engine may have been too busy: the next one asks again
+      found.delete(key);
+      deps.log.warn('what a container can do was not found out', { engine, reason: messageOf(error) });
+      return null;
+    }
+  }
+
+  async function run<T>(body: ContainerBody, root: boolean, look: (id: string) => Promise<T>) {
+    const { verifier, taskRoot } = deps.isolation;
+    if (verifier === null) throw new Error('the verifier is not built');
+    const signal = AbortSignal.timeout(limitMs);
+    const name = `drover_trial_${randomUUID()}`;
+    const directory = join(taskRoot, trialDirectory, name);
+    await mkdir(directory, { recursive: true, mode: 0o711 });
+    const plant = await plantFor(deps.isolation, [directory]);
+    let id = '';
+    try {
+      const image = await programImage(client, imageOf(engine, verifier), signal);
+      const nonce = randomUUID();
+      const words = tryWords(nonce, [`scratch=/${scratch}`, 'setuid=1', ...plant.words]);
+      const made = trialBody(body, { image, root, words, owner: ownerOf(deps) });
+      id = textAt(await client.json('POST', '/containers/create', { query: { name }, body: made, signal }), 'Id');
+      await client.text('POST', `/containers/${id}/start`, { signal });
+      const seen = await look(id);
+      await client.json('POST', `/containers/${id}/wait`, { signal, timeoutMs: limitMs });
+      const text = await outputOf(client, id, signal);
+      const tries = readTries(text, nonce);
+      if (tries === null) throw new Error(`the tries did not come to their end: ${text.slice(-200)}`);
+      return { seen, tried: judgeTries(tries, await plant.proven) };
+    } finally {
+      if (id !== '') await removeContainer(client, id);
+      plant.remove();
+      await rm(directory, { recursive: true, force: true });
+    }
+  }
+
+  const keyOf = (
+    body: ContainerBody,
+    root: boolean,
+    { version, defaultRuntime, security, cgroupVersion }: EngineFacts,
+  ) =>
+    `container ${engine} ${digest([wayOf(body), root, version, defaultRuntime, security, cgroupVersion, client.endpoint.address])}`;
+  return {
+    of: (body, root, facts) =>
+      once(keyOf(body, root, facts), async () => (await run(body, root, async () => null)).tried),
+    seen: (body, facts, look) => once(`${keyOf(body, false, facts)} seen`, () => run(body, false, look)),
+  };
+}
+
+function imageOf(engine: string, program: string) {
+  // podman takes a name without a host for one of the hub's
+  const name = engine === 'podman' ? 'localhost/drover/verify' : 'drover/verify';
+  return { name, program, directories: ['etc', 'usr', 'tmp', scratch], setuid: `${scratch}/setuid` };
+}
+
+/** What of a container's making isolates; of a joined network only that it is one. */
+function wayOf(body: ContainerBody): Readonly<Record<string, unknown>> {
+  const host = (body['HostConfig'] ?? {}) as Readonly<Record<string, unknown>>;
+  const way = Object.fromEntries(isolating.filter((name) => name in host).map((name) => [name, host[name]]));
+  return { ...way, NetworkMode: String(way['NetworkMode'] ?? '').replace(/^(container|ns):.*/, '$1') };
+}
+
+function digest(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 32);
+}
+
+function trialBody(
+  body: ContainerBody,
+  { image, root, words, owner }: { image: string; root: boolean; words: readonly string[]; owner: string },
+): ContainerBody {
+  const host = (body['HostConfig'] ?? {}) as Readonly<Record<string, unknown>>;
+  return {
+    Image: image,
+    User: root ? '0:0' : '65534:65534',
+    Entrypoint: ['/drover-verify'],
+    Cmd: ['try', ...words],
+    Env: [],
+    Healthcheck: { Test: ['NONE'] },
+    Labels: { [taskLabel]: 'trial', [ownerLabel]: owner },
+    HostConfig: {
+      ...Object.fromEntries(isolating.filter((name) => name in host).map((name) => [name, host[name]])),
+      LogConfig: { Type: 'json-file', Config: {} },
+      PidsLimit: trialLimits.pids,
+      Memory: trialLimits.memoryMb * megabyte,
+      MemorySwap: trialLimits.memoryMb * megabyte,
+      CpuPeriod: 100_000,
+      CpuQuota: trialLimits.cores * 100_000,
+    },
+  };
+}
+
+async function outputOf(client: EngineClient, id: string, signal: AbortSignal): Promise<string> {
+  const query = { stdout: 'true', stderr: 'true' };
+  const stream = await client.stream('GET', `/containers/${id}/logs`, { query, signal });
+  const frames = new FrameSplitter();
+  let text = '';
+  for await (const part of stream) for (const { data } of frames.push(part as Buffer)) text += data.toString();
+  return text;
+}
