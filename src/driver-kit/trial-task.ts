@@ -31,8 +31,6 @@ export interface TrialWish {
 export interface MadeTrial {
   readonly report: IsolationReport;
   readonly tried: Tried;
-  /** What took effect though its line was there, as seen from outside. */
-  readonly gotPast: readonly string[];
   /** False: the tries did not come to their end. */
   readonly whole: boolean;
 }
@@ -63,9 +61,7 @@ async function trialOf(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): 
       const { report, tries } = await attempt(deps, wish, task, plant.words);
       const tried = judgeTries(tries ?? [], await plant.proven);
       const mechanisms = withTries(report.mechanisms, tried);
-      const seen = report.mechanisms.filter(({ state }) => state === 'verified');
-      const gotPast = seen.flatMap(({ name }) => tried[name]?.through ?? []);
-      return { report: { ...report, mechanisms, rung: rungOf(mechanisms) }, tried, gotPast, whole: tries !== null };
+      return { report: { ...report, mechanisms, rung: rungOf(mechanisms) }, tried, whole: tries !== null };
     } finally {
       plant.remove();
     }

@@ -6,11 +6,12 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CommandSpec, IsolationReport, TaskConfig } from '../driver/contract.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
-import { rankOf } from '../isolation/lines.ts';
-import { sandboxMakers } from '../isolation/rungs.ts';
+import { rankOf, rungs } from '../isolation/lines.ts';
+import { isOci, sandboxMakers } from '../isolation/rungs.ts';
 import type { Tried } from '../isolation/tries.ts';
 import { messageOf } from '../lib/fault.ts';
 import { abilityAttributes, type IsolationAbility } from '../model/isolation-ability.ts';
+import { linesOf } from '../model/isolation-ladder.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { type MadeTrial, makeTrial, type TrialWish, trialDirectory } from './trial-task.ts';
 
@@ -132,8 +133,8 @@ interface BestTrial extends MadeTrial {
 }
 
 /**
- * Where a try gets past what a runtime is told to hold, the next one is tried, until one holds or none is left; of several that do not, the one
- * whose tasks keep the highest rung is taken.
+ * Where a runtime does not hold a line that it promises, as seen from outside or because a try got past it, the next one is tried, until one
+ * holds all or none is left; of several that do not, the one whose tasks keep the highest rung is taken.
  */
 async function bestTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<BestTrial> {
   const disproved = new Map<string, string>();
@@ -142,12 +143,22 @@ async function bestTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean)
   for (;;) {
     const made = await makeTrial(deps, { ...wish, isolation: { ...wish.isolation, runtimes } }, ownNetwork);
     if (best === null || rankOf(made.report.rung) > rankOf(best.report.rung)) best = { ...made, runtimes, disproved };
-    const maker = sandboxMakers(deps.isolation.probes, runtimes).find((name) => isMadeBy(made.report, name));
-    if (made.gotPast.length === 0 || maker === undefined) return best;
-    disproved.set(maker, `tried from inside: ${made.gotPast.join(', ')} took effect`);
-    runtimes = sandboxMakers(deps.isolation.probes, runtimes).filter((name) => name !== maker);
+    const makers = sandboxMakers(deps.isolation.probes, runtimes);
+    const maker = makers.find((name) => isMadeBy(made.report, name));
+    const lost = maker === undefined ? null : lostLine(made.report, isOci(maker) && ownNetwork);
+    if (maker === undefined || lost === null) return best;
+    disproved.set(maker, lost);
+    runtimes = makers.filter((name) => name !== maker);
     if (runtimes.length === 0) return best;
   }
+}
+
+/** The first of what a runtime promises that was not there, nor given up by the wish itself; null: all was. */
+function lostLine({ mechanisms, wanted }: IsolationReport, container: boolean): string | null {
+  const promised = rungs.slice(0, Math.min(rankOf(wanted), rankOf(container ? 'container' : 'sandbox')) + 1);
+  const lines = promised.flatMap((rung) => linesOf[rung]);
+  const found = mechanisms.find(({ name, state }) => state === 'unavailable' && lines.includes(name));
+  return found === undefined ? null : `${found.name}: ${found.evidence}`;
 }
 
 /** `"runc 1.1.5"` */

@@ -2,6 +2,7 @@
 import type { TaskConfig } from '../../driver/contract.ts';
 import { trialLimits, withTries } from '../../isolation/tries.ts';
 import { abilityAttributes } from '../../model/isolation-ability.ts';
+import { type IsolationRung, rungWith } from '../../model/isolation-ladder.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
 import { directoriesOf, taskOf } from '../scratch-task.ts';
 import type { ContainerDriver } from './container-driver.ts';
@@ -22,13 +23,18 @@ export async function containerAbility(
   facts: EngineFacts,
 ): Promise<Readonly<Record<string, string>>> {
   if (!client.endpoint.local || deps.isolation.verifier === null) return {};
-  const ownNetwork = await lines({ mode: 'none', path: '', labels: {} });
-  const engineNetwork = await lines(null);
-  if (ownNetwork === null || engineNetwork === null) return {};
-  return abilityAttributes(driver.info.name, { ownNetwork, hostNetwork: engineNetwork, unasked: null });
+  const ownNetwork = await lines({ mode: 'none', path: '', labels: {} }, 'sandbox');
+  const engineNetwork = await lines(null, 'sandbox');
+  const unasked = await lines(null, 'none');
+  if (ownNetwork === null || engineNetwork === null || unasked === null) return {};
+  const ability = { ownNetwork, hostNetwork: engineNetwork, unasked: rungWith(unasked) };
+  return abilityAttributes(driver.info.name, ability);
 
-  async function lines(network: TaskConfig['network']): Promise<ReadonlySet<string> | null> {
-    const about = { allocId: 'trial', name: 'trial', user: 'nobody', network };
+  async function lines(
+    network: TaskConfig['network'],
+    isolationFloor: IsolationRung,
+  ): Promise<ReadonlySet<string> | null> {
+    const about = { allocId: 'trial', name: 'trial', user: 'nobody', network, isolationFloor };
     const task = taskOf(directoriesOf('/nonexistent', 'trial', 'trial'), driver.strictest, about);
     const plan = await driver.plan(task, facts, null);
     const found = await trials.seen(plan.create({ id: '', answer: {} }), facts, async (id) => {

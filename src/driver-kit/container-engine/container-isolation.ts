@@ -32,7 +32,17 @@ export interface ContainerCheck {
 }
 
 /** Files that the engine makes for each container; the task may change its own. */
-const ownFiles = ['/', '/etc/hosts', '/etc/hostname', '/etc/resolv.conf', '/dev', '/proc', '/run', '/tmp'];
+const ownFiles = [
+  '/',
+  '/etc/hosts',
+  '/etc/hostname',
+  '/etc/resolv.conf',
+  '/run/.containerenv',
+  '/dev',
+  '/proc',
+  '/run',
+  '/tmp',
+];
 
 /** `Fault('unsupported')` naming the missing line where the container is below its floor. */
 export async function checkContainer(check: ContainerCheck): Promise<IsolationReport> {

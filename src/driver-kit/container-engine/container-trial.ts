@@ -110,7 +110,7 @@ export function containerTrials(engine: string, client: EngineClient, deps: Driv
 function imageOf(engine: string, program: string) {
   // podman takes a name without a host for one of the hub's
   const name = engine === 'podman' ? 'localhost/drover/verify' : 'drover/verify';
-  return { name, program, directories: ['etc', 'usr', 'tmp', scratch], setuid: `${scratch}/setuid` };
+  return { name, program, directories: ['etc', 'usr'], open: ['tmp', scratch], setuid: `${scratch}/setuid` };
 }
 
 /** What of a container's making isolates; of a joined network only that it is one. */

@@ -109,7 +109,7 @@ export class NetworkHolders {
         'unsupported',
         'the native program that enters networks is not built: the group needs another driver',
       );
-    return programImage(this.#client, { name: 'drover/pause', program, directories: [] }, signal);
+    return programImage(this.#client, { name: 'drover/pause', program, directories: [], open: [] }, signal);
   }
 }
 

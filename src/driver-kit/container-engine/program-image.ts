@@ -16,8 +16,9 @@ export interface ProgramImage {
   readonly name: string;
   /** Host path; in the image `/<its name>`. */
   readonly program: string;
-  /** Empty ones that anybody may write to. */
+  /** Empty ones of root's, and below them those that anybody may write to. */
   readonly directories: readonly string[];
+  readonly open: readonly string[];
   /** Where the program lies a second time, to be run as uid 1 by whoever starts it; absent: nowhere. */
   readonly setuid?: string;
 }
@@ -27,7 +28,7 @@ export async function programImage(client: EngineClient, image: ProgramImage, si
   const content = await readFile(image.program);
   const digest = createHash('sha256')
     .update(content)
-    .update(JSON.stringify([image.directories, image.setuid]))
+    .update(JSON.stringify([image.directories, image.open, image.setuid]))
     .digest('hex')
     .slice(0, 12);
   const repo = `${image.name}-${digest}`;
@@ -52,16 +53,14 @@ export async function programImage(client: EngineClient, image: ProgramImage, si
 }
 
 /** Ids are written into it, not taken from files: who makes it need not be root. */
-async function archive(directory: string, { program, directories, setuid }: ProgramImage): Promise<string> {
+async function archive(directory: string, { program, directories, open, setuid }: ProgramImage): Promise<string> {
   const [root, file] = [join(directory, 'root'), join(directory, 'image.tar')];
   const name = program.slice(program.lastIndexOf('/') + 1);
   await mkdir(root);
   await copyFile(program, join(root, name));
   await chmod(join(root, name), 0o755);
-  for (const each of directories) {
-    await mkdir(join(root, each), { recursive: true });
-    await chmod(join(root, each), 0o777);
-  }
+  for (const each of [...directories, ...open]) await mkdir(join(root, each), { recursive: true, mode: 0o755 });
+  for (const each of open) await chmod(join(root, each), 0o777);
   await run('tar', ['-C', root, '--owner=+0', '--group=+0', '-cf', file, '.']);
   if (setuid !== undefined) {
     await copyFile(program, join(root, setuid));

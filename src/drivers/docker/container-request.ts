@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { TaskConfig } from '../../driver/contract.ts';
 import type { EngineFacts } from '../../driver-kit/container-engine/engine-facts.ts';
 import type { CgroupLimits } from '../../isolation/cgroup/limits.ts';
+import { rankOf } from '../../isolation/lines.ts';
+import { hostProfile } from '../../isolation/seccomp/oci-profile.ts';
 import { Fault, messageOf } from '../../lib/fault.ts';
 import { openBeneath } from '../../lib/node/safe-path.ts';
 import { capabilitiesOf, globMatches } from './gates.ts';
@@ -131,7 +133,10 @@ function extraLabels({ task, plugin }: RequestParts): Readonly<Record<string, st
   return Object.fromEntries(wanted.map(([name, value]) => [`com.hashicorp.nomad.${name}`, value]));
 }
 
-/** `seccomp=<file>` becomes the profile's text; no new privileges unless the job says otherwise. */
+/**
+ * `seccomp=<file>` becomes the profile's text; no new privileges unless the job says otherwise. Engines' own profiles let pass what the ladder's
+ * line does not (io_uring, calls of 32 bit): where that line is demanded, the filter is ours.
+ */
 export async function securityOptions(
   task: TaskConfig,
   plugin: PluginOptions,
@@ -145,7 +150,14 @@ export async function securityOptions(
     if (match === null || match[1] === 'unconfined' || match[1]?.startsWith('{')) return each;
     return `seccomp=${await profile(task, match[1] ?? '')}`;
   });
-  return [...usual, ...(await Promise.all(read))].filter((each) => !/^no-new-privileges[:=]false$/.test(each));
+  const filters = given.some((each) => /^seccomp[=:]/.test(each));
+  const ours =
+    filters || options.privileged || !demandsFilter(task) ? [] : [`seccomp=${JSON.stringify(hostProfile())}`];
+  return [...usual, ...ours, ...(await Promise.all(read))].filter((each) => !/^no-new-privileges[:=]false$/.test(each));
+}
+
+function demandsFilter({ isolationFloor, isolationRequire = [] }: TaskConfig): boolean {
+  return rankOf(isolationFloor) >= rankOf('sandbox') || isolationRequire.includes('seccomp');
 }
 
 async function profile(task: TaskConfig, path: string): Promise<string> {

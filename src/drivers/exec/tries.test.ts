@@ -33,7 +33,10 @@ describe.skipIf(!linux)('the full set of tries', () => {
   it('is run once for each way of isolating, and again where the host was looked at again', async () => {
     const starts = vi.spyOn(host.deps.supervisor, 'start');
     const task = await host.scratch.task({});
-    const [first, second] = await Promise.all([triedWay(host.deps, task, specOf()), triedWay(host.deps, task, specOf())]);
+    const [first, second] = await Promise.all([
+      triedWay(host.deps, task, specOf()),
+      triedWay(host.deps, task, specOf()),
+    ]);
     expect(starts).toHaveBeenCalledTimes(1);
     expect(second).toEqual(first);
     await triedWay(host.deps, task, specOf({ capabilities: ['CHOWN'] }));
@@ -88,7 +91,9 @@ describe.skipIf(!linux)('the full set of tries', () => {
       // as if a filter had let one call pass
       const set = proofs.get.bind(proofs);
       vi.spyOn(proofs, 'get').mockImplementation((name) =>
-        name.startsWith('trial ') ? { lines: [], tried: { seccomp: { stopped: 38, through: ['keyctl'] } }, runtimes: [] } : set(name),
+        name.startsWith('trial ')
+          ? { lines: [], tried: { seccomp: { stopped: 38, through: ['keyctl'] } }, runtimes: [] }
+          : set(name),
       );
       Object.assign(host.deps.isolation, { probes: new Map(host.deps.isolation.probes) });
       const after = await driver.engine.start(await host.task(driver, options), never);

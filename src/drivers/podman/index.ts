@@ -1,4 +1,7 @@
 /** `podman`: containers of podman's service, which speaks docker's API; with and without root. */
+import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { decodedConfig } from '../../driver/config-decode.ts';
 import type { DriverInfo, TaskConfig } from '../../driver/contract.ts';
 import type { ContainerDriver, ContainerPlan } from '../../driver-kit/container-engine/container-driver.ts';
@@ -38,7 +41,11 @@ export const podman = definePlugin({
       existsAttempts: 5,
       dangling: { periodMs: 5 * minute, graceMs: 5 * minute, dryRun: false },
     };
-    return containerEngine(new Podman(config), { client, rules, tls: null, prefix: apiPrefix }, deps);
+    return containerEngine(
+      new Podman(config, join(deps.stateDirectory, '..', 'podman')),
+      { client, rules, tls: null, prefix: apiPrefix },
+      deps,
+    );
   },
 });
 
@@ -59,9 +66,12 @@ class Podman implements ContainerDriver {
   readonly strictest = strictestTask;
   readonly #config: PluginOptions;
   readonly #docker: DockerPluginOptions;
+  readonly #directory: string;
 
-  constructor(config: PluginOptions) {
+  /** `directory`: the agent's own, for profiles. */
+  constructor(config: PluginOptions, directory: string) {
     this.#config = config;
+    this.#directory = directory;
     this.#docker = asDockerPlugin(config);
   }
 
@@ -80,15 +90,32 @@ class Podman implements ContainerDriver {
   async plan(task: TaskConfig, facts: EngineFacts, network: string | null): Promise<ContainerPlan> {
     const options = task.config as TaskOptions;
     const plan = await containerPlan(task, this.#docker, asDockerTask(options, this.#config), facts, network);
-    if (options.memory_reservation === '') return plan;
-    const memoryLowBytes = bytes(options.memory_reservation, 'memory_reservation');
+    const low = options.memory_reservation;
     return {
       ...plan,
       create: (image) => {
         const request = plan.create(image);
-        const host = request['HostConfig'] as Readonly<Record<string, unknown>>;
-        return { ...request, HostConfig: { ...host, MemoryReservation: memoryLowBytes } };
+        const host = request['HostConfig'] as { readonly SecurityOpt: readonly string[] };
+        return {
+          ...request,
+          HostConfig: {
+            ...host,
+            SecurityOpt: host.SecurityOpt.map((each) => this.#inFile(each)),
+            ...(low === '' ? {} : { MemoryReservation: bytes(low, 'memory_reservation') }),
+          },
+        };
       },
     };
+  }
+
+  /** Podman takes a filter by the name of a file, which is read when the container is made: one of ours, named after what is in it. */
+  #inFile(option: string): string {
+    const [, profile] = /^seccomp=(\{.*)$/s.exec(option) ?? [];
+    if (profile === undefined) return option;
+    const name = createHash('sha256').update(profile).digest('hex').slice(0, 16);
+    const path = join(this.#directory, `seccomp-${name}.json`);
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    writeFileSync(path, profile, { mode: 0o600 });
+    return `seccomp=${path}`;
   }
 }
