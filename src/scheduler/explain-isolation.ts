@@ -1,7 +1,7 @@
 /** What a task would be isolated by on a node, and what keeps it from the next rung. */
 import { autoDriver, chooseDriver, withDriver } from '../model/driver-choice.ts';
 import { givenUp, predictIsolation } from '../model/isolation-ability.ts';
-import type { IsolationFloor } from '../model/isolation-floor.ts';
+import { type IsolationFloor, noFloor } from '../model/isolation-floor.ts';
 import { linesOf, rankOf, rungs } from '../model/isolation-ladder.ts';
 import { fixOf, mechanismsOf } from '../model/isolation-losses.ts';
 import type { MissingLine, TaskPrediction } from '../model/job-explanation.ts';
@@ -40,13 +40,13 @@ export function explainTask(node: Node, group: TaskGroup, task: Task, floor: Iso
 function missingLine(node: Node, group: TaskGroup, task: Task, line: string): MissingLine {
   const own = givenUp(group, task).find((each) => each.line === line);
   if (own !== undefined) return { Name: line, Reason: own.because, Fix: own.remedy };
-  if (node.Attributes?.[`driver.${task.Driver}.isolation.unasked`] === 'none') {
+  const rung = rungs.find((each) => linesOf[each].includes(line)) ?? 'process';
+  if (predictIsolation(node.Attributes, group, task, { ...noFloor, min: rung })?.lines.has(line) === true)
     return {
       Name: line,
-      Reason: `${task.Driver} isolates only where it is demanded`,
-      Fix: 'isolation { min = "process" } in the job',
+      Reason: `${task.Driver} isolates so only where it is demanded`,
+      Fix: `isolation { min = "${rung}" } in the job`,
     };
-  }
   for (const mechanism of mechanismsOf(line)) {
     const found = node.Attributes?.[`isolation.${mechanism}`];
     if (found !== undefined && found !== 'verified')
