@@ -5,7 +5,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { IsolationHost } from '../../isolation/isolation-host.ts';
 import { judgeTries, readTries, type Tried, trialLimits, tryWords } from '../../isolation/tries.ts';
 import { messageOf } from '../../lib/fault.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
@@ -41,25 +40,12 @@ const limitMs = 60_000;
 const megabyte = 1024 * 1024;
 const scratch = 'scratch';
 
-/** By what the probes found: a host that was looked at again is tried again. */
-const known = new WeakMap<IsolationHost['probes'], Map<string, Promise<unknown>>>();
-
 export function containerTrials(engine: string, client: EngineClient, deps: DriverDeps): ContainerTrials {
   async function once<T>(key: string, find: () => Promise<T>): Promise<T | null> {
-    const { probes, proofs } = deps.isolation;
-    const found = known.get(probes) ?? new Map<string, Promise<unknown>>();
-    known.set(probes, found);
-    const proved = proofs.get(key) as T | undefined;
-    if (proved !== undefined) return proved;
-    const finding = (found.get(key) as Promise<T> | undefined) ?? find();
-    found.set(key, finding);
     try {
-      const value = await finding;
-      proofs.set(key, value);
-      return value;
+      return await deps.isolation.proofs.once(key, find);
     } catch (error) {
       // the engine may have been too busy: the next one asks again
-      found.delete(key);
       deps.log.warn('what a container can do was not found out', { engine, reason: messageOf(error) });
       return null;
     }
