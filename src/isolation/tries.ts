@@ -107,7 +107,13 @@ export async function startCanary(verifier: string): Promise<Canary> {
 export async function controlTries(verifier: string, words: readonly string[]): Promise<readonly string[]> {
   const apart = ['unshare', '--mount', '--uts', '--propagation', 'private', '--'];
   // one descriptor too many is left open for it
-  const opened = ['sh', '-c', 'exec 9</dev/null "$0" try "$@"', verifier, ...tryWords('control', ['rounds=10', ...words])];
+  const opened = [
+    'sh',
+    '-c',
+    'exec 9</dev/null "$0" try "$@"',
+    verifier,
+    ...tryWords('control', ['rounds=10', ...words]),
+  ];
   const done = await runChild(process.getuid?.() === 0 ? [...apart, ...opened] : opened, { timeoutMs: 20_000 });
   const tries = readTries(done.stdout, 'control') ?? [];
   return tries.filter(({ outcome }) => outcome === 'through').map(nameOf);

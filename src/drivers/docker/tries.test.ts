@@ -106,7 +106,12 @@ describe.each(engines)('containers of $engine', ({ engine, lacking }) => {
         for (const [config, user] of options) {
           const task = await scratch.task({ ...shell('sleep 1'), ...config }, { user });
           const { isolation } = await scratch.run(driver.engine, task);
-          const predicted = predictIsolation(attributes, {}, { Driver: engine, Config: config, User: user }, noFloor);
+          const predicted = predictIsolation(
+            attributes,
+            { Networks: null },
+            { Driver: engine, Config: config, User: user },
+            noFloor,
+          );
           expect(predicted?.rung).toBe(isolation.rung);
         }
       } finally {
