@@ -61,4 +61,17 @@ describe('a job in JSON', () => {
     ['another encoding', Buffer.from(text, 'latin1'), /line 3, column 12: the text is not UTF-8 here/],
     ['no object', Buffer.from('[]'), /line 1, column 1: no job with an ID/],
   ])('%s is refused at a place', async (_, bytes, problem) => expect(await problemOf(bytes)).toMatch(problem));
+
+  it.each([
+    [
+      '{"Job": {"ID": "a", "Priority": "high"}}',
+      'job.json:1,33-39: Unsuitable value type; "Priority" takes a whole number, and this is a string',
+    ],
+    ['{"ID": "a", "priority": 1.5}', '"priority" takes a whole number, and this is the number 1.5'],
+    ['{"ID": "a", "TaskGroups": {}}', '"TaskGroups" takes a list, and this is an object'],
+    ['{"ID": "a", "TaskGroups": [{"Tasks": [{"Env": {"A": 1}}]}]}', '"A" takes a text, and this is the number 1'],
+    ['{"ID": "a", "Datacenters": ["a", true]}', 'an element of "Datacenters" takes a text, and this is a bool'],
+  ])('says of a field of the wrong kind where it is and what it takes: %s', async (json, words) => {
+    expect(await problemOf(Buffer.from(json))).toContain(words);
+  });
 });

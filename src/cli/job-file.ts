@@ -1,6 +1,6 @@
 /** A job from what the command line names: a file, a URL, or standard input; as HCL (parsed here) or as API JSON. */
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { messageOf } from '../lib/fault.ts';
 import { type Json, parseJson } from '../lib/json.ts';
 import { utf8Text } from '../lib/utf8-text.ts';
@@ -46,12 +46,12 @@ export async function readJobFile(call: Call, path: string): Promise<JobFile> {
   const source = await readSource(path);
   const { isJobModule, jobFromModule } = await import('./job-module.ts');
   if (isJobModule(path)) return jobFromModule(path, source);
-  if (flags.bool('json')) return fromJson(source, path);
+  if (flags.bool('json')) return fromJson(call, source, path);
   const { parseLocally } = await import('./job-parse.ts');
   return parseLocally(call, source, path, { variables, files });
 }
 
-function fromJson(bytes: Uint8Array, path: string): JobFile {
+async function fromJson({ terminal }: Call, bytes: Uint8Array, path: string): Promise<JobFile> {
   const [source, json] = parsedJson(bytes, path);
   const parsed = json as { Job?: Input<Job>; Submission?: Input<JobSubmission> } & Input<Job>;
   const job = parsed !== null && typeof parsed === 'object' && parsed.Job != null ? parsed.Job : (parsed as Input<Job>);
@@ -59,7 +59,18 @@ function fromJson(bytes: Uint8Array, path: string): JobFile {
     throw new CommandError(
       `Error getting job struct: Error parsing job file from ${path}: line 1, column 1: no job with an ID in it; a job is written {"Job": {"ID": "web", …}}, or without the outer braces`,
     );
-  return { job, submission: parsed.Submission ?? { Source: source, Format: 'json' }, warnings: [] };
+  const { checkJobJson } = await import('../jobspec/index.ts');
+  const { diagnosticTexts } = await import('./diagnostics.ts');
+  const found = checkJobJson(source, path === '-' ? '-' : basename(path));
+  const of = (severity: 'error' | 'warning') =>
+    diagnosticTexts(
+      terminal,
+      found.filter((item) => item.severity === severity),
+    );
+  const errors = of('error');
+  if (errors.length > 0)
+    throw new CommandError(`Error getting job struct: Error parsing job file from ${path}:\n${errors.join('\n')}`);
+  return { job, submission: parsed.Submission ?? { Source: source, Format: 'json' }, warnings: of('warning') };
 }
 
 function parsedJson(bytes: Uint8Array, path: string): readonly [text: string, json: Json] {

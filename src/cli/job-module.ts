@@ -1,7 +1,9 @@
 /** A job from a module: what it exports by default, or what its default function returns. Types are not checked, only taken out. */
 import { resolve } from 'node:path';
+import { checkJobJson } from '../jobspec/index.ts';
 import { messageOf } from '../lib/fault.ts';
 import { formatJson, parseJson } from '../lib/json.ts';
+import { namesAround } from '../lib/names-around.ts';
 import { utf8Text } from '../lib/utf8-text.ts';
 import type { Job } from '../model/job.ts';
 import type { Input } from '../model/schema.ts';
@@ -23,6 +25,14 @@ export async function jobFromModule(path: string, source: Uint8Array): Promise<J
     );
   }
   const json = asJson(job, path);
+  const lines = json.split('\n');
+  const wrong = checkJobJson(json, path).filter(({ severity }) => severity === 'error');
+  if (wrong.length > 0) {
+    const told = wrong.map(({ subject, detail }) => `${namesAround(lines, subject.startLine).join('.')}: ${detail}`);
+    throw new CommandError(
+      `Error getting job struct: ${exportOf(path, text).place}: the job is not as the API takes it:\n${told.join('\n')}`,
+    );
+  }
   return { job: parseJson(json) as Input<Job>, submission: { Source: json, Format: 'json' }, warnings: [] };
 }
 
