@@ -48,7 +48,8 @@ async function run(call: Call): Promise<number> {
     const printing = streams.map((stream) => print(call, client, allocation.ID, { task, stream, both }));
     await Promise.all(printing).catch((error: unknown) => {
       const names = taskNames(allocation);
-      if (!(error instanceof CommandError) || names.includes(task)) throw error;
+      // A script gets the line that was recorded, a person one more.
+      if (!(error instanceof CommandError) || names.includes(task) || !call.terminal.isTty) throw error;
       throw new CommandError(`${error.message}\nThe tasks of the allocation are: ${names.join(', ')}`);
     });
     return 0;

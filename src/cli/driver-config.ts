@@ -4,7 +4,6 @@ import { type Body, type Diagnostic, parse } from '../hcl/index.ts';
 import type { DriverConfigProblem } from '../model/driver-config-problem.ts';
 import { showDiagnostics } from './diagnostics.ts';
 import type { JobFile } from './job-file.ts';
-import { isJobModule } from './job-module.ts';
 import { taskConfigPlace } from './task-config-place.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -20,8 +19,8 @@ export async function showDriverConfig(
   const problems = answer?.value.DriverConfigProblems ?? [];
   if (problems.length === 0) return 0;
   // The JSON of a module is nobody's file.
-  if (isJobModule(path))
-    for (const problem of problems) terminal.error(`${path}: ${problem.Summary}; ${detailOf(problem)}`);
+  if (file.exportedAt !== undefined)
+    for (const problem of problems) terminal.error(`${file.exportedAt}: ${problem.Summary}; ${detailOf(problem)}`);
   else {
     const { body } = parse(file.submission?.Source ?? '', path);
     showDiagnostics(

@@ -27,7 +27,7 @@ then those of Drover itself. A plugin that cannot be used is listed with the rea
         row.Version,
         row.File || '<built in>',
         row.File === '' ? '<agent>' : String(row.Pid || '<none>'),
-        row.File === '' ? '<n/a>' : String(row.Tasks),
+        String(row.Tasks),
         row.Checksum.slice(0, 'sha256:'.length + 12) || '<none>',
         row.Problem === '' ? 'up' : row.Problem,
       ]);

@@ -15,6 +15,8 @@ export interface JobFile {
   /** The source as it is sent along; none for API JSON without one. */
   readonly submission: Input<JobSubmission> | null;
   readonly warnings: readonly string[];
+  /** Of a module: where it exports the job. */
+  readonly exportedAt?: string;
 }
 
 export const jobFileFlags: FlagTable = {

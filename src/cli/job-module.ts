@@ -33,7 +33,8 @@ export async function jobFromModule(path: string, source: Uint8Array): Promise<J
       `Error getting job struct: ${exportOf(path, text).place}: the job is not as the API takes it:\n${told.join('\n')}`,
     );
   }
-  return { job: parseJson(json) as Input<Job>, submission: { Source: json, Format: 'json' }, warnings: [] };
+  const submission = { Source: json, Format: 'json' };
+  return { job: parseJson(json) as Input<Job>, submission, warnings: [], exportedAt: exportOf(path, text).place };
 }
 
 function readable(path: string, source: Uint8Array): string {

@@ -406,8 +406,9 @@ export class AllocationTable {
     }));
   }
 
-  runningTasks(): number {
-    return [...this.#runners.values()].reduce((sum, runner) => sum + runner.runningTasks, 0);
+  /** Of one driver, where it is given. */
+  runningTasks(driver?: string): number {
+    return [...this.#runners.values()].reduce((sum, runner) => sum + runner.runningTasksOf(driver), 0);
   }
 
   /** Every task ends; resolves when they have, or after the limit. */

@@ -26,6 +26,7 @@ import { removeAllocationDirectory } from './alloc-dir.ts';
 import { type Client, createClient } from './client.ts';
 import { type ClientStore, clientTables } from './client-tables.ts';
 import { type ClientConfig, clientDefaults } from './config.ts';
+import type { DriverProgram } from './driver-programs.ts';
 import type { AllocationUpdate, AllocationWatch, NodeCredentials, ServerConnection } from './server-connection.ts';
 
 interface Running {
@@ -349,6 +350,7 @@ export class TestNode {
       drivers: new Map([
         ['machine', { engine: new MachineDriver(this.machine), decodeConfig: (value) => ({ ok: true, value }) }],
       ]),
+      plugins: { list: () => [ownProgram('machine'), ownProgram('other')], reload: async () => [] },
       server,
       log,
       now: () => this.now(),
@@ -384,3 +386,14 @@ export async function until(what: () => boolean, limitMs = 5_000): Promise<void>
 export function eventTypes(update: AllocationUpdate | undefined, task: string): readonly string[] {
   return (update?.TaskStates[task]?.Events ?? []).map((event) => event.Type);
 }
+
+const ownProgram = (driver: string): DriverProgram => ({
+  File: '',
+  Driver: driver,
+  Version: '0',
+  Command: '',
+  Checksum: '',
+  Pid: 1,
+  Problem: '',
+  Tasks: 0,
+});

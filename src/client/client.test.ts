@@ -22,6 +22,11 @@ describe('an allocation on a node', () => {
     world.server.put(alloc);
     await until(() => status(alloc.ID) === 'running');
     expect(world.client.api.runningTasks()).toBe(1);
+    const drivers = world.client.api.drivers.list().map(({ Driver, Tasks }) => [Driver, Tasks]);
+    expect(drivers).toEqual([
+      ['machine', 1],
+      ['other', 0],
+    ]);
     world.machine.find('t').end(exit(0));
     await until(() => status(alloc.ID) === 'complete');
     const last = world.server.last(alloc.ID)!;

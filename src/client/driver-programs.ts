@@ -12,7 +12,7 @@ export interface DriverProgram {
   readonly Pid: number;
   /** Empty: it is up. */
   readonly Problem: string;
-  /** Those it was given or took over. */
+  /** Those it was given or took over; of a driver of this program, those that run. */
   readonly Tasks: number;
 }
 

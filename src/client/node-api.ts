@@ -33,7 +33,11 @@ export function nodeApi({ config, table, stats, node, drivers, meta }: NodeApiPa
   return {
     node,
     ...meta,
-    drivers,
+    drivers: {
+      ...drivers,
+      list: () =>
+        drivers.list().map((row) => (row.File === '' ? { ...row, Tasks: table.runningTasks(row.Driver) } : row)),
+    },
     hostStats: () => stats.sample(),
     hasAllocation: (allocId) => table.has(allocId),
     allocations: () => table.allocations(),
