@@ -135,14 +135,7 @@ export class AllocationRunner {
   }
 
   get runningTasks(): number {
-    return this.runningTasksOf(undefined);
-  }
-
-  /** Of one driver, where it is given. */
-  runningTasksOf(driver: string | undefined): number {
-    const counts = ({ name, run }: TaskRunner): boolean =>
-      run.phase === 'running' && (driver === undefined || this.#taskOf(name).Driver === driver);
-    return [...this.#tasks.values()].filter(counts).length;
+    return [...this.#tasks.values()].filter((task) => task.run.phase === 'running').length;
   }
 
   /** Begins, or goes on after a restart of the agent. Resolves when tasks may run; the rest happens by itself. */

@@ -408,7 +408,10 @@ export class AllocationTable {
 
   /** Of one driver, where it is given. */
   runningTasks(driver?: string): number {
-    return [...this.#runners.values()].reduce((sum, runner) => sum + runner.runningTasksOf(driver), 0);
+    return [...this.#runners.values()].reduce((sum, runner) => {
+      const running = runner.tasks.filter(({ run }) => run.phase === 'running');
+      return sum + running.filter(({ name }) => driver === undefined || runner.driverOf(name) === driver).length;
+    }, 0);
   }
 
   /** Every task ends; resolves when they have, or after the limit. */
