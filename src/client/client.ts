@@ -63,7 +63,7 @@ export interface Client {
 const noPlugins: DriverPrograms = { list: () => [], reload: async () => [] };
 
 /** Drivers that take longer to report are added to the node when they do. */
-const firstReportsMs = 5_000;
+const firstReportsMs = 15_000;
 
 /** Resolves once stored allocations were taken up and drivers reported; registration goes on by itself. */
 export async function createClient(options: ClientOptions): Promise<Client> {
