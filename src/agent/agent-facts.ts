@@ -168,10 +168,11 @@ async function metrics({ store, client, config }: FactSources): Promise<readonly
 }
 
 /** The configuration in Nomad's names, as far as there is one for it. */
-function publicConfig({ config, version }: FactSources): { [key: string]: unknown } {
+function publicConfig({ config, version, httpAddress }: FactSources): { [key: string]: unknown } {
   return {
     ACL: { Enabled: false },
     Addresses: { HTTP: config.addresses.http || config.bindAddr },
+    AdvertiseAddrs: { HTTP: config.advertise.http || httpAddress() },
     BindAddr: config.bindAddr,
     Client: clientSection(config),
     DataDir: config.dataDir,
@@ -182,6 +183,7 @@ function publicConfig({ config, version }: FactSources): { [key: string]: unknow
     LeaveOnInt: config.leaveOnInterrupt,
     LeaveOnTerm: config.leaveOnTerminate,
     Limits: { HTTPMaxConnsPerClient: config.limits.httpMaxConnsPerClient },
+    LogFile: config.logFile,
     LogJson: config.logJson,
     LogLevel: config.logLevel,
     NodeName: config.name,
@@ -190,7 +192,7 @@ function publicConfig({ config, version }: FactSources): { [key: string]: unknow
     Ports: { HTTP: config.ports.http },
     Region: config.region,
     Server: serverSection(config),
-    TLSConfig: { EnableHTTP: config.tls !== null },
+    TLSConfig: tlsSection(config),
     Version: { Version: version },
   };
 }
@@ -206,8 +208,25 @@ function serverSection({ server }: AgentConfig): { [key: string]: unknown } {
     NumSchedulers: server.numSchedulers,
     JobTrackedVersions: trackedVersions,
     HeartbeatGrace: server.heartbeatGrace,
+    MinHeartbeatTTL: server.minHeartbeatTtl,
+    NodeGCThreshold: formatDuration(server.nodeGcThreshold),
+    JobGCInterval: formatDuration(server.jobGcInterval),
+    JobGCThreshold: formatDuration(server.jobGcThreshold),
+    EvalGCThreshold: formatDuration(server.evalGcThreshold),
+    BatchEvalGCThreshold: formatDuration(server.batchEvalGcThreshold),
+    DeploymentGCThreshold: formatDuration(server.deploymentGcThreshold),
   };
 }
+
+/** Where the files lie; what they hold stays there. */
+const tlsSection = ({ tls }: AgentConfig): { [key: string]: unknown } => ({
+  EnableHTTP: tls !== null,
+  CAFile: tls?.caFile ?? '',
+  CertFile: tls?.certFile ?? '',
+  KeyFile: tls?.keyFile ?? '',
+  TLSMinVersion: tls?.minVersion ?? '',
+  VerifyHTTPSClient: tls?.verifyHttpsClient ?? false,
+});
 
 function clientSection({ client }: AgentConfig): { [key: string]: unknown } {
   if (client === null) return { Enabled: false };
@@ -220,7 +239,25 @@ function clientSection({ client }: AgentConfig): { [key: string]: unknown } {
     Options: client.options,
     Meta: client.meta,
     Servers: nullIfEmpty(client.servers),
+    BindWildcardDefaultHostNetwork: client.bindWildcardDefaultHostNetwork,
+    BridgeNetworkSubnet: client.bridgeNetworkSubnet,
+    CgroupParent: client.cgroupParent,
+    ChrootEnv: client.chrootEnv,
+    CpuCompute: client.cpuTotalCompute,
+    DefaultIneligible: client.defaultIneligible,
+    DisableRemoteExec: client.disableRemoteExec,
+    DiskFreeMB: client.diskFreeMb,
+    DiskTotalMB: client.diskTotalMb,
+    MaxKillTimeout: formatDuration(client.maxKillTimeout),
+    MemoryMB: client.memoryTotalMb,
     NetworkInterface: client.networkInterface,
+    NodeMaxAllocs: client.nodeMaxAllocs,
+    Reserved: {
+      CPU: client.reserved.cpu,
+      DiskMB: client.reserved.disk,
+      MemoryMB: client.reserved.memory,
+      ReservedPorts: client.reserved.reservedPorts,
+    },
     MinDynamicPort: client.minDynamicPort,
     MaxDynamicPort: client.maxDynamicPort,
     HostVolumes: nullIfEmpty(
@@ -230,6 +267,7 @@ function clientSection({ client }: AgentConfig): { [key: string]: unknown } {
         ReadOnly: volume.readOnly,
       })),
     ),
+    GCDiskUsageThreshold: client.gcDiskUsageThreshold,
     GCInterval: client.gcInterval,
     GCMaxAllocs: client.gcMaxAllocs,
   };
