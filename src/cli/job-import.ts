@@ -1,7 +1,8 @@
 import { basename, dirname, resolve } from 'node:path';
 import { importCompose } from '../job/compose/import-compose.ts';
+import { utf8Text } from '../lib/utf8-text.ts';
 import { type Command, CommandError } from './command.ts';
-import { readGiven, writeNew } from './given-file.ts';
+import { orCommandError, readGiven, writeNew } from './given-file.ts';
 
 export const command: Command = {
   usage: 'job import [options] <compose.yaml>',
@@ -21,7 +22,8 @@ a job, or needs a look, is named in a comment and on standard error. "-" reads s
     const [path] = args;
     if (path === undefined || args.length > 1)
       throw new CommandError('This command takes one argument: <compose.yaml>');
-    const text = readGiven(path, 'Error reading').toString();
+    const source = readGiven(path, 'Error reading');
+    const text = orCommandError(path, 'Error reading', () => utf8Text(source));
     const filename = path === '-' ? 'standard input' : basename(path);
     const name = flags.string('name') ?? (path === '-' ? 'imported' : basename(dirname(resolve(path))));
     const { hcl, notes } = importCompose(text, { filename, name });

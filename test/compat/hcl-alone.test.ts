@@ -72,4 +72,22 @@ import { parseJob } from 'drover/jobspec';
   const run = () =>
     execFileSync(process.execPath, ['main.mjs'], { cwd: path.join(folder, 'project'), encoding: 'utf8' });
   expect(run()).toBe(answer);
+
+  const types = `import { type Body, type Diagnostic, parse } from 'drover/hcl';
+import { type ParsedJob, parseJob } from 'drover/jobspec';
+const read: { readonly body: Body; readonly diagnostics: readonly Diagnostic[] } = parse('a = 1', 'a');
+const place: number | undefined = read.diagnostics[0]?.subject.startLine;
+const parsed: ParsedJob = parseJob({ source: 'job "a" {}', filename: 'a' });
+export const count: string | null | undefined = parsed.job?.ID ?? String(place);
+// @ts-expect-error: there are types
+parse(1);
+`;
+  writeFileSync(path.join(folder, 'project/types.ts'), types);
+  const project = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--ignoreConfig', 'types.ts'];
+  const check = () =>
+    execFileSync(path.join(root, 'node_modules/.bin/tsc'), project, {
+      cwd: path.join(folder, 'project'),
+      encoding: 'utf8',
+    });
+  expect(check()).toBe('');
 });

@@ -248,4 +248,10 @@ describe('drover job import', () => {
     expect(made.status).toBe(1);
     expect(made.stderr).toMatch(/broken\.yaml:\d+,\d+: ./);
   });
+
+  it('says what file cannot be read, without the words of a system call', () => {
+    expect(run(['job', 'import', '/nope']).stderr).toBe('Error reading /nope: no such file or directory\n');
+    const utf16 = write('utf16.yaml', Buffer.from('\ufeffservices: {}\n', 'utf16le'));
+    expect(run(['job', 'import', utf16]).stderr).toMatch(/utf16\.yaml: line 1, column 1: the text is in UTF-16/);
+  });
 });

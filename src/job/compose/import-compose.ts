@@ -74,7 +74,8 @@ const taken = new Set(['services', 'name', 'version', 'secrets', 'configs']);
 
 function* topNotes(top: YamlMap): Iterable<string> {
   for (const key of Object.keys(top)) {
-    if (!taken.has(key)) yield `${key}: ${reasons[key] ?? 'has no like in a job'}`;
+    if (key.startsWith('x-')) yield `${key}: stands where it is referred to, and nowhere else`;
+    else if (!taken.has(key)) yield `${key}: ${reasons[key] ?? 'has no like in a job'}`;
     if (key === 'version') yield 'version: says nothing about a job';
   }
 }
