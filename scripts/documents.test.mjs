@@ -113,6 +113,17 @@ describe('the documents', () => {
     expect(named.sort()).toEqual([...new Set(unserved)].sort());
   });
 
+  it('docs/job-files.md states the limits of the language as they are', () => {
+    const rows = read('docs/job-files.md').matchAll(/^\| .* \| ([\d,]+)[^|]* \| `(\w+)` in `([^`]+)` \|$/gm);
+    const stated = [...rows].map(([, number, name, file]) => [name, file, Number(number.replaceAll(',', ''))]);
+    expect(stated.length).toBeGreaterThan(10);
+    for (const [name, file, number] of stated) {
+      const written = new RegExp(`const ${name} = ([^;]+);`).exec(read(file))?.[1] ?? '';
+      const product = written.split('*').reduce((all, part) => all * Number(part.replaceAll('_', '')), 1);
+      expect([name, product]).toEqual([name, number]);
+    }
+  });
+
   it('docs/isolation.md has the ladder as it is checked', () => {
     const rows = [...read('docs/isolation.md').matchAll(/^\| `(\w+)` \|(.*)\|$/gm)];
     const ladder = rows.map(([, rung, lines]) => [rung, [...lines.matchAll(/`(\w+)`/g)].map(([, line]) => line)]);
