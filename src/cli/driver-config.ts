@@ -7,17 +7,21 @@ import type { JobFile } from './job-file.ts';
 import { taskConfigPlace } from './task-config-place.ts';
 import type { Terminal } from './terminal.ts';
 
-/** How many options are wrong wherever the job could run; each is shown. Servers that do not check (Nomad's) find none. */
+/**
+ * How many options are wrong wherever the job could run; each is shown. Servers that do not check (Nomad's) find none. `errors`: what else
+ * the servers have against the job.
+ */
 export async function showDriverConfig(
   terminal: Terminal,
   client: DroverClient,
   file: JobFile,
   path: string,
-): Promise<number> {
-  // what else is wrong with the job, or with the way to the servers, is told by the call that follows
+): Promise<{ readonly wrong: number; readonly errors: string }> {
+  // what is wrong with the way to the servers is told by the call that follows
   const answer = await client.jobs.validate(file.job).catch(() => null);
   const problems = answer?.value.DriverConfigProblems ?? [];
-  if (problems.length === 0) return 0;
+  const errors = answer?.value.Error ?? '';
+  if (problems.length === 0) return { wrong: 0, errors };
   // The JSON of a module is nobody's file.
   if (file.exportedAt !== undefined)
     for (const problem of problems) terminal.error(`${file.exportedAt}: ${problem.Summary}; ${detailOf(problem)}`);
@@ -28,11 +32,13 @@ export async function showDriverConfig(
       problems.map((problem) => located(problem, body)),
     );
   }
-  return problems.filter(({ Certain }) => Certain).length;
+  return { wrong: problems.filter(({ Certain }) => Certain).length, errors };
 }
 
-export function wrongConfig(count: number): string {
-  return `${count} option${count === 1 ? '' : 's'} of tasks ${count === 1 ? 'is' : 'are'} not what the drivers of the nodes take`;
+/** Everything at once: what the servers have against the job, then how many options are wrong. */
+export function refusal(count: number, errors: string): string {
+  const others = errors === '' ? '' : `Job validation errors:\n${errors}\n`;
+  return `${others}${count} option${count === 1 ? '' : 's'} of tasks ${count === 1 ? 'is' : 'are'} not what the drivers of the nodes take`;
 }
 
 function located(problem: DriverConfigProblem, body: Body): Diagnostic {

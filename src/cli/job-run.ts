@@ -2,7 +2,7 @@ import { isResponseError } from '../api-client/index.ts';
 import { formatJson } from '../lib/json.ts';
 import { connectTo } from './client-context.ts';
 import { type Call, type Command, CommandError, Interrupted } from './command.ts';
-import { showDriverConfig, wrongConfig } from './driver-config.ts';
+import { refusal, showDriverConfig } from './driver-config.ts';
 import { monitorEvaluation } from './evaluation-monitor.ts';
 import { type JobFile, jobFileFlags, readJobFile } from './job-file.ts';
 import { nextPeriodicLaunch } from './next-launch.ts';
@@ -65,10 +65,10 @@ async function register(call: Call, file: JobFile, path: string): Promise<number
   const { job, submission } = file;
   const client = connectTo(call);
   try {
-    const wrong = await showDriverConfig(terminal, client, file, path);
+    const { wrong, errors } = await showDriverConfig(terminal, client, file, path);
     if (wrong > 0 && !flags.bool('ignore-driver-config'))
       throw new CommandError(
-        `${wrongConfig(wrong)}\nThe job was not submitted; -ignore-driver-config submits it as it is.`,
+        `${refusal(wrong, errors)}\nThe job was not submitted; -ignore-driver-config submits it as it is.`,
       );
     const answer = await client.jobs.register(job, {
       submission: submission ?? undefined,

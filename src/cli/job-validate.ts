@@ -1,6 +1,6 @@
 import { asking, takes, withClient } from './client-context.ts';
 import { type Command, CommandError } from './command.ts';
-import { showDriverConfig, wrongConfig } from './driver-config.ts';
+import { refusal, showDriverConfig } from './driver-config.ts';
 import { jobFileFlags, readJobFile } from './job-file.ts';
 import { sayWarnings } from './warnings.ts';
 
@@ -17,9 +17,9 @@ export const command: Command = {
     for (const warning of file.warnings) terminal.error(warning);
     return withClient(call, async (client) => {
       const { value } = await asking('Error validating job', client.jobs.validate(file.job));
+      const { wrong } = await showDriverConfig(terminal, client, file, call.args[0]!);
+      if (wrong > 0) throw new CommandError(refusal(wrong, value.Error));
       if (value.Error !== '') throw new CommandError(`Job validation errors:\n${value.Error}`);
-      const wrong = await showDriverConfig(terminal, client, file, call.args[0]!);
-      if (wrong > 0) throw new CommandError(wrongConfig(wrong));
       sayWarnings(terminal, value.Warnings);
       terminal.out('Job validation successful');
       return 0;

@@ -1,4 +1,4 @@
-import { minute, second } from '../lib/duration.ts';
+import { formatDuration, minute, second } from '../lib/duration.ts';
 import { validateAffinities, validateConstraints, validateSpreads } from './constraint-validate.ts';
 import { nest, problems } from './error-list.ts';
 import { validateIsolation } from './isolation-floor.ts';
@@ -67,7 +67,7 @@ export function validateRestart(policy: TaskGroup['RestartPolicy']): readonly st
     [policy.Interval < 5 * second, 'Interval can not be less than 5s'],
     [
       !fits,
-      `Nomad can't restart the TaskGroup ${policy.Attempts} times in an interval of ${policy.Interval}ns with a delay of ${policy.Delay}ns`,
+      `${policy.Attempts} restarts with a delay of ${formatDuration(policy.Delay)} do not fit into an interval of ${formatDuration(policy.Interval)}`,
     ],
   );
 }
