@@ -139,6 +139,10 @@ function main() {
   rmSync(scratch, { recursive: true, force: true });
   writeFileSync(stampFile, stamp);
   const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+  // the newest symbol it is linked with
+  const versions = readFileSync(node, 'latin1').match(/GLIBC_2\.\d+/g) ?? [];
+  const glibc = Math.max(0, ...versions.map((name) => Number(name.slice('GLIBC_2.'.length))));
+  if (glibc > 0) say(`it runs where there is a C library of 2.${glibc} or newer, and libstdc++`);
   say(
     `${join(target, 'drover')}: ${megabytes(statSync(join(target, 'drover')).size)} (the program in it ${megabytes(archive.length)})`,
   );
