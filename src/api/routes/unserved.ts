@@ -79,6 +79,7 @@ const enterprise = [
   '/v1/sentinel/policies',
   '/v1/sentinel/policy/{id}',
   '/v1/recommendations',
+  '/v1/recommendations/apply',
   '/v1/recommendation/{id}',
   '/v1/operator/utilization',
 ];
