@@ -41,6 +41,8 @@ export function nodeGauges(node: Node, allocations: readonly KnownAllocation[], 
         {
           'host.cpu.idle': core.Idle,
           'host.cpu.system': core.System,
+          // the name before total_percent, which dashboards still ask for
+          'host.cpu.total': core.TotalPercent,
           'host.cpu.total_percent': core.TotalPercent,
           'host.cpu.total_ticks': core.TotalTicks,
           'host.cpu.user': core.User,
