@@ -355,5 +355,6 @@ async function cannotListen(address: ListenAddress, cause: NodeJS.ErrnoException
   const taken = cause.code === 'EADDRINUSE' && address.path === undefined;
   const holder = taken ? await listenerOf(port).catch(() => undefined) : undefined;
   const by = holder === undefined ? '' : ` (by ${holder.command}, pid ${holder.pid})`;
-  return new Fault('unavailable', `cannot listen on ${name}: ${messageOf(cause)}${by}`, { cause });
+  const remedy = taken ? '; end what has it, or give this agent another port: -http-port, ports { http = … }' : '';
+  return new Fault('unavailable', `cannot listen on ${name}: ${messageOf(cause)}${by}${remedy}`, { cause });
 }
