@@ -85,8 +85,9 @@ for (const { who, uid, skip } of users) {
       ] as const) {
         await runCli(agent, ['job', 'run', '-detach', shell(name, script)]);
         const allocation = await ended(name, 'failed');
-        const event = allocation.TaskStates?.['t']?.Events?.find((item) => item.Type === 'Terminated');
-        expect(event, name).toMatchObject({ ExitCode: code, Signal: signal });
+        const events = allocation.TaskStates?.['t']?.Events;
+        const event = events?.find((item) => item.Type === 'Terminated');
+        expect(event, `${name}: ${JSON.stringify(events)}`).toMatchObject({ ExitCode: code, Signal: signal });
       }
     });
 
