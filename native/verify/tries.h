@@ -172,6 +172,18 @@ static enum outcome try_group_path(void) {
   }
   return STOPPED;
 }
+/* Of a hierarchy, or of the only one: directories below it are others', for one's own is its top. */
+static enum outcome try_other_groups(void) {
+  static const char *const roots[] = {"/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
+  char path[64];
+  for (size_t i = 0; i < COUNT(roots); i++) {
+    snprintf(path, sizeof path, "%s/cgroup.procs", roots[i]);
+    DIR *folder = access(path, F_OK) ? NULL : opendir(roots[i]);
+    for (struct dirent *each; folder && (each = readdir(folder));)
+      if (each->d_type == DT_DIR && each->d_name[0] != '.') return THROUGH;
+  }
+  return STOPPED;
+}
 static enum outcome try_descriptors(void) {
   for (int fd = 3; fd < 64; fd++)
     if (fcntl(fd, F_GETFD) >= 0) return THROUGH;
@@ -243,6 +255,7 @@ static const struct try {
   {"network_policy", "the host's loopback", try_host_loopback},
   {"network_policy", "the metadata address", try_metadata},
   {"cgroup_namespace", "the names of control groups", try_group_path},
+  {"cgroup_namespace", "groups of other tasks", try_other_groups},
   {"user_namespace", "core_pattern", try_core_pattern},
   {"not_root", "a closed file of root", try_closed_file},
   {"devices", "the kernel's log, by a device", try_kernel_log},

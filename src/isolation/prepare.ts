@@ -126,7 +126,10 @@ function reached(host: IsolationHost, { launch: wanted }: PrepareRequest, launch
   const verifier = launch.inside === null || host.verifier === null ? [] : [host.verifier];
   const needed = [wanted.directories.allocation, ...verifier, ...wanted.mounts.map((mount) => mount.hostPath)];
   // the runtime keeps its own files with those of the start
-  const passage = passageTo(needed, [wanted.stateDirectory, ...host.system.map((each) => each.from)]);
+  const passage = passageTo(needed, [
+    wanted.stateDirectory,
+    ...host.system.filter(({ empty }) => empty === undefined).map(({ from }) => from),
+  ]);
   return passage === null ? launch : { ...launch, passage };
 }
 

@@ -4,7 +4,7 @@
  */
 import { handedToTask, type TaskPrivileges, verifierInside } from './inside.ts';
 import { hostnameOf, type Launch, type LaunchRequest } from './launch.ts';
-import type { SystemPath } from './system-paths.ts';
+import { type SystemPath, viewOfSystem } from './system-paths.ts';
 
 export interface BwrapOptions extends TaskPrivileges {
   /** Absolute path of bwrap, and its version. */
@@ -62,6 +62,7 @@ function namespaceArgs(request: LaunchRequest, options: BwrapOptions): readonly 
 /** The order matters: later entries cover earlier ones. */
 function viewArgs(request: LaunchRequest, options: BwrapOptions): readonly string[] {
   const { directories } = request;
+  const { shown, covered } = viewOfSystem(options.system, request);
   const bind = (kind: '--bind' | '--ro-bind' | '--dev-bind', from: string, to: string): readonly string[] => [
     kind,
     from,
@@ -71,7 +72,8 @@ function viewArgs(request: LaunchRequest, options: BwrapOptions): readonly strin
     // the root is the task's own directory, as jobs expect: what they write beside themselves is found there
     ...bind('--bind', directories.task, '/'),
     ...['--tmpfs', '/run', '--tmpfs', '/private'],
-    ...options.system.flatMap((each) => bind('--ro-bind', each.from, each.to)),
+    ...shown.flatMap((each) => bind('--ro-bind', each.from, each.to)),
+    ...covered.flatMap((path) => ['--tmpfs', path, '--remount-ro', path]),
     ...['--proc', '/proc', '--dev', '/dev', '--mqueue', '/dev/mqueue'],
     ...options.maskedProc.flatMap((path) => bind('--ro-bind', '/dev/null', path)),
     ...bind('--bind', directories.shared, '/alloc'),

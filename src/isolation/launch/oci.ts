@@ -5,7 +5,7 @@
 import { handedToTask, type TaskPrivileges, verifierInside } from './inside.ts';
 import { hostnameOf, type Launch, type LaunchRequest } from './launch.ts';
 import { lockedFlags } from './mount-flags.ts';
-import type { SystemPath } from './system-paths.ts';
+import { type SystemPath, viewOfSystem } from './system-paths.ts';
 
 export interface OciOptions extends TaskPrivileges {
   /** `"runc"` */
@@ -94,7 +94,7 @@ function ociConfig(request: LaunchRequest, options: OciOptions): unknown {
       ...(options.mapping === null ? {} : mappings(options)),
       ...(options.cgroupsPath === null ? {} : { cgroupsPath: options.cgroupsPath }),
       resources: { devices: deviceRules(request) },
-      maskedPaths,
+      maskedPaths: [...maskedPaths, ...viewOfSystem(options.system, request).covered],
       ...(options.profile === null ? {} : { seccomp: options.profile }),
       readonlyPaths,
     },
@@ -160,7 +160,7 @@ function taskMounts(request: LaunchRequest, options: OciOptions): readonly unkno
     ],
   });
   return [
-    ...options.system.map((each) => bind(each.from, each.to, true)),
+    ...viewOfSystem(options.system, request).shown.map((each) => bind(each.from, each.to, true)),
     bind(directories.shared, '/alloc', false),
     bind(directories.logs, '/alloc/logs', true),
     bind(directories.local, '/local', false),

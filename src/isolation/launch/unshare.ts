@@ -5,7 +5,7 @@
 
 import { handedToTask, type TaskPrivileges, verifierInside } from './inside.ts';
 import type { Launch, LaunchRequest } from './launch.ts';
-import type { SystemPath } from './system-paths.ts';
+import { type SystemPath, viewOfSystem } from './system-paths.ts';
 
 export interface UnshareOptions extends TaskPrivileges {
   /** `"unshare 2.38.1"` */
@@ -22,7 +22,7 @@ export interface UnshareOptions extends TaskPrivileges {
 
 /** One mount of the view: `ro` and `rw` bind `from`, the others make a new one. */
 export interface ViewStep {
-  readonly kind: 'ro' | 'rw' | 'tmp' | 'proc' | 'dev';
+  readonly kind: 'ro' | 'rw' | 'tmp' | 'empty' | 'proc' | 'dev';
   readonly from: string;
   /** Absolute, inside. */
   readonly to: string;
@@ -56,6 +56,7 @@ while [ "$1" != -- ]; do
     ro) if [ -d "$from" ]; then place "$to" d; else place "$to" f; fi; mount --rbind "$from" "$to"; readonly_below "$to" ;;
     rw) if [ -d "$from" ]; then place "$to" d; else place "$to" f; fi; mount --rbind "$from" "$to" ;;
     tmp) place "$to" d; mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs "$to" ;;
+    empty) place "$to" d; mount -t tmpfs -o ro,nosuid,nodev,mode=555,size=4k tmpfs "$to" ;;
     proc) place "$to" d; mount -t proc -o nosuid,nodev,noexec proc "$to" ;;
     dev)
       place "$to" d
@@ -130,11 +131,13 @@ export function unshareLaunch(request: LaunchRequest, options: UnshareOptions): 
 function viewSteps(request: LaunchRequest, options: UnshareOptions): readonly ViewStep[] {
   const { directories } = request;
   const bind = (kind: 'ro' | 'rw', from: string, to: string): ViewStep => ({ kind, from, to });
-  const made = (kind: 'tmp' | 'proc' | 'dev', to: string): ViewStep => ({ kind, from: '', to });
+  const { shown, covered } = viewOfSystem(options.system, request);
+  const made = (kind: 'tmp' | 'empty' | 'proc' | 'dev', to: string): ViewStep => ({ kind, from: '', to });
   return [
     made('tmp', '/run'),
     made('tmp', '/private'),
-    ...options.system.map((each) => bind('ro', each.from, each.to)),
+    ...shown.map((each) => bind('ro', each.from, each.to)),
+    ...covered.map((path) => made('empty', path)),
     // only in a pid namespace of its own may a new one be mounted
     request.pidMode === 'private' ? made('proc', '/proc') : bind('ro', '/proc', '/proc'),
     made('dev', '/dev'),

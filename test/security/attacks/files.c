@@ -104,6 +104,18 @@ static enum outcome leave_to_top(void) {
     if (open(tops[i], O_WRONLY | O_CLOEXEC) >= 0) return THROUGH;
   return STOPPED;
 }
+/* Of a hierarchy, or of the only one: directories below it are others', for one's own is its top. */
+static enum outcome other_groups(void) {
+  static const char *roots[] = {"/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
+  for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+    char path[600];
+    snprintf(path, sizeof path, "%s/cgroup.procs", roots[i]);
+    DIR *folder = access(path, F_OK) ? NULL : opendir(roots[i]);
+    for (struct dirent *each; folder && (each = readdir(folder));)
+      if (each->d_type == DT_DIR && each->d_name[0] != '.') return THROUGH;
+  }
+  return STOPPED;
+}
 static enum outcome release_agent(void) {
   const char *agents[] = {"/sys/fs/cgroup/pids/release_agent", "/sys/fs/cgroup/memory/release_agent", "/sys/fs/cgroup/cpu/release_agent", "/sys/fs/cgroup/systemd/release_agent"};
   for (int i = 0; i < 4; i++)
@@ -170,6 +182,7 @@ const struct attack file_attacks[] = {
   {"raise its own memory limit", FATAL, raise_memory},
   {"open its own group", FATAL, leave_group},
   {"leave its group", FATAL, leave_to_top},
+  {"see the groups of other tasks", LEAK, other_groups},
   {"set a release agent", FATAL, release_agent},
   {"make the host's disk and read it", FATAL, make_disk},
   {"make the kernel's log and read it", FATAL, make_kmsg},

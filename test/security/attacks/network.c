@@ -1,5 +1,6 @@
 /* The host's network. */
 #include "attack.h"
+#include <dirent.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -58,6 +59,13 @@ static enum outcome transparent(void) {
   int on = 1;
   return took(setsockopt(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), SOL_IP, 19, &on, sizeof on) == 0);
 }
+/* Those of the namespace that the files were mounted in, which need not be one's own. */
+static enum outcome other_interfaces(void) {
+  DIR *folder = opendir("/sys/class/net");
+  for (struct dirent *each; folder && (each = readdir(folder));)
+    if (each->d_type == DT_LNK && !if_nametoindex(each->d_name)) return THROUGH;
+  return STOPPED;
+}
 static enum outcome settings(void) { return opened("/proc/sys/net/ipv4/ip_forward", O_WRONLY); }
 
 const struct attack network_attacks[] = {
@@ -72,6 +80,7 @@ const struct attack network_attacks[] = {
   {"make a tunnel", FATAL, tunnel},
   {"force a buffer beyond the limit", FATAL, force_buffer},
   {"take others' connections", FATAL, transparent},
+  {"see the host's interfaces", REACH, other_interfaces},
   {"change settings of the network", FATAL, settings},
   END,
 };
