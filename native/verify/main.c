@@ -250,7 +250,7 @@ int main(int argc, char **args) {
   if (argc > 2 && !strcmp(args[1], "probe")) return probe_main(argc - 2, args + 2);
   if (argc != 2) {
     static const char usage[] =
-      "usage: drover-verify FD | reach ADDRESS:PORT... | enter|beside NETWORK COMMAND... | probe landlock DIRECTORY | probe kvm | "
+      "usage: drover-verify FD | reach ADDRESS:PORT... | enter|beside NETWORK COMMAND... | probe landlock DIRECTORY | probe kvm | probe quota DIRECTORY | "
       "probe devices GROUP | canary | is-user UID | try KEY=VALUE... (docs/shim-protocol.md)\n";
     return write_all(2, usage, sizeof usage - 1) ? 2 : 2;
   }

@@ -154,7 +154,7 @@ async function probeAll(
   const as: ChildOptions = uid === 0 ? { uid: range.last, gid: range.last } : {};
   const results = await Promise.all([
     ...namespaceProbes(as),
-    ...kernelProbes(verifier[0] ?? null, as),
+    ...kernelProbes(verifier[0] ?? null, as, options.taskRoot),
     bwrapProbe(bwrap, as),
     unshareProbe(options.taskRoot, as),
     ...ociRuntimes.map((runtime) => ociProbe(runtime, { cgroups, taskRoot: options.taskRoot, uid: range.last })),

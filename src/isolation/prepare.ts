@@ -296,7 +296,10 @@ export async function checkTask(
   const lacking = prepared.lacking.map(
     ({ probe, evidence }) => ({ name: probe, state: 'unavailable', evidence, checkedAt: now }) as const,
   );
-  const mechanisms = [...lacking, ...(prepared.gate ? await seenFromHost(host, prepared, input, now) : [])];
+  const mechanisms = [
+    ...lacking,
+    ...(prepared.gate ? [...(await seenFromHost(host, prepared, input, now)), diskLine(host, now)] : []),
+  ];
   const rung = rungOf(mechanisms);
   const missing = missingLine(mechanisms, floor, required);
   if (missing !== null) throw belowFloor(rung, floor, missing);
@@ -308,6 +311,13 @@ export async function checkTask(
     runtime: launch.runtime,
     mechanisms,
   };
+}
+
+/** No task's disk is bounded, whatever the file system could do: it is said, and is nobody's loss. */
+function diskLine(host: IsolationHost, now: string): Mechanism {
+  const could = host.probes.get('disk_quota')?.evidence ?? 'not probed';
+  const evidence = `nothing bounds what it writes to the node's disk: ${could}`;
+  return { name: 'disk_quota', state: 'not_asked', evidence, checkedAt: now };
 }
 
 async function seenFromHost(

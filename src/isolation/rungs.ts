@@ -75,6 +75,16 @@ export const mechanismNames: readonly string[] = [
   ...['user', 'pid', 'mnt', 'net', 'ipc', 'uts', 'cgroup', 'time'].map((kind) => `namespace.${kind}`),
   ...['bwrap', 'unshare', 'crun', 'runc'].map((name) => `runtime.${name}`),
   ...['pids', 'memory', 'cpu', 'cpuset', 'io', 'devices', 'kill'].map((name) => `cgroup.${name}`),
-  ...['no_new_privs', 'capabilities', 'seccomp', 'landlock', 'mounts.read_only', 'mounts.masked', 'disk_quota', 'kvm'],
+  ...[
+    'no_new_privs',
+    'capabilities',
+    'seccomp',
+    'landlock',
+    'mounts.read_only',
+    'mounts.masked',
+    'mounts.bounded',
+    'disk_quota',
+    'kvm',
+  ],
   'reachable',
 ];

@@ -4,14 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ChildOptions, type ProbeAnswer, type ProbeResult, probe, runChild } from './probe.ts';
 
-/** `verifier`: host path of the native program that tries the first two; null: not built. */
-export function kernelProbes(verifier: string | null, as: ChildOptions): readonly Promise<ProbeResult>[] {
+/** `verifier`: host path of the native program that tries what no shell can; null: not built. `taskRoot`: where allocations' directories are. */
+export function kernelProbes(
+  verifier: string | null,
+  as: ChildOptions,
+  taskRoot: string,
+): readonly Promise<ProbeResult>[] {
   return [
     probe('landlock', () => inScratch(async (directory) => tryNatively(verifier, ['landlock', directory]))),
     probe('kvm', () => tryNatively(verifier, ['kvm'])),
     probe('mounts.read_only', () => inOwnMounts(readOnly, as)),
     probe('mounts.masked', () => inOwnMounts(masked, as)),
-    probe('disk_quota', () => inOwnMounts(quota, as)),
+    probe('mounts.bounded', () => inOwnMounts(bounded, as)),
+    probe('disk_quota', () => tryNatively(verifier, ['quota', taskRoot])),
   ];
 }
 
@@ -39,7 +44,7 @@ if echo 3 2>/dev/null >a/f; then echo written; else echo ok a file of a read-onl
 const masked = `echo secret >f && [ "$(cat f)" = secret ] || exit 1
 mount --bind /dev/null f || exit 1
 if [ -s f ] || [ -n "$(cat f 2>/dev/null)" ]; then echo read; else echo ok a masked file is empty; fi`;
-const quota = `mkdir q && mount -t tmpfs -o size=1m none q && head -c 524288 /dev/zero >q/f || exit 1
+const bounded = `mkdir q && mount -t tmpfs -o size=1m none q && head -c 524288 /dev/zero >q/f || exit 1
 if head -c 2097152 /dev/zero 2>/dev/null >q/g; then echo written; else echo ok 2 MiB do not fit into an image of 1 MiB in memory; fi`;
 
 /** In a mount namespace made under the ids that tasks have, on a tmpfs of its own. */
