@@ -59,7 +59,10 @@ static void look_at_main(void) {
   siginfo_t how;
   how.si_pid = 0;
   if (S.main <= 0 || S.have_status) return;
-  if (waitid(P_PID, (id_t)S.main, &how, WEXITED | WNOHANG | WNOWAIT) == 0 && how.si_pid) main_ended(&how);
+  if (waitid(P_PID, (id_t)S.main, &how, WEXITED | WNOHANG | WNOWAIT) || !how.si_pid) return;
+  /* That it was executed may have been said since the last look: a task can end as soon as it has begun. */
+  launch_drain();
+  main_ended(&how);
 }
 
 static void reap(void) {

@@ -68,6 +68,42 @@ describe.skipIf(shim === '' || !has('strace'))('kill -9 at any system call', () 
     rmSync(base, { recursive: true, force: true });
   });
 
+  const traced = (of: StartRecord, trace: string, ...options: string[]) => {
+    mkdirSync(of.directory, { mode: 0o700 });
+    const intent = { version: 1, id: of.id, bootId: bootId(), killUnit: of.killUnit };
+    writeFileSync(join(of.directory, 'start.json'), JSON.stringify(intent));
+    // The shim alone is traced: its child's calls are not counted.
+    return spawnSync('strace', ['-o', trace, ...options, shim, 'run'], {
+      input: encodeFrame(1, u32(1), encodeStart(of)),
+      timeout: 1000,
+      killSignal: 'SIGKILL',
+    });
+  };
+
+  test('a task that ends at once is told by its own end, however late the shim looks for it', async () => {
+    const command = ['sh', '-c', 'kill -KILL $$'];
+    const verified = { verify: encodeVerify({ nonce: 'n', command, env, identity: {} }) };
+    for (const kind of ['session', 'pid-namespace'] as const) {
+      const killUnit = kind === 'session' ? { kind } : { kind, mountProc: true };
+      for (const more of [{}, verified]) {
+        const of = scratchRecord(base, ++counter, 'verify' in more ? [verifier, '3'] : command, {
+          ...more,
+          env,
+          killUnit,
+        });
+        traced(of, '/dev/null', '-e', 'inject=waitid:delay_enter=30000');
+        const found = await supervisor.recover(of.directory);
+        if (found.state !== 'ended') throw new Error(`${kind}: ${found.state}`);
+        expect([kind, more, found.end]).toEqual([
+          kind,
+          more,
+          expect.objectContaining({ started: true, code: 137, signal: 9 }),
+        ]);
+        await invariants.check(of);
+      }
+    }
+  });
+
   const gated = { env, gate: { timeoutMs: 300 } };
   const bwrap = [
     ...['bwrap', '--as-pid-1', '--info-fd', '4', '--unshare-user', '--unshare-pid'],
@@ -89,18 +125,6 @@ describe.skipIf(shim === '' || !has('strace'))('kill -9 at any system call', () 
   ];
 
   describe.each(ways.filter(([, , there]) => there))('of the shim, in %s,', (name, word, _there, command, more) => {
-    const traced = (of: StartRecord, trace: string, ...options: string[]) => {
-      mkdirSync(of.directory, { mode: 0o700 });
-      const intent = { version: 1, id: of.id, bootId: bootId(), killUnit: of.killUnit };
-      writeFileSync(join(of.directory, 'start.json'), JSON.stringify(intent));
-      // The shim alone is traced: its child's calls are not counted.
-      return spawnSync('strace', ['-o', trace, ...options, shim, 'run'], {
-        input: encodeFrame(1, u32(1), encodeStart(of)),
-        timeout: 1000,
-        killSignal: 'SIGKILL',
-      });
-    };
-
     test('leaves no process behind and no invented code', async () => {
       const held = () => scratchRecord(base, ++counter, command, more);
       const trace = join(base, 'trace');
