@@ -46,7 +46,14 @@ function groupsOf(scope: string, reserved: boolean): Groups | null {
 
 const scopeOf = (taskId: string): string => taskId.split('/').slice(0, 2).join('.');
 
+let mounted: 1 | 2 | null | undefined;
+
 function mountedVersion(): 1 | 2 | null {
+  mounted ??= readVersion();
+  return mounted;
+}
+
+function readVersion(): 1 | 2 | null {
   const mount = kernelText('/proc/self/mountinfo')
     .split('\n')
     .find((line) => line.split(' ')[4] === top);
@@ -97,7 +104,8 @@ export async function removePluginGroups(taskId: string): Promise<void> {
       .flatMap((reserved) => groupsOf(scope, reserved)?.own ?? [])
       .filter((path) => existsSync(path));
     if (own.length === 0) return;
-    await emptyKillUnit({ kind: 'cgroup', directories: own });
+    const busy = own.some((path) => kernelText(join(path, 'cgroup.procs')) !== '');
+    if (busy) await emptyKillUnit({ kind: 'cgroup', directories: own });
     const directories = own.map((path) => ({ version: 1, path, controllers: [], ours: true }) as const);
     await removeTaskCgroup({ name: scope, directories });
     if (users.size === 0) await removeParents();
