@@ -56,6 +56,8 @@ static void init_main(int lifeline, int ready) {
     mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL);
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
   }
+  /* The status pipe ends with the execution of the task: nobody else may hold it by then. */
+  close(5);
   if (write(ready, "1", 1) != 1) _exit(1);
   close(ready);
   dup2(lifeline, 0);
