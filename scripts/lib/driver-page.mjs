@@ -43,31 +43,54 @@ function table(schema, tests) {
   return ['| option | type | default | what it is | tested by |', '|---|---|---|---|---|', ...rows].join('\n');
 }
 
-/** Files in which the option is given: `name: …`, `name = …` or `name {`. At most two are named. */
+/** Files in which the option is given, inside of what it belongs to: `name: …`, `name = …` or `name {`. At most two are named. */
 function testedBy(path, tests) {
-  const name = path.split('.').at(-1);
-  const use = new RegExp(`(?<![\\w.])['"]?${name}['"]?\\s*(?::(?!:)|=(?!=)|\\{)`);
   return tests
-    .filter(({ text }) => use.test(text))
+    .filter(({ text }) => gives(text, path.split('.')))
     .map((file) => file.path)
     .slice(0, 2);
 }
 
-/** What may test a driver: the tests of its folder and of the kit, and every file in which its name is used as a driver's. */
+function gives(text, [name, ...inner]) {
+  const use = new RegExp(`(?<![\\w.])['"]?${name}['"]?\\s*(?::(?!:)|=(?!=)|(?=\\{))`, 'g');
+  return [...text.matchAll(use)].some(
+    (match) => inner.length === 0 || gives(valueAt(text, match.index + match[0].length), inner),
+  );
+}
+
+/** A list or block that begins here, to its closing bracket; of anything else the line. */
+function valueAt(text, from) {
+  const begin = from + /^\s*/.exec(text.slice(from))[0].length;
+  if (!'[{('.includes(text[begin])) return text.slice(begin, text.indexOf('\n', begin) + 1 || undefined);
+  let depth = 0;
+  for (let at = begin; at < text.length; at++) {
+    if ('[{('.includes(text[at])) depth++;
+    if (']})'.includes(text[at]) && --depth === 0) return text.slice(begin, at + 1);
+  }
+  return text.slice(begin);
+}
+
+/**
+ * What may test a driver: the tests of its folder; of other folders those whose first lines or titles name it (tests of every container
+ * engine); the kit's, where its options are the kit's; and the examples that run it.
+ */
 export function testsOf(own, name) {
-  const inFolder = [own, 'src/driver-kit'].flatMap((folder) =>
+  const read = (path) => ({ path, text: readFileSync(join(root, path), 'utf8').replaceAll('\\n', '\n') });
+  const testsIn = (folder) =>
     readdirSync(join(root, folder))
       .filter((file) => file.endsWith('.test.ts'))
-      .map((file) => join(folder, file)),
+      .map((file) => read(join(folder, file)));
+  const isolated = readdirSync(join(root, own)).some(
+    (file) => /^(index|options)\.ts$/.test(file) && read(join(own, file)).text.includes('isolated-options'),
   );
   const examples = readdirSync(join(root, 'examples'))
     .filter((file) => file.endsWith('.hcl'))
-    .map((file) => join('examples', file));
+    .map((file) => read(join('examples', file)));
   return [
-    ...inFolder.map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') })),
-    ...examples
-      .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
-      .filter(({ text }) => new RegExp(`driver\\s*=\\s*"${name}"`).test(text)),
+    ...testsIn(own),
+    ...(name === 'podman' ? testsIn('src/drivers/docker').filter(({ text }) => text.includes("engine: 'podman'")) : []),
+    ...(isolated ? testsIn('src/driver-kit').filter(({ path }) => path.endsWith('isolated-command.test.ts')) : []),
+    ...examples.filter(({ text }) => new RegExp(`driver\\s*=\\s*"${name}"`).test(text)),
   ];
 }
 

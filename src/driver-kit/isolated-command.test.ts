@@ -76,6 +76,28 @@ describe('what an operator and a job say of isolation', () => {
     expect(() => command({ isolation: [{ prefer: 'best' }] })).toThrow('isolation.prefer is one of none, process');
   });
 
+  test('a rung below which no task runs is not above the one that is tried', async () => {
+    expect((await around({ isolation: [{ min: 'sandbox' }] }, {})).isolationMin).toBe('sandbox');
+    expect(() => command({ isolation: [{ prefer: 'process', min: 'sandbox' }] })).toThrow(
+      'isolation.min "sandbox" is above isolation.prefer "process"',
+    );
+    // a host without any isolation
+    expect(await command({ isolation: [{ min: 'process' }] }).healthy()).toMatchObject({
+      health: 'unhealthy',
+      description: 'tasks get rung "none" here, below isolation { min = "process" }',
+    });
+    expect(await command().healthy()).toMatchObject({ health: 'healthy' });
+  });
+
+  test('limits of processor time and disks are set where the job asks for them', async () => {
+    expect(await around({}, { cpu_hard_limit: true, io_weight: 50 })).toMatchObject({
+      cpuHardLimit: true,
+      ioWeight: 50,
+    });
+    expect(await around({}, {})).not.toMatchObject({ cpuHardLimit: expect.anything() });
+    await expect(around({}, { io_weight: 20_000 })).rejects.toThrow('io_weight is 1 to 10000, not 20000');
+  });
+
   test('a working directory is absolute', async () => {
     expect((await around({}, { work_dir: '/srv' })).workDir).toBe('/srv');
     await expect(around({}, { work_dir: 'srv' })).rejects.toThrow('work_dir must be an absolute path');

@@ -1,8 +1,10 @@
 /** A supervisor, isolation and directories of their own for a driver's tests; nothing stays behind. */
+import { readFileSync } from 'node:fs';
 import { copyFile, mkdtemp, readdir, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TaskConfig } from '../driver/contract.ts';
+import type { TaskConfig, TaskHandleState } from '../driver/contract.ts';
+import type { TaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
 import { type IsolationHost, noIsolation, openIsolation } from '../isolation/isolation-host.ts';
 import type { VerifierProbe } from '../isolation/mechanisms/verifier.ts';
 import { silentLog } from '../lib/log.ts';
@@ -85,4 +87,12 @@ async function verifierIn(directory: string): Promise<VerifierProbe | null> {
   const program = join(directory, 'drover-verify');
   await copyFile(verifier.program, program);
   return { ...verifier, program };
+}
+
+/** Bytes, of the group of a command that was started; null: this host has no memory controller. */
+export function memoryLimit({ cgroup }: TaskHandleState): number | null {
+  const { directories } = cgroup as TaskCgroup;
+  const group = directories.find(({ controllers }) => controllers.includes('memory'));
+  if (group === undefined) return null;
+  return Number(readFileSync(join(group.path, group.version === 2 ? 'memory.max' : 'memory.limit_in_bytes'), 'utf8'));
 }

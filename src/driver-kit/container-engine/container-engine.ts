@@ -3,6 +3,7 @@
  * The containers belong to the engine: they outlive the agent, and where the engine allows it also the engine's own restart.
  */
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   DriverEvent,
   EngineDriver,
@@ -44,6 +45,7 @@ import { NetworkHolders } from './network-holder.ts';
 
 /** An ended task's last output is waited for, but not for ever: the engine may be gone. */
 const drainLimitMs = 5_000;
+const askAgainMs = 1_000;
 
 export interface EngineOptions {
   readonly client: EngineClient;
@@ -73,6 +75,8 @@ class ContainerEngine implements EngineDriver {
   readonly #listeners = new Set<AsyncQueue<DriverEvent>>();
   readonly #life = new AbortController();
   #watching = false;
+  /** The engine's events are heard: whenever that begins, all tasks are looked at. */
+  #heard = false;
 
   constructor(driver: ContainerDriver, options: EngineOptions, deps: DriverDeps) {
     const { client, rules } = options;
@@ -84,7 +88,11 @@ class ContainerEngine implements EngineDriver {
     this.#log = deps.log;
     const trials = containerTrials(rules.engine, client, deps);
     this.#trials = trials;
-    this.#health = new EngineHealth(client, driver, rules, (facts) =>
+    const own = {
+      label: `${ownerLabel}=${ownerOf(deps)}`,
+      running: (ids: ReadonlySet<string>) => this.#running(ids),
+    };
+    this.#health = new EngineHealth(client, driver, rules, own, (facts) =>
       containerAbility(driver, client, deps, trials, facts),
     );
     this.#images = new Images(client, { removeAfterMs: rules.removeImagesAfterMs, log: deps.log });
@@ -324,10 +332,14 @@ class ContainerEngine implements EngineDriver {
       {
         happened: (event) => void this.#happened(event),
         connected: () => {
+          this.#heard = true;
           this.#health.lookNow();
           for (const task of this.#tasks.values()) if (task.exit === null) void this.#lookAt(task);
         },
-        lost: () => this.#health.lookNow(),
+        lost: () => {
+          this.#heard = false;
+          this.#health.lookNow();
+        },
       },
       this.#log,
       signal,
@@ -336,6 +348,12 @@ class ContainerEngine implements EngineDriver {
     const known = (taskId: string): boolean =>
       taskId.endsWith('/network') ? this.#uses(taskId.slice(0, -'/network'.length)) : this.#tasks.holds(taskId);
     if (dangling !== null) void removeDangling(this.#client, owner, dangling, known, this.#log, signal);
+  }
+
+  /** An end whose event did not come is found here. */
+  #running(ids: ReadonlySet<string>): void {
+    for (const task of this.#tasks.values())
+      if (task.exit === null && !ids.has(task.handle.containerId)) void this.#lookAt(task);
   }
 
   async #happened(event: { readonly containerId: string; readonly action: string; readonly exitCode: number | null }) {
@@ -350,19 +368,32 @@ class ContainerEngine implements EngineDriver {
     else if (event.action === 'die' || event.action === 'died') await this.#lookAt(task, event.exitCode);
   }
 
-  /** Settles a task whose container has ended. `told`: the code in the engine's event, should the container be gone already. */
+  /**
+   * Settles a task whose container has ended. `told`: the code in the engine's event, should the container be gone already. What an engine
+   * cannot say sensibly it is asked again.
+   */
   async #lookAt(task: ContainerTask, told: number | null = null): Promise<void> {
+    const { signal } = this.#life;
+    while (!(await this.#lookOnce(task, told))) {
+      await sleep(askAgainMs, undefined, { signal, ref: false }).catch(() => undefined);
+      if (!this.#heard || task.exit !== null || signal.aborted) return;
+    }
+  }
+
+  /** False: the engine did not say. */
+  async #lookOnce(task: ContainerTask, told: number | null): Promise<boolean> {
     try {
       const state = await this.#inspect(task.handle.containerId, this.#life.signal);
       if (!state.running) await this.#ended(task, exitOf(state, task.oomSeen));
     } catch (error) {
-      if (!isFault(error, 'not_found')) return;
+      if (!isFault(error, 'not_found')) return false;
       const gone: TaskExit =
         told === null
           ? { exitCode: 0, signal: 0, oomKilled: false, unknown: 'container-removed' }
           : { exitCode: told, signal: 0, oomKilled: task.oomSeen && told === 137 };
       await this.#ended(task, gone);
     }
+    return true;
   }
 
   async #ended(task: ContainerTask, exit: TaskExit): Promise<void> {
@@ -373,6 +404,7 @@ class ContainerEngine implements EngineDriver {
   async #inspect(containerId: string, signal: AbortSignal) {
     return containerState(
       await this.#client.json('GET', `/containers/${containerId}/json`, { signal, timeoutMs: 10_000 }),
+      containerId,
     );
   }
 
@@ -383,8 +415,9 @@ class ContainerEngine implements EngineDriver {
     try {
       await this.#client.text('POST', `/containers/${containerId}/kill`, { query, signal });
     } catch (error) {
-      if (isFault(error, 'conflict') || isFault(error, 'not_found')) return this.#lookAt(task);
-      throw error;
+      // podman has no status of its own for that
+      const looked = await this.#lookOnce(task, null);
+      if (!looked || (task.exit === null && !isFault(error, 'conflict'))) throw error;
     }
   }
 }

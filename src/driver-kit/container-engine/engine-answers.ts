@@ -54,11 +54,11 @@ export function nanoseconds(text: string): bigint {
   return BigInt(ms) * 1_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
 }
 
-/** `Fault('unavailable')`: the answer is none about a container. */
-export function containerState(answer: unknown): ContainerState {
+/** `wanted`: its id, where that is known. `Fault('unavailable')`: the answer is none about such a container. */
+export function containerState(answer: unknown, wanted = ''): ContainerState {
   const id = textAt(answer, 'Id');
   const running = at(answer, 'State', 'Running');
-  if (id === '' || typeof running !== 'boolean')
+  if (id === '' || (wanted !== '' && id !== wanted) || typeof running !== 'boolean')
     throw new Fault('unavailable', 'the engine answers nonsense about a container', { recoverable: true });
   const networks = Object.entries(objectAt(answer, 'NetworkSettings', 'Networks')).map(
     ([name, each]) => [name, { ip: textAt(each, 'IPAddress'), ipv6: textAt(each, 'GlobalIPv6Address') }] as const,

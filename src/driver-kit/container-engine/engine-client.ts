@@ -11,7 +11,7 @@ import {
 } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex, Readable } from 'node:stream';
-import { Fault, type FaultKind, messageOf } from '../../lib/fault.ts';
+import { Fault, type FaultKind, isFault, messageOf } from '../../lib/fault.ts';
 import type { Endpoint } from './endpoint.ts';
 
 export interface EngineCall {
@@ -20,7 +20,7 @@ export interface EngineCall {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
-  /** Until the answer's head is there; default 60,000. */
+  /** Until the answer's head is there; and again until its end, where it is read whole. Default 60,000. */
   readonly timeoutMs?: number;
 }
 
@@ -29,6 +29,9 @@ type Method = 'GET' | 'POST' | 'DELETE' | 'HEAD';
 const defaultTimeoutMs = 60_000;
 /** An answer that is read whole. */
 const largestAnswer = 64 * 1024 * 1024;
+
+/** The cause of a fault whose engine was reached and took longer than it may. */
+export const tookTooLong = new Error('the engine took too long');
 
 export class EngineClient {
   readonly endpoint: Endpoint;
@@ -57,8 +60,7 @@ export class EngineClient {
   }
 
   async text(method: Method, path: string, call: EngineCall): Promise<string> {
-    const answer = await this.stream(method, path, call);
-    return readAll(answer);
+    return this.#whole(await this.stream(method, path, call), `${method} ${path}`, call);
   }
 
   /** The answer's body as it comes; its status was looked at. Aborting ends it. */
@@ -66,7 +68,7 @@ export class EngineClient {
     return new Promise((resolve, reject) => {
       const request = this.#request(method, path, call, reject);
       request.on('response', (response) => {
-        this.#checked(response, `${method} ${path}`).then(resolve, reject);
+        this.#checked(response, `${method} ${path}`, call).then(resolve, reject);
       });
       this.#send(request, call.body);
     });
@@ -82,7 +84,7 @@ export class EngineClient {
         resolve(socket);
       });
       request.on('response', (response) => {
-        this.#checked(response, `POST ${path}`).then(
+        this.#checked(response, `POST ${path}`, call).then(
           () => reject(this.#nonsense(`does not hand over the connection of POST ${path}`)),
           reject,
         );
@@ -115,27 +117,50 @@ export class EngineClient {
     const limitMs = call.timeoutMs ?? defaultTimeoutMs;
     const timer = setTimeout(() => {
       request.destroy();
-      reject(this.#away(`does not answer ${method} ${path} within ${limitMs / 1000} s`));
+      reject(this.#away(`does not answer ${method} ${path} within ${limitMs / 1000} s`, tookTooLong));
     }, limitMs);
     const settled = (): void => clearTimeout(timer);
     request.on('response', settled).on('upgrade', settled);
     request.on('error', (error) => {
       settled();
-      reject(call.signal.aborted ? call.signal.reason : this.#away(`is not reached: ${messageOf(error)}`, error));
+      if (call.signal.aborted) return reject(call.signal.reason);
+      const senseless = (error as NodeJS.ErrnoException).code?.startsWith('HPE_') === true;
+      if (senseless) reject(this.#nonsense(`answered ${method} ${path} with what is no HTTP: ${messageOf(error)}`));
+      else reject(this.#away(`is not reached: ${messageOf(error)}`, error));
     });
     return request;
   }
 
-  async #checked(response: IncomingMessage, what: string): Promise<Readable> {
+  /** An error is the engine's own only in the engine's form: a web server in its place finds nothing either, and is not believed. */
+  async #checked(response: IncomingMessage, what: string, call: EngineCall): Promise<Readable> {
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 400) return response;
-    const text = await readAll(response).catch(() => '');
-    const said = messageIn(text) || `status ${status}`;
+    const text = await this.#whole(response, what, call).catch(() => '');
+    const said = messageIn(text);
+    if (said === '')
+      throw this.#nonsense(
+        `answered ${what} with status ${status} and what is none of its errors: ${JSON.stringify(text.slice(0, 80))}`,
+      );
     const kind = kindOf(status);
     throw new Fault(kind, status >= 500 ? `${this.#engine}: ${said}` : said, {
       recoverable: kind === 'unavailable' || kind === 'conflict',
       cause: what,
     });
+  }
+
+  /** What an engine began to say it must also end. */
+  async #whole(answer: Readable, what: string, call: EngineCall): Promise<string> {
+    const limitMs = call.timeoutMs ?? defaultTimeoutMs;
+    const late = this.#away(`does not finish its answer to ${what} within ${limitMs / 1000} s`, tookTooLong);
+    const timer = setTimeout(() => answer.destroy(late), limitMs);
+    try {
+      return await readAll(answer);
+    } catch (error) {
+      if (call.signal.aborted) throw call.signal.reason;
+      throw isFault(error) ? error : this.#away(`breaks off its answer to ${what}: ${messageOf(error)}`, error);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #away(what: string, cause?: unknown): Fault {
@@ -157,12 +182,13 @@ function kindOf(status: number): FaultKind {
   return status >= 500 || status < 200 ? 'unavailable' : 'invalid';
 }
 
+/** `""`: the text is no error in an engine's form. */
 function messageIn(text: string): string {
   try {
-    const value = JSON.parse(text) as { readonly message?: unknown; readonly cause?: unknown } | null;
+    const value = JSON.parse(text) as { readonly message?: unknown } | null;
     return typeof value?.message === 'string' ? value.message : '';
   } catch {
-    return text.trim().slice(0, 500);
+    return '';
   }
 }
 

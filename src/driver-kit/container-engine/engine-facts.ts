@@ -1,4 +1,5 @@
 /** What an engine says about itself. */
+import { Fault } from '../../lib/fault.ts';
 import { numberAt, objectAt, textAt } from './engine-answers.ts';
 import type { EngineClient } from './engine-client.ts';
 
@@ -18,14 +19,16 @@ export interface EngineFacts {
   readonly bridgeIp: string;
 }
 
-export async function readFacts(client: EngineClient, signal: AbortSignal): Promise<EngineFacts> {
-  // podman asks its runtime first
-  const call = { signal, timeoutMs: 8_000 };
+/** `limitMs`: podman asks its runtime first, which takes its time on a busy host. */
+export async function readFacts(client: EngineClient, limitMs: number, signal: AbortSignal): Promise<EngineFacts> {
+  const call = { signal, timeoutMs: limitMs };
   const [version, info, bridge] = await Promise.all([
     client.json('GET', '/version', call),
     client.json('GET', '/info', call),
     client.json('GET', '/networks/bridge', call).catch(() => null),
   ]);
+  if (textAt(version, 'Version') === '' || textAt(info, 'OSType') === '')
+    throw new Fault('unavailable', 'it answers nonsense about itself', { recoverable: true });
   const security = (info as { readonly SecurityOptions?: unknown } | undefined)?.SecurityOptions;
   const ipam = objectAt(bridge, 'IPAM')['Config'];
   return {

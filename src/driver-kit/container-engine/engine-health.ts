@@ -1,23 +1,39 @@
 /** Whether the engine answers, asked often and told when it changes: a daemon that died or hangs is known within seconds. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fingerprint } from '../../driver/contract.ts';
-import { Fault, messageOf } from '../../lib/fault.ts';
+import { Fault, isFault, messageOf } from '../../lib/fault.ts';
 import type { ContainerDriver, ContainerRules } from './container-driver.ts';
-import type { EngineClient } from './engine-client.ts';
+import { textAt } from './engine-answers.ts';
+import { type EngineClient, tookTooLong } from './engine-client.ts';
 import { type EngineFacts, readFacts } from './engine-facts.ts';
 
 const pingEveryMs = 3_000;
 const pingLimitMs = 4_000;
 const fullEveryMs = 30_000;
+/** A report does not wait longer for what the engine says of itself; a start does. */
+const factsLimitMs = 8_000;
+const startLimitMs = 60_000;
+/** Every so many looks the engine is asked for more than a sign of life: one that answers nonsense is known within 10 s. */
+const askEvery = 2;
+
+/** What the engine is asked beside a sign of life. */
+export interface OwnContainers {
+  /** `"drover.owner=…"` */
+  readonly label: string;
+  /** Ids of those that run. */
+  running(ids: ReadonlySet<string>): void;
+}
 
 export class EngineHealth {
   readonly #client: EngineClient;
   readonly #driver: ContainerDriver;
   readonly #rules: ContainerRules;
+  readonly #own: OwnContainers;
   readonly #ability: (facts: EngineFacts) => Promise<Readonly<Record<string, string>>>;
   #facts: EngineFacts | null = null;
   /** Of an engine that says these things of itself. */
   #found: { readonly of: string; attributes: Readonly<Record<string, string>> } = { of: '', attributes: {} };
+  #looks = 0;
   #seen = false;
   #wake: () => void = () => {};
 
@@ -26,8 +42,10 @@ export class EngineHealth {
     client: EngineClient,
     driver: ContainerDriver,
     rules: ContainerRules,
+    own: OwnContainers,
     ability: (facts: EngineFacts) => Promise<Readonly<Record<string, string>>>,
   ) {
+    this.#own = own;
     this.#ability = ability;
     this.#client = client;
     this.#driver = driver;
@@ -41,7 +59,7 @@ export class EngineHealth {
 
   /** As the last look found it; asked for where nobody looked yet. */
   async facts(signal: AbortSignal): Promise<EngineFacts> {
-    this.#facts ??= await readFacts(this.#client, signal);
+    this.#facts ??= await readFacts(this.#client, startLimitMs, signal);
     return this.#facts;
   }
 
@@ -65,12 +83,13 @@ export class EngineHealth {
   async #look(full: boolean, signal: AbortSignal): Promise<Fingerprint> {
     try {
       const answer = await this.#client.text('GET', '/_ping', { signal, timeoutMs: pingLimitMs });
-      if (answer.trim() !== 'OK')
-        throw new Fault('unavailable', `it answers nonsense: ${JSON.stringify(answer.slice(0, 60))}`);
-      if (full || this.#facts === null) this.#facts = await readFacts(this.#client, signal);
+      if (answer.trim() !== 'OK') throw nonsense(answer);
+      if (this.#looks++ % askEvery === 0) await this.#ask(signal);
+      this.#facts = await this.#factsAfter(this.#facts, full, signal);
       this.#seen = true;
       return this.#healthy(this.#facts);
     } catch (error) {
+      this.#looks = 0;
       this.#facts = null;
       return {
         health: this.#seen ? 'unhealthy' : 'undetected',
@@ -78,6 +97,29 @@ export class EngineHealth {
         attributes: {},
       };
     }
+  }
+
+  async #ask(signal: AbortSignal): Promise<void> {
+    const query = { filters: JSON.stringify({ label: [this.#own.label] }) };
+    const call = { query, signal, timeoutMs: pingLimitMs };
+    const rows = await this.#client.json('GET', '/containers/json', call).catch((error: unknown) => {
+      if (isSlow(error)) return null;
+      throw error;
+    });
+    if (rows === null) return;
+    const ids = Array.isArray(rows) ? rows.map((row) => textAt(row, 'Id')) : [''];
+    if (ids.includes('')) throw nonsense(JSON.stringify(rows));
+    this.#own.running(new Set(ids));
+  }
+
+  /** An engine that is slow to tell what it knows of itself (podman asks its runtime) still is what it was when it told it last. */
+  async #factsAfter(known: EngineFacts | null, full: boolean, signal: AbortSignal): Promise<EngineFacts> {
+    if (known === null) return readFacts(this.#client, factsLimitMs, signal);
+    if (!full) return known;
+    return readFacts(this.#client, factsLimitMs, signal).catch((error: unknown) => {
+      if (isSlow(error)) return known;
+      throw error;
+    });
   }
 
   #healthy(facts: EngineFacts): Fingerprint {
@@ -120,4 +162,12 @@ export class EngineHealth {
     await sleep(pingEveryMs, undefined, { signal: woken.signal, ref: false }).catch(() => undefined);
     signal.removeEventListener('abort', end);
   }
+}
+
+function nonsense(answer: string): Fault {
+  return new Fault('unavailable', `it answers nonsense: ${JSON.stringify(answer.slice(0, 60))}`);
+}
+
+function isSlow(error: unknown): boolean {
+  return isFault(error) && error.cause === tookTooLong;
 }

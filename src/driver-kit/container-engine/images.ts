@@ -20,10 +20,14 @@ import { type AuthSources, authHeader, registryAuth } from './registry-auth.ts';
 export interface ImageWish {
   /** As the job names it. */
   readonly image: string;
-  /** A tar in the task's directory that holds it; `""`: none. */
+  /** A tar that holds it; `""`: none. With one, `image` may be `""`: the first in it. */
   readonly load: string;
-  /** The task's directory. */
+  /** Where the tar is found: the task's directory. */
   readonly directory: string;
+  /** `"linux/arm64/v8"`; `""`: the host's. */
+  readonly platform: string;
+  /** False: the registry's certificate is believed unseen. Only podman can. */
+  readonly tlsVerify: boolean;
   readonly forcePull: boolean;
   readonly auth: AuthSources;
   /** Credentials that cannot be had are no reason to give up. */
@@ -70,10 +74,12 @@ export class Images {
     say: (message: string, annotations: Readonly<Record<string, string>>) => void,
     signal: AbortSignal,
   ): Promise<ImageDetails> {
-    const name = parseImageName(wish.image);
-    const reference = /^sha256:[0-9a-f]{64}$/.test(wish.image) ? wish.image : referenceOf(name);
-    if (wish.load !== '') await this.#load(wish, signal);
-    else if (wish.forcePull || name.tag === 'latest' || (await this.#look(reference, signal)) === null)
+    const loaded = wish.load === '' ? '' : await this.#load(wish, signal);
+    const image = wish.image || loaded;
+    const name = parseImageName(image);
+    const reference = /^sha256:[0-9a-f]{64}$/.test(image) ? image : referenceOf(name);
+    const absent = async (): Promise<boolean> => (await this.#look(reference, signal)) === null;
+    if (wish.load === '' && (wish.forcePull || name.tag === 'latest' || (await absent())))
       await this.#pull(reference, name.registry, wish, say, signal);
     const found = await this.#look(reference, signal);
     if (found === null)
@@ -143,8 +149,8 @@ export class Images {
     }
   }
 
-  /** The tar is the task's to swap: it is opened without following links. */
-  async #load(wish: ImageWish, signal: AbortSignal): Promise<void> {
+  /** The tar is the task's to swap: it is opened without following links. Resolves with the name of the first image in it. */
+  async #load(wish: ImageWish, signal: AbortSignal): Promise<string> {
     const file = await openBeneath(wish.directory, wish.load).catch(async (error: unknown) => {
       // as Nomad: where the artifact block puts things
       if (isFault(error, 'not_found')) return openBeneath(wish.directory, join('local', wish.load));
@@ -153,10 +159,14 @@ export class Images {
     const body = createReadStream('', { fd: file });
     const options = { query: { quiet: '1' }, body, headers: { 'Content-Type': 'application/x-tar' }, signal };
     const answer = await this.#client.stream('POST', '/images/load', { ...options, timeoutMs: wish.timeoutMs });
+    let name = '';
     for await (const message of jsonLines(answer)) {
       const error = textAt(message, 'error');
       if (error !== '') throw new Fault('invalid', `${wish.load} cannot be loaded: ${error}`);
+      name ||= /^Loaded image(?:\(s\)|s)?(?: ID)?: ([^\s,]+)/.exec(textAt(message, 'stream'))?.[1] ?? '';
     }
+    if (name === '' && wish.image === '') throw new Fault('invalid', `${wish.load} does not name the image in it`);
+    return name;
   }
 
   /** Whoever gives up waiting leaves the pull to the others; it ends by its own limits. */
@@ -202,9 +212,9 @@ export class Images {
       limit.signal,
     );
     try {
-      const query = { fromImage: reference };
       const timeoutMs = wish.activityTimeoutMs;
-      const stream = await this.#client.stream('POST', '/images/create', {
+      const { path, query } = pullCall(reference, wish);
+      const stream = await this.#client.stream('POST', path, {
         query,
         headers,
         signal: limit.signal,
@@ -233,6 +243,15 @@ export class Images {
     })();
     return () => stop.abort();
   }
+}
+
+/** The call that docker has too, where that can say what is wanted. */
+function pullCall(reference: string, { platform, tlsVerify }: ImageWish) {
+  if (tlsVerify)
+    return { path: '/images/create', query: { fromImage: reference, ...(platform === '' ? {} : { platform }) } };
+  const parts = platform.split('/').map((value, at) => [['os', 'arch', 'variant'][at] ?? '', value] as const);
+  const query = Object.fromEntries(parts.filter(([, value]) => value !== ''));
+  return { path: '/libpod/images/pull', query: { reference, tlsVerify: 'false', ...query } };
 }
 
 /** Nobody may say whether it will be there a minute later: trying again can help. */

@@ -84,11 +84,18 @@ export class ScratchDaemon {
     // podman's own default limits may be more than this host gives
     const limits = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n';
     await writeFile(join(this.root, 'containers.conf'), limits);
+    // as docker's do: registries on the loopback need no certificate (but on port 5002)
+    const open = [5000, 5001].map((port) => `[[registry]]\nlocation = "127.0.0.1:${port}"\ninsecure = true\n`);
+    await writeFile(join(this.root, 'registries.conf'), open.join(''));
     const holder = await this.#namespaces();
     for (let attempt = 1; ; attempt++) {
       this.#child = spawn('nsenter', ['-t', String(holder), '-n', '-m', ...this.#command()], {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...hostEnv, CONTAINERS_CONF: join(this.root, 'containers.conf') },
+        env: {
+          ...hostEnv,
+          CONTAINERS_CONF: join(this.root, 'containers.conf'),
+          CONTAINERS_REGISTRIES_CONF: join(this.root, 'registries.conf'),
+        },
       });
       for (const stream of [this.#child.stdout, this.#child.stderr])
         stream?.on('data', (part: Buffer) => {
@@ -116,6 +123,8 @@ export class ScratchDaemon {
           'runc',
           '--network-backend',
           'netavark',
+          '--network-config-dir',
+          at('networks'),
         ],
         ...['system', 'service', '--time', '0', this.endpoint],
       ];

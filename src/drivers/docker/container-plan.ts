@@ -41,8 +41,8 @@ export async function containerPlan(
 }
 
 /** As Nomad names them. */
-function containerName(task: TaskConfig): string {
-  return `${task.name.replaceAll('/', '_').replace(/[^a-zA-Z0-9_.-]/g, '_')}-${task.allocId}`;
+export function containerName({ name, allocId }: Pick<TaskConfig, 'name' | 'allocId'>): string {
+  return `${name.replaceAll('/', '_').replace(/[^a-zA-Z0-9_.-]/g, '_')}-${allocId}`;
 }
 
 function imageWish(task: TaskConfig, plugin: PluginOptions, options: TaskOptions): ImageWish {
@@ -52,6 +52,8 @@ function imageWish(task: TaskConfig, plugin: PluginOptions, options: TaskOptions
     image: options.image,
     load: options.load,
     directory: task.directories.task,
+    platform: '',
+    tlsVerify: true,
     forcePull: options.force_pull,
     auth: { task: own, config: plugin.auth?.config ?? '', helper: plugin.auth?.helper ?? '' },
     authSoftFail: options.auth_soft_fail,

@@ -4,32 +4,35 @@ import { createHash } from 'node:crypto';
 import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { DriverEvent, EngineDriver } from '../../driver/contract.ts';
 import { parseImageName, referenceOf } from '../../driver-kit/container-engine/image-name.ts';
 import { PullProgress } from '../../driver-kit/container-engine/pull-progress.ts';
-import { registryAuth } from '../../driver-kit/container-engine/registry-auth.ts';
-import { lackingForDaemon, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
+import { authHeader, registryAuth } from '../../driver-kit/container-engine/registry-auth.ts';
+import { lackingForDaemon, lackingForPodman, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
 import { ScratchDocker, shell } from './scratch-docker.ts';
 
 const never = new AbortController().signal;
 const port = 5_000;
 const registry = `127.0.0.1:${port}`;
+const engines = [
+  { engine: 'docker', lacking: lackingForDaemon },
+  { engine: 'podman', lacking: lackingForPodman },
+] as const;
 let scratch: ScratchDocker;
 let engine: EngineDriver;
 const closed = `127.0.0.1:${port + 1}`;
-const servers: ChildProcess[] = [];
+let servers: ChildProcess[] = [];
 let log = '';
 let saved: string;
 
-beforeAll(async () => {
-  if (lackingForDaemon.length > 0) return;
-  scratch = await ScratchDocker.open();
+async function open(name: (typeof engines)[number]['engine']): Promise<void> {
+  scratch = await ScratchDocker.open({ engine: name });
   engine = scratch.driver().engine;
   const directory = join(scratch.daemon.root, 'registry');
   saved = await makeRegistry(directory);
   const program = join(import.meta.dirname, 'scratch-registry.mjs');
-  for (const args of [[String(port)], [String(port + 1), 'closed']]) {
+  for (const args of [[String(port)], [String(port + 1), 'closed'], [String(port + 2)]]) {
     const inside = [`--net=/proc/${scratch.daemon.pid}/ns/net`, process.execPath, program, directory, ...args];
     const server = spawn('nsenter', inside, { stdio: ['ignore', 'pipe', 'inherit'] });
     server.stdout.on('data', (part: Buffer) => {
@@ -37,12 +40,15 @@ beforeAll(async () => {
     });
     servers.push(server);
   }
-  while (log.split('listening').length < 3) await new Promise((resolve) => setTimeout(resolve, 50));
-}, 120_000);
-afterAll(async () => {
+  while (log.split('listening').length < 4) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+async function close(): Promise<void> {
   for (const server of servers) server.kill();
+  servers = [];
+  log = '';
   await scratch?.close();
-}, 60_000);
+}
 
 const sha = (data: Uint8Array): string => `sha256:${createHash('sha256').update(data).digest('hex')}`;
 
@@ -50,7 +56,8 @@ const sha = (data: Uint8Array): string => `sha256:${createHash('sha256').update(
 async function makeRegistry(directory: string): Promise<string> {
   await mkdir(directory);
   const tar = join(scratch.daemon.root, 'saved.tar');
-  const answer = await scratch.daemon.client.stream('GET', `/images/${encodeURIComponent(scratchImage)}/get`, {
+  const name = scratch.daemon.engine === 'podman' ? `localhost/${scratchImage}` : scratchImage;
+  const answer = await scratch.daemon.client.stream('GET', `/images/${encodeURIComponent(name)}/get`, {
     signal: never,
   });
   const parts: Buffer[] = [];
@@ -100,8 +107,12 @@ async function runs(config: Record<string, unknown>, by = engine): Promise<reado
 }
 const pulls = (name: string): number => log.split(`GET /v2/${name}/manifests/`).length - 1;
 
-describe.skipIf(lackingForDaemon.length > 0)('images of docker', { timeout: 120_000 }, () => {
-  test('are pulled when they are not there, with an event, once, and again where that is forced', async () => {
+describe.each(engines)('images of $engine', { timeout: 120_000 }, ({ engine: name, lacking }) => {
+  const here = test.skipIf(lacking.length > 0);
+  beforeAll(() => (lacking.length > 0 ? undefined : open(name)), 120_000);
+  afterAll(close, 60_000);
+
+  here('are pulled when they are not there, with an event, once, and again where that is forced', async () => {
     const image = `${registry}/open/app:1`;
     const events = await runs({ image });
     expect(events[0]).toMatchObject({ message: 'Downloading image', annotations: { image } });
@@ -111,7 +122,7 @@ describe.skipIf(lackingForDaemon.length > 0)('images of docker', { timeout: 120_
     expect((await runs({ image, force_pull: true })).length).toBeGreaterThan(0);
   });
 
-  test('are pulled once for all who want them at the same time', async () => {
+  here('are pulled once for all who want them at the same time', async () => {
     const image = `${registry}/open/many:1`;
     const tasks = await Promise.all([1, 2, 3, 4].map(() => scratch.task(shell('true', { image }))));
     await Promise.all(tasks.map((of) => engine.start(of, never)));
@@ -119,12 +130,12 @@ describe.skipIf(lackingForDaemon.length > 0)('images of docker', { timeout: 120_
     for (const of of tasks) await engine.destroy(of.id, { force: true }, never);
   });
 
-  test('are found by digest', async () => {
+  here('are found by digest', async () => {
     const digest = await readFile(join(scratch.daemon.root, 'registry', 'digest'), 'utf8');
     await runs({ image: `${registry}/open/pinned@${digest}` });
   });
 
-  test('that are not there fail the start, which may be tried again', async () => {
+  here('that are not there fail the start, which may be tried again', async () => {
     const of = await scratch.task(shell('true', { image: `${registry}/open/app:none` }));
     await expect(engine.start(of, never)).rejects.toMatchObject({
       recoverable: true,
@@ -132,7 +143,8 @@ describe.skipIf(lackingForDaemon.length > 0)('images of docker', { timeout: 120_
     });
   });
 
-  test('are loaded from a tar in the task directory, which may be no link to elsewhere', async () => {
+  here('are loaded from a tar in the task directory, which may be no link to elsewhere', async ({ skip }) => {
+    if (name === 'podman') skip('its option is another: tried with the others');
     const of = await scratch.task(shell('echo loaded', { load: 'local/image.tar', image: scratchImage }));
     await copyFile(saved, join(of.directories.local, 'image.tar'));
     expect((await scratch.run(engine, of)).stdout).toBe('loaded\n');
@@ -143,43 +155,78 @@ describe.skipIf(lackingForDaemon.length > 0)('images of docker', { timeout: 120_
     await expect(engine.start(sly, never)).rejects.toThrow();
   });
 
-  test('of a closed registry need credentials: of the task, of a file, of a helper; without them it says so', async () => {
-    const image = (name: string): string => `${closed}/app/${name}:1`;
-    const without = await scratch.task(shell('true', { image: image('none') }));
-    await expect(engine.start(without, never)).rejects.toThrow(/cannot be pulled/);
-    await runs({ image: image('task'), auth: [{ username: 'me', password: 'secret', server_address: closed }] });
-    const file = join(scratch.daemon.root, 'config.json');
-    await writeFile(
-      file,
-      JSON.stringify({ auths: { [closed]: { auth: Buffer.from('me:secret').toString('base64') } } }),
-    );
-    await runs({ image: image('file') }, scratch.driver({ auth: [{ config: file }] }).engine);
-    const bin = join(scratch.daemon.root, 'bin');
-    await mkdir(bin, { recursive: true });
-    await writeFile(
-      join(bin, 'docker-credential-test'),
-      '#!/bin/sh\ncat > /dev/null\necho \'{"Username":"me","Secret":"secret"}\'\n',
-    );
-    await chmod(join(bin, 'docker-credential-test'), 0o755);
-    const path = process.env['PATH'];
-    process.env['PATH'] = `${bin}:${path}`;
-    try {
-      await runs({ image: image('helper') }, scratch.driver({ auth: [{ helper: 'test' }] }).engine);
-    } finally {
-      process.env['PATH'] = path;
-    }
-    const broken = scratch.driver({ auth: [{ config: '/no/such/file' }] }).engine;
-    const asked = await scratch.task(shell('true', { image: `${registry}/open/soft:1` }));
-    await expect(broken.start(asked, never)).rejects.toThrow('auth.config /no/such/file cannot be read');
-    await runs({ image: `${registry}/open/soft:1`, auth_soft_fail: true }, broken);
-  });
+  here(
+    'of a closed registry need credentials: of the task, of a file, of a helper; without them it says so',
+    async () => {
+      const image = (name: string): string => `${closed}/app/${name}:1`;
+      const without = await scratch.task(shell('true', { image: image('none') }));
+      await expect(engine.start(without, never)).rejects.toThrow(/cannot be pulled/);
+      const me = { username: 'me', password: 'secret' };
+      if (name === 'podman') await runs({ image: image('task'), auth: [me] });
+      else await runs({ image: image('task'), auth: [{ ...me, email: 'me@example.test', server_address: closed }] });
+      const file = join(scratch.daemon.root, 'config.json');
+      await writeFile(
+        file,
+        JSON.stringify({ auths: { [closed]: { auth: Buffer.from('me:secret').toString('base64') } } }),
+      );
+      await runs({ image: image('file') }, scratch.driver({ auth: [{ config: file }] }).engine);
+      const bin = join(scratch.daemon.root, 'bin');
+      await mkdir(bin, { recursive: true });
+      await writeFile(
+        join(bin, 'docker-credential-test'),
+        '#!/bin/sh\ncat > /dev/null\necho \'{"Username":"me","Secret":"secret"}\'\n',
+      );
+      await chmod(join(bin, 'docker-credential-test'), 0o755);
+      const path = process.env['PATH'];
+      process.env['PATH'] = `${bin}:${path}`;
+      try {
+        await runs({ image: image('helper') }, scratch.driver({ auth: [{ helper: 'test' }] }).engine);
+      } finally {
+        process.env['PATH'] = path;
+      }
+      const broken = scratch.driver({ auth: [{ config: '/no/such/file' }] }).engine;
+      const asked = await scratch.task(shell('true', { image: `${registry}/open/soft:1` }));
+      await expect(broken.start(asked, never)).rejects.toThrow('auth.config /no/such/file cannot be read');
+      await runs({ image: `${registry}/open/soft:1`, auth_soft_fail: true }, broken);
+    },
+  );
 
-  test('that do not come are given up after image_pull_timeout', async () => {
+  here('that do not come are given up after image_pull_timeout', async () => {
     const of = await scratch.task(shell('true', { image: `${registry}/slow/app:1`, image_pull_timeout: '3s' }));
     await expect(engine.start(of, never)).rejects.toMatchObject({
       message: expect.stringMatching(/pull of .*: not done within 3 s/),
       recoverable: true,
     });
+  });
+
+  here('that do not move are given up after pull_activity_timeout, which is a minute at least', async ({ skip }) => {
+    if (name === 'podman') skip('no option of its own');
+    const by = scratch.driver({ pull_activity_timeout: '1s' }).engine;
+    const of = await scratch.task(shell('true', { image: `${registry}/slow/quiet:1` }));
+    const asked = () => log.includes('/v2/slow/quiet/');
+    const given = expect(by.start(of, never)).rejects.toThrow(/pull of .*: nothing moved for 60 s/);
+    await expect.poll(asked, { timeout: 20_000 }).toBe(true);
+    const now = Date.now;
+    vi.spyOn(Date, 'now').mockImplementation(() => now() + 61_000);
+    await given.finally(() => vi.restoreAllMocks());
+  });
+
+  here('of a registry without a certificate are pulled only where the task says so', async ({ skip }) => {
+    if (name === 'docker') skip('no option of its own: it never asks for one on the loopback');
+    const image = `127.0.0.1:${port + 2}/open/plain:1`;
+    const wary = await scratch.task(shell('true', { image }));
+    await expect(engine.start(wary, never)).rejects.toThrow(/cannot be pulled: .*(https|HTTPS)/);
+    await runs({ image, auth: [{ username: '', password: '', tls_verify: false }] });
+  });
+
+  here('of another machine are asked for by name', async ({ skip }) => {
+    if (name === 'docker') skip('no option of its own');
+    const image = `${registry}/open/other:1`;
+    const of = await scratch.task(shell('true', { image, os: 'linux', arch: 'arm64', variant: 'v8' }));
+    // the registry has one for all machines; podman says what it got in place of what it asked for, or runs it
+    await engine.start(of, never).catch((error: unknown) => expect(String(error)).toMatch(/arm64|exec format/));
+    expect(pulls('open/other')).toBeGreaterThan(0);
+    await engine.destroy(of.id, { force: true }, never).catch(() => undefined);
   });
 });
 
@@ -216,6 +263,11 @@ test('credentials of the file: by helper, by identity token, for the default reg
   await writeFile(config, JSON.stringify({ auths: { 'https://index.docker.io/v1/': { identitytoken: 't' } } }));
   expect(await registryAuth('docker.io', none)).toMatchObject({ identityToken: 't' });
   expect(await registryAuth('ghcr.io', none)).toBeNull();
+  const task = { username: 'me', password: 'secret', email: 'me@example.test', serverAddress: '' };
+  const header = authHeader((await registryAuth('ghcr.io', { ...none, task }))!);
+  expect(JSON.parse(Buffer.from(header, 'base64url').toString())).toEqual({
+    ...{ username: 'me', password: 'secret', email: 'me@example.test', serveraddress: 'ghcr.io' },
+  });
   await writeFile(config, '{"auths": secret-thing');
   await expect(registryAuth('ghcr.io', none)).rejects.toThrow(/^auth\.config .*: it is no JSON$/);
   await expect(registryAuth('ghcr.io', { task: null, config: '', helper: '../x' })).rejects.toThrow('a name such as');

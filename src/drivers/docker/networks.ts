@@ -46,7 +46,8 @@ export function endpointsOf(mode: string, options: TaskOptions): Readonly<Record
       'invalid',
       `network_aliases and addresses need a network of their own, not ${JSON.stringify(mode)}`,
     );
-  return { EndpointsConfig: { [mode]: { Aliases: aliases, IPAMConfig: addresses } } };
+  const mac = options.mac_address === '' ? {} : { MacAddress: options.mac_address };
+  return { EndpointsConfig: { [mode]: { Aliases: aliases, IPAMConfig: addresses, ...mac } } };
 }
 
 /** Where services find the container; null: at the host's address. */

@@ -197,7 +197,26 @@ describe.skipIf(lackingForDaemon.length > 0)('what a task of docker asks for, it
     expect(await refusal({ network_aliases: ['x'] })).toContain('need a network of their own');
   });
 
+  test('an address of IPv6, which is where services find it if that is asked for', async () => {
+    const config = [{ Subnet: '172.31.98.0/24' }, { Subnet: 'fd00:98::/64' }];
+    const body = { Name: 'six', EnableIPv6: true, IPAM: { Config: config } };
+    await scratch.daemon.client.json('POST', '/networks/create', { body, signal: never });
+    const script = 'cat /proc/net/if_inet6 | grep -c fd0000980000000000000000000000..7; sleep 60';
+    const six = { network_mode: 'six', ipv6_address: 'fd00:98::17', advertise_ipv6_address: true };
+    const of = await scratch.task(shell(script.replace('..7', '17'), six));
+    expect((await plain.start(of, never)).network).toMatchObject({ ip: 'fd00:98::17', autoAdvertise: true });
+    await expect.poll(() => outputOf(of), { timeout: 10_000 }).toBe('1\n');
+    await plain.destroy(of.id, { force: true }, never);
+  });
+
+  test('options of the storage driver reach it, and those it has not are refused by it', async () => {
+    expect(await refusal({ storage_opt: [{ size: '120G' }] })).toMatch(/storage-opt|quota|size/i);
+    expect(await refusal({ container_exists_attempts: 1 })).toBe('it was started');
+  });
+
   test('tasks of a group share the network that was made for it, through one container that goes with the last of them', async () => {
+    // no image is pulled for it
+    const by = scratch.driver({ infra_image: 'nobody.invalid/none:1', infra_image_pull_timeout: '1s' }).engine;
     const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; exec sleep 60'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
@@ -210,7 +229,7 @@ describe.skipIf(lackingForDaemon.length > 0)('what a task of docker asks for, it
         await scratch.task(shell(script, { network_mode: 'host' }), { network, name: 'other' }),
       ];
       const both = [one, { ...two, allocId: one.allocId, id: two.id.replace(two.allocId, one.allocId) }];
-      await Promise.all(both.map((of) => plain.start(of, never)));
+      await Promise.all(both.map((of) => by.start(of, never)));
       const standing = async () => {
         const rows = await scratch.daemon.client.json('GET', '/containers/json', {
           query: { all: 'true' },
@@ -221,9 +240,9 @@ describe.skipIf(lackingForDaemon.length > 0)('what a task of docker asks for, it
       expect(await standing()).toBe(1);
       const wanted = await readlink(network.path);
       for (const of of both) await expect.poll(() => outputOf(of), { timeout: 10_000 }).toBe(`${wanted}\n`);
-      await plain.destroy(both[0]!.id, { force: true }, never);
+      await by.destroy(both[0]!.id, { force: true }, never);
       expect(await standing()).toBe(1);
-      await plain.destroy(both[1]!.id, { force: true }, never);
+      await by.destroy(both[1]!.id, { force: true }, never);
       expect(await standing()).toBe(0);
     } finally {
       holder.kill('SIGKILL');
@@ -333,6 +352,38 @@ describe.skipIf(lackingForDaemon.length > 0)('what a task of docker asks for, it
       'options of a volume driver',
     );
     expect(await refusal({ mounts: [{ type: 'nfs', target: '/b' }] })).toContain('not "nfs"');
+  });
+
+  test('mounts by either name, options of volume drivers among them, where the operator allows those', async () => {
+    const config = {
+      mounts: [
+        {
+          target: '/one',
+          source: 'one',
+          volume_options: [
+            {
+              no_copy: true,
+              labels: [{ a: 'b' }],
+              driver_config: [{ name: 'local', options: [{ type: 'tmpfs', device: 'tmpfs', o: 'size=1m' }] }],
+            },
+          ],
+        },
+      ],
+      mount: [
+        { type: 'bind', target: '/etc2', source: '/etc', readonly: true, bind_options: [{ propagation: 'rprivate' }] },
+        { type: 'tmpfs', target: '/t', tmpfs_options: [{ size: 4 << 20, mode: 448 }] },
+        {
+          target: '/two',
+          source: 'two',
+          volume_options: [
+            { driver_config: [{ name: 'local', options: [{ type: 'tmpfs', device: 'tmpfs', o: 'size=2m' }] }] },
+          ],
+        },
+      ],
+    };
+    const script =
+      'for p in one two t; do mount | grep "on /$p type tmpfs" | grep -o "size=[0-9]*k"; done; stat -c %a /t; head -c 5 /etc2/passwd; echo; touch /etc2/x 2>/dev/null || echo refused';
+    expect(await says(script, config, open)).toBe('size=1024k\nsize=2048k\nsize=4096k\n700\nroot:\nrefused');
   });
 
   test("the host's namespaces, privileges and runtimes only where the operator allows them", async () => {

@@ -84,6 +84,11 @@ export function outputOf(of: TaskConfig, stream = 'stdout'): Promise<string> {
   return readFile(join(of.directories.logs, `${of.name}.${stream}.0`), 'utf8').catch(() => '');
 }
 
+export async function firstReport(engine: EngineDriver): Promise<Fingerprint> {
+  for await (const report of engine.fingerprint(never)) return report;
+  throw new Error('no report');
+}
+
 /** Listens until told to stop; `is` waits for a report. */
 export function listen(engine: EngineDriver) {
   const stop = new AbortController();
@@ -93,9 +98,9 @@ export function listen(engine: EngineDriver) {
   })();
   return {
     stop: () => stop.abort(),
-    async is(health: Fingerprint['health'], limitMs: number): Promise<Fingerprint> {
+    async is(health: Fingerprint['health'], limitMs: number, about = /^/): Promise<Fingerprint> {
       for (const deadline = Date.now() + limitMs; Date.now() < deadline; await sleep(50)) {
-        if (last?.health === health) return last;
+        if (last?.health === health && about.test(last.description)) return last;
       }
       throw new Error(`not ${health} within ${limitMs} ms, but ${JSON.stringify(last)}`);
     },

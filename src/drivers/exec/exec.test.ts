@@ -324,3 +324,16 @@ describe('what the node says a task would get is what the task gets:', () => {
     await opened.engine.close();
   });
 });
+
+test('no_pivot_root of old configurations is taken, and a task has a root of its own all the same', async ({
+  skip,
+}) => {
+  if (deps.isolation.best !== 'sandbox') skip('no sandbox on this host');
+  const old = openDriver(exec, { no_pivot_root: true }, deps);
+  const of = await host.task(old, shell(`ls -d /alloc /local; test -e ${deps.stateDirectory} || echo not the host`));
+  await old.engine.start(of, never);
+  await old.engine.wait(of.id, never);
+  expect(await readFile(join(of.directories.logs, 'main.stdout.0'), 'utf8')).toBe('/alloc\n/local\nnot the host\n');
+  await old.engine.destroy(of.id, { force: false }, never);
+  await old.engine.close();
+});

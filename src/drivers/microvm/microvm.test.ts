@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, ExecSession, TaskConfig } from '../../driver/contract.ts';
 import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
-import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { memoryLimit, openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import { opening, type Way, ways } from '../../driver-kit/served-driver.ts';
 import { microvm } from './index.ts';
 import { findKernel } from './kernels.ts';
@@ -265,9 +265,11 @@ describe.skipIf(!here)('microvm', { timeout: 240_000 }, () => {
   });
 
   test('the monitor has no capability, no new privileges, a user of its own, and room beside its guest', async () => {
+    const roomy = open({ memory_headroom: 250 });
     const of = await shell('echo up; sleep 60');
-    const { state } = await engine.start(of, never);
+    const { state } = await roomy.engine.start(of, never);
     await saysSoon(of, /up/);
+    expect([null, (128 + 250) << 20]).toContain(memoryLimit(state));
     const status = await readFile(`/proc/${String(state['pid'])}/status`, 'utf8');
     expect(status).toMatch(/Name:\s+qemu-system/);
     expect(status).toMatch(/CapEff:\s+0+\n/);
@@ -276,7 +278,8 @@ describe.skipIf(!here)('microvm', { timeout: 240_000 }, () => {
     expect(Number(/Uid:\s+(\d+)/.exec(status)![1])).toBeGreaterThan(0);
     // what it was told is not where other users of the host look
     expect(await readFile(`/proc/${String(state['pid'])}/cmdline`, 'utf8')).not.toContain('echo up');
-    await engine.destroy(of.id, { force: true }, never);
+    await roomy.engine.destroy(of.id, { force: true }, never);
+    await roomy.engine.close();
   });
 
   test('what cannot be is refused with its name', async () => {

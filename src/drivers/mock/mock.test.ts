@@ -90,3 +90,53 @@ test('tells the address and ports it was given', async () => {
     network: { ip: '10.0.0.1', portMap: { web: 8080, db: 5432 }, autoAdvertise: true },
   });
 });
+
+test('prints as often as it was told, to both streams, also of a command inside', async () => {
+  const { engine } = openDriver(mockDriver, {}, deps);
+  const printing = {
+    ...{ stdout_string: 'o', stdout_repeat: 2, stdout_repeat_duration: '60ms' },
+    ...{ stderr_string: 'e', stderr_repeat: 1, stderr_repeat_duration: '30ms' },
+  };
+  const inside = {
+    exec_command: [
+      {
+        ...{ stdout_string: 'o', stdout_repeat: 2, stdout_repeat_duration: '60ms', run_for: '130ms' },
+        ...{ stderr_string: 'e', stderr_repeat: 1, stderr_repeat_duration: '30ms' },
+        ...{ exit_code: 3, exit_signal: 9, exit_err_msg: 'went wrong' },
+      },
+    ],
+  };
+  const of = await task({ ...printing, ...inside, run_for: '60s' });
+  await engine.start(of, never);
+  const printed = (stream: string) => readFile(join(of.directories.logs, `${of.name}.${stream}.0`), 'utf8');
+  await expect.poll(() => Promise.all([printed('stdout'), printed('stderr')])).toEqual(['ooo', 'ee']);
+  const from = performance.now();
+  const session = await engine.exec!(of.id, { command: ['anything'], tty: false }, never);
+  const said = { stdout: '', stderr: '' };
+  for await (const { stream, data } of session.output) said[stream] += Buffer.from(data).toString();
+  expect(said).toEqual({ stdout: 'ooo', stderr: 'ee' });
+  expect(await session.exit).toMatchObject({ exitCode: 3, signal: 9, message: 'went wrong' });
+  expect(performance.now() - from).toBeGreaterThanOrEqual(125);
+  await engine.destroy(of.id, { force: true }, never);
+});
+
+test('takes as long to start as it was told, and answers signals as it was told', async () => {
+  const { engine } = openDriver(mockDriver, {}, deps);
+  const of = await task({ start_block_for: '80ms', run_for: '60s', signal_error: 'no signals today' });
+  const from = performance.now();
+  await engine.start(of, never);
+  expect(performance.now() - from).toBeGreaterThanOrEqual(75);
+  await expect(engine.signal!(of.id, 'SIGHUP', never)).rejects.toThrow('no signals today');
+  await engine.destroy(of.id, { force: true }, never);
+  const heeds = await task({ run_for: '60s' });
+  await engine.start(heeds, never);
+  await engine.signal!(heeds.id, 'SIGHUP', never);
+  await engine.destroy(heeds.id, { force: true }, never);
+});
+
+test('takes the options by which a plugin process ends itself, and goes on: it has none', async () => {
+  const { engine } = openDriver(mockDriver, { shutdown_periodic_after: true, shutdown_periodic_duration: 1 }, deps);
+  const of = await task({ run_for: '80ms', plugin_exit_after: '1ms', exec_command: [{ signal_error: 'none' }] });
+  await engine.start(of, never);
+  expect(await engine.wait(of.id, never)).toMatchObject({ exitCode: 0 });
+});

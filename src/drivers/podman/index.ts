@@ -10,10 +10,10 @@ import { parseEndpoint } from '../../driver-kit/container-engine/endpoint.ts';
 import { EngineClient } from '../../driver-kit/container-engine/engine-client.ts';
 import type { EngineFacts } from '../../driver-kit/container-engine/engine-facts.ts';
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
-import { containerPlan } from '../docker/container-plan.ts';
+import { containerName, containerPlan } from '../docker/container-plan.ts';
 import type { PluginOptions as DockerPluginOptions } from '../docker/options.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
-import { asDockerPlugin, asDockerTask, bytes } from './translate.ts';
+import { asDockerPlugin, asDockerTask, withPodmanOptions } from './translate.ts';
 
 const strictestTask = decodedConfig(taskSchema, {
   image: 'none',
@@ -89,23 +89,24 @@ class Podman implements ContainerDriver {
 
   async plan(task: TaskConfig, facts: EngineFacts, network: string | null): Promise<ContainerPlan> {
     const options = task.config as TaskOptions;
-    const plan = await containerPlan(task, this.#docker, asDockerTask(options, this.#config), facts, network);
-    const low = options.memory_reservation;
+    const given = { ...options, network_mode: this.#networkMode(task, facts) };
+    const plan = await containerPlan(task, this.#docker, asDockerTask(given, this.#config), facts, network);
+    const { os, arch, variant } = options;
+    const platform = `${os || 'linux'}/${arch}/${variant}`.replace(/\/+$/, '');
     return {
       ...plan,
-      create: (image) => {
-        const request = plan.create(image);
-        const host = request['HostConfig'] as { readonly SecurityOpt: readonly string[] };
-        return {
-          ...request,
-          HostConfig: {
-            ...host,
-            SecurityOpt: host.SecurityOpt.map((each) => this.#inFile(each)),
-            ...(low === '' ? {} : { MemoryReservation: bytes(low, 'memory_reservation') }),
-          },
-        };
+      image: {
+        ...plan.image,
+        platform: `${os}${arch}` === '' ? '' : platform,
+        tlsVerify: options.auth?.tls_verify ?? true,
       },
+      create: (image) => withPodmanOptions(this.#withFiles(plan.create(image)), options, image.answer),
     };
+  }
+
+  #withFiles(request: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const host = request['HostConfig'] as { readonly SecurityOpt: readonly string[] };
+    return { ...request, HostConfig: { ...host, SecurityOpt: host.SecurityOpt.map((each) => this.#inFile(each)) } };
   }
 
   /** Podman takes a filter by the name of a file, which is read when the container is made: one of ours, named after what is in it. */
@@ -118,4 +119,15 @@ class Podman implements ContainerDriver {
     writeFileSync(path, profile, { mode: 0o600 });
     return `seccomp=${path}`;
   }
+
+  #networkMode({ config, allocId }: TaskConfig, facts: EngineFacts): string {
+    const { network_mode: mode } = config as TaskOptions;
+    const of = /^task:(.+)$/.exec(mode)?.[1];
+    if (of !== undefined) return `container:${containerName({ name: of, allocId })}`;
+    return mode === '' && isRootless(facts) ? (this.#config.networking?.default_rootless_mode ?? '') : mode;
+  }
+}
+
+function isRootless(facts: EngineFacts): boolean {
+  return facts.security.some((each) => each.startsWith('name=rootless'));
 }

@@ -42,6 +42,14 @@ export const configSchema = {
     },
     { doc: 'How the engine keeps the output.' },
   ),
+  networking: option.block(
+    {
+      default_rootless_mode: text(
+        '"slirp4netns", "pasta" or "bridge", for tasks that name none where podman has no root.',
+      ),
+    },
+    { doc: 'Of containers without a group network.' },
+  ),
   dns_servers: texts('Name servers of tasks that name none.'),
   disable_log_collection: flag('The output stays with the engine.'),
   client_http_timeout: text('Accepted; each call has a limit of its own.', '60s'),
@@ -57,11 +65,21 @@ export const configSchema = {
 } as const;
 
 export const taskSchema = {
-  image: option.string({ required: true, doc: 'Name, with tag or digest.' }),
+  image: option.string({
+    required: true,
+    doc: 'Name, with tag or digest; or an archive with it: "docker-archive:local/app.tar", "oci-archive:…".',
+  }),
+  arch: text('Of the image that is pulled, where it is not that of the host.'),
+  os: text('The same.'),
+  variant: text('The same.'),
   force_pull: flag('Pull though the image is there.'),
   image_pull_timeout: text('How long the pull may take.', '5m'),
   auth: option.block(
-    { username: text('Who.'), password: text('Their password.') },
+    {
+      username: text('Who.'),
+      password: text('Their password.'),
+      tls_verify: flag('The registry shows a certificate that this host trusts.', true),
+    },
     { doc: 'Credentials of this task.' },
   ),
   auth_soft_fail: flag('Without credentials it is tried all the same.'),
@@ -72,8 +90,15 @@ export const taskSchema = {
   hostname: text('What it believes to be called.'),
   tty: flag('It gets a terminal.'),
   init: flag('A small init beside it reaps what it leaves.'),
+  init_path: text('Which, of the host; default the one podman has.'),
   labels: option.map(option.string(), { doc: 'Of the container.' }),
-  network_mode: text('"bridge", "host", "none", "container:<id>" or a network\'s name.'),
+  network_mode: text(
+    '"bridge", "host", "none", "container:<id>", "task:<name>" (of the same group) or a network\'s name.',
+  ),
+  ipv4_address: text('In a network of its own.'),
+  ipv6_address: text('In a network of its own.'),
+  static_ips: texts('Addresses in a network of its own: one of IPv4, one of IPv6.'),
+  static_mac: text('Of its interface.'),
   ports: texts("Labels of the group's ports that are published."),
   port_map: option.map(option.number(), { doc: 'Port label to port inside, for ports of the task itself.' }),
   extra_hosts: texts('"name:address" for /etc/hosts.'),
@@ -81,6 +106,8 @@ export const taskSchema = {
   tmpfs: texts('Targets of a tmpfs each.'),
   devices: texts('"/dev/x[:/dev/y[:rwm]]".'),
   memory_reservation: text('What it is sure to have: "64m"; `memory` is then the limit.'),
+  memory_swap: text('Memory and swap together: "128m"; default as much as `memory`: no swap.'),
+  memory_swappiness: option.number({ doc: '0 to 100, where control groups are of version 1.' }),
   cpu_hard_limit: flag('No more processor time than asked for.'),
   cpu_cfs_period: option.number({ default: 100_000, doc: 'Microseconds, up to 1,000,000.' }),
   pids_limit: option.number({ default: 0, doc: 'Processes and threads.' }),

@@ -91,6 +91,8 @@ async function run(of: TaskConfig, by = engine) {
 describe.skipIf(lackingForPodman.length > 0)('podman', { timeout: 90_000 }, () => {
   test('says what it is', async () => {
     for await (const report of engine.fingerprint(never)) {
+      // on a busy host the service needs its time for the first one
+      if (report.health === 'undetected') continue;
       expect(report).toMatchObject({
         health: 'healthy',
         attributes: { 'driver.podman': '1', 'driver.podman.rootless': 'false' },

@@ -1,5 +1,7 @@
 /** Podman's options as docker's: its service speaks the same API. Pure. */
+import { isIPv6 } from 'node:net';
 import { decodedConfig } from '../../driver/config-decode.ts';
+import { objectAt } from '../../driver-kit/container-engine/engine-answers.ts';
 import { Fault } from '../../lib/fault.ts';
 import {
   type PluginOptions as DockerPluginOptions,
@@ -27,6 +29,11 @@ export function asDockerPlugin(given: PluginOptions): DockerPluginOptions {
 
 export function asDockerTask(given: TaskOptions, plugin: PluginOptions): DockerTaskOptions {
   const { logging, auth } = given;
+  if (given.init_path !== '' && plugin.volumes?.enabled === false)
+    throw new Fault(
+      'denied',
+      'init_path is of the host: not allowed on this node; the operator allows it by volumes { enabled = true }',
+    );
   const security = [
     ...given.security_opt,
     ...(given.apparmor_profile === '' ? [] : [`apparmor=${given.apparmor_profile}`]),
@@ -34,9 +41,13 @@ export function asDockerTask(given: TaskOptions, plugin: PluginOptions): DockerT
   ];
   return decodedConfig(dockerTask, {
     ...same(given),
+    ...(imageSource(given.image) ?? { image: given.image }),
     entrypoint: entrypoint(given.entrypoint),
+    ipv4_address: given.ipv4_address || (given.static_ips.find((each) => !isIPv6(each)) ?? ''),
+    ipv6_address: given.ipv6_address || (given.static_ips.find(isIPv6) ?? ''),
+    mac_address: given.static_mac,
     work_dir: given.working_dir,
-    ...(auth === null ? {} : { auth: [auth] }),
+    ...(auth === null ? {} : { auth: [{ username: auth.username, password: auth.password }] }),
     mounts: given.tmpfs.map((target) => ({ type: 'tmpfs', target })),
     devices: given.devices.map(device),
     shm_size: given.shm_size === '' ? 0 : bytes(given.shm_size, 'shm_size'),
@@ -49,21 +60,40 @@ export function asDockerTask(given: TaskOptions, plugin: PluginOptions): DockerT
   });
 }
 
+type Request = Readonly<Record<string, unknown>>;
+
+/** Where the init of the task's own is seen inside. */
+const initPath = '/run/drover-init';
+
+/** What podman has beyond docker's options, put into the call that makes the container. `image`: what the engine says of it. */
+export function withPodmanOptions(request: Request, options: TaskOptions, image: unknown): Request {
+  const { memory_reservation: low, memory_swap: swap, memory_swappiness: swappiness } = options;
+  const host = {
+    ...(request['HostConfig'] as Request),
+    ...(low === '' ? {} : { MemoryReservation: bytes(low, 'memory_reservation') }),
+    ...(swap === '' ? {} : { MemorySwap: bytes(swap, 'memory_swap') }),
+    ...(swappiness === null ? {} : { MemorySwappiness: swappiness }),
+  };
+  if (!options.init || options.init_path === '') return { ...request, HostConfig: host };
+  // its API cannot name one: as podman does with its own
+  const own = objectAt(image, 'Config');
+  const binds = [...((host as Request)['Binds'] as readonly string[]), `${options.init_path}:${initPath}:ro`];
+  return {
+    ...request,
+    Entrypoint: [initPath, '--', ...words(request['Entrypoint'] ?? own['Entrypoint'])],
+    Cmd: words(request['Cmd'] ?? own['Cmd']),
+    HostConfig: { ...host, Binds: binds, Init: false },
+  };
+}
+
+function words(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
 /** Options that both have, under one name. */
 function same(given: TaskOptions): Record<string, unknown> {
   const names = [
-    ...[
-      'image',
-      'force_pull',
-      'image_pull_timeout',
-      'auth_soft_fail',
-      'command',
-      'args',
-      'hostname',
-      'tty',
-      'init',
-      'labels',
-    ],
+    ...['force_pull', 'image_pull_timeout', 'auth_soft_fail', 'command', 'args', 'hostname', 'tty', 'init', 'labels'],
     ...[
       'network_mode',
       'ports',
@@ -85,6 +115,12 @@ function entrypoint(value: unknown): readonly string[] {
   if (typeof value === 'string') return [value];
   if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
   throw new Fault('invalid', `entrypoint is a text or a list of texts, not ${JSON.stringify(value)}`);
+}
+
+/** `"docker-archive:local/app.tar:app:1"` → the archive, and what it calls the image; null: the image is not in an archive. */
+export function imageSource(image: string): { readonly load: string; readonly image: string } | null {
+  const match = /^(?:docker|oci)-archive:(?:\/\/)?([^:]+)(?::(.+))?$/.exec(image);
+  return match === null ? null : { load: match[1]!, image: match[2] ?? '' };
 }
 
 function device(text: string): Readonly<Record<string, string>> {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
@@ -247,6 +247,19 @@ describe('raw_exec with options of its operator', () => {
     },
   );
 
+  test.skipIf(!asRoot)('refuses users and groups that it is told to, and begins where the job says', async () => {
+    const refuses = async (of: OpenDriver, user: string) =>
+      of.engine.start(await host.task(of, shell('true'), { user }), never).then(
+        () => 'it was started',
+        (error: unknown) => String(error),
+      );
+    expect(await refuses(under({ denied_host_uids: '0-10' }), 'root')).toContain('uid 0 is disallowed');
+    expect(await refuses(under({ denied_host_gids: '65534' }), 'nobody')).toContain('gid 65534 is disallowed');
+    expect((await outcome(under({ denied_host_uids: '5' }), { ...shell('pwd'), work_dir: '/usr' })).stdout).toBe(
+      '/usr\n',
+    );
+  });
+
   test('runs only allowed_commands, whatever links lead there', async () => {
     const strict = under({ allowed_commands: ['/usr/bin/ec*'] });
     expect((await outcome(strict, { command: '/bin/echo', args: ['hi'] })).stdout).toBe('hi\n');
@@ -259,6 +272,91 @@ describe('raw_exec with options of its operator', () => {
     const many = shell('for i in 1 2 3 4 5 6 7 8; do sleep 0.5 & done 2>/dev/null; wait; echo all');
     expect((await outcome(under({ pids_limit: 4 }), many)).stdout).not.toContain('all');
     expect((await outcome(under({}), many)).stdout).toBe('all\n');
+  });
+});
+
+test('variables that operator or job deny are not there, and the others are', async () => {
+  const strict = openDriver(rawExec, { enabled: true, denied_envvars: ['AWS_*'] }, deps);
+  const script = 'echo "[$AWS_KEY][$SECRET_1][$KEPT]"';
+  const env = { PATH: '/bin:/usr/bin', AWS_KEY: 'a', SECRET_1: 'b', KEPT: 'c' };
+  const of = await host.task(strict, { ...shell(script), denied_envvars: ['SECRET_?'] }, { env });
+  await strict.engine.start(of, never);
+  await strict.engine.wait(of.id, never);
+  expect(await output(of)).toBe('[][][c]\n');
+  await strict.engine.destroy(of.id, { force: false }, never);
+  await strict.engine.close();
+  const all = await task(shell(script), { env });
+  await run(all);
+  expect(await output(all)).toBe('[a][b][c]\n');
+  await engine.destroy(all.id, { force: false }, never);
+});
+
+test.runIf(asRoot)('oom_score_adj and cpu_hard_limit are set, and what they are not is refused', async ({ skip }) => {
+  const of = await task({
+    ...shell('cat /proc/self/oom_score_adj; sleep 60'),
+    oom_score_adj: 321,
+    cpu_hard_limit: true,
+  });
+  const { state } = await engine.start(of, never);
+  await expect.poll(() => output(of)).toBe('321\n');
+  const directories = (
+    state['cgroup'] as {
+      readonly directories: readonly { path: string; version: number; controllers: readonly string[] }[];
+    } | null
+  )?.directories;
+  const cpu = directories?.find(({ controllers }) => controllers.includes('cpu'));
+  const quota =
+    cpu === undefined ? '' : await readFile(join(cpu.path, cpu.version === 2 ? 'cpu.max' : 'cpu.cfs_quota_us'), 'utf8');
+  await engine.destroy(of.id, { force: true }, never);
+  const wrong = await task({ command: '/bin/true', oom_score_adj: -5 });
+  await expect(engine.start(wrong, never)).rejects.toThrow('oom_score_adj must be 0 to 1000, not -5');
+  if (cpu === undefined) skip('no cpu controller here');
+  expect(Number.parseInt(quota, 10)).toBeGreaterThan(0);
+});
+
+describe.runIf(asRoot)('a task of raw_exec in a group of the operator', () => {
+  const name = `drover-operator-${process.pid}`;
+  const made: string[] = [];
+  afterAll(async () => {
+    for (const path of made) await rmdir(path);
+  });
+  const groupIn = async (version: 1 | 2, controller = ''): Promise<boolean> => {
+    const found = deps.isolation.cgroups.hierarchies.find(
+      (each) => each.version === version && (version === 2 || each.controllers.includes(controller)),
+    );
+    if (found === undefined) return false;
+    await mkdir(join(found.mount, name));
+    made.push(join(found.mount, name));
+    return true;
+  };
+
+  test('of version 1 is in that one for its controller, and else in its own', async ({ skip }) => {
+    if (!(await groupIn(1, 'memory'))) skip('no memory hierarchy of version 1 here');
+    const of = await task({ ...shell('cat /proc/self/cgroup'), cgroup_v1_override: [{ memory: name }] });
+    expect(await run(of)).toMatchObject({ exitCode: 0 });
+    expect(await output(of)).toMatch(new RegExp(`:memory:/${name}\n`));
+    expect(await output(of)).toContain(`/${of.id.replaceAll('/', '.')}\n`);
+    await engine.destroy(of.id, { force: false }, never);
+  });
+
+  test('of version 2 is in that one', async ({ skip }) => {
+    if (!(await groupIn(2))) skip('no hierarchy of version 2 here');
+    const of = await task({ ...shell('cat /proc/self/cgroup'), cgroup_v2_override: name });
+    expect(await run(of)).toMatchObject({ exitCode: 0 });
+    expect(await output(of)).toMatch(new RegExp(`^0::/${name}\n`, 'm'));
+    await engine.destroy(of.id, { force: false }, never);
+    const both = await task({ command: '/bin/true', cgroup_v2_override: name, cgroup_v1_override: [{ memory: name }] });
+    await expect(engine.start(both, never)).rejects.toThrow('only one of cgroup_v1_override and cgroup_v2_override');
+  });
+
+  test('and no_cgroups of old configurations takes nothing away', async () => {
+    const old = openDriver(rawExec, { enabled: true, no_cgroups: true }, deps);
+    const of = await host.task(old, shell('cat /proc/self/cgroup'));
+    await old.engine.start(of, never);
+    await old.engine.wait(of.id, never);
+    expect(await output(of)).toContain(of.id.replaceAll('/', '.'));
+    await old.engine.destroy(of.id, { force: false }, never);
+    await old.engine.close();
   });
 });
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
-import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { memoryLimit, openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import { opening, type Way, ways } from '../../driver-kit/served-driver.ts';
 import { wasm } from './index.ts';
 import { compileModule, lackingForModules } from './scratch-module.ts';
@@ -112,6 +112,19 @@ describe.skipIf(lackingForModules.length > 0)('a module', () => {
     await engine.stop(endless.id, { timeoutMs: 20_000, killSignal: 'SIGINT' }, never);
     expect(await engine.wait(endless.id, never)).toMatchObject({ exitCode: 130 });
     await engine.destroy(endless.id, { force: false }, never);
+  });
+
+  test('has its memory, and what the process around it may have beside it, as the limit of its group', async ({
+    skip,
+  }) => {
+    const roomy = openDriver(wasm, { ...options, memory_headroom: 250 }, host.deps);
+    const of = await host.task(roomy, { module: 'program.wasm', args: ['sleep', '60000'] });
+    const { state } = await roomy.engine.start(of, never);
+    const limit = memoryLimit(state);
+    await roomy.engine.destroy(of.id, { force: true }, never);
+    await roomy.engine.close();
+    if (limit === null) skip('no memory controller here');
+    expect(limit).toBe((64 + 250) << 20);
   });
 
   test('that is no command of WASI is refused with the reason', async () => {

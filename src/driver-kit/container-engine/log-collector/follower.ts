@@ -5,11 +5,11 @@
  */
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isFault } from '../../../lib/fault.ts';
+import { Fault, isFault } from '../../../lib/fault.ts';
 import { FifoSink } from '../../../supervise/fallback/fifo.ts';
 import { LogFile, rewindLog, type Sink } from '../../../supervise/fallback/log-file.ts';
 import { parseEndpoint } from '../endpoint.ts';
-import { nanoseconds, objectAt } from '../engine-answers.ts';
+import { containerState, nanoseconds, textAt } from '../engine-answers.ts';
 import { EngineClient } from '../engine-client.ts';
 import { FrameSplitter } from '../frames.ts';
 import type { Cursor, FollowRequest } from './follow-request.ts';
@@ -91,8 +91,7 @@ export class Follower {
   async #running(): Promise<boolean> {
     const path = `/containers/${this.request.containerId}/json`;
     const answer = await this.#client.json('GET', path, { signal: this.#stop.signal, timeoutMs: 10_000 });
-    const state = objectAt(answer, 'State');
-    return state['Running'] === true || state['Paused'] === true || state['Status'] === 'created';
+    return containerState(answer, this.request.containerId).running || textAt(answer, 'State', 'Status') === 'created';
   }
 
   async #read(follow: boolean): Promise<void> {
@@ -165,11 +164,12 @@ function readCursor(path: string): Cursor {
   }
 }
 
-/** `2026-01-02T03:04:05.123456789Z text` */
+/** `2026-01-02T03:04:05.123456789Z text`. `Fault('unavailable')`: the engine said something else, which is none of the task's output. */
 function stamped(stream: LogRecord['stream'], data: Buffer): LogRecord {
   const blank = data.indexOf(0x20);
   const time = blank > 0 && blank < 40 ? nanoseconds(data.subarray(0, blank).toString('latin1')) : 0n;
-  return { stream, time, data: time === 0n ? data : data.subarray(blank + 1) };
+  if (time === 0n) throw new Fault('unavailable', 'the engine answers nonsense in place of output');
+  return { stream, time, data: data.subarray(blank + 1) };
 }
 
 class FrameRecords {
