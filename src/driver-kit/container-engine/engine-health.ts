@@ -33,6 +33,7 @@ export class EngineHealth {
   #facts: EngineFacts | null = null;
   /** Of an engine that says these things of itself. */
   #found: { readonly of: string; attributes: Readonly<Record<string, string>> } = { of: '', attributes: {} };
+  #reading: Promise<EngineFacts> | null = null;
   #looks = 0;
   #seen = false;
   #wake: () => void = () => {};
@@ -114,12 +115,30 @@ export class EngineHealth {
 
   /** An engine that is slow to tell what it knows of itself (podman asks its runtime) still is what it was when it told it last. */
   async #factsAfter(known: EngineFacts | null, full: boolean, signal: AbortSignal): Promise<EngineFacts> {
-    if (known === null) return readFacts(this.#client, factsLimitMs, signal);
-    if (!full) return known;
-    return readFacts(this.#client, factsLimitMs, signal).catch((error: unknown) => {
-      if (isSlow(error)) return known;
+    if (known !== null && !full) return known;
+    return this.#read(signal).catch((error: unknown) => {
+      if (known !== null && isSlow(error)) return known;
       throw error;
     });
+  }
+
+  /** One reading at a time, which goes on where a look does not wait for its end. */
+  async #read(signal: AbortSignal): Promise<EngineFacts> {
+    this.#reading ??= readFacts(this.#client, startLimitMs, signal).finally(() => {
+      this.#reading = null;
+    });
+    const limit = new AbortController();
+    const late = sleep(factsLimitMs, undefined, { signal: limit.signal, ref: false }).then(() => {
+      const said = `it has not told of itself within ${factsLimitMs / 1000} s`;
+      throw new Fault('unavailable', said, { recoverable: true, cause: tookTooLong });
+    });
+    late.catch(() => undefined);
+    try {
+      return await Promise.race([this.#reading, late]);
+    } finally {
+      this.#reading?.catch(() => undefined);
+      limit.abort();
+    }
   }
 
   #healthy(facts: EngineFacts): Fingerprint {
