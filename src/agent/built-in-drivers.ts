@@ -21,6 +21,7 @@ import { type IsolationHost, openIsolation } from '../isolation/isolation-host.t
 import { gatherTaskMounts, releaseTaskMounts } from '../isolation/task-mounts.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
+import { makeSpreadDirectory } from '../lib/node/spread-directory.ts';
 import type { Supervisor } from '../supervise/contract.ts';
 import { createSupervisor } from '../supervise/supervisor.ts';
 import type { AgentConfig } from './config.ts';
@@ -62,6 +63,8 @@ export async function openBuiltInDrivers(
   const supervisor = createSupervisor();
   const client = config.client!;
   const taskRoot = client.allocDir || join(config.dataDir, 'alloc');
+  const records = join(stateDirectory, 'tasks');
+  await Promise.all([makeSpreadDirectory(taskRoot, 0o711), makeSpreadDirectory(records, 0o700)]);
   await forgetTrials(taskRoot);
   const isolation = await openIsolation({
     cgroupParent: client.cgroupParent || 'drover.slice',
@@ -71,7 +74,7 @@ export async function openBuiltInDrivers(
     taskMounts: await gatherTaskMounts(taskRoot),
     ...(Object.keys(client.chrootEnv).length === 0 ? {} : { systemPaths: client.chrootEnv }),
   });
-  const deps = { supervisor, isolation, stateDirectory: join(stateDirectory, 'tasks'), log };
+  const deps = { supervisor, isolation, stateDirectory: records, log };
   const names = new Set(builtInDrivers.map(({ pluginName }) => pluginName));
   const external = await openPluginDrivers(config, stateDirectory, deps, names);
   const drivers = new Map<string, ClientDriver>(external.drivers);

@@ -5,6 +5,7 @@ import { cookie } from '../../driver/handshake.ts';
 import { formatHclog } from '../../driver/hclog.ts';
 import { openIsolation } from '../../isolation/isolation-host.ts';
 import { createLog } from '../../lib/log.ts';
+import { makeSpreadDirectory } from '../../lib/node/spread-directory.ts';
 import { createSupervisor } from '../../supervise/supervisor.ts';
 import type { DriverPlugin } from '../driver-plugin.ts';
 import { tracedDriver } from '../traced-driver.ts';
@@ -40,17 +41,17 @@ export async function serve(plugin: DriverPlugin, options: ServeOptions = {}): P
     options.trace === true
       ? { ...plugin, create: (given, deps) => tracedDriver(plugin.create(given, deps), log) }
       : plugin;
-  await servePlugin(shown, async () => ({
-    supervisor,
-    isolation: await openIsolation({
+  await servePlugin(shown, async () => {
+    const isolation = await openIsolation({
       cgroupParent: 'drover.slice',
       verifier: locateVerifier(),
       stateDirectory: directory,
       taskRoot: directory,
-    }),
-    stateDirectory: join(directory, 'tasks'),
-    log,
-  }));
+    });
+    const records = join(directory, 'tasks');
+    await makeSpreadDirectory(records, 0o700);
+    return { supervisor, isolation, stateDirectory: records, log };
+  });
   await supervisor.close();
 }
 
