@@ -4,7 +4,7 @@
  *   direct   fork ─ place ─ drop ─ "held" ─ go ─ execve
  *   pidns    fork A ─ unshare ─ fork init, fork main ─ A ends, both are adopted
  *   bwrap    fork bwrap ─ names its child ─ verifier ready ─ bwrap is killed, the child adopted ─ go
- *   oci      create ─ pid file ─ adopted ─ start ─ verifier ready (or held before start) ─ go
+ *   oci      run ─ pid file ─ adopted ─ verifier ready ─ go;   or: create ─ pid file ─ adopted ─ held or not ─ start
  */
 #include "shim.h"
 
@@ -112,9 +112,12 @@ static void running(void) {
   set_state(RUNNING);
 }
 
-/* Everything that can be told before the task's first instruction is there. */
+/* The process has said that it is ready. Held is only one that is known too: in a pid namespace of ours two processes tell, and either may be the first. */
+static int is_ready;
+
 static void held(void) {
-  if (S.state != STARTING) return;
+  is_ready = 1;
+  if (S.state != STARTING || S.main <= 0) return;
   set_state(HELD);
   if (!S.record.gate || S.go_said) launch_go();
 }
@@ -173,7 +176,11 @@ void launch_status_readable(void) {
     if (S.record.launcher == LAUNCH_DIRECT && !S.record.verify && S.state == HELD && (S.go_sent || !S.record.gate) && !S.start_failed) running();
     return;
   }
-  if (m.kind == 'P') S.main = m.value;
+  if (m.kind == 'P') {
+    S.main = m.value;
+    S.main_start_time = process_start_time(S.main);
+    if (is_ready) held();
+  }
   if (m.kind == 'I') S.init = m.value;
   if (m.kind == 'H' && S.record.launcher == LAUNCH_DIRECT && !S.record.verify) held();
   if (m.kind == 'E') {
@@ -270,7 +277,12 @@ static void oci_child_ended(const siginfo_t *how) {
     }
     S.oci_step = 'h';
     if (!S.record.verify) held();
-    else { S.oci_step = 'v'; S.launcher = oci_tool(S.record.oci_start); if (S.verify_ready) held(); }
+    else {
+      S.oci_step = 'v';
+      if (S.record.oci_start_count) S.launcher = oci_tool(S.record.oci_start);
+      if (S.verify_ready) held();
+      else if (S.verify < 0) launch_failed("verify", 0, "the verifier ended before it was ready");
+    }
   } else if (S.oci_step == 's' || S.oci_step == 'v') {
     if (!ok) launch_failed("oci start", 0, "the runtime's start failed; see launcher.log");
     else if (S.oci_step == 's' && S.state == HELD) running();

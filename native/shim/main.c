@@ -17,8 +17,6 @@ const char *state_name(void) {
 }
 
 void set_state(enum state state) {
-  char json[64];
-  struct text t = {json, 0, sizeof json, 0};
   if (state == S.state) return;
   S.state = state;
   if (state == ENDING) {
@@ -28,10 +26,7 @@ void set_state(enum state state) {
     S.stop_deadline = S.go_deadline = 0;
     exec_kill_all();
   }
-  text_str(&t, "{\"state\":\"");
-  text_str(&t, state_name());
-  text_str(&t, "\"}");
-  serve_broadcast(S_STATE, json, t.len);
+  serve_state();
 }
 
 static void main_ended(const siginfo_t *how) {

@@ -109,10 +109,11 @@ static void ledger(struct text *t, const char *name, int which) {
   text_str(t, c.hung ? "\",\"hung\":true}" : "\",\"hung\":false}");
 }
 
-static void status(int c, u32 id) {
+static char status_json[4096];
+
+static size_t status(void) {
   static const char *const units[] = {"session", "cgroup", "pid-namespace"};
-  char json[4096];
-  struct text t = {json, 0, sizeof json, 0};
+  struct text t = {status_json, 0, sizeof status_json, 0};
   int there = S.state < ENDING && S.main > 0;
   text_str(&t, "{\"state\":\"");
   text_str(&t, state_name());
@@ -134,7 +135,19 @@ static void status(int c, u32 id) {
   if (S.state == ENDED) text_raw(&t, S.exit_json, S.exit_json_len);
   else text_str(&t, "null");
   text_str(&t, "}");
-  client_answer(c, id, json, t.len);
+  return t.len;
+}
+
+/* All that a start waits for comes unasked: what the verifier found with "held", the main process and its times with every state. */
+static void tell_state(int c, size_t len) {
+  if (S.state == HELD && verify_report_len) client_send(c, S_REPORT, NULL, 0, verify_report, verify_report_len);
+  client_send(c, S_STATE, NULL, 0, status_json, len);
+}
+
+void serve_state(void) {
+  size_t len = status();
+  for (int c = 0; c < CLIENTS; c++)
+    if (clients[c].fd >= 0 && clients[c].greeted) tell_state(c, len);
 }
 
 /* The signal and time of a request; 0 where not given. */
@@ -170,7 +183,7 @@ static void request(int c, u8 type, u32 id, const u8 *data, u32 len) {
   u32 sig = S.record.stop_signal, timeout = S.record.stop_timeout;
   u8 head[4];
   switch (type) {
-    case C_STATUS: status(c, id); return;
+    case C_STATUS: client_answer(c, id, status_json, status()); return;
     case C_SIGNAL:
       sig = 0;
       if (signal_fields(data, len, &sig, &timeout)) { client_error(c, id, "invalid", "signal: 1 to 64", 0); return; }
@@ -213,7 +226,9 @@ static void hello(int c, const u8 *data, u32 len) {
   text_int(&t, getpid());
   text_str(&t, "}");
   clients[c].greeted = 1;
-  if (client_send(c, S_HELLO, NULL, 0, json, t.len) == 0 && S.state == ENDED) client_send(c, S_EXIT, NULL, 0, S.exit_json, S.exit_json_len);
+  if (client_send(c, S_HELLO, NULL, 0, json, t.len)) return;
+  if (S.state == ENDED) client_send(c, S_EXIT, NULL, 0, S.exit_json, S.exit_json_len);
+  else tell_state(c, status());
 }
 
 static void frame(int c, u8 type, const u8 *data, u32 len) {

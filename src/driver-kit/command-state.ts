@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import type { IsolationReport, TaskHandleState } from '../driver/contract.ts';
 import type { TaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
 import type { RunningChecks } from '../isolation/host-checks.ts';
-import type { RuntimeSessions } from '../isolation/launch/launch.ts';
 import { Fault } from '../lib/fault.ts';
 
 export interface CommandState extends TaskHandleState {
@@ -21,7 +20,6 @@ export interface CommandState extends TaskHandleState {
   /** What the driver added to the task's environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly withoutEnv: readonly string[];
-  readonly sessions: RuntimeSessions | null;
   /** Clock ticks since boot, decimal: with `pid` the identity of the main process. */
   readonly startTime: string;
   readonly isolation: IsolationReport;
@@ -49,7 +47,6 @@ export function readCommandState(state: TaskHandleState): CommandState {
     ...(value as CommandState),
     env: value.env ?? {},
     withoutEnv: value.withoutEnv ?? [],
-    sessions: value.sessions ?? null,
     startTime: value.startTime ?? '0',
     checks: value.checks ?? null,
   };

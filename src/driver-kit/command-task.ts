@@ -23,7 +23,6 @@ import { abortable } from './abortable.ts';
 import type { CommandState } from './command-state.ts';
 import { endOrphan } from './orphan.ts';
 import { withHint } from './refused-privilege.ts';
-import { runtimeExec } from './runtime-exec.ts';
 import { taskExit } from './task-exit.ts';
 import { coreMhz, statsOf, type UsageAt } from './task-stats.ts';
 
@@ -76,11 +75,11 @@ export class CommandTask {
     const shim = this.#running();
     const env = { ...this.config.env, ...this.state.env };
     for (const name of this.state.withoutEnv) delete env[name];
-    const { sessions, execWorkDir, directory } = this.state;
-    if (sessions !== null)
-      return runtimeExec(shim, sessions, { ...request, env, workDir: execWorkDir, directory }, signal);
     const size = request.size === undefined ? {} : { size: request.size };
-    return shim.exec({ command: request.command, env, workDir: execWorkDir, tty: request.tty, ...size }, signal);
+    return shim.exec(
+      { command: request.command, env, workDir: this.state.execWorkDir, tty: request.tty, ...size },
+      signal,
+    );
   }
 
   async inspect(): Promise<TaskStatus> {

@@ -141,7 +141,6 @@ function stateOf(
     execWorkDir: prepared.launch.inside?.workDir ?? prepared.launch.workDir,
     env: { ...spec.env },
     withoutEnv: [...(spec.withoutEnv ?? [])],
-    sessions: prepared.launch.sessions,
     startTime: String(at.startTime),
     isolation,
     checks: prepared.gate ? runningChecks(prepared.request, killUnitOf(cgroup, prepared.launch).kind) : null,

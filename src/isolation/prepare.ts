@@ -27,7 +27,6 @@ import type { OciRuntime } from './mechanisms/oci.ts';
 import { passageTo } from './passage.ts';
 import { resourceLimits } from './rlimits.ts';
 import { bestRung, isOci, type Obstacle, obstaclesTo, type SandboxMaker, sandboxMakers } from './rungs.ts';
-import { hostProfile } from './seccomp/oci-profile.ts';
 import { type Tried, withTries } from './tries.ts';
 import { giveDirectory, rootUidOf } from './uids.ts';
 import { inRanges } from './users.ts';
@@ -188,7 +187,6 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
     mapping: own && mayMap(request.wish) ? { user: user.uid, root: rootUidOf(user.uid) } : null,
     mountinfo: kernelText('/proc/self/mountinfo'),
     seccomp: host.seccomp,
-    profile: hostProfile(),
     capabilities: capabilityBits(request.wish.capabilities),
     added: request.wish.capabilities,
     rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),

@@ -58,10 +58,10 @@ export type Launcher =
   | { readonly kind: 'direct' }
   /** The command line contains `--as-pid-1`, `--info-fd 4`, no `--die-with-parent`, and runs the verifier with descriptor 3. */
   | { readonly kind: 'bwrap' }
-  /** `command` of the record is the runtime's `create`. */
+  /** `command` of the record is the runtime's `create`; without `start` its `run --detach`, whose process is the verifier. */
   | {
       readonly kind: 'oci';
-      readonly start: readonly string[];
+      readonly start?: readonly string[];
       readonly delete: readonly string[];
       readonly pidFile: string;
     }

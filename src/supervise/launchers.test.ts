@@ -51,7 +51,7 @@ describe.skipIf(native === null)('the native shim', () => {
     ...[...more, '--tmpfs', '/tmp', '--ro-bind', verifier, '/tmp/verify', '/tmp/verify', '3'],
   ];
 
-  function oci(runtime: string, name: string): Partial<StartRecord> {
+  function oci(runtime: string, name: string, step: 'create' | 'run' = 'create'): Partial<StartRecord> {
     const bundle = join(base, name);
     const state = join(base, `${name}-state`);
     mkdirSync(join(bundle, 'rootfs'), { recursive: true });
@@ -81,7 +81,7 @@ describe.skipIf(native === null)('the native shim', () => {
     return {
       command: [
         ...tool,
-        'create',
+        ...(step === 'create' ? ['create'] : ['run', '--detach']),
         '--bundle',
         bundle,
         '--pid-file',
@@ -92,7 +92,7 @@ describe.skipIf(native === null)('the native shim', () => {
       ],
       launcher: {
         kind: 'oci',
-        start: [...tool, 'start', name],
+        ...(step === 'create' ? { start: [...tool, 'start', name] } : {}),
         delete: [...tool, 'delete', '--force', name],
         pidFile: join(base, `${name}.pid`),
       },
@@ -114,6 +114,7 @@ describe.skipIf(native === null)('the native shim', () => {
       }),
     ],
     ['runc', asRoot && has('runc'), () => oci('runc', `runc${++named}`)],
+    ['runc that also starts it', asRoot && has('runc'), () => oci('runc', `runc${++named}`, 'run')],
     // crun refuses hosts where v1 and v2 are mounted side by side.
     ['crun', asRoot && has('crun') && !existsSync('/sys/fs/cgroup/unified'), () => oci('crun', `crun${++named}`)],
   ];

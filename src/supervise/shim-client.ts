@@ -25,6 +25,9 @@ export class ShimClient implements Shim {
   readonly #stored: Promise<void>;
   #connection: Connection;
   #exit: ExitRecord | null = null;
+  /** As it was last told unasked; null: it has to be asked for. */
+  #told: ShimStatus | null = null;
+  #report: string | null = null;
   #changed: () => void = () => {};
   #change: Promise<void>;
   #closed = false;
@@ -64,7 +67,7 @@ export class ShimClient implements Shim {
   }
 
   async report(): Promise<string> {
-    return decoder.decode(await this.#connection.request(clientFrame.report));
+    return this.#report ?? decoder.decode(await this.#connection.request(clientFrame.report));
   }
 
   async go(): Promise<ShimStatus> {
@@ -141,7 +144,7 @@ export class ShimClient implements Shim {
   async #reached(states: readonly ShimStatus['state'][]): Promise<ShimStatus> {
     for (;;) {
       const changed = this.#change;
-      const status = await this.status();
+      const status = this.#told ?? (await this.status());
       if (states.includes(status.state) || status.exit?.started === true) return status;
       if (status.exit !== null) throw startFault(status.exit);
       await changed;
@@ -179,7 +182,10 @@ export class ShimClient implements Shim {
   #adopt(connection: Connection, early: readonly Frame[]): void {
     connection.onFrame = (frame) => this.#take(frame);
     for (const frame of early) this.#take(frame);
-    void connection.closed.then(() => this.#notify());
+    void connection.closed.then(() => {
+      this.#told = null;
+      this.#notify();
+    });
   }
 
   #notify(): void {
@@ -189,8 +195,13 @@ export class ShimClient implements Shim {
   }
 
   #take(frame: Frame): void {
-    if (frame.type === shimFrame.exit) this.#exit = exitRecord(parseJson(decoder.decode(frame.payload)));
-    if (frame.type === shimFrame.exit || frame.type === shimFrame.state) this.#notify();
+    if (frame.type === shimFrame.report) this.#report = decoder.decode(frame.payload);
+    if (frame.type !== shimFrame.exit && frame.type !== shimFrame.state) return;
+    const said = parseJson(decoder.decode(frame.payload));
+    if (frame.type === shimFrame.exit) this.#exit = exitRecord(said);
+    // shims of before tell the name of the state alone
+    this.#told = frame.type === shimFrame.state && 'pid' in said ? shimStatus(said) : null;
+    this.#notify();
   }
 
   async #json(type: number): Promise<unknown> {

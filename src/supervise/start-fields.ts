@@ -138,7 +138,10 @@ export function encodeStart(record: StartRecord): Uint8Array {
   if (record.gate !== undefined) parts.push(field(tag.gate, u8(1)), field(tag.goTimeoutMs, u32(record.gate.timeoutMs)));
   if (record.verify !== undefined) parts.push(field(tag.verify, record.verify));
   if (record.launcher.kind === 'oci') {
-    parts.push(...strings(tag.ociStart, record.launcher.start), ...strings(tag.ociDelete, record.launcher.delete));
+    parts.push(
+      ...strings(tag.ociStart, record.launcher.start ?? []),
+      ...strings(tag.ociDelete, record.launcher.delete),
+    );
     parts.push(stringField(tag.pidFile, record.launcher.pidFile));
   }
   const bytes = concat(parts);

@@ -18,13 +18,14 @@ export async function submitToRunning(agent, id, more) {
   }
 }
 
-/** Of starts one after the other, the first five left out. */
+/** Of starts one after the other, the first five left out; each begins when nothing of the one before runs any more. */
 export async function latencies(agent, driver, samples, more = {}) {
   const times = [];
   for (let at = 0; at < samples + 5; at++) {
     const ms = await submitToRunning(agent, `${driver}-${at}`, { driver, ...more });
     if (at >= 5) times.push(ms);
     await fetch(`${agent.address}/v1/job/${driver}-${at}?purge=true`, { method: 'DELETE' });
+    await agent.untilRunning(0);
     await sleep(30);
   }
   return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };

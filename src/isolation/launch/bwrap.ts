@@ -40,7 +40,6 @@ export function bwrapLaunch(request: LaunchRequest, options: BwrapOptions): Laun
     network: request.network !== null && request.network !== 'none' ? request.network.path : null,
     pidNamespace: false,
     runtime: `bwrap ${options.version}`,
-    sessions: null,
   };
 }
 

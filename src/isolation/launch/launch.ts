@@ -83,18 +83,9 @@ export type LaunchKind =
   | { readonly kind: 'bwrap' }
   | {
       readonly kind: 'oci';
-      readonly start: readonly string[];
       readonly delete: readonly string[];
       readonly pidFile: string;
     };
-
-/** `[...command, '--process', <file>, containerId]`, run on the host; the file holds `process` with its args, env, cwd and terminal set. */
-export interface RuntimeSessions {
-  readonly command: readonly string[];
-  readonly containerId: string;
-  /** An OCI `process` object. */
-  readonly process: Readonly<Record<string, unknown>>;
-}
 
 export interface Launch {
   readonly launcher: LaunchKind;
@@ -113,6 +104,4 @@ export interface Launch {
   readonly pidNamespace: boolean;
   /** `"bwrap 0.8.0"`, `"none"` */
   readonly runtime: string;
-  /** How a session gets in: null: the shim enters the task's namespaces; else the runtime's own `exec`. */
-  readonly sessions: RuntimeSessions | null;
 }

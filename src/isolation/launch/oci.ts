@@ -1,6 +1,6 @@
 /**
- * An OCI runtime (crun, runc): `create` makes the container with the verifier as its process, `start` lets that look around, the shim's
- * `go` lets it become the task. Source: the OCI runtime specification 1.0.2.
+ * An OCI runtime (crun, runc): `run` makes the container with the verifier as its process, and the shim's `go` lets that become the task; so
+ * there is nothing for `create` to hold back, and a start is one process of the runtime's less. Source: the OCI runtime specification 1.0.2.
  */
 import { handedToTask, type TaskPrivileges, verifierInside } from './inside.ts';
 import { hostnameOf, type Launch, type LaunchRequest } from './launch.ts';
@@ -20,8 +20,6 @@ export interface OciOptions extends TaskPrivileges {
   readonly mountinfo: string;
   /** Host ids: of the task's user, and of root inside; null: no user namespace, ids are the host's. */
   readonly mapping: { readonly user: number; readonly root: number } | null;
-  /** The filter as an OCI profile. */
-  readonly profile: unknown;
   /** Names of the capabilities. */
   readonly added: readonly string[];
   /** Letters, digits, `.`, `-`, `_`. */
@@ -45,8 +43,8 @@ export function ociLaunch(request: LaunchRequest, options: OciOptions): OciLaunc
   const tool = [options.program, '--root', `${request.stateDirectory}/runtime`];
   const id = options.containerId;
   const launch: Launch = {
-    launcher: { kind: 'oci', start: [...tool, 'start', id], delete: [...tool, 'delete', '--force', id], pidFile },
-    command: [...tool, 'create', '--bundle', bundle, '--pid-file', pidFile, '--preserve-fds', '1', id],
+    launcher: { kind: 'oci', delete: [...tool, 'delete', '--force', id], pidFile },
+    command: [...tool, 'run', '--detach', '--bundle', bundle, '--pid-file', pidFile, '--preserve-fds', '1', id],
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
     workDir: '/',
     ...handedToTask(request, options),
@@ -55,16 +53,11 @@ export function ociLaunch(request: LaunchRequest, options: OciOptions): OciLaunc
     network: null,
     pidNamespace: false,
     runtime: options.version.replace(' version', ''),
-    // a network that is not of the container's user namespace: runc before 1.2 cannot enter the two, the shim can
-    sessions:
-      options.mapping !== null && request.network !== null && request.network !== 'none'
-        ? null
-        : { command: [...tool, 'exec'], containerId: id, process: ociProcess(request, options) },
   };
   return { launch, config: ociConfig(request, options), bundle };
 }
 
-/** The process every process of the container is made after. */
+/** The container's first process: the verifier, which takes the filter and becomes the task. */
 function ociProcess(request: LaunchRequest, options: OciOptions): Readonly<Record<string, unknown>> {
   const own = options.mapping === null && request.user !== null ? request.user : null;
   const ids = own ?? { ...options.inside, groups: [options.inside.gid] };
@@ -95,7 +88,6 @@ function ociConfig(request: LaunchRequest, options: OciOptions): unknown {
       ...(options.cgroupsPath === null ? {} : { cgroupsPath: options.cgroupsPath }),
       resources: { devices: deviceRules(request) },
       maskedPaths: [...maskedPaths, ...viewOfSystem(options.system, request).covered],
-      ...(options.profile === null ? {} : { seccomp: options.profile }),
       readonlyPaths,
     },
   };

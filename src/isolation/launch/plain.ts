@@ -31,6 +31,5 @@ export function plainLaunch(request: LaunchRequest, options: PlainOptions): Laun
     network: request.network !== null && request.network !== 'none' ? request.network.path : null,
     pidNamespace: options.pidNamespace,
     runtime: 'none',
-    sessions: null,
   };
 }

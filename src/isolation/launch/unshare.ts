@@ -123,7 +123,6 @@ export function unshareLaunch(request: LaunchRequest, options: UnshareOptions): 
     network: network !== null && network !== 'none' ? network.path : null,
     pidNamespace: false,
     runtime: options.version,
-    sessions: null,
   };
 }
 

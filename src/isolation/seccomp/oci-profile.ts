@@ -1,6 +1,5 @@
 /**
- * The table as an OCI seccomp profile, for processes that a runtime's own `exec` adds to a container; the main process has the compiled
- * filter besides. Of `argumentRules` those that refuse single values can be said this way; a foreign ABI is killed by the runtime's library.
+ * The table as an OCI seccomp profile, for containers that an engine makes: nothing of ours is in them that could take the compiled filter. Of `argumentRules` those that refuse single values can be said this way; a foreign ABI is killed by the runtime's library.
  */
 import { argumentRules, denied, hidden, type SeccompArch } from './table.ts';
 

@@ -172,7 +172,7 @@ export class FallbackShim implements Handler {
 
   #to(state: State): void {
     this.#state = state;
-    if (state !== 'ended') this.#server?.broadcast(shimFrame.state, { state });
+    if (state !== 'ended') this.#server?.broadcast(shimFrame.state, this.#statusJson());
   }
 
   #running(): void {
