@@ -135,6 +135,7 @@ const readonlyPaths = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'].map((name) =>
 
 function taskMounts(request: LaunchRequest, options: OciOptions): readonly unknown[] {
   const { directories } = request;
+  const flagsOf = lockedFlags(options.mountinfo);
   const bind = (source: string, destination: string, readOnly: boolean, more: readonly string[] = []): unknown => ({
     destination,
     source,
@@ -143,7 +144,7 @@ function taskMounts(request: LaunchRequest, options: OciOptions): readonly unkno
     options: [
       ...new Set([
         options.isFile(source) ? 'bind' : 'rbind',
-        ...lockedFlags(options.mountinfo, source).filter((flag) => flag !== 'ro'),
+        ...flagsOf(source).filter((flag) => flag !== 'ro'),
         !readOnly ? 'rw' : options.isFile(source) ? 'ro' : 'rro',
         'nosuid',
         'nodev',
