@@ -90,7 +90,7 @@ describe.skipIf(!root || !existsSync(bwrap))('a node that loses a mechanism', ()
       const { value } = await agent.client.jobs.allocations('before');
       if (value[0]?.ClientStatus !== 'running') throw new Error(`${value[0]?.ClientStatus}`);
       return value[0].ID;
-    }, 30_000);
+    }, 60_000);
     expect((await attributes())['isolation.runtime.bwrap']).toBe('verified');
 
     inItsView('mount', '--bind', '/dev/null', bwrap);
@@ -100,23 +100,23 @@ describe.skipIf(!root || !existsSync(bwrap))('a node that loses a mechanism', ()
         'isolation.runtime.bwrap': expect.stringMatching(/not installed/),
         'driver.exec.isolation.host_network': 'process',
       });
-    }, 30_000);
+    }, 60_000);
     await eventually(async () => {
       const { Events, State } = (await agent.client.allocations.read(alloc)).value.TaskStates!['t']!;
       expect(State).toBe('running');
       expect(Events!.map(({ DisplayMessage }) => DisplayMessage)).toContainEqual(
         expect.stringMatching(/^the node lost runtime.bwrap — .*; fix: .*another start would lack .*mount_namespace/),
       );
-    }, 30_000);
+    }, 60_000);
     await agent.client.jobs.register(limited('after', { Min: 'sandbox' }));
     await agent.client.jobs.register(limited('control', { Min: 'process' }));
-    await eventually(async () => expect(await placed('control')).toBe(1), 30_000);
+    await eventually(async () => expect(await placed('control')).toBe(1), 60_000);
     expect(await placed('after')).toBe(0);
 
     inItsView('umount', bwrap);
     process.kill(agent.pid, 'SIGHUP');
-    await eventually(async () => expect(await placed('after')).toBe(1), 30_000);
-  }, 120_000);
+    await eventually(async () => expect(await placed('after')).toBe(1), 60_000);
+  }, 240_000);
 });
 
 describe.skipIf(!root || !cgroups)('a running task that loses a limit', () => {
