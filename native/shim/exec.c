@@ -133,13 +133,10 @@ failed:
 
 static int open_tty(const struct request *q, int *slave) {
   struct winsize size = {.ws_row = (u16)q->rows, .ws_col = (u16)q->columns};
-  struct termios mode;
   int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
   if (master < 0) return -1;
   if (unlockpt(master) || (*slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0) { close(master); return -1; }
   if (q->rows && q->columns) ioctl(master, TIOCSWINSZ, &size);
-  /* the runtime gives the command a terminal of its own, and may pass its first lines on before it has made this one raw */
-  if (q->host && !tcgetattr(*slave, &mode)) { cfmakeraw(&mode); tcsetattr(*slave, TCSANOW, &mode); }
   if (q->identity.has_uid && !q->host && fchown(*slave, q->identity.uid, (gid_t)-1)) { /* it can be used, not reopened */ }
   return master;
 }

@@ -176,11 +176,8 @@ void launch_status_readable(void) {
     if (S.record.launcher == LAUNCH_DIRECT && !S.record.verify && S.state == HELD && (S.go_sent || !S.record.gate) && !S.start_failed) running();
     return;
   }
-  if (m.kind == 'P') {
-    S.main = m.value;
-    S.main_start_time = process_start_time(S.main);
-    if (is_ready) held();
-  }
+  if (m.kind == 'P') { S.main = m.value; S.main_start_time = process_start_time(S.main); }
+  if (m.kind == 'P' && is_ready) held();
   if (m.kind == 'I') S.init = m.value;
   if (m.kind == 'H' && S.record.launcher == LAUNCH_DIRECT && !S.record.verify) held();
   if (m.kind == 'E') {
@@ -275,14 +272,11 @@ static void oci_child_ended(const siginfo_t *how) {
       if (S.main <= 0) set_state(ENDING);
       return;
     }
-    S.oci_step = 'h';
-    if (!S.record.verify) held();
-    else {
-      S.oci_step = 'v';
-      if (S.record.oci_start_count) S.launcher = oci_tool(S.record.oci_start);
-      if (S.verify_ready) held();
-      else if (S.verify < 0) launch_failed("verify", 0, "the verifier ended before it was ready");
-    }
+    S.oci_step = S.record.verify ? 'v' : 'h';
+    if (!S.record.verify) { held(); return; }
+    if (S.record.oci_start_count) S.launcher = oci_tool(S.record.oci_start);
+    if (S.verify_ready) held();
+    else if (S.verify < 0) launch_failed("verify", 0, "the verifier ended before it was ready");
   } else if (S.oci_step == 's' || S.oci_step == 'v') {
     if (!ok) launch_failed("oci start", 0, "the runtime's start failed; see launcher.log");
     else if (S.oci_step == 's' && S.state == HELD) running();

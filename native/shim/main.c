@@ -86,7 +86,7 @@ static void finish(void) {
   if (S.have_status) { siginfo_t how; waitid(P_PID, (id_t)S.main, &how, WEXITED | WNOHANG); }
   kill_unit_cleanup();
   S.state = ENDED;
-  serve_broadcast(S_EXIT, S.exit_json, S.exit_json_len);
+  serve_state();
 }
 
 static void ending_step(u64 now) {

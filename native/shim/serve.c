@@ -93,11 +93,6 @@ void client_error(int c, u32 id, const char *kind, const char *message, int erro
   client_send(c, S_ERROR, head, 4, json, t.len);
 }
 
-void serve_broadcast(u8 type, const void *data, size_t len) {
-  for (int c = 0; c < CLIENTS; c++)
-    if (clients[c].fd >= 0 && clients[c].greeted) client_send(c, type, NULL, 0, data, len);
-}
-
 static void ledger(struct text *t, const char *name, int which) {
   struct counts c = output_counts(which);
   text_str(t, name);
@@ -138,16 +133,17 @@ static size_t status(void) {
   return t.len;
 }
 
-/* All that a start waits for comes unasked: what the verifier found with "held", the main process and its times with every state. */
-static void tell_state(int c, size_t len) {
+/* All that a start waits for comes unasked: what the verifier found with "held", the main process and its times with every state; then the end. */
+static void tell_state(int c) {
+  size_t len = S.state == ENDED ? 0 : status();
   if (S.state == HELD && verify_report_len) client_send(c, S_REPORT, NULL, 0, verify_report, verify_report_len);
-  client_send(c, S_STATE, NULL, 0, status_json, len);
+  if (len) client_send(c, S_STATE, NULL, 0, status_json, len);
+  else client_send(c, S_EXIT, NULL, 0, S.exit_json, S.exit_json_len);
 }
 
 void serve_state(void) {
-  size_t len = status();
   for (int c = 0; c < CLIENTS; c++)
-    if (clients[c].fd >= 0 && clients[c].greeted) tell_state(c, len);
+    if (clients[c].fd >= 0 && clients[c].greeted) tell_state(c);
 }
 
 /* The signal and time of a request; 0 where not given. */
@@ -226,9 +222,7 @@ static void hello(int c, const u8 *data, u32 len) {
   text_int(&t, getpid());
   text_str(&t, "}");
   clients[c].greeted = 1;
-  if (client_send(c, S_HELLO, NULL, 0, json, t.len)) return;
-  if (S.state == ENDED) client_send(c, S_EXIT, NULL, 0, S.exit_json, S.exit_json_len);
-  else tell_state(c, status());
+  if (client_send(c, S_HELLO, NULL, 0, json, t.len) == 0) tell_state(c);
 }
 
 static void frame(int c, u8 type, const u8 *data, u32 len) {

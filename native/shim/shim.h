@@ -143,7 +143,6 @@ int output_unread(void);
 int serve_open(void);
 int serve_poll(struct pollfd *fds, int at, int cap);
 void serve_ready(const struct pollfd *fds, int from, int to);
-void serve_broadcast(u8 type, const void *data, size_t len);
 void serve_state(void);
 int client_send(int client, u8 type, const void *head, size_t head_len, const void *data, size_t len);
 size_t client_room(int client);
