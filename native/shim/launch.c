@@ -176,8 +176,7 @@ void launch_status_readable(void) {
     if (S.record.launcher == LAUNCH_DIRECT && !S.record.verify && S.state == HELD && (S.go_sent || !S.record.gate) && !S.start_failed) running();
     return;
   }
-  if (m.kind == 'P') { S.main = m.value; S.main_start_time = process_start_time(S.main); }
-  if (m.kind == 'P' && is_ready) held();
+  if (m.kind == 'P') { S.main = m.value; S.main_start_time = process_start_time(S.main); if (is_ready) held(); }
   if (m.kind == 'I') S.init = m.value;
   if (m.kind == 'H' && S.record.launcher == LAUNCH_DIRECT && !S.record.verify) held();
   if (m.kind == 'E') {
