@@ -1,6 +1,5 @@
 /* Exec sessions: a command inside the running task (or, on the host side, a runtime's own exec), its streams carried within windows. */
 #include "shim.h"
-#include <termios.h>
 
 #define SESSIONS 32
 #define GRACE_MS 200

@@ -135,10 +135,9 @@ static size_t status(void) {
 
 /* All that a start waits for comes unasked: what the verifier found with "held", the main process and its times with every state; then the end. */
 static void tell_state(int c) {
-  size_t len = S.state == ENDED ? 0 : status();
   if (S.state == HELD && verify_report_len) client_send(c, S_REPORT, NULL, 0, verify_report, verify_report_len);
-  if (len) client_send(c, S_STATE, NULL, 0, status_json, len);
-  else client_send(c, S_EXIT, NULL, 0, S.exit_json, S.exit_json_len);
+  if (S.state == ENDED) client_send(c, S_EXIT, NULL, 0, S.exit_json, S.exit_json_len);
+  else client_send(c, S_STATE, NULL, 0, status_json, status());
 }
 
 void serve_state(void) {
