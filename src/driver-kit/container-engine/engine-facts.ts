@@ -30,6 +30,7 @@ export async function readFacts(client: EngineClient, limitMs: number, signal: A
   if (textAt(version, 'Version') === '' || textAt(info, 'OSType') === '')
     throw new Fault('unavailable', 'it answers nonsense about itself', { recoverable: true });
   const security = (info as { readonly SecurityOptions?: unknown } | undefined)?.SecurityOptions;
+  const rootless = (info as { readonly Rootless?: unknown } | undefined)?.Rootless === true;
   const ipam = objectAt(bridge, 'IPAM')['Config'];
   return {
     version: textAt(version, 'Version'),
@@ -38,7 +39,8 @@ export async function readFacts(client: EngineClient, limitMs: number, signal: A
     osType: textAt(info, 'OSType'),
     cgroupVersion: textAt(info, 'CgroupVersion') === '2' ? 2 : 1,
     cgroupDriver: textAt(info, 'CgroupDriver'),
-    security: Array.isArray(security) ? security.map(String) : [],
+    // podman has a field of its own for it
+    security: [...(Array.isArray(security) ? security.map(String) : []), ...(rootless ? ['name=rootless'] : [])],
     processors: numberAt(info, 'NCPU') ?? 1,
     bridgeIp: Array.isArray(ipam) ? textAt(ipam[0], 'Gateway') : '',
   };

@@ -4,7 +4,19 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, statfs, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  rmdir,
+  statfs,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,6 +45,17 @@ function lacking(...programs: readonly string[]): readonly string[] {
 
 export type ScratchEngine = 'docker' | 'podman';
 
+export interface ScratchOptions {
+  readonly engine?: ScratchEngine;
+  readonly liveRestore?: boolean;
+  /** Of what it keeps; 0: as large as the host's. */
+  readonly diskMb?: number;
+  /** Podman's service of an ordinary user, who is known in the namespaces of this daemon alone. */
+  readonly rootless?: boolean;
+}
+
+const ordinaryUser = 1500;
+
 export class ScratchDaemon {
   readonly root: string;
   readonly socket: string;
@@ -41,26 +64,28 @@ export class ScratchDaemon {
   readonly engine: ScratchEngine;
   /** Of what it keeps; 0: as large as the host's. */
   readonly #diskMb: number;
+  readonly #rootless: boolean;
   #child: ChildProcess | null = null;
   #holder: ChildProcess | null = null;
   #output = '';
 
-  private constructor(root: string, engine: ScratchEngine, liveRestore: boolean, diskMb: number) {
+  private constructor(root: string, options: Required<ScratchOptions>) {
+    const { engine, liveRestore, diskMb, rootless } = options;
     this.#diskMb = diskMb;
+    this.#rootless = rootless;
     this.engine = engine;
     this.root = root;
-    this.socket = join(root, 'docker.sock');
+    this.socket = join(root, 'user', 'docker.sock');
     this.client = new EngineClient(engine, parseEndpoint(this.socket));
     this.#liveRestore = liveRestore;
   }
 
-  static async open(
-    options: { readonly engine?: ScratchEngine; readonly liveRestore?: boolean; readonly diskMb?: number } = {},
-  ): Promise<ScratchDaemon> {
+  static async open(options: ScratchOptions = {}): Promise<ScratchDaemon> {
     const root = await mkdtemp(join(tmpdir(), 'drover-docker-'));
-    const { engine = 'docker', liveRestore = false, diskMb = 0 } = options;
-    const daemon = new ScratchDaemon(root, engine, liveRestore, diskMb);
+    const usual = { engine: 'docker', liveRestore: false, diskMb: 0, rootless: false } as const;
+    const daemon = new ScratchDaemon(root, { ...usual, ...options });
     try {
+      await daemon.#makeUser();
       await daemon.start();
       await daemon.#makeImage();
     } catch (error) {
@@ -89,7 +114,7 @@ export class ScratchDaemon {
     await writeFile(join(this.root, 'registries.conf'), open.join(''));
     const holder = await this.#namespaces();
     for (let attempt = 1; ; attempt++) {
-      this.#child = spawn('nsenter', ['-t', String(holder), '-n', '-m', ...this.#command()], {
+      this.#child = spawn('nsenter', ['-t', String(holder), '-n', '-m', ...this.#asUser(), ...this.#command()], {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: {
           ...hostEnv,
@@ -109,8 +134,29 @@ export class ScratchDaemon {
     }
   }
 
+  /** Where the user may write, who with root is root. */
+  async #makeUser(): Promise<void> {
+    await mkdir(join(this.root, 'user'));
+    if (!this.#rootless) return;
+    await chmod(this.root, 0o755);
+    await chown(join(this.root, 'user'), ordinaryUser, ordinaryUser);
+    await writeFile(join(this.root, 'subuid'), 'drover:1800000000:65536\n');
+    const [passwd, group] = [await readFile('/etc/passwd', 'utf8'), await readFile('/etc/group', 'utf8')];
+    await writeFile(
+      join(this.root, 'passwd'),
+      `${passwd}drover:x:${ordinaryUser}:${ordinaryUser}::${this.root}/user:/bin/sh\n`,
+    );
+    await writeFile(join(this.root, 'group'), `${group}drover:x:${ordinaryUser}:\n`);
+  }
+
+  #asUser(): readonly string[] {
+    if (!this.#rootless) return [];
+    const ids = [`--reuid=${ordinaryUser}`, `--regid=${ordinaryUser}`, '--clear-groups', '--inh-caps=-all'];
+    return ['setpriv', ...ids, 'env', `HOME=${this.root}/user`, `XDG_RUNTIME_DIR=${this.root}/user`];
+  }
+
   #command(): readonly string[] {
-    const at = (name: string): string => join(this.root, name);
+    const at = (name: string): string => join(this.root, this.#rootless ? 'user' : '', name);
     if (this.engine === 'podman')
       return [
         ...['podman', '--root', at('data'), '--runroot', at('exec'), '--tmpdir', at('tmp'), '--storage-driver', 'vfs'],
@@ -148,7 +194,9 @@ export class ScratchDaemon {
   async #namespaces(): Promise<number> {
     if (this.#holder === null) {
       const namespaces = ['--net', '--mount', '--propagation', 'slave'];
-      const script = 'ip link set lo up 2>/dev/null; echo ready; exec sleep 86400';
+      const files = this.#rootless ? ['subuid:subuid', 'subuid:subgid', 'passwd:passwd', 'group:group'] : [];
+      const binds = files.map((each) => `mount --bind ${this.root}/${each.replace(':', ' /etc/')} && `).join('');
+      const script = `ip link set lo up 2>/dev/null; ${binds}echo ready; exec sleep 86400`;
       const holder = spawn('unshare', [...namespaces, 'sh', '-c', script], {
         stdio: ['ignore', 'pipe', 'ignore'],
         env: hostEnv,
