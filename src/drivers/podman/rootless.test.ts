@@ -56,6 +56,14 @@ describe.skipIf(lacking)('podman of an ordinary user', { timeout: 90_000 }, () =
     expect(statSync(join(of.directories.local, 'mine')).uid).toBe(1500);
   });
 
+  test('bounds nothing where control groups are of version 1, and so keeps no floor', async ({ skip }) => {
+    const { hierarchies } = scratch.host.deps.isolation.cgroups;
+    if (!hierarchies.some(({ version, controllers }) => version === 1 && controllers.includes('memory')))
+      skip('no version 1');
+    const of = await scratch.task(shell('sleep 60'), { isolationFloor: 'process', user: 'nobody' });
+    await expect(engine.start(of, never)).rejects.toThrow('isolation floor "process" is not reached');
+  });
+
   test('has the network that the operator says, where the task names none', async () => {
     const networking = [{ default_rootless_mode: 'slirp4netns' }];
     const by = scratch.driver({ networking }).engine;
