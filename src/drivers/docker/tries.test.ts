@@ -99,20 +99,18 @@ describe.each(engines)('containers of $engine', ({ engine, lacking }) => {
         }, 40_000);
         expect(attributes[name]).toBe('sandbox');
         const options = [
-          [{ cap_drop: ['all'] }, 'nobody'],
-          [{}, 'nobody'],
-          [{}, ''],
+          [{ cap_drop: ['all'] }, 'nobody', noFloor],
+          [{ cap_drop: ['all'] }, 'nobody', { ...noFloor, min: 'sandbox' }],
+          [{}, 'nobody', noFloor],
+          [{}, '', noFloor],
         ] as const;
-        for (const [config, user] of options) {
-          const task = await scratch.task({ ...shell('sleep 1'), ...config }, { user });
+        for (const [config, user, floor] of options) {
+          const more = { user, isolationFloor: floor.min } as const;
+          const task = await scratch.task({ ...shell('sleep 1'), ...config }, more);
           const { isolation } = await scratch.run(driver.engine, task);
-          const predicted = predictIsolation(
-            attributes,
-            { Networks: null },
-            { Driver: engine, Config: config, User: user },
-            noFloor,
-          );
-          expect(predicted?.rung).toBe(isolation.rung);
+          const job = { Driver: engine, Config: config, User: user };
+          const predicted = predictIsolation(attributes, { Networks: null }, job, floor);
+          expect({ rung: predicted?.rung, missing: predicted?.missing }).toEqual({ rung: isolation.rung, missing: [] });
         }
       } finally {
         listening.stop();
