@@ -112,9 +112,9 @@ export async function controlTries(verifier: string, words: readonly string[]): 
     '-c',
     'exec 9</dev/null "$0" try "$@"',
     verifier,
-    ...tryWords('control', ['rounds=10', ...words]),
+    ...tryWords('control', ['rounds=5', ...words]),
   ];
-  const done = await runChild(process.getuid?.() === 0 ? [...apart, ...opened] : opened, { timeoutMs: 20_000 });
+  const done = await runChild(process.getuid?.() === 0 ? [...apart, ...opened] : opened, { timeoutMs: 45_000 });
   const tries = readTries(done.stdout, 'control') ?? [];
   return tries.filter(({ outcome }) => outcome === 'through').map(nameOf);
 }

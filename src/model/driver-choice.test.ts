@@ -102,7 +102,14 @@ describe('driver "auto"', () => {
     expect(withDriver(full, 'docker', ports)).toEqual({
       Driver: 'docker',
       User: '65534:65534',
-      Config: { image: 'c', command: 'a', args: ['b'], cap_drop: ['all'], ports: ['http'] },
+      Config: {
+        image: 'c',
+        command: 'a',
+        args: ['b'],
+        cap_drop: ['all'],
+        security_opt: ['seccomp=drover'],
+        ports: ['http'],
+      },
     });
     expect(withDriver(full, 'exec', ports)).toMatchObject({
       Driver: 'exec',

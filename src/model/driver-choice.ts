@@ -2,6 +2,7 @@
  * `driver = "auto"`: a task says what runs, each node by which driver. The strictest wins of those that are healthy there, can run the task
  * and keep its floor: by the rung that the node proved, then by the order of `autoCandidates`. docs/adr/0015.
  */
+import { ownFilter } from './given-up.ts';
 import { predictIsolation } from './isolation-ability.ts';
 import type { IsolationFloor } from './isolation-floor.ts';
 import { isFloor } from './isolation-floor.ts';
@@ -58,8 +59,8 @@ const container = (config: Config, group: Pick<TaskGroup, 'Networks'>): Config =
   const [network] = group.Networks ?? [];
   const ports = [...(network?.DynamicPorts ?? []), ...(network?.ReservedPorts ?? [])].map(({ Label }) => Label);
   const own = network !== undefined && network.Mode !== '' && network.Mode !== 'host';
-  // no capability, as `exec` gives none
-  const strict = { cap_drop: ['all'] };
+  // no capability and the same filter, as `exec` has them
+  const strict = { cap_drop: ['all'], security_opt: [ownFilter] };
   return { image: config['image'], ...command(config), ...strict, ...(ports.length === 0 || own ? {} : { ports }) };
 };
 

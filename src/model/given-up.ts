@@ -8,6 +8,13 @@ export interface GivenUp {
   readonly remedy: string;
 }
 
+/** Of `security_opt`: the filter that tasks of `exec` have, in place of the engine's own. */
+export const ownFilter = 'seccomp=drover';
+
+export function asksForOwnFilter({ Config }: Partial<Pick<Task, 'Config'>>): boolean {
+  return textsOf(Config?.['security_opt']).includes(ownFilter);
+}
+
 const byPrivilege =
   'no_new_privs empty_capabilities seccomp read_only_system devices masked_proc cgroup_namespace'.split(' ');
 
@@ -37,7 +44,7 @@ export function givenUpByContainer({ User, Config }: Partial<Pick<Task, 'User' |
   if (config['privileged'] === true) lose(byPrivilege, 'privileged', 'leave privileged out');
   if (!textsOf(config['cap_drop']).some((each) => each.toLowerCase() === 'all'))
     lose(['empty_capabilities'], 'a container has some capabilities', 'cap_drop = ["all"]');
-  if (textsOf(config['security_opt']).length > 0)
+  if (textsOf(config['security_opt']).some((each) => each !== ownFilter))
     lose(['seccomp', 'no_new_privs'], 'security_opt', 'leave security_opt out');
   for (const [option, line, kept] of modes) {
     const value = config[option] ?? '';

@@ -8,7 +8,7 @@
  *   driver.exec.isolation.host_network.lacks
  *   driver.raw_exec.isolation.unasked         "none": what tasks get for which nobody demands anything
  */
-import { type GivenUp, givenUpByContainer } from './given-up.ts';
+import { asksForOwnFilter, type GivenUp, givenUpByContainer } from './given-up.ts';
 import { type IsolationFloor, isFloor, linesWanted } from './isolation-floor.ts';
 import { allLines, type IsolationRung, linesOf, rankOf, rungNamed, rungs, rungWith } from './isolation-ladder.ts';
 import type { Node } from './node.ts';
@@ -133,7 +133,7 @@ export function predictIsolation(
   if (lost.has('pid_namespace') && (attributes?.['isolation.cgroup.kill'] ?? 'verified') !== 'verified')
     lost.add('kill_unit');
   const possible = new Set([...given].filter((line) => !lost.has(line)));
-  const asked = isFloor(floor);
+  const asked = isFloor(floor) || asksForOwnFilter(task);
   const lines = asked || ability.unasked === null ? possible : withRung(possible, ability.unasked);
   return { rung: rungWith(lines), lines, missing: linesWanted(floor).filter((line) => !lines.has(line)) };
 }

@@ -8,6 +8,7 @@ import { rankOf } from '../../isolation/lines.ts';
 import { hostProfile } from '../../isolation/seccomp/oci-profile.ts';
 import { Fault, messageOf } from '../../lib/fault.ts';
 import { openBeneath } from '../../lib/node/safe-path.ts';
+import { ownFilter } from '../../model/given-up.ts';
 import { capabilitiesOf, globMatches } from './gates.ts';
 import type { ContainerMounts } from './mounts.ts';
 import { endpointsOf, type PublishedPorts } from './networks.ts';
@@ -146,6 +147,7 @@ export async function securityOptions(
   const says = given.some((each) => /^no-new-privileges([:=]|$)/.test(each));
   const usual = says || options.privileged || !plugin.no_new_privileges ? [] : ['no-new-privileges'];
   const read = given.map(async (each) => {
+    if (each === ownFilter) return `seccomp=${JSON.stringify(hostProfile())}`;
     const match = /^seccomp[=:](.+)$/.exec(each);
     if (match === null || match[1] === 'unconfined' || match[1]?.startsWith('{')) return each;
     return `seccomp=${await profile(task, match[1] ?? '')}`;

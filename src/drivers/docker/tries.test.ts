@@ -101,6 +101,7 @@ describe.each(engines)('containers of $engine', ({ engine, lacking }) => {
         const options = [
           [{ cap_drop: ['all'] }, 'nobody', noFloor],
           [{ cap_drop: ['all'] }, 'nobody', { ...noFloor, min: 'sandbox' }],
+          [{ cap_drop: ['all'], security_opt: ['seccomp=drover'] }, 'nobody', noFloor],
           [{}, 'nobody', noFloor],
           [{}, '', noFloor],
         ] as const;
