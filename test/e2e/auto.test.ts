@@ -91,7 +91,7 @@ describe.skipIf(lackingForDaemon.length > 0)('driver "auto" on three clients of 
       }, 90_000);
     file = join(server.directory, 'one.nomad.hcl');
     writeFileSync(file, text.replace('LOAD', join(images, 'one.tar')));
-  });
+  }, 240_000);
 
   afterAll(async () => {
     await server?.client.jobs.deregister('one', { purge: true }).catch(() => undefined);
