@@ -8,7 +8,6 @@ import { rankOf } from '../../isolation/lines.ts';
 import { hostProfile } from '../../isolation/seccomp/oci-profile.ts';
 import { Fault, messageOf } from '../../lib/fault.ts';
 import { openBeneath } from '../../lib/node/safe-path.ts';
-import { ownFilter } from '../../model/given-up.ts';
 import { capabilitiesOf, globMatches } from './gates.ts';
 import type { ContainerMounts } from './mounts.ts';
 import { endpointsOf, type PublishedPorts } from './networks.ts';
@@ -157,6 +156,9 @@ export async function securityOptions(
     filters || options.privileged || !demandsFilter(task) ? [] : [`seccomp=${JSON.stringify(hostProfile())}`];
   return [...usual, ...ours, ...(await Promise.all(read))].filter((each) => !/^no-new-privileges[:=]false$/.test(each));
 }
+
+/** The filter that tasks of `exec` have. */
+const ownFilter = 'seccomp=drover';
 
 function demandsFilter({ isolationFloor, isolationRequire = [] }: TaskConfig): boolean {
   return rankOf(isolationFloor) >= rankOf('sandbox') || isolationRequire.includes('seccomp');
