@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // npm run bench: every figure the project promises, measured here and now, each beside its target.
-//   npm run bench -- [SECTION…]     sections: submit starts rungs verifier cost reattach cli logs lists scheduler hcl plugins docker
+//   npm run bench -- [SECTION…]     sections: submit starts rungs verifier cost reattach cli logs lists scheduler hcl plugins docker podman
 import { cpus, loadavg, release, totalmem } from 'node:os';
-import { docker } from '../test/bench/docker.mjs';
+import { docker, podman } from '../test/bench/docker.mjs';
 import { lists } from '../test/bench/lists.mjs';
 import { plugins } from '../test/bench/plugins.mjs';
 import { cli, hcl, logs, scheduler } from '../test/bench/programs.mjs';
@@ -10,7 +10,22 @@ import { rungs, verifier } from '../test/bench/rungs.mjs';
 import { cost, reattach, starts, submit } from '../test/bench/tasks.mjs';
 import { build, ensureCompiler, ensureModules } from './lib/setup.mjs';
 
-const sections = { submit, starts, rungs, verifier, cost, reattach, cli, logs, lists, scheduler, hcl, plugins, docker };
+const sections = {
+  submit,
+  starts,
+  rungs,
+  verifier,
+  cost,
+  reattach,
+  cli,
+  logs,
+  lists,
+  scheduler,
+  hcl,
+  plugins,
+  docker,
+  podman,
+};
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const unknown = wanted.filter((name) => !Object.hasOwn(sections, name));
 if (unknown.length > 0) {

@@ -1,10 +1,10 @@
-/** Figures about the docker driver: what it costs above the engine's own client, and what containers cost the agent. */
+/** Figures about the drivers of container engines: what it costs above the engine's own client, and what containers cost the agent. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, cpuSeconds, memoryKb, quantile, sleep } from './agent.mjs';
 import { submitToRunning } from './tasks.mjs';
 
-const image = 'drover-test/busybox:1';
+const image = { docker: 'drover-test/busybox:1', podman: 'localhost/drover-test/busybox:1' };
 const samples = 15;
 const count = 100;
 // the same thing, said to the engine's own client
@@ -26,20 +26,41 @@ export async function docker(report) {
   }
 }
 
-const task = {
-  driver: 'docker',
-  config: { image, command: 'sleep', args: ['100000'], network_mode: 'none', cap_drop: ['all'] },
-};
+const taskOf = (driver, more = {}) => ({
+  driver,
+  config: { image: image[driver], command: 'sleep', args: ['100000'], network_mode: 'none', cap_drop: ['all'], ...more },
+});
+
+/** The same of podman, whose client speaks to the same service. */
+export async function podman(report) {
+  const { lackingForPodman, ScratchDaemon } = await import('../../dist/driver-kit/container-engine/scratch-daemon.js');
+  if (lackingForPodman.length > 0) throw new Error(`not here: ${lackingForPodman.join(', ')}`);
+  const daemon = await ScratchDaemon.open({ engine: 'podman' });
+  const agent = await Agent.start(['-server', '-client'], { plugin: { podman: { config: { socket_path: daemon.endpoint } } } });
+  try {
+    await latency(report, agent, daemon);
+  } finally {
+    await agent.dispose();
+    await daemon.close();
+  }
+}
+
+/** The engine's own client, told where it listens. */
+const client = ({ engine, endpoint }) => (engine === 'podman' ? ['podman', '--url', endpoint] : ['docker', '-H', endpoint]);
+// podman's own default limits may be more than this host gives
+const limits = { docker: [], podman: ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024'] };
 
 /** In turns, so that both meet the same machine. */
 async function latency(report, agent, daemon) {
+  const { engine } = daemon;
+  const [program, ...words] = client(daemon);
+  const ulimit = [{ nofile: '1024:1024', nproc: '1024:1024' }];
+  const task = taskOf(engine, engine === 'podman' ? { ulimit } : {});
   const [theirs, ours] = [[], []];
   for (let at = 0; at < samples + 2; at++) {
     const from = performance.now();
-    const run = spawnSync('docker', ['run', '-d', '--name', `by-hand-${at}`, ...asked, image, 'sleep', '100000'], {
-      env: { PATH: process.env.PATH, DOCKER_HOST: daemon.endpoint },
-      encoding: 'utf8',
-    });
+    const made = [...words, 'run', '-d', '--name', `by-hand-${at}`, ...asked, ...limits[engine], image[engine], 'sleep', '100000'];
+    const run = spawnSync(program, made, { env: { PATH: process.env.PATH, HOME: daemon.root }, encoding: 'utf8' });
     if (run.status !== 0) throw new Error(run.stderr);
     const between = performance.now();
     const own = await submitToRunning(agent, `one-${at}`, task);
@@ -47,17 +68,17 @@ async function latency(report, agent, daemon) {
       theirs.push(between - from);
       ours.push(own);
     }
-    spawnSync('docker', ['rm', '-f', `by-hand-${at}`], { env: { PATH: process.env.PATH, DOCKER_HOST: daemon.endpoint } });
+    spawnSync(program, [...words, 'rm', '-f', `by-hand-${at}`], { env: { PATH: process.env.PATH, HOME: daemon.root } });
     await agent.stopJobs();
   }
-  const client = quantile(theirs, 0.5);
-  report('docker run -d, p50', client, 'ms');
-  report('docker, submit → running p50', quantile(ours, 0.5), 'ms', { most: client * 1.2, note: "1.2 × the engine's own client" });
+  const byHand = quantile(theirs, 0.5);
+  report(`${engine} run -d, p50`, byHand, 'ms');
+  report(`${engine}, submit → running p50`, quantile(ours, 0.5), 'ms', { most: byHand * 1.2, note: "1.2 × the engine's own client" });
 }
 
 async function many(report, agent) {
   const from = performance.now();
-  await agent.register('hundred', { ...task, count });
+  await agent.register('hundred', { ...taskOf('docker'), count });
   await agent.untilRunning(count);
   report(`docker, ${count} containers at once`, (performance.now() - from) / 1000, 's');
   await sleep(10_000);
