@@ -12,6 +12,7 @@ import type { Tried } from '../isolation/tries.ts';
 import { messageOf } from '../lib/fault.ts';
 import { abilityAttributes, type IsolationAbility } from '../model/isolation-ability.ts';
 import { linesOf } from '../model/isolation-ladder.ts';
+import { mechanismsOf } from '../model/isolation-losses.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { type MadeTrial, makeTrial, type TrialWish, trialDirectory } from './trial-task.ts';
 
@@ -127,6 +128,8 @@ async function provedTrial(deps: DriverDeps, key: string, wish: TrialWish, ownNe
   }
 }
 
+type Probes = IsolationHost['probes'];
+
 interface BestTrial extends MadeTrial {
   readonly runtimes: readonly string[];
   readonly disproved: ReadonlyMap<string, string>;
@@ -145,7 +148,7 @@ async function bestTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean)
     if (best === null || rankOf(made.report.rung) > rankOf(best.report.rung)) best = { ...made, runtimes, disproved };
     const makers = sandboxMakers(deps.isolation.probes, runtimes);
     const maker = makers.find((name) => isMadeBy(made.report, name));
-    const lost = maker === undefined ? null : lostLine(made.report, isOci(maker) && ownNetwork);
+    const lost = maker === undefined ? null : lostLine(made.report, isOci(maker) && ownNetwork, deps.isolation.probes);
     if (maker === undefined || lost === null) return best;
     disproved.set(maker, lost);
     runtimes = makers.filter((name) => name !== maker);
@@ -153,11 +156,13 @@ async function bestTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean)
   }
 }
 
-/** The first of what a runtime promises that was not there, nor given up by the wish itself; null: all was. */
-function lostLine({ mechanisms, wanted }: IsolationReport, container: boolean): string | null {
+/** The first of what a runtime promises that was not there, though the host has what it stands on and the wish did not give it up; null: all was. */
+function lostLine({ mechanisms, wanted }: IsolationReport, container: boolean, probes: Probes): string | null {
   const promised = rungs.slice(0, Math.min(rankOf(wanted), rankOf(container ? 'container' : 'sandbox')) + 1);
   const lines = promised.flatMap((rung) => linesOf[rung]);
-  const found = mechanisms.find(({ name, state }) => state === 'unavailable' && lines.includes(name));
+  const given = (line: string): boolean =>
+    mechanismsOf(line).every((each) => each.startsWith('runtime.') || probes.get(each)?.ok !== false);
+  const found = mechanisms.find(({ name, state }) => state === 'unavailable' && lines.includes(name) && given(name));
   return found === undefined ? null : `${found.name}: ${found.evidence}`;
 }
 
