@@ -132,8 +132,8 @@ static enum outcome try_spin(void) {
   return STOPPED;
 }
 static enum outcome try_core_pattern(void) { return opens("/proc/sys/kernel/core_pattern", O_WRONLY); }
-static enum outcome try_usr(void) { return opens("/usr", O_TMPFILE | O_RDWR); }
-static enum outcome try_etc(void) { return opens("/etc", O_TMPFILE | O_RDWR); }
+static enum outcome try_usr(void) { return opens(told("usr"), O_TMPFILE | O_RDWR); }
+static enum outcome try_etc(void) { return opens(told("etc"), O_TMPFILE | O_RDWR); }
 static enum outcome try_kcore(void) { return tells("/proc/kcore"); }
 static enum outcome try_keys(void) { return tells("/proc/keys"); }
 static enum outcome try_timers(void) { return tells("/proc/timer_list"); }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { CommandSpec, IsolationReport, IsolationWish, TaskConfig } from '../driver/contract.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
 import { verifierInside } from '../isolation/launch/inside.ts';
+import type { SystemPath } from '../isolation/launch/system-paths.ts';
 import { rungOf } from '../isolation/lines.ts';
 import {
   controlTries,
@@ -87,6 +88,15 @@ export interface Plant {
   remove(): void;
 }
 
+/** A directory of the host's that tasks see there or below; empty: none, what is there is the task's own. */
+function systemDirectory({ system }: IsolationHost, path: string): string {
+  const isThere = ({ from, to, empty }: SystemPath): boolean =>
+    empty === undefined &&
+    `${to}/`.startsWith(`${path}/`) &&
+    statSync(from, { throwIfNoEntry: false })?.isDirectory() === true;
+  return system.find(isThere)?.to ?? '';
+}
+
 /** What tries look for, in the first of the directories (programs in each), and the control that finds it. */
 export async function plantFor(
   host: IsolationHost,
@@ -107,6 +117,8 @@ export async function plantFor(
     ...canary.words,
     `host_file=${open}`,
     `neighbour_file=${neighbour}`,
+    `usr=${systemDirectory(host, '/usr')}`,
+    `etc=${systemDirectory(host, '/etc')}`,
     // what belongs to the agent's own user is closed to nobody where tasks are of it too
     ...(uid === 0 ? [`closed_file=${closed}`] : []),
     ...(await plantSetuid(host, neighbour, [directory, ...others])),
