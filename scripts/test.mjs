@@ -23,7 +23,7 @@ const lanes = [
   { name: 'e2e', minutes: 25, run: vitest },
   { name: 'network', minutes: 10, run: network, needs: ['ip', 'nft', 'unshare', 'perl'] },
   { name: 'goldens', minutes: 22, project: 'compat', run: vitest },
-  { name: 'drivers', minutes: 20, run: vitest, needs: ['runc', 'bwrap'] },
+  { name: 'drivers', minutes: 30, run: vitest, needs: ['runc', 'bwrap'] },
   { name: 'security', minutes: 15, run: vitest },
   { name: 'guest', minutes: 16, run: vitest },
   { name: 'faults', minutes: 15, run: vitest },

@@ -2,6 +2,7 @@
  * Makes an engine driver of a container driver: images, starts, ends, logs, stats, signals, exec, recovery over one container engine.
  * The containers belong to the engine: they outlive the agent, and where the engine allows it also the engine's own restart.
  */
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
@@ -82,6 +83,8 @@ class ContainerEngine implements EngineDriver {
     const { client, rules } = options;
     this.info = driver.info;
     this.#driver = driver;
+    // every task waits on it
+    setMaxListeners(0, this.#life.signal);
     this.#options = options;
     this.#client = client;
     this.#deps = deps;
