@@ -261,7 +261,7 @@ export class ScratchDaemon {
     await removeGroups(`drover-docker-${process.pid}`);
   }
 
-  /** A daemon that was killed leaves its containerd, and that its shims. */
+  /** A daemon that was killed leaves its containerd, and that its shims; podman's of a user what holds its namespaces. */
   async #endContainerd(): Promise<void> {
     const marked = await processesWith(this.root);
     for (const pid of marked) {
@@ -304,13 +304,14 @@ export class ScratchDaemon {
   }
 }
 
-/** Processes whose command line names the directory: only ours do. */
+/** Processes whose command line or environment names the directory: only ours do. What holds podman's namespaces has the second alone. */
 async function processesWith(directory: string): Promise<readonly number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
   const found = await Promise.all(
     pids.map(async (pid) => {
-      const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-      return line.includes(`${directory}/`) ? Number(pid) : null;
+      const read = (name: string) => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '');
+      const [line, environment] = await Promise.all([read('cmdline'), read('environ')]);
+      return `${line}${environment}`.includes(`${directory}/`) ? Number(pid) : null;
     }),
   );
   return found.filter((each) => each !== null);
