@@ -97,15 +97,21 @@ afterAll(async () => {
 
 const task = (): Promise<TaskConfig> => host.scratch.task(new Uint8Array());
 
-it('a start that comes through after it was given up has its output collected until its task is destroyed', async () => {
-  const { engine } = external;
+/** A task whose start is held up in the plugin, and was given up by its caller. */
+async function givenUp(): Promise<TaskConfig> {
   const of = await task();
   const abort = new AbortController();
   hold();
-  const start = engine.start(of, abort.signal);
+  const start = external.engine.start(of, abort.signal);
   await inside;
   abort.abort();
   await expect(start).rejects.toThrow();
+  return of;
+}
+
+it('a start that comes through after it was given up has its output collected until its task is destroyed', async () => {
+  const { engine } = external;
+  const of = await givenUp();
   goOn();
   expect(await came).toBe('began');
   await engine.destroy(of.id, { force: true }, never);
@@ -113,13 +119,7 @@ it('a start that comes through after it was given up has its output collected un
 
 it('a start whose collector ends while it is held up is told so, and does not wait for a reader', async () => {
   const { engine } = external;
-  const of = await task();
-  const abort = new AbortController();
-  hold();
-  const start = engine.start(of, abort.signal);
-  await inside;
-  abort.abort();
-  await expect(start).rejects.toThrow();
+  const of = await givenUp();
   // the host that comes next frees what it does not know
   await expect(engine.destroy(of.id, { force: true }, never)).rejects.toMatchObject({ kind: 'not_found' });
   goOn();
