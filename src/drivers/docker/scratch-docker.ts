@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineDriver, Fingerprint, IsolationReport, TaskConfig, TaskExit } from '../../driver/contract.ts';
+import type { DriverSuite } from '../../driver-kit/conformance.ts';
 import { ScratchDaemon, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
@@ -82,6 +83,27 @@ export function shell(script: string, more: Record<string, unknown> = {}): Recor
 
 export function outputOf(of: TaskConfig, stream = 'stdout'): Promise<string> {
   return readFile(join(of.directories.logs, `${of.name}.${stream}.0`), 'utf8').catch(() => '');
+}
+
+/** What every driver does, with tasks of this image. */
+export function containerSuite(
+  open: DriverSuite['open'],
+  task: (config: Record<string, unknown>) => Promise<TaskConfig>,
+): DriverSuite {
+  const trapped = (rest: string): Promise<TaskConfig> => task(shell(`trap 'exit 0' INT TERM; ${rest}`));
+  return {
+    open,
+    ends: (code) => task(shell(`exit ${code}`)),
+    runsFor: (ms) => trapped(`sleep ${ms / 1000} & wait`),
+    stubborn: () => task(shell('trap "" INT; while :; do sleep 0.1; done')),
+    cannotStart: () => task({ command: '/no/such/binary' }),
+    says: async (text) => {
+      const of = await task(shell(`echo ${text}`));
+      return { task: of, read: () => outputOf(of) };
+    },
+    execs: async () => ({ task: await trapped('sleep 60 & wait'), command: ['sh', '-c', 'echo out; exit 4'] }),
+    excused: {},
+  };
 }
 
 export async function firstReport(engine: EngineDriver): Promise<Fingerprint> {
