@@ -223,6 +223,9 @@ async function sandboxByUnshare(host: IsolationHost, request: PrepareRequest): P
   return unshareLaunch(await withNames(request.launch, user), { ...options, version, maskedProc });
 }
 
+/** Of a task whose memory nothing bounds: as runtimes give. */
+const unboundedShared = 64 * 1024 * 1024;
+
 /** What bubblewrap and util-linux are told alike. */
 function viewOf(host: IsolationHost, request: PrepareRequest) {
   const { verifier } = host;
@@ -237,6 +240,7 @@ function viewOf(host: IsolationHost, request: PrepareRequest) {
     capabilities: capabilityBits(request.wish.capabilities),
     cgroupNamespace: host.probes.get('namespace.cgroup')?.ok === true,
     rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),
+    sharedMemoryBytes: request.limits.memoryBytes ?? unboundedShared,
   };
   return { user, options };
 }

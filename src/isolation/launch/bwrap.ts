@@ -2,7 +2,7 @@
  * bubblewrap, started under the task's own host uid (the shim drops to it first: bwrap started by root keeps the host's uid 0 underneath).
  * bwrap makes the namespaces and the view of files; the verifier inside takes the filter and becomes the task.
  */
-import { handedToTask, type TaskPrivileges, verifierInside } from './inside.ts';
+import { handedToTask, runBytes, type TaskPrivileges, verifierInside } from './inside.ts';
 import { hostnameOf, type Launch, type LaunchRequest } from './launch.ts';
 import { type SystemPath, viewOfSystem } from './system-paths.ts';
 
@@ -18,6 +18,8 @@ export interface BwrapOptions extends TaskPrivileges {
   /** Names of the capabilities. */
   readonly added?: readonly string[];
   readonly cgroupNamespace: boolean;
+  /** Of /dev/shm. */
+  readonly sharedMemoryBytes: number;
   /** Files of /proc that tell of the host: those of `masked-proc.ts` that this kernel has. */
   readonly maskedProc: readonly string[];
 }
@@ -70,11 +72,13 @@ function viewArgs(request: LaunchRequest, options: BwrapOptions): readonly strin
   return [
     // the root is the task's own directory, as jobs expect: what they write beside themselves is found there
     ...bind('--bind', directories.task, '/'),
-    ...['--tmpfs', '/run', '--tmpfs', '/private'],
+    ...inMemory(runBytes, '/run'),
     ...shown.flatMap((each) => bind('--ro-bind', each.from, each.to)),
-    ...covered.flatMap((path) => ['--tmpfs', path, '--remount-ro', path]),
+    ...['/private', ...covered].flatMap((path) => ['--tmpfs', path, '--remount-ro', path]),
     ...['--proc', '/proc', '--dev', '/dev', '--mqueue', '/dev/mqueue'],
+    ...['--perms', '1777', ...inMemory(options.sharedMemoryBytes, '/dev/shm')],
     ...options.maskedProc.flatMap((path) => bind('--ro-bind', '/dev/null', path)),
+    ...bind('--ro-bind', '/proc/sys', '/proc/sys'),
     ...bind('--bind', directories.shared, '/alloc'),
     // a task must not rewrite what the agent keeps of it
     ...bind('--ro-bind', directories.logs, '/alloc/logs'),
@@ -83,6 +87,11 @@ function viewArgs(request: LaunchRequest, options: BwrapOptions): readonly strin
     ...bind('--bind', directories.tmp, '/tmp'),
     ...request.mounts.flatMap((mount) => bind(mount.readOnly ? '--ro-bind' : '--bind', mount.hostPath, mount.taskPath)),
     ...request.devices.flatMap((device) => bind('--dev-bind', device.hostPath, device.taskPath)),
+    ...['--remount-ro', '/dev'],
     ...bind('--ro-bind', options.verifier, verifierInside),
   ];
+}
+
+function inMemory(bytes: number, at: string): readonly string[] {
+  return ['--size', String(bytes), '--tmpfs', at];
 }

@@ -5,6 +5,9 @@ import type { InsideSteps, LaunchIdentity, LaunchRequest } from './launch.ts';
 /** Where the verifier is inside: a read-only bind that only it needs. */
 export const verifierInside = '/run/drover-verify';
 
+/** What /run may hold: in memory, which without a cgroup nothing else would bound. */
+export const runBytes = 64 * 1024 * 1024;
+
 export interface TaskPrivileges {
   readonly capabilities: bigint;
   /** Null: no filter. */

@@ -3,7 +3,7 @@
  * shim treats it like bubblewrap: it runs under the task's own host uid, names its child, and is ended once the verifier speaks.
  */
 
-import { handedToTask, type TaskPrivileges, verifierInside } from './inside.ts';
+import { handedToTask, runBytes, type TaskPrivileges, verifierInside } from './inside.ts';
 import type { Launch, LaunchRequest } from './launch.ts';
 import { type SystemPath, viewOfSystem } from './system-paths.ts';
 
@@ -16,11 +16,13 @@ export interface UnshareOptions extends TaskPrivileges {
   /** Whom the task believes to be. */
   readonly inside: { readonly uid: number; readonly gid: number };
   readonly cgroupNamespace: boolean;
+  /** Of /dev/shm. */
+  readonly sharedMemoryBytes: number;
   /** Files of /proc that are covered. */
   readonly maskedProc: readonly string[];
 }
 
-/** One mount of the view: `ro` and `rw` bind `from`, the others make a new one. */
+/** One mount of the view: `ro` and `rw` bind `from`, the others make a new one; of `tmp` and `dev` (its shm) it is the size in bytes. */
 export interface ViewStep {
   readonly kind: 'ro' | 'rw' | 'tmp' | 'empty' | 'proc' | 'dev';
   readonly from: string;
@@ -55,15 +57,15 @@ while [ "$1" != -- ]; do
   case $kind in
     ro) if [ -d "$from" ]; then place "$to" d; else place "$to" f; fi; mount --rbind "$from" "$to"; readonly_below "$to" ;;
     rw) if [ -d "$from" ]; then place "$to" d; else place "$to" f; fi; mount --rbind "$from" "$to" ;;
-    tmp) place "$to" d; mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs "$to" ;;
+    tmp) place "$to" d; mount -t tmpfs -o "nosuid,nodev,mode=755,size=$from" tmpfs "$to" ;;
     empty) place "$to" d; mount -t tmpfs -o ro,nosuid,nodev,mode=555,size=4k tmpfs "$to" ;;
     proc) place "$to" d; mount -t proc -o nosuid,nodev,noexec proc "$to" ;;
     dev)
       place "$to" d
-      mount -t tmpfs -o nosuid,mode=755 tmpfs "$to"
+      mount -t tmpfs -o nosuid,mode=755,size=64k,nr_inodes=1k tmpfs "$to"
       for name in null zero full random urandom tty; do : >"$to/$name"; mount --bind "/dev/$name" "$to/$name"; done
       mkdir "$to/pts" "$to/shm" "$to/mqueue"
-      mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs "$to/shm"
+      mount -t tmpfs -o "nosuid,nodev,mode=1777,size=$from" tmpfs "$to/shm"
       mount -t mqueue mqueue "$to/mqueue"
       mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$to/pts"
       ln -s pts/ptmx "$to/ptmx"
@@ -131,16 +133,18 @@ function viewSteps(request: LaunchRequest, options: UnshareOptions): readonly Vi
   const { directories } = request;
   const bind = (kind: 'ro' | 'rw', from: string, to: string): ViewStep => ({ kind, from, to });
   const { shown, covered } = viewOfSystem(options.system, request);
-  const made = (kind: 'tmp' | 'empty' | 'proc' | 'dev', to: string): ViewStep => ({ kind, from: '', to });
+  const made = (kind: 'empty' | 'proc', to: string): ViewStep => ({ kind, from: '', to });
+  const sized = (kind: 'tmp' | 'dev', bytes: number, to: string): ViewStep => ({ kind, from: String(bytes), to });
   return [
-    made('tmp', '/run'),
-    made('tmp', '/private'),
+    sized('tmp', runBytes, '/run'),
+    made('empty', '/private'),
     ...shown.map((each) => bind('ro', each.from, each.to)),
     ...covered.map((path) => made('empty', path)),
     // only in a pid namespace of its own may a new one be mounted
     request.pidMode === 'private' ? made('proc', '/proc') : bind('ro', '/proc', '/proc'),
-    made('dev', '/dev'),
+    sized('dev', options.sharedMemoryBytes, '/dev'),
     ...options.maskedProc.map((path) => bind('ro', '/dev/null', path)),
+    bind('ro', '/proc/sys', '/proc/sys'),
     bind('rw', directories.shared, '/alloc'),
     bind('ro', directories.logs, '/alloc/logs'),
     bind('rw', directories.local, '/local'),

@@ -23,9 +23,9 @@ export function unshareProbe(taskRoot: string, as: ChildOptions): Promise<ProbeR
       if (as.uid !== undefined) await chown(root, as.uid, as.gid ?? as.uid);
       const steps = [
         ...['/usr', '/bin', '/lib', '/lib64'].map((path) => ({ kind: 'ro', from: path, to: path }) as const),
-        { kind: 'tmp', from: '', to: '/run' },
+        { kind: 'tmp', from: '64k', to: '/run' },
         { kind: 'proc', from: '', to: '/proc' },
-        { kind: 'dev', from: '', to: '/dev' },
+        { kind: 'dev', from: '64k', to: '/dev' },
       ] as const;
       const command = unshareCommand(root, steps, ['sh', '-c', 'echo inside $$; touch /usr/x 2>&1'], {
         inside: { uid: 65_534, gid: 65_534 },
