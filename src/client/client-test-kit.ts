@@ -46,6 +46,8 @@ export function exit(exitCode: number, signal = 0): TaskExit {
 class Machine {
   readonly tasks = new Map<string, Running>();
   readonly starts: string[] = [];
+  /** What its driver was told, in order: `expect`, `start` and `destroy` of tasks by name. */
+  readonly told: string[] = [];
   refuseStart: Fault | null = null;
   /** Waited for in each start. */
   hold: Promise<void> = Promise.resolve();
@@ -105,7 +107,12 @@ class MachineDriver implements EngineDriver {
     yield { health: 'healthy', description: 'Healthy', attributes: { 'driver.machine': 'true' } };
   }
 
+  expect(config: TaskConfig): void {
+    this.#machine.told.push(`expect ${config.name}`);
+  }
+
   async start(config: TaskConfig): Promise<StartedTask> {
+    this.#machine.told.push(`start ${config.name}`);
     await this.#machine.hold;
     if (this.#machine.refuseStart !== null) throw this.#machine.refuseStart;
     const alive = this.#machine
@@ -168,6 +175,7 @@ class MachineDriver implements EngineDriver {
   }
 
   async destroy(id: string, options: { readonly force: boolean }): Promise<void> {
+    this.#machine.told.push(`destroy ${id.split('/')[1]}`);
     const running = this.#machine.tasks.get(id);
     if (running === undefined) throw new Fault('not_found', `no task ${id}`);
     if (running.exit === null && !options.force) throw new Fault('conflict', 'it runs');

@@ -258,6 +258,8 @@ describe('a full disk', () => {
       "the client's state cannot be written: the disk may be full",
     );
     expect(world.machine.live().map((task) => task.config.name)).toEqual(['t']);
+    // what was made ready for a start that may not come is freed
+    expect(world.machine.told).toEqual(['expect t', 'start t', 'expect u', 'destroy u']);
     world.failDisk = () => 'no';
     const third = testAllocation(testJob('third', [{ Name: 'v' }], { type: 'service' }));
     world.server.put(third);

@@ -191,16 +191,20 @@ export class TaskRunner {
   async #start(): Promise<void> {
     const engine = this.#options.engine();
     try {
-      // the generation is on the disk before anything runs under it
-      if (!(await this.#generationSaved))
-        throw new Fault('unavailable', "the client's state cannot be written: the disk may be full", {
-          recoverable: true,
-        });
       if (engine === null) throw new Fault('not_found', 'the driver is not on this node');
-      const config = this.#options.buildConfig(this.#run.generation);
+      const { generation } = this.#run;
+      const config = this.#options.buildConfig(generation);
       const floor = highestFloor(this.#options.demands());
       const refusal = unprovable(engine, floor);
       if (refusal !== null) throw new Fault('unsupported', refusal);
+      engine.expect?.(config);
+      // the generation is on the disk before anything runs under it
+      if (!(await this.#generationSaved)) {
+        await this.#destroy(generation);
+        throw new Fault('unavailable', "the client's state cannot be written: the disk may be full", {
+          recoverable: true,
+        });
+      }
       const started = await engine.start(config, this.#life.signal);
       const missing = missingFor(floor, started.isolation);
       if (missing.length > 0) {

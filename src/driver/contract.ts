@@ -250,6 +250,11 @@ export interface DriverInfo {
 export interface EngineDriver {
   readonly info: DriverInfo;
   fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint>;
+  /**
+   * A start of this task comes as soon as its client may run it, or its `destroy`: time to make ready what runs nothing of it. Said once, and
+   * with the very configuration that `start` gets. What cannot be made is that start's fault.
+   */
+  expect?(task: TaskConfig): void;
   /** Resolves once the task's process runs. A known id is `Fault('exists')`. */
   start(task: TaskConfig, signal: AbortSignal): Promise<StartedTask>;
   /** A known id: no-op. `Fault('not_found')`: the task cannot be found again (it is gone, or never was). */

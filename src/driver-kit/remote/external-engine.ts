@@ -62,10 +62,14 @@ function optional<N extends Optional>(external: External, name: N, always = fals
 function lifecycle(
   external: External,
   info: () => DriverInfo,
-): Pick<EngineDriver, 'start' | 'recover' | 'wait' | 'stop' | 'destroy'> {
+): Pick<EngineDriver, 'expect' | 'start' | 'recover' | 'wait' | 'stop' | 'destroy'> {
   const { deps, tasks, starting } = external;
   const preparations = new Preparations(deps, info);
   return {
+    expect: (task) => {
+      // what a plugin takes is not known before it was up
+      if (external.last !== null) preparations.expect(task);
+    },
     start: async (task, signal) => {
       const driver = await external.current();
       const prepared = preparations.begin(task);

@@ -1,8 +1,8 @@
 // A host that gives a start up while its plugin goes on with it, as most plugins do: nothing waits for ever, and nobody's output is taken away.
 import { existsSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { Fault } from '../../lib/fault.ts';
 import { silentLog } from '../../lib/log.ts';
@@ -124,6 +124,25 @@ it('a start whose collector ends while it is held up is told so, and does not wa
   await expect(engine.destroy(of.id, { force: true }, never)).rejects.toMatchObject({ kind: 'not_found' });
   goOn();
   expect(await came).toBe('ENOENT');
+});
+
+it('what is made ready for a start is what it gets, and goes with its task or without a start', async () => {
+  const { engine } = external;
+  const [of, unstarted] = [await task(), await task()];
+  const collector = (each: TaskConfig) => join(host.deps.stateDirectory, each.id.replaceAll('/', '.'), 'shim.pid');
+  for (const each of [of, unstarted]) {
+    engine.expect?.(each);
+    await vi.waitFor(() => expect(existsSync(collector(each))).toBe(true), 10_000);
+  }
+  const pid = await readFile(collector(of), 'utf8');
+  hold();
+  goOn();
+  await engine.start(of, never);
+  expect(await came).toBe('began');
+  expect(await readFile(collector(of), 'utf8')).toBe(pid);
+  await engine.destroy(of.id, { force: true }, never);
+  await expect(engine.destroy(unstarted.id, { force: true }, never)).rejects.toMatchObject({ kind: 'not_found' });
+  for (const each of [of, unstarted]) expect(existsSync(collector(each))).toBe(false);
 });
 
 it('one start after another of the same id finds its output collected, however the one before ended', async () => {

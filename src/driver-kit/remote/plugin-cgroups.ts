@@ -5,8 +5,8 @@
  *   v1   <hierarchy>/nomad/<allocation>.<task> of freezer, cpu and memory; cpuset/nomad/share, or reserve/… with cores of its own
  *   v2   nomad.slice/share.slice/<allocation>.<task>.scope, or reserve.slice/… with cores of its own
  */
-import { existsSync } from 'node:fs';
-import { mkdir, rmdir } from 'node:fs/promises';
+import { existsSync, mkdirSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TaskConfig } from '../../driver/contract.ts';
 import { inheritCpuset } from '../../isolation/cgroup/hierarchy.ts';
@@ -70,17 +70,17 @@ export function makePluginGroups({ id, resources }: TaskConfig): Promise<string>
   if (groups === null) return Promise.resolve('');
   return turns.take(scope, async () => {
     users.set(scope, id);
-    if (groups.version === 2) await makeUnified(groups.told);
+    if (groups.version === 2) makeUnified(groups.told);
     else {
-      for (const path of [...groups.own, groups.told]) await mkdir(path, { recursive: true });
-      for (const path of upTo(groups.told, join(top, 'cpuset')).reverse()) await inheritCpuset(dirname(path), path);
+      for (const path of [...groups.own, groups.told]) mkdirSync(path, { recursive: true });
+      for (const path of upTo(groups.told, join(top, 'cpuset')).reverse()) inheritCpuset(dirname(path), path);
     }
     return groups.told;
   });
 }
 
-async function makeUnified(path: string): Promise<void> {
-  await mkdir(path, { recursive: true });
+function makeUnified(path: string): void {
+  mkdirSync(path, { recursive: true });
   // from the top down: a child has what its parent hands on
   for (const parent of [top, ...upTo(dirname(path), top).reverse()])
     for (const each of controllers) handOn(parent, each);

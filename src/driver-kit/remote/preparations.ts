@@ -22,6 +22,8 @@ export class Preparations {
   readonly #info: () => DriverInfo;
   /** What is being made cannot be asked yet, what ends not be used. */
   readonly #turns = new Turns();
+  /** Task id → what is made for a start that comes. */
+  readonly #expected = new Map<string, Promise<TaskConfig>>();
   /** Task id → starts of it that are under way. */
   readonly #starts = new Map<string, number>();
 
@@ -30,10 +32,20 @@ export class Preparations {
     this.#info = info;
   }
 
+  /** Ahead of its start, which takes what is made here; or its end does. */
+  expect(task: TaskConfig): void {
+    const made = this.again(task);
+    // that start is told
+    made.catch(() => {});
+    this.#expected.set(task.id, made);
+  }
+
   /** For a start, which then has `began` or `failed`. Resolves with the task as its plugin gets it. */
   begin(task: TaskConfig): Promise<TaskConfig> {
     this.#starts.set(task.id, (this.#starts.get(task.id) ?? 0) + 1);
-    return this.again(task);
+    const made = this.#expected.get(task.id) ?? this.again(task);
+    this.#expected.delete(task.id);
+    return made;
   }
 
   /** Idempotent: what is there is kept. */
@@ -58,6 +70,7 @@ export class Preparations {
 
   /** Nobody writes any more. */
   end(taskId: string): Promise<void> {
+    this.#expected.delete(taskId);
     return this.#turns.take(taskId, () => this.#free(taskId));
   }
 

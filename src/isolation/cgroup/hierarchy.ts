@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { kernelText, writeKernelText } from '../../lib/node/kernel-file.ts';
 
 /** Those that are of use; a v1 hierarchy of others is left alone. v1 calls `io` blkio. */
 const controllers = ['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'freezer', 'devices', 'io'] as const;
@@ -134,7 +135,7 @@ async function openHierarchy(mounted: Mounted, parentName: string, own: string):
   await mkdir(trial);
   await rmdir(trial);
   if (mounted.version === 1) {
-    if (mounted.controllers.includes('cpuset')) await inheritCpuset(base, parent);
+    if (mounted.controllers.includes('cpuset')) inheritCpuset(base, parent);
     return { version: 1, mount: mounted.mount, parent, controllers: mounted.controllers };
   }
   return { version: 2, mount: mounted.mount, parent, controllers: await delegate(base, parent) };
@@ -182,9 +183,8 @@ async function parentOf(pid: string): Promise<string> {
 }
 
 /** A v1 cpuset group takes no process before it has cpus and memory nodes of its own. */
-export async function inheritCpuset(from: string, to: string): Promise<void> {
+export function inheritCpuset(from: string, to: string): void {
   for (const name of ['cpuset.cpus', 'cpuset.mems']) {
-    if ((await readFile(join(to, name), 'utf8')).trim() !== '') continue;
-    await writeFile(join(to, name), (await readFile(join(from, name), 'utf8')).trim());
+    if (kernelText(join(to, name)).trim() === '') writeKernelText(join(to, name), kernelText(join(from, name)).trim());
   }
 }

@@ -107,7 +107,7 @@ async function makeDirectory(
   // at once: the kernel takes 40 microseconds for each
   mkdirSync(directory.path, { recursive: true });
   if (directory.version === 1 && directory.controllers.includes('cpuset')) {
-    await inheritCpuset(join(directory.path, '..'), directory.path);
+    inheritCpuset(join(directory.path, '..'), directory.path);
   }
   writeLimits(directory, limits, which);
 }
