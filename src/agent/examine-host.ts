@@ -5,8 +5,15 @@ import { isolationTrials } from '../driver-kit/trial.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
 import { openIsolation } from '../isolation/isolation-host.ts';
 import { type ProbeResult, probe, runChild } from '../isolation/mechanisms/probe.ts';
-import { climbsFrom, type HostFacts, namespaceSwitches, unmountedHierarchies } from '../isolation/remedies.ts';
+import {
+  climbsFrom,
+  disabledControllers,
+  type HostFacts,
+  namespaceSwitches,
+  unmountedHierarchies,
+} from '../isolation/remedies.ts';
 import { silentLog } from '../lib/log.ts';
+import { kernelLink } from '../lib/node/kernel-file.ts';
 import { highestRung, type IsolationRung, linesOf, rungs } from '../model/isolation-ladder.ts';
 import type { IsolationReport } from '../model/isolation-report.ts';
 import type { Supervisor } from '../supervise/contract.ts';
@@ -121,6 +128,9 @@ const installers: readonly (readonly [RegExp, string])[] = [
   [/suse/, 'zypper install -y'],
 ];
 
+/** The kernel gives it this number on every host. Source: PROC_USER_INIT_INO in its include/linux/proc_ns.h. */
+const firstUserNamespace = 'user:[4026531837]';
+
 async function hostFacts(uid: number): Promise<HostFacts> {
   const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
   const values = await Promise.all(
@@ -138,6 +148,8 @@ async function hostFacts(uid: number): Promise<HostFacts> {
     sysctls: new Map(values.filter(([, value]) => value !== '')),
     hasCompiler: compiler.code === 0,
     unmounted: unmountedHierarchies(await read('/proc/cgroups'), mountinfo),
+    disabled: disabledControllers(await read('/proc/cmdline')),
+    innerRoot: kernelLink('/proc/self/ns/user') !== firstUserNamespace,
     cgroupRoot: / \/sys\/fs\/cgroup \S+ .*- tmpfs /.test(mountinfo),
   };
 }

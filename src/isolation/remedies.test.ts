@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { climbsFrom, type HostFacts, unmountedHierarchies } from './remedies.ts';
+import { climbsFrom, disabledControllers, type HostFacts, unmountedHierarchies } from './remedies.ts';
 
 const all = [
   'native_shim',
@@ -24,6 +24,8 @@ const debian: HostFacts = {
   hasCompiler: true,
   unmounted: [],
   cgroupRoot: true,
+  disabled: [],
+  innerRoot: false,
 };
 
 /** A host on which everything works but what is named. */
@@ -87,6 +89,32 @@ describe('the way up', () => {
     expect(command).toMatch(/^for c in cpu,cpuacct memory; do mkdir -p .* && mount -t cgroup -o \$c none/);
     const [[, bare] = []] = commands(evidence, 'sandbox', { ...debian, unmounted, cgroupRoot: false });
     expect(bare).toMatch(/^mount -t tmpfs none \/sys\/fs\/cgroup && for c in/);
+  });
+
+  it('boots with the controllers that the kernel was told to leave out', () => {
+    const disabled = disabledControllers('root=/dev/vda1 quiet cgroup_disable=memory,rdma\n');
+    expect(disabled).toEqual(['memory', 'rdma']);
+    const [[, command] = []] = commands({ 'cgroup.memory': 'no memory controller' }, 'sandbox', {
+      ...debian,
+      disabled,
+    });
+    expect(command).toMatch(/^take cgroup_disable=memory off the kernel's command line/);
+  });
+
+  it('has controllers handed down that groups above keep', () => {
+    const [[, memory, pids] = []] = commands({ 'cgroup.memory': 'no', 'cgroup.pids': 'no' }, 'sandbox');
+    expect([memory, pids]).toEqual([
+      expect.stringMatching(/^have \+memory handed/),
+      expect.stringMatching(/^have \+pids/),
+    ]);
+  });
+
+  it('leads out of a user namespace, whose root may not set rules of devices', () => {
+    const evidence = { 'namespace.net': 'no space left', 'runtime.runc': 'no space left', 'runtime.crun': 'no' };
+    const inner = { ...debian, innerRoot: true, sysctls: new Map([['user.max_net_namespaces', '0']]) };
+    expect(commands(evidence, 'sandbox', inner)).toEqual([
+      ['container', "run the agent in the host's own user namespace"],
+    ]);
   });
 
   it('builds what was not built, with a compiler where none is here', () => {

@@ -3,7 +3,9 @@
  * of a host here must come true when it is done.
  */
 import type { IsolationRung } from '../driver/contract.ts';
+import { sharedGroup } from './cgroup/hierarchy.ts';
 import { rankOf } from './lines.ts';
+import { ociRuntimes } from './mechanisms/oci.ts';
 import type { ProbeResult } from './mechanisms/probe.ts';
 
 type Probes = ReadonlyMap<string, Pick<ProbeResult, 'ok' | 'errno' | 'evidence'>>;
@@ -19,6 +21,10 @@ export interface HostFacts {
   readonly unmounted: readonly string[];
   /** A directory is at /sys/fs/cgroup that hierarchies can be mounted below. */
   readonly cgroupRoot: boolean;
+  /** Controllers that the kernel was booted without: `["memory"]`. */
+  readonly disabled: readonly string[];
+  /** The agent is in a user namespace of somebody's making: its root may do less than the host's. */
+  readonly innerRoot: boolean;
 }
 
 export interface Remedy {
@@ -99,6 +105,7 @@ function remedyOf(probe: string, probes: Probes, facts: HostFacts): Remedy {
 }
 
 const asRoot = 'run the agent as root';
+const outside = "run the agent in the host's own user namespace";
 
 function commandFor(probe: string, because: string, probes: Probes, facts: HostFacts): string {
   const name = packages[probe];
@@ -108,12 +115,14 @@ function commandFor(probe: string, because: string, probes: Probes, facts: HostF
   }
   if (probe === 'reachable') return /chmod o\+x \S+/.exec(because)?.[0].replace(/,$/, '') ?? 'another data_dir';
   if (because.includes('needs root')) return asRoot;
+  // whatever stopped it first: rules of devices only the host's own root may set
+  if (facts.innerRoot && ociRuntimes.some((runtime) => probe === `runtime.${runtime}`)) return outside;
   if (name !== undefined && probes.get('reachable')?.ok === false) {
     return commandFor('reachable', probes.get('reachable')?.evidence ?? '', probes, facts);
   }
   // a runtime too makes its groups in the same hierarchies
   if (probe.startsWith('cgroup.') || /\bcgroup (configuration|mount)/.test(because))
-    return cgroupCommand(because, facts);
+    return cgroupCommand(probe, because, facts);
   if (probe === 'seccomp' || probe === 'capabilities' || probe === 'no_new_privs') {
     return 'run the agent where nothing around it (an outer container, a unit with a filter) forbids seccomp filters';
   }
@@ -140,17 +149,34 @@ export function unmountedHierarchies(cgroups: string, mountinfo: string): readon
     .map((names) => names.join(','));
 }
 
-function cgroupCommand(because: string, { uid, unmounted, cgroupRoot }: HostFacts): string {
+/** Of the kernel's command line. Source: its kernel-parameters.txt. */
+export function disabledControllers(commandLine: string): readonly string[] {
+  return [...commandLine.matchAll(/\bcgroup_disable=(\S+)/g)].flatMap(([, names = '']) => names.split(','));
+}
+
+function cgroupCommand(probe: string, because: string, facts: HostFacts): string {
+  const { uid, unmounted, cgroupRoot, disabled } = facts;
   if (/EROFS|read-only/i.test(because))
     return 'for d in $(findmnt -rno TARGET -t cgroup,cgroup2); do mount -o remount,bind,rw "$d"; done';
+  const [, shared] = new RegExp(`${sharedGroup}: ([^\\s;]+)`).exec(because) ?? [];
+  if (shared !== undefined)
+    return `mkdir -p ${shared}/others && for p in $(cat ${shared}/cgroup.procs); do echo $p >${shared}/others/cgroup.procs; done`;
   if (uid !== 0) return asRoot;
+  const wanted = disabled.filter((name) => probe === `cgroup.${name}` || !probe.startsWith('cgroup.'));
+  if (wanted.length > 0)
+    return `take cgroup_disable=${wanted.join(',')} off the kernel's command line and boot; where firmware adds it, add cgroup_enable=${wanted.join(',')}`;
   if (unmounted.length > 0) {
     const root = cgroupRoot ? '' : 'mount -t tmpfs none /sys/fs/cgroup && ';
     const each = 'mkdir -p /sys/fs/cgroup/$c && mount -t cgroup -o $c none /sys/fs/cgroup/$c';
     return `${root}for c in ${unmounted.join(' ')}; do ${each}; done`;
   }
   if (because.includes('no cgroup file system')) return 'mount -t cgroup2 none /sys/fs/cgroup';
-  return 'enable the controller: cgroup_enable=memory on the kernel command line, +memory +pids in cgroup.subtree_control';
+  return `have ${controllersOf(probe)} handed down to the agent: written to cgroup.subtree_control of every group above its own`;
+}
+
+function controllersOf(probe: string): string {
+  const [, name = ''] = /^cgroup\.(memory|pids)$/.exec(probe) ?? [];
+  return name === '' ? '+memory +pids' : `+${name}`;
 }
 
 /** Settings that close a kind of namespace to everybody, or to programs that are not root. */

@@ -148,7 +148,8 @@ function readFrame(
 ): { readonly commit: LoggedCommit; readonly end: number } | undefined {
   const head = readAt(descriptor, at, 8);
   const length = head?.readUInt32BE(0) ?? largestFrame;
-  if (head === undefined || length >= largestFrame) return undefined;
+  // zeros are what a power cut leaves where the file had grown: they would be an empty payload with its right checksum
+  if (head === undefined || length === 0 || length >= largestFrame) return undefined;
   const payload = readAt(descriptor, at + 8, length);
   if (payload === undefined || crc32(payload) !== head.readUInt32BE(4)) return undefined;
   const parsed = parseRowText(payload.toString()) as {

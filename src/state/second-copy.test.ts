@@ -1,4 +1,5 @@
 import {
+  appendFileSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -110,6 +111,17 @@ describe('the second copy of the state', () => {
       await journal.close();
     }
   });
+
+  it.each([1, 12, 4096])(
+    'counts for nothing where a power cut left %i zeros at its end, as file systems do',
+    async (zeros) => {
+      const { contents, found } = await startAfter((directory) =>
+        appendFileSync(join(directory, 'commits.log'), Buffer.alloc(zeros)),
+      );
+      expect([contents.damage, contents.index]).toEqual([[], 12]);
+      expect(found).toEqual(rows);
+    },
+  );
 
   it('gives back what it has up to its own damage when both are damaged', async () => {
     const { size } = statSync(join(whole, 'commits.log'));

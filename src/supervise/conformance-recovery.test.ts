@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { conformance, until } from './conformance-kit.ts';
@@ -54,6 +54,10 @@ conformance((suite) => {
         end: { unknown: 'reboot' },
       });
       expect(startTimeOf(pid)).not.toBe(0n);
+      // what a power cut leaves: the intent was synced, the shim's signature was not
+      renameSync(join(of.directory, 'shim.pid'), join(of.directory, 'kept'));
+      expect(await suite.supervisor.recover(of.directory)).toMatchObject({ end: { unknown: 'reboot' } });
+      renameSync(join(of.directory, 'kept'), join(of.directory, 'shim.pid'));
       await shim.stop();
       await endOf(shim);
       await shim.shutdown();

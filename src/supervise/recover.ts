@@ -46,10 +46,10 @@ async function look(directory: string): Promise<TaskEnd | 'alive' | 'never-start
   const written = await recordOf(directory);
   if (written !== null) return written;
   const intent = await readIntent(directory);
+  // without a shim's signature too: that is not synced, and a power cut takes it away
+  if (intent !== null && intent.bootId !== bootId())
+    return { unknown: 'reboot', detail: `started in boot ${intent.bootId}` };
   const identity = await readShimIdentity(directory).catch(() => null);
-  if (intent !== null && intent.bootId !== bootId()) {
-    return identity === null ? 'never-started' : { unknown: 'reboot', detail: `started in boot ${intent.bootId}` };
-  }
   if (identity === null) return 'never-started';
   if (isAlive(identity.pid, identity.startTime)) return 'alive';
   const left = intent === null ? 0 : await emptyKillUnit(intent.killUnit);

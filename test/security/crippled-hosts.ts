@@ -15,6 +15,8 @@ export interface CrippledHost {
   readonly lost?: string;
   /** Carried out in the same place, it must raise the host to the rung the doctor names with it. */
   readonly remedy?: RegExp;
+  /** What this host is once the remedy is carried out, where no command in it does that. */
+  readonly remedied?: Pick<CrippledHost, 'cripple' | 'user'>;
 }
 
 /** A native program, wherever it would be found. */
@@ -37,6 +39,7 @@ const close = (kind: string): string => `echo 0 >/proc/sys/user/max_${kind}_name
 const installable = (program: string, name: string): string =>
   `p=$(readlink -f "$(command -v ${program})"); printf '#!/bin/sh\\ncase "$*" in "install -y ${name}") umount "%s" ;; *) exit 100 ;; esac\\n' "$p" >"$BIN/apt-get"; chmod 755 "$BIN/apt-get"`;
 
+const outOfUserNamespace = /^run the agent in the host's own user namespace$/;
 const both = (rung: string) => ({ own: rung, host: rung });
 const full = { own: 'container', host: 'sandbox' };
 
@@ -195,6 +198,8 @@ export const crippledHosts: readonly CrippledHost[] = [
     // it asked for a network of its own, and is not given the host's in its place
     rungs: { own: 'refused', host: 'sandbox' },
     lost: 'namespace.net',
+    remedy: outOfUserNamespace,
+    remedied: { cripple: ':' },
   },
   {
     name: 'ipc namespaces are closed',
@@ -210,8 +215,34 @@ export const crippledHosts: readonly CrippledHost[] = [
     cripple: close('cgroup'),
     rungs: both('sandbox'),
     lost: 'namespace.cgroup',
+    remedy: outOfUserNamespace,
+    remedied: { cripple: ':' },
   },
-  { name: 'there is no root', user: 61_235, cripple: ':', rungs: both('sandbox'), lost: 'cgroup.memory' },
+  {
+    name: 'root is that of a user namespace only',
+    ownUserNamespace: true,
+    cripple: ':',
+    rungs: both('sandbox'),
+    lost: 'runtime.runc',
+    remedy: outOfUserNamespace,
+    remedied: { cripple: ':' },
+  },
+  {
+    name: 'tasks cannot pass a directory, and it cannot be covered',
+    cripple: `${wrap('mount', 'case "$*" in *tmpfs*) echo no such device >&2; exit 32 ;; esac; exec "$BIN/mount.real" "$@"')}; chmod 700 "$DATA"`,
+    rungs: both('refused'),
+    lost: 'reachable',
+    remedy: /^chmod o\+x \/\S+$/,
+  },
+  {
+    name: 'there is no root',
+    user: 61_235,
+    cripple: ':',
+    rungs: both('sandbox'),
+    lost: 'cgroup.memory',
+    remedy: /^run the agent as root$/,
+    remedied: { cripple: ':' },
+  },
   {
     name: 'there is no root, and no bubblewrap',
     user: 61_235,

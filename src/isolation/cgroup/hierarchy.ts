@@ -80,9 +80,13 @@ export async function openCgroups(parentName: string): Promise<CgroupHost> {
   const refused: Refusal[] = [];
   for (const each of mounted) {
     try {
-      hierarchies.push(
-        await openHierarchy(each, parentName, root ? '/' : delegated(own.get(each.controllers.join(',')) ?? '/')),
+      const opened = await openHierarchy(
+        each,
+        parentName,
+        root ? '/' : delegated(own.get(each.controllers.join(',')) ?? '/'),
       );
+      hierarchies.push(opened.hierarchy);
+      if (opened.shared !== '') refused.push({ mount: opened.shared, why: sharedGroup });
     } catch (error) {
       refused.push({ mount: each.mount, why: (error as NodeJS.ErrnoException).code ?? String(error) });
     }
@@ -95,7 +99,7 @@ export async function openCgroups(parentName: string): Promise<CgroupHost> {
     mode,
     hierarchies,
     parentName,
-    reason: useful || hierarchies.length === 0 ? reason : `no controller can be used; ${reason}`,
+    reason: useful || hierarchies.length === 0 ? reason : `no controller can be used${reason && `; ${reason}`}`,
   };
 }
 
@@ -123,7 +127,15 @@ function refusedText(refused: readonly Refusal[]): string {
     .join('; ');
 }
 
-async function openHierarchy(mounted: Mounted, parentName: string, own: string): Promise<Hierarchy> {
+/** Why a group hands nothing down. */
+export const sharedGroup = 'processes of others are in it';
+
+/** `shared`: the group above, where processes of others keep it from handing controllers down. */
+async function openHierarchy(
+  mounted: Mounted,
+  parentName: string,
+  own: string,
+): Promise<{ readonly hierarchy: Hierarchy; readonly shared: string }> {
   const base = join(mounted.mount, own);
   const parent = join(base, parentName);
   // said before mkdir would: making directories all the way down hides why it cannot
@@ -136,17 +148,30 @@ async function openHierarchy(mounted: Mounted, parentName: string, own: string):
   await rmdir(trial);
   if (mounted.version === 1) {
     if (mounted.controllers.includes('cpuset')) inheritCpuset(base, parent);
-    return { version: 1, mount: mounted.mount, parent, controllers: mounted.controllers };
+    const { mount, controllers } = mounted;
+    return { hierarchy: { version: 1, mount, parent, controllers }, shared: '' };
   }
-  return { version: 2, mount: mounted.mount, parent, controllers: await delegate(base, parent) };
+  const had = await delegate(base, parent);
+  return {
+    hierarchy: { version: 2, mount: mounted.mount, parent, controllers: had ?? [] },
+    shared: had === null ? base : '',
+  };
 }
 
-/** Hands every controller that can be had down to the children of `parent`. */
-async function delegate(base: string, parent: string): Promise<readonly string[]> {
-  const offered = (await readFile(join(base, 'cgroup.controllers'), 'utf8')).trim().split(/\s+/);
+/** Hands every controller that can be had down to the children of `parent`; null: others are in the way. */
+async function delegate(base: string, parent: string): Promise<readonly string[] | null> {
+  const offered = (await readFile(join(base, 'cgroup.controllers'), 'utf8'))
+    .split(/\s+/)
+    .filter((each) => ['cpu', 'cpuset', 'memory', 'pids', 'io'].includes(each));
+  if (offered.length === 0) return [];
   const had: string[] = [];
-  if (process.geteuid?.() !== 0 && !(await leaveTop(base))) return [];
-  for (const name of offered.filter((each) => ['cpu', 'cpuset', 'memory', 'pids', 'io'].includes(each))) {
+  // the host's own root has no type; what a container takes for its root is a group like others
+  const isInner = await access(join(base, 'cgroup.type')).then(
+    () => true,
+    () => false,
+  );
+  if (isInner && !(await leaveTop(base))) return null;
+  for (const name of offered) {
     try {
       await writeFile(join(base, 'cgroup.subtree_control'), `+${name}`);
       await writeFile(join(parent, 'cgroup.subtree_control'), `+${name}`);
