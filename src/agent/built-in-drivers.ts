@@ -40,6 +40,8 @@ export const builtInDrivers: readonly DriverPlugin[] = [
   wasm,
 ] as unknown as readonly DriverPlugin[];
 
+export const builtInNames: readonly string[] = builtInDrivers.map(({ pluginName }) => pluginName);
+
 export interface BuiltInDrivers {
   readonly drivers: ReadonlyMap<string, ClientDriver>;
   /** Names of device plugins that were found and are not used. */
@@ -66,20 +68,29 @@ export async function openBuiltInDrivers(
   const records = join(stateDirectory, 'tasks');
   await Promise.all([makeSpreadDirectory(taskRoot, 0o711), makeSpreadDirectory(records, 0o700)]);
   await forgetTrials(taskRoot);
-  const isolation = await openIsolation({
+  const taskMounts = await gatherTaskMounts(taskRoot);
+  const host = { supervisor, stateDirectory: records, log };
+  // a plugin's start and the look at this host wait for other processes: they wait together
+  const plugins = openPluginDrivers(config, stateDirectory, host, new Set(builtInNames));
+  const looked = openIsolation({
     cgroupParent: client.cgroupParent || 'drover.slice',
     verifier: locateVerifier(),
     stateDirectory,
     taskRoot,
-    taskMounts: await gatherTaskMounts(taskRoot),
+    taskMounts,
     ...(Object.keys(client.chrootEnv).length === 0 ? {} : { systemPaths: client.chrootEnv }),
   });
-  const deps = { supervisor, isolation, stateDirectory: records, log };
-  const names = new Set(builtInDrivers.map(({ pluginName }) => pluginName));
-  const external = await openPluginDrivers(config, stateDirectory, deps, names);
+  const [isolation, external] = await Promise.all([looked, plugins]).catch(async (error: unknown) => {
+    await plugins.then(
+      (each) => each.close(),
+      () => {},
+    );
+    throw error;
+  });
+  const deps = { ...host, isolation };
   const drivers = new Map<string, ClientDriver>(external.drivers);
   for (const plugin of builtInDrivers) {
-    if (drivers.has(plugin.pluginName)) continue;
+    if (drivers.has(plugin.pluginName) || config.plugins[plugin.pluginName]?.enabled === false) continue;
     try {
       drivers.set(plugin.pluginName, openDriver(plugin, config.plugins[plugin.pluginName]?.config ?? {}, deps));
     } catch (error) {
@@ -119,7 +130,7 @@ function programs(
   drivers: ReadonlyMap<string, ClientDriver>,
 ): readonly DriverProgram[] {
   const names = new Set(external.map(({ driver }) => driver));
-  const own = [...drivers].filter(([name, { engine }]) => isBuiltIn(name) && !names.has(engine.info.name));
+  const own = [...drivers].filter(([name, { engine }]) => builtInNames.includes(name) && !names.has(engine.info.name));
   return [
     ...external.map(({ fileName, driver, version, program, checksum, pid, problem, tasks }) => ({
       File: fileName,
@@ -142,8 +153,4 @@ function programs(
       Tasks: 0,
     })),
   ];
-}
-
-function isBuiltIn(name: string): boolean {
-  return builtInDrivers.some(({ pluginName }) => pluginName === name);
 }

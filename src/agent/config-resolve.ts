@@ -3,6 +3,7 @@ import { parseBlock } from '../isolation/network/address.ts';
 import { defaultDenied, parseEgressPolicy } from '../isolation/network/egress-policy.ts';
 import { hour, minute, second } from '../lib/duration.ts';
 import { demandProblems } from '../model/isolation-floor.ts';
+import { builtInNames } from './built-in-drivers.ts';
 import type { AgentConfig, ClientConfig, LogLevel, ServerConfig, TlsConfig, TlsVersion } from './config.ts';
 import { applyLegacyOptions, pluginDefaults } from './legacy-options.ts';
 import type { Values } from './settings-decode.ts';
@@ -79,7 +80,7 @@ export function resolveConfig(
     leaveOnTerminate: top.bool('leave_on_terminate', false),
     files: context.files,
   };
-  const legacy = applyLegacyOptions(config.client?.options ?? {}, config.plugins);
+  const legacy = applyLegacyOptions(config.client?.options ?? {}, config.plugins, builtInNames);
   return {
     config: { ...config, plugins: legacy.plugins },
     misfits: misfitsOf(config),
@@ -285,6 +286,7 @@ function pluginConfigs(plugins: Values = {}): AgentConfig['plugins'] {
       return [
         name,
         {
+          enabled: plugin.bool('enabled', pluginDefaults.enabled),
           args: plugin.strings('args'),
           config: given['config'] ?? {},
           checksum: plugin.string('checksum', ''),

@@ -29,6 +29,8 @@ export interface AgentConfig {
 }
 
 export interface PluginConfig {
+  /** False: this node has no such driver, be it of this program or of pluginDir. */
+  readonly enabled: boolean;
   readonly args: readonly string[];
   readonly config: unknown;
   /** `sha256:…` of its program; empty: any. */

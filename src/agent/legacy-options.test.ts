@@ -5,7 +5,7 @@ const configs = (options: Record<string, string>, plugins: Record<string, unknow
   const blocks = Object.fromEntries(
     Object.entries(plugins).map(([name, config]) => [name, { ...pluginDefaults, config }]),
   );
-  const { plugins: result, warnings } = applyLegacyOptions(options, blocks);
+  const { plugins: result, warnings } = applyLegacyOptions(options, blocks, ['docker', 'exec', 'java']);
   return { config: Object.fromEntries(Object.entries(result).map(([name, { config }]) => [name, config])), warnings };
 };
 
@@ -38,8 +38,11 @@ describe('driver settings in client options', () => {
     ['driver.raw_exec.no_cgroups', 'true', 'does not read it'],
     ['driver.rkt.volumes.enabled', 'true', 'does not read it'],
     ['driver.lxc.enable', 'true', 'Put its program nomad-driver-lxc (examples/plugins/lxc) into plugin_dir'],
-    ['driver.whitelist', 'exec', 'use "driver.allowlist" = "exec"'],
-    ['driver.blacklist', 'exec', 'use "driver.denylist" = "exec"'],
+    ['driver.allowlist', 'exec, lxc', 'plugin "docker" { enabled = false } plugin "java" { enabled = false }: write'],
+    ['driver.whitelist', 'exec', 'plugin "docker" { enabled = false } plugin "java" { enabled = false }: write'],
+    ['driver.denylist', 'docker,lxc', 'plugin "docker" { enabled = false } plugin "lxc" { enabled = false }: write'],
+    ['driver.blacklist', 'exec', 'is read as plugin "exec" { enabled = false }: write that'],
+    ['driver.allowlist', '', 'leaves every driver on'],
     ['docker.no.such', 'x', 'is not known'],
   ])('%s only warns', (name, value, warning) => {
     const result = configs({ [name]: value });
@@ -53,13 +56,8 @@ describe('driver settings in client options', () => {
     expect(config).toEqual({ docker: { gc: { image: true, container: false }, endpoint: 'new' }, exec: {} });
   });
 
-  it('leave lists of drivers and everything else alone', () => {
-    const options = {
-      'driver.allowlist': 'exec',
-      'driver.denylist': 'docker',
-      'env.denylist': 'A',
-      'user.denylist': 'b',
-    };
+  it('leave everything else alone', () => {
+    const options = { 'env.denylist': 'A', 'user.denylist': 'b' };
     expect(configs(options)).toEqual({ config: {}, warnings: [] });
   });
 });

@@ -16,7 +16,7 @@ interface Legacy {
 
 const text = (value: string): Value => value;
 const bool = (value: string): Value => /^(1|t|true)$/i.test(value);
-const list = (value: string): Value =>
+const list = (value: string): readonly string[] =>
   value
     .split(',')
     .map((each) => each.trim())
@@ -46,11 +46,18 @@ const legacyOptions: Readonly<Record<string, Legacy>> = {
   'driver.rkt.volumes.enabled': { plugin: 'rkt', path: ['volumes_enabled'], read: bool },
 };
 
-/** Older names of options that live on. */
-const renamed: Readonly<Record<string, string>> = {
-  'driver.whitelist': 'driver.allowlist',
-  'driver.blacklist': 'driver.denylist',
+/** Lists of drivers, under their names of all ages: which of this program's are off, then. The client goes by the option itself. */
+const lists: Readonly<Record<string, (named: readonly string[], builtIn: readonly string[]) => readonly string[]>> = {
+  'driver.allowlist': others,
+  'driver.whitelist': others,
+  'driver.denylist': (named) => named,
+  'driver.blacklist': (named) => named,
 };
+
+/** An empty list allows all. */
+function others(named: readonly string[], builtIn: readonly string[]): readonly string[] {
+  return named.length === 0 ? [] : builtIn.filter((each) => !named.includes(each));
+}
 
 export interface LegacyOptions {
   /** The `plugin` blocks with what the options add. */
@@ -58,13 +65,18 @@ export interface LegacyOptions {
   readonly warnings: readonly string[];
 }
 
-export function applyLegacyOptions(options: Readonly<Record<string, string>>, plugins: Plugins): LegacyOptions {
+/** `builtIn`: the names of this program's drivers. */
+export function applyLegacyOptions(
+  options: Readonly<Record<string, string>>,
+  plugins: Plugins,
+  builtIn: readonly string[],
+): LegacyOptions {
   const warnings: string[] = [];
   const result: Record<string, Plugins[string]> = { ...plugins };
   for (const [name, value] of Object.entries(options)) {
-    const instead = renamed[name];
+    const off = lists[name];
     const legacy = legacyOptions[name];
-    if (instead !== undefined) warnings.push(`client option "${name}" is an older name: use "${instead}" = "${value}"`);
+    if (off !== undefined) warnings.push(switchedOff(name, off(list(value), builtIn)));
     else if (name.startsWith('driver.lxc.')) warnings.push(lxc(name));
     else if (legacy !== undefined) {
       const { plugin, path, read } = legacy;
@@ -76,7 +88,7 @@ export function applyLegacyOptions(options: Readonly<Record<string, string>>, pl
       if (unread !== '') continue;
       const given = result[plugin];
       result[plugin] = { ...pluginDefaults, ...given, config: under(given?.config, meant) };
-    } else if (/^(docker|driver)\./.test(name) && !kept.has(name))
+    } else if (/^(docker|driver)\./.test(name))
       warnings.push(`client option "${name}" is not known: write what it means in a plugin block`);
   }
   return { plugins: result, warnings };
@@ -84,16 +96,22 @@ export function applyLegacyOptions(options: Readonly<Record<string, string>>, pl
 
 /** Gone from the drivers themselves. */
 const unreadOptions: ReadonlySet<string> = new Set(['driver.raw_exec.no_cgroups', 'driver.rkt.volumes.enabled']);
-const kept: ReadonlySet<string> = new Set(['driver.allowlist', 'driver.denylist']);
 
 /** Settings of a plugin block that names only its options. */
 export const pluginDefaults: Omit<Plugins[string], 'config'> = {
+  enabled: true,
   args: [],
   checksum: '',
   autoMtls: false,
   callTimeout: 30e9,
   startTimeout: 3_600e9,
 };
+
+function switchedOff(name: string, drivers: readonly string[]): string {
+  if (drivers.length === 0) return `client option "${name}" leaves every driver on: leave it out`;
+  const blocks = drivers.map((each) => `plugin "${each}" { enabled = false }`);
+  return `client option "${name}" is read as ${blocks.join(' ')}: write that`;
+}
 
 function lxc(name: string): string {
   return (

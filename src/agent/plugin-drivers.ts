@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientDriver } from '../client/client-driver.ts';
-import type { DriverDeps } from '../driver-kit/driver-plugin.ts';
+import type { HostDeps } from '../driver-kit/driver-plugin.ts';
 import {
   type ExternalDriver,
   externalDriver,
@@ -51,7 +51,7 @@ export interface PluginDrivers {
 export async function openPluginDrivers(
   config: AgentConfig,
   stateDirectory: string,
-  deps: DriverDeps,
+  deps: HostDeps,
   builtIn: ReadonlySet<string>,
 ): Promise<PluginDrivers> {
   const set = new PluginSet(stateDirectory, deps, builtIn);
@@ -65,10 +65,10 @@ class PluginSet implements PluginDrivers {
   readonly #plugins = new Map<string, ExternalDriver>();
   #listener: DriverListener | null = null;
   readonly #stateDirectory: string;
-  readonly #deps: DriverDeps;
+  readonly #deps: HostDeps;
   readonly #builtIn: ReadonlySet<string>;
 
-  constructor(stateDirectory: string, deps: DriverDeps, builtIn: ReadonlySet<string>) {
+  constructor(stateDirectory: string, deps: HostDeps, builtIn: ReadonlySet<string>) {
     this.#stateDirectory = stateDirectory;
     this.#deps = { ...deps, log: deps.log.child('plugin') };
     this.#builtIn = builtIn;
@@ -86,7 +86,7 @@ class PluginSet implements PluginDrivers {
   }
 
   #find(config: AgentConfig): Promise<FoundPlugin[]> {
-    return findPlugins(config.pluginDir, new Set(Object.keys(config.plugins)), this.#deps.log);
+    return findPlugins(config.pluginDir, config.plugins, this.#deps.log);
   }
 
   #make(found: FoundPlugin, config: AgentConfig): ExternalDriver {

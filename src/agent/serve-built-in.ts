@@ -2,9 +2,7 @@
 import type { DriverPlugin } from '../driver-kit/driver-plugin.ts';
 import { type ServeOptions, serve } from '../driver-kit/serve/serve-program.ts';
 import { Fault } from '../lib/fault.ts';
-import { builtInDrivers } from './built-in-drivers.ts';
-
-export const servableDrivers: readonly string[] = builtInDrivers.map(({ pluginName }) => pluginName);
+import { builtInDrivers, builtInNames } from './built-in-drivers.ts';
 
 /** Resolves when the host has asked for the end. `Fault('not_found')`: no such driver. */
 export async function serveBuiltIn(name: string, options: ServeOptions): Promise<void> {
@@ -15,6 +13,6 @@ export async function serveBuiltIn(name: string, options: ServeOptions): Promise
 export function builtIn(name: string): DriverPlugin {
   const plugin = builtInDrivers.find(({ pluginName }) => pluginName === name);
   if (plugin === undefined)
-    throw new Fault('not_found', `there is no driver ${JSON.stringify(name)}; there are ${servableDrivers.join(', ')}`);
+    throw new Fault('not_found', `there is no driver ${JSON.stringify(name)}; there are ${builtInNames.join(', ')}`);
   return plugin;
 }

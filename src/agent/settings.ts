@@ -155,6 +155,7 @@ export const agentSettings: Settings = {
   server: served(server),
   client: served(client),
   plugin: labelled({
+    enabled: bool,
     args: strings,
     config: served('free'),
     checksum: string,

@@ -58,6 +58,6 @@ async function argumentsOf(name: string, last: string): Promise<string[]> {
   }
   if (command.complete === undefined || command.complete === 'files') return [];
   // what is no built-in driver is a file: the shell offers those itself
-  if (command.complete === 'drivers') return [...(await import('../agent/serve-built-in.ts')).servableDrivers];
+  if (command.complete === 'drivers') return [...(await import('../agent/built-in-drivers.ts')).builtInNames];
   return (await import('./complete-ids.ts')).idsWithPrefix(command.complete, last);
 }

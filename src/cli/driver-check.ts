@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { servableDrivers } from '../agent/serve-built-in.ts';
+import { builtInNames } from '../agent/built-in-drivers.ts';
 import { type CheckReport, type CheckRow, checkDriver } from '../driver-kit/check/check-driver.ts';
 import { type CheckFile, readCheckFile } from '../driver-kit/check/check-file.ts';
 import { isFault } from '../lib/fault.ts';
@@ -56,7 +56,7 @@ What is left out is not run, and the report says so. A driver whose options are 
       Date.now,
     );
     const state = scratchState();
-    const words = pluginCommand(args, servableDrivers, state);
+    const words = pluginCommand(args, builtInNames, state);
     let group = '';
     const row = (each: CheckRow): void => {
       if (quiet) return;

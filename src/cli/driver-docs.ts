@@ -1,4 +1,5 @@
-import { builtIn, servableDrivers } from '../agent/serve-built-in.ts';
+import { builtInNames } from '../agent/built-in-drivers.ts';
+import { builtIn } from '../agent/serve-built-in.ts';
 import { jsonSchemaOf } from '../driver/config-json-schema.ts';
 import { exampleBody, optionsPage } from '../driver/config-page.ts';
 import type { EngineDriver } from '../driver/contract.ts';
@@ -16,7 +17,7 @@ a job that uses it begins with. Markdown, on stdout.
   drover driver docs driver.js > README.md
   drover driver docs -json-schema=task driver.js     for editors and other tools
 
-Takes a driver's file or one of this program's own: ${servableDrivers.join(', ')}.`,
+Takes a driver's file or one of this program's own: ${builtInNames.join(', ')}.`,
   flags: {
     'json-schema': {
       kind: 'string',

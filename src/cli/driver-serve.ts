@@ -1,4 +1,5 @@
-import { servableDrivers, serveBuiltIn } from '../agent/serve-built-in.ts';
+import { builtInNames } from '../agent/built-in-drivers.ts';
+import { serveBuiltIn } from '../agent/serve-built-in.ts';
 import { serve } from '../driver-kit/serve/serve-program.ts';
 import { Fault } from '../lib/fault.ts';
 import { type Command, CommandError } from './command.ts';
@@ -12,7 +13,7 @@ plugin_dir of an agent (Drover's or Nomad's) runs it, for example
   #!/bin/sh
   exec drover driver serve exec
 
-Drivers: ${servableDrivers.join(', ')}.`,
+Drivers: ${builtInNames.join(', ')}.`,
   flags: {
     'state-dir': {
       kind: 'string',

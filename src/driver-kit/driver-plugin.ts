@@ -20,6 +20,9 @@ export interface DriverDeps {
   readonly log: Log;
 }
 
+/** What the host's side of a plugin in another process needs: that isolates its tasks itself. */
+export type HostDeps = Omit<DriverDeps, 'isolation'>;
+
 export interface DriverPlugin<P extends ConfigSchema = ConfigSchema, T extends ConfigSchema = ConfigSchema> {
   /** As in `driver = "…"` and `plugin "…" {}`. */
   readonly pluginName: string;

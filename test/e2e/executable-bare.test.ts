@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, linkSync, mkdirSync, mkdtempSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { servableDrivers } from '../../src/agent/serve-built-in.ts';
+import { builtInNames } from '../../src/agent/built-in-drivers.ts';
 import { eventually, freePort } from '../agent-process.ts';
 import { firstChildOf } from './systemd-machine.ts';
 
@@ -30,7 +30,7 @@ server {
 client {
   enabled = true
 }
-${servableDrivers.map((name) => `plugin "${name}" {\n  args = ["driver", "serve", "${name}"]\n${name === 'raw_exec' ? '  config {\n    enabled = true\n  }\n' : ''}}`).join('\n')}
+${builtInNames.map((name) => `plugin "${name}" {\n  args = ["driver", "serve", "${name}"]\n${name === 'raw_exec' ? '  config {\n    enabled = true\n  }\n' : ''}}`).join('\n')}
 `;
 
 const job = `job "bare" {
@@ -84,7 +84,7 @@ describe.skipIf(!isRoot)(`the executable on a bare root${isRoot ? '' : ' (skippe
     ] as const)
       spawnSync('mknod', ['-m', '666', join(bare, 'dev', name), 'c', '1', String(minor)]);
     spawnSync('cp', ['-p', join(root, 'build/package/drover'), join(bare, 'drover')]);
-    for (const name of servableDrivers) linkSync(join(bare, 'drover'), join(bare, 'plugins', name));
+    for (const name of builtInNames) linkSync(join(bare, 'drover'), join(bare, 'plugins', name));
     port = await freePort();
     writeFileSync(join(bare, 'agent.hcl'), configuration(port));
     writeFileSync(join(bare, 'bare.nomad.hcl'), job);
@@ -129,7 +129,7 @@ describe.skipIf(!isRoot)(`the executable on a bare root${isRoot ? '' : ' (skippe
     await eventually(
       () => {
         const { stdout, stderr } = run('driver', 'list');
-        for (const name of servableDrivers)
+        for (const name of builtInNames)
           expect(stdout, stderr).toMatch(new RegExp(`^${name} +\\S+ +${name} +\\d+ .* up$`, 'm'));
       },
       120_000,

@@ -86,7 +86,8 @@ describe('a plugin', () => {
   });
 
   it('is replaced by a new version under its running tasks', async () => {
-    const script = 'i=0; while [ $i -lt 60 ]; do echo $i; i=$((i+1)); sleep 0.1; done; exit 9';
+    const enough = join(files, 'enough');
+    const script = `i=0; while [ $i -lt 60 ] || ! [ -e ${enough} ]; do [ $i -ge 60 ] || echo $i; i=$((i+1)); sleep 0.1; done; exit 9`;
     await run('goes-on', script);
     const before = await listed();
     expect(before.Tasks).toBe(1);
@@ -100,6 +101,7 @@ describe('a plugin', () => {
     const { value } = await agent.client.allocations.list();
     const { ID } = value.find(({ JobID }) => JobID === 'goes-on')!;
     expect((await runCli(agent, ['alloc', 'exec', ID, 'echo', 'inside'])).stdout).toBe('inside\n');
+    writeFileSync(enough, '');
     const row = await become('goes-on', 'failed');
     expect(row.TaskStates?.['t']).toMatchObject({ Restarts: 0 });
     expect(JSON.stringify(row.TaskStates)).toContain('Exit Code: 9');

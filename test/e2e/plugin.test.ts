@@ -52,6 +52,7 @@ beforeAll(async () => {
   program('liar', 'echo hello, I am no plugin; exec sleep 60');
   program('dead', 'echo "[ERROR] no engine here" >&2; exit 3');
   program('unnamed', 'exit 0');
+  program('off', 'exit 0');
   writeFileSync(join(pluginDir, 'notes.txt'), 'a stray file');
   symlinkSync('/no/such/file', join(pluginDir, 'dangling'));
   mkdirSync(join(pluginDir, 'node_modules'));
@@ -64,7 +65,10 @@ beforeAll(async () => {
         script: { args: [join(files, 'script')], config: { interpreters: ['/bin/sh'] } },
         liar: {},
         dead: {},
+        off: { enabled: false },
+        java: { enabled: false },
       },
+      client: { options: { 'driver.denylist': 'qemu' } },
     },
   });
   await eventually(async () => {
@@ -116,12 +120,15 @@ describe('an agent with a plugin_dir', () => {
       HealthDescription: expect.stringMatching(/no engine here/),
     });
     expect(Drivers?.['exec']).toBeDefined();
+    expect(['off', 'java', 'qemu'].filter((name) => Drivers?.[name] !== undefined)).toEqual([]);
     const log = agent.log();
     expect(log).toMatch(/takes the place of a built-in driver.*mock_driver/);
     expect(log).toMatch(/passed over.*dangling.*cannot be read/);
     expect(log).toMatch(/passed over.*node_modules.*directory/);
     expect(log).toMatch(/passed over.*notes.txt.*not executable/);
     expect(log).toMatch(/passed over.*unnamed.*no plugin block/);
+    expect(log).toMatch(/passed over.*off.*enabled = false/);
+    expect(log).toContain('is read as plugin "qemu" { enabled = false }');
   });
 
   it('runs a job through it: options, output, exit code', async () => {

@@ -15,7 +15,7 @@ import type { EngineDriver, TaskConfig, TaskHandleState } from '../../driver/con
 import { type Spec, SpecSchema } from '../../driver/gen/nomad/hclspec_pb.ts';
 import type { Value } from '../../hcl/index.ts';
 import { Fault, isFault, messageOf } from '../../lib/fault.ts';
-import type { DriverDeps } from '../driver-plugin.ts';
+import type { HostDeps } from '../driver-plugin.ts';
 import { engineOf } from './external-engine.ts';
 import {
   fileChecksum,
@@ -39,7 +39,7 @@ export interface PluginProgram extends Omit<LaunchOptions, 'log' | 'directory' |
 export interface ExternalDriverOptions extends PluginProgram, Pick<LaunchOptions, 'log' | 'directory'> {
   /** The program's file name: what the driver is called until it has said its own name. */
   readonly fileName: string;
-  readonly deps: DriverDeps;
+  readonly deps: HostDeps;
   /** Called each time a plugin is up, or has turned out to be no driver. */
   readonly up?: () => void;
 }
@@ -140,7 +140,7 @@ export class External implements ExternalDriver {
     return this.taskSchema === null ? null : toBinary(SpecSchema, this.taskSchema);
   }
 
-  get deps(): DriverDeps {
+  get deps(): HostDeps {
     return this.options.deps;
   }
 

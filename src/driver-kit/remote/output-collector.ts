@@ -8,12 +8,12 @@ import { cgroupName } from '../../isolation/cgroup/task-cgroup.ts';
 import { isFault } from '../../lib/fault.ts';
 import type { StartRecord } from '../../supervise/contract.ts';
 import { removeStart } from '../command-task.ts';
-import type { DriverDeps } from '../driver-plugin.ts';
+import type { HostDeps } from '../driver-plugin.ts';
 
 const megabyte = 1024 * 1024;
 
 /** Idempotent: one that is there already is kept. The task's configuration with the FIFOs in it. */
-export async function collectOutput(deps: DriverDeps, task: TaskConfig, info: DriverInfo): Promise<TaskConfig> {
+export async function collectOutput(deps: HostDeps, task: TaskConfig, info: DriverInfo): Promise<TaskConfig> {
   const { log, directories, name } = task;
   if (log.disabled || info.ownLogs === true)
     return { ...task, log: { ...log, fifos: { stdout: '/dev/null', stderr: '/dev/null' } } };
@@ -49,7 +49,7 @@ export async function collectOutput(deps: DriverDeps, task: TaskConfig, info: Dr
 }
 
 /** The directory was used before: by a collector that runs on, or by one that is gone. */
-async function collectAgain({ supervisor }: DriverDeps, record: StartRecord): Promise<void> {
+async function collectAgain({ supervisor }: HostDeps, record: StartRecord): Promise<void> {
   const { directory } = record;
   const found = await supervisor.recover(directory);
   if (found.state === 'present') return found.shim.close();
@@ -58,7 +58,7 @@ async function collectAgain({ supervisor }: DriverDeps, record: StartRecord): Pr
 }
 
 /** After the task's end: what is still in the FIFOs is taken first. */
-export async function endCollection(deps: DriverDeps, taskId: string): Promise<void> {
+export async function endCollection(deps: HostDeps, taskId: string): Promise<void> {
   const directory = directoryOf(deps, taskId);
   const found = await deps.supervisor.recover(directory);
   if (found.state === 'present') {
@@ -69,6 +69,6 @@ export async function endCollection(deps: DriverDeps, taskId: string): Promise<v
   await removeStart({ cgroup: null, directory });
 }
 
-function directoryOf(deps: DriverDeps, taskId: string): string {
+function directoryOf(deps: HostDeps, taskId: string): string {
   return join(deps.stateDirectory, cgroupName(taskId));
 }

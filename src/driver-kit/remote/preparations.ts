@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { DriverInfo, TaskConfig } from '../../driver/contract.ts';
 import { giveDirectory, TaskUids } from '../../isolation/uids.ts';
 import { messageOf } from '../../lib/fault.ts';
-import type { DriverDeps } from '../driver-plugin.ts';
+import type { HostDeps } from '../driver-plugin.ts';
 import { Turns } from '../turns.ts';
 import { collectOutput, endCollection } from './output-collector.ts';
 import { makePluginGroups, removePluginGroups } from './plugin-cgroups.ts';
@@ -18,7 +18,7 @@ import { makePluginGroups, removePluginGroups } from './plugin-cgroups.ts';
 const dynamicUids = { first: 80_000, last: 89_999 };
 
 export class Preparations {
-  readonly #deps: DriverDeps;
+  readonly #deps: HostDeps;
   readonly #info: () => DriverInfo;
   /** What is being made cannot be asked yet, what ends not be used. */
   readonly #turns = new Turns();
@@ -27,7 +27,7 @@ export class Preparations {
   /** Task id → starts of it that are under way. */
   readonly #starts = new Map<string, number>();
 
-  constructor(deps: DriverDeps, info: () => DriverInfo) {
+  constructor(deps: HostDeps, info: () => DriverInfo) {
     this.#deps = deps;
     this.#info = info;
   }
