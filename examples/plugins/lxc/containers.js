@@ -1,6 +1,19 @@
 // Containers on the disk: made by lxc-create or of a directory, owned by ids of their own, removed. One directory each below lxc_path.
 import { execFile } from 'node:child_process';
-import { appendFile, chmod, lchown, lstat, mkdir, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  lchown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  realpath,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Fault } from 'drover/driver';
@@ -104,31 +117,60 @@ export class Containers {
     return real;
   }
 
-  /** A directory per range, made by the one who has it; the same task gets the same range again where it is free. */
+  /** A link per range, made by the one who has it; the same task gets the same range again where it is free. */
   async #claimIds(taskId) {
-    const folder = join(this.path, '.ids');
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const name = containerName(taskId);
+    await mkdir(this.#claims, { recursive: true, mode: 0o700 });
     const { id_first: first, id_ranges: count } = this.plugin;
+    const index = (await this.#claimOne(taskId)) ?? ((await this.releaseLost()) ? await this.#claimOne(taskId) : null);
+    if (index !== null) return first + index * 65536;
+    throw new Fault('unavailable', `all ${count} ranges of ids are in use: raise id_ranges`, { recoverable: true });
+  }
+
+  /** What a link says is there from its first moment on, unlike what a file holds. */
+  async #claimOne(taskId) {
+    const { id_ranges: count } = this.plugin;
+    const says = `${containerName(taskId)} ${process.pid} ${await startOf(process.pid)}`;
     const begin = hash(taskId.split('/').slice(0, 2).join('/')) % count;
     for (let step = 0; step < count; step++) {
       const index = (begin + step) % count;
       try {
-        await writeFile(join(folder, String(index)), name, { flag: 'wx' });
-        return first + index * 65536;
+        await symlink(says, join(this.#claims, String(index)));
+        return index;
       } catch (error) {
         if (error.code !== 'EEXIST') throw error;
       }
     }
-    throw new Fault('unavailable', `all ${count} ranges of ids are in use: raise id_ranges`, { recoverable: true });
+    return null;
+  }
+
+  /**
+   * Gives back the ranges of containers that are gone: whoever was killed on the way did not. A container that is not there yet has one who
+   * claimed for it and lives. True: there were some.
+   */
+  async releaseLost() {
+    let released = false;
+    for (const [index, says] of await this.#claimed()) {
+      const [name, pid, start] = says.split(' ');
+      const there = await lstat(join(this.path, name)).catch(() => null);
+      if (there !== null || (await startOf(pid)) === start) continue;
+      await rm(join(this.#claims, index), { force: true });
+      released = true;
+    }
+    return released;
   }
 
   async #releaseIds(taskId) {
-    const folder = join(this.path, '.ids');
-    const name = containerName(taskId);
-    for (const index of await readdir(folder).catch(() => []))
-      if ((await readFile(join(folder, index), 'utf8').catch(() => '')) === name)
-        await rm(join(folder, index), { force: true });
+    for (const [index, says] of await this.#claimed())
+      if (says.startsWith(`${containerName(taskId)} `)) await rm(join(this.#claims, index), { force: true });
+  }
+
+  async #claimed() {
+    const names = await readdir(this.#claims).catch(() => []);
+    return Promise.all(names.map(async (each) => [each, await readlink(join(this.#claims, each)).catch(() => '')]));
+  }
+
+  get #claims() {
+    return join(this.path, '.ids');
   }
 
   /** Of one that is not there: nothing. Its processes have ended; a program that still makes it is waited for. */
@@ -175,6 +217,12 @@ export class Containers {
   async exists(taskId) {
     return (await lstat(this.directory(taskId)).catch(() => null)) !== null;
   }
+}
+
+/** When a process began, in the kernel's count: with its number, it is no other. Null: there is none. */
+async function startOf(pid) {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
+  return stat === null ? null : stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
 }
 
 /** FNV-1a */

@@ -40,6 +40,8 @@ class Lxc {
     const not = (description) => ({ health: 'undetected', description, attributes: {} });
     if (!this.plugin.enabled) return not('disabled');
     if (process.getuid() !== 0) return not('lxc containers of this driver are made by root');
+    this.lost ??= this.containers.releaseLost();
+    await this.lost;
     const found = await tool('lxc-execute', ['--version'], signal).catch(() => null);
     if (found === null) return not('the tools of lxc are not installed (Debian: lxc)');
     return {
@@ -185,13 +187,16 @@ class LxcEngine {
   }
 
   async destroy(taskId, options, signal) {
-    const known = await this.#engine.destroy(taskId, options, signal).then(
+    const problem = await this.#engine.destroy(taskId, options, signal).then(
       () => null,
       (error) => error,
     );
-    if (known !== null && !(known?.kind === 'not_found' && (await this.#containers.exists(taskId)))) throw known;
+    if (problem !== null && problem?.kind !== 'not_found') throw problem;
     this.#tasks.delete(taskId);
+    const there = await this.#containers.exists(taskId);
+    // also of one that is gone: who removed it may have been killed before its ids were given back
     if (this.#driver.plugin.gc?.container !== false) await this.#containers.remove(taskId);
+    if (problem !== null && !there) throw problem;
   }
 
   inspect(taskId, signal) {
