@@ -10,6 +10,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, wri
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { Fault, isFault } from '../lib/fault.ts';
+import { startOfProcess } from '../lib/node/process-start.ts';
 
 export interface Holder {
   readonly pid: number;
@@ -30,7 +31,7 @@ const askTimeoutMs = 500;
 export async function lockDataDirectory(directory: string, name: string): Promise<DataLock> {
   // passable, not readable: tasks of other users reach their own directories below it
   mkdirSync(directory, { recursive: true, mode: 0o711 });
-  const holder: Holder = { pid: process.pid, started: startOf(process.pid), name };
+  const holder: Holder = { pid: process.pid, started: startOfProcess(process.pid), name };
   const socket = await holdSocket(directory, holder);
   try {
     const file = join(directory, fileName);
@@ -126,18 +127,6 @@ function isAlive(holder: Holder): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
-  const started = startOf(holder.pid);
+  const started = startOfProcess(holder.pid);
   return holder.pid !== process.pid && (started === '' || holder.started === '' || started === holder.started);
-}
-
-/** The boot and the tick at which a process began (Linux, proc(5)): no other process ever has both. */
-function startOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name in parentheses may hold anything: fields are counted from its end. Field 22 is the start time.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${fields[19] ?? ''}`;
-  } catch {
-    return '';
-  }
 }

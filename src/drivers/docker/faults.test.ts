@@ -1,6 +1,5 @@
 // Each engine killed, frozen, answering nonsense, on a full disk; the agent and the log collector killed: no task, exit code or line is lost.
 
-import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -149,19 +148,19 @@ describe.each(engines)(
         const tasks = await Promise.all([1, 2, 3].map(() => scratch.task(lines(60, '0.05'))));
         const states: TaskHandleState[] = [];
         for (const of of tasks) states.push((await engine.start(of, never)).state);
-        const [pid, ...others] = await collectorPids(scratch);
+        const [pid, ...others] = await scratch.collectorPids();
         expect(others).toEqual([]);
         await engine.close();
         const again = scratch.driver().engine;
         for (const [at, of] of tasks.entries()) await again.recover(of, stored(states[at]!), never);
-        expect(await collectorPids(scratch)).toEqual([pid]);
+        expect(await scratch.collectorPids()).toEqual([pid]);
         process.kill(pid!, 'SIGKILL');
         for (const of of tasks) {
           expect(await again.wait(of.id, never)).toMatchObject({ exitCode: 3 });
           expect(await outputOf(of)).toBe(numbered(60));
           await again.destroy(of.id, { force: false }, never);
         }
-        expect((await collectorPids(scratch)).length).toBe(1);
+        expect((await scratch.collectorPids()).length).toBe(1);
       },
     );
 
@@ -254,15 +253,3 @@ const reasons: Readonly<Record<Nonsense, RegExp>> = {
   'half an answer': /does not finish its answer/,
   'no HTTP': /what is no HTTP/,
 };
-
-async function collectorPids(scratch: ScratchDocker): Promise<readonly number[]> {
-  const directory = join(scratch.host.deps.stateDirectory, '..');
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-      return line.includes('log-collector/main.js') && line.includes(directory) ? Number(pid) : 0;
-    }),
-  );
-  return found.filter((pid) => pid > 0);
-}

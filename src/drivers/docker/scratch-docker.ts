@@ -1,5 +1,5 @@
 /** What the tests of docker and podman stand on: a daemon and a host of their own, tasks of the local image. */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineDriver, Fingerprint, IsolationReport, TaskConfig, TaskExit } from '../../driver/contract.ts';
@@ -68,6 +68,18 @@ export class ScratchDocker {
     const [stdout, stderr] = await Promise.all([outputOf(of), outputOf(of, 'stderr')]);
     await engine.destroy(of.id, { force: false }, never);
     return { exit, isolation: isolation!, stdout, stderr };
+  }
+
+  async collectorPids(): Promise<readonly number[]> {
+    const directory = join(this.host.deps.stateDirectory, '..');
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+    const found = await Promise.all(
+      pids.map(async (pid) => {
+        const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+        return line.includes('log-collector/main.js') && line.includes(directory) ? Number(pid) : 0;
+      }),
+    );
+    return found.filter((pid) => pid > 0);
   }
 
   async close(): Promise<void> {

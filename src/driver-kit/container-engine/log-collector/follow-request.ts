@@ -1,6 +1,7 @@
 /** What the agent asks its log collector for, and what is kept on disk of it. */
 import type { LogPosition } from '../../../supervise/fallback/log-file.ts';
 import type { EndpointTls } from '../endpoint.ts';
+import type { Place } from './log-place.ts';
 
 /** A container whose output becomes a task's log files. No secret: it is a file. */
 export interface FollowRequest {
@@ -25,10 +26,7 @@ export interface FollowRequest {
 
 /** How far a container's output is stored. Written after the bytes themselves: what lies beyond is taken back and read again. */
 export interface Cursor {
-  /** Unix nanoseconds of the last record stored, decimal. */
-  readonly time: string;
-  /** Records of that very time that are stored. */
-  readonly records: number;
+  readonly place: Place;
   readonly stdout: LogPosition | null;
   readonly stderr: LogPosition | null;
   /** Bytes no disk took. */

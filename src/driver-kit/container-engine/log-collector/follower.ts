@@ -13,15 +13,10 @@ import { containerState, nanoseconds, textAt } from '../engine-answers.ts';
 import { EngineClient } from '../engine-client.ts';
 import { FrameSplitter } from '../frames.ts';
 import type { Cursor, FollowRequest } from './follow-request.ts';
+import { LogPlace, type LogRecord, startOfLog } from './log-place.ts';
 
-const begin: Cursor = { time: '0', records: 0, stdout: null, stderr: null, dropped: 0, gaps: 0, ended: false };
+const begin: Cursor = { place: startOfLog, stdout: null, stderr: null, dropped: 0, gaps: 0, ended: false };
 const longestPauseMs = 2_000;
-
-interface LogRecord {
-  readonly stream: 'stdout' | 'stderr';
-  readonly time: bigint;
-  readonly data: Buffer;
-}
 
 export class Follower {
   readonly request: FollowRequest;
@@ -31,16 +26,14 @@ export class Follower {
   readonly #cursorFile: number;
   readonly #sinks: { readonly stdout: Sink; readonly stderr: Sink };
   #cursor: Cursor;
-  /** Records of the cursor's time met on this reading. */
-  #met = 0;
-  /** A reading that resumes must first meet what the cursor names. */
-  #resumed = false;
+  readonly #place: LogPlace;
 
   /** Throws where the files cannot be had. */
   constructor(request: FollowRequest, cursorPath: string) {
     this.request = request;
     this.#client = new EngineClient(request.engine, parseEndpoint(request.endpoint, request.tls), request.prefix);
     this.#cursor = readCursor(cursorPath);
+    this.#place = new LogPlace(this.#cursor.place);
     this.#cursorFile = openSync(cursorPath, constants.O_RDWR | constants.O_CREAT, 0o600);
     this.#sinks = { stdout: this.#sink('stdout'), stderr: this.#sink('stderr') };
     this.drained = this.#cursor.ended ? Promise.resolve() : this.#run();
@@ -96,13 +89,12 @@ export class Follower {
 
   async #read(follow: boolean): Promise<void> {
     const { containerId, tty } = this.request;
-    const { time } = this.#cursor;
+    const time = this.#place.place.mark.from;
     const since = `${time.slice(0, -9) || '0'}.${time.slice(-9).padStart(9, '0')}`;
     const query = { follow: String(follow), stdout: 'true', stderr: 'true', timestamps: 'true', since };
     const { signal } = this.#stop;
     const stream = await this.#client.stream('GET', `/containers/${containerId}/logs`, { query, signal });
-    this.#met = 0;
-    this.#resumed = time !== '0';
+    this.#place.begin();
     const records = tty ? new LineRecords() : new FrameRecords();
     for await (const part of stream as AsyncIterable<Buffer>) await this.#storeAll(records.push(part));
     await this.#storeAll(records.rest());
@@ -116,26 +108,13 @@ export class Follower {
 
   /** False: it is stored already. */
   async #store(record: LogRecord): Promise<boolean> {
-    const last = BigInt(this.#cursor.time);
-    if (record.time < last) return false;
-    if (record.time === last && last > 0n) {
-      this.#met++;
-      this.#resumed = false;
-      if (this.#met <= this.#cursor.records) return false;
-    }
-    const same = record.time === last;
-    // the record the cursor names is no longer there: so may others be that came between
-    const gaps = this.#cursor.gaps + (this.#resumed ? 1 : 0);
-    this.#resumed = false;
+    const met = this.#place.meet(record);
+    if (met === 'stored') return false;
     const sink = this.#sinks[record.stream];
     if (!sink.write(record.data)) await new Promise<void>((resolve) => sink.onReady(resolve));
-    this.#cursor = {
-      ...this.#cursor,
-      time: String(record.time),
-      records: same ? this.#cursor.records + 1 : 1,
-      gaps,
-    };
-    if (!same) this.#met = 1;
+    this.#place.passed(record);
+    const gaps = this.#cursor.gaps + (met === 'new' ? 0 : 1);
+    this.#cursor = { ...this.#cursor, place: this.#place.place, gaps };
     return true;
   }
 

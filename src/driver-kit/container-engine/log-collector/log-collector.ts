@@ -1,5 +1,5 @@
 /** The agent's side of the log collector: starts it where there is none, asks it, and starts it again when it dies. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
@@ -13,6 +13,7 @@ import { type CollectorAnswer, type CollectorCall, type FollowRequest, socketNam
 type Call = CollectorCall extends infer C ? (C extends unknown ? Omit<C, 'id'> : never) : never;
 
 const startLimitMs = 10_000;
+const startPauseMs = 1_000;
 
 export class LogCollector {
   readonly #directory: string;
@@ -42,7 +43,9 @@ export class LogCollector {
     if (!this.#followed.has(key)) return;
     const limit = new AbortController();
     const late = sleep(limitMs, undefined, { signal: limit.signal, ref: false }).catch(() => undefined);
-    await Promise.race([this.#ask({ do: 'drained', key }).catch(() => undefined), late]);
+    // however often it dies meanwhile: it goes on where it was
+    const asked = this.#ask({ do: 'drained', key }, () => !limit.signal.aborted).catch(() => undefined);
+    await Promise.race([asked, late]);
     limit.abort();
   }
 
@@ -59,10 +62,11 @@ export class LogCollector {
     this.#socket?.then((socket) => socket.destroy()).catch(() => {});
   }
 
-  /** A collector that dies is asked again, a few times. */
-  async #ask(call: Call): Promise<CollectorAnswer> {
-    for (let attempt = 0; attempt < 3 && !this.#closed; attempt++) {
+  /** A collector that dies is asked again, by default a few times. */
+  async #ask(call: Call, again = (attempts: number): boolean => attempts < 3): Promise<CollectorAnswer> {
+    for (let attempt = 0; again(attempt) && !this.#closed; attempt++) {
       const socket = await this.#connected();
+      if (socket.destroyed) continue;
       const id = this.#nextId++;
       const answer = await new Promise<CollectorAnswer | null>((resolve) => {
         this.#waiting.set(id, resolve);
@@ -83,7 +87,9 @@ export class LogCollector {
 
   async #open(): Promise<Socket> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    const socket = (await this.#tryConnect()) ?? (await this.#start());
+    let socket = (await this.#tryConnect()) ?? (await this.#start());
+    // one that died before anybody listened tells nobody any more
+    while (socket.destroyed) socket = await this.#start();
     let rest = '';
     socket.setEncoding('utf8');
     socket.on('data', (text: string) => {
@@ -108,11 +114,21 @@ export class LogCollector {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const resolve of waiting) resolve(null);
-    if (this.#closed || this.#followed.size === 0) return;
-    this.#log.warn('the log collector ended and is started again', { followed: this.#followed.size });
-    this.#connected().catch((error: unknown) =>
-      this.#log.error('the log collector cannot be started', { error: messageOf(error) }),
-    );
+    void this.#again();
+  }
+
+  /** Until there is one: tasks are running, and speak. */
+  async #again(): Promise<void> {
+    while (!this.#closed && this.#followed.size > 0) {
+      this.#log.warn('the log collector ended and is started again', { followed: this.#followed.size });
+      try {
+        await this.#connected();
+        return;
+      } catch (error) {
+        this.#log.error('the log collector cannot be started', { error: messageOf(error) });
+        await sleep(startPauseMs, undefined, { ref: false });
+      }
+    }
   }
 
   /** Through the directory's descriptor: a socket's path has 108 bytes at most. */
@@ -130,7 +146,18 @@ export class LogCollector {
     }
   }
 
+  /** Again, where one ends before it can be reached: killed, or because another has the place. */
   async #start(): Promise<Socket> {
+    let child = this.#spawn();
+    for (const deadline = Date.now() + startLimitMs; Date.now() < deadline; await sleep(20)) {
+      const socket = await this.#tryConnect();
+      if (socket !== null) return socket;
+      if (child.exitCode !== null || child.signalCode !== null) child = this.#spawn();
+    }
+    throw new Fault('unavailable', 'the log collector does not start', { recoverable: true });
+  }
+
+  #spawn(): ChildProcess {
     const child = spawn(process.execPath, [program(), this.#directory], {
       detached: true,
       stdio: 'ignore',
@@ -139,11 +166,7 @@ export class LogCollector {
     });
     child.on('error', () => {});
     child.unref();
-    for (const deadline = Date.now() + startLimitMs; Date.now() < deadline; await sleep(20)) {
-      const socket = await this.#tryConnect();
-      if (socket !== null) return socket;
-    }
-    throw new Fault('unavailable', 'the log collector does not start', { recoverable: true });
+    return child;
   }
 }
 

@@ -2,17 +2,18 @@
  * The log collector: one process for all containers of an agent's engine driver. It outlives the agent, and the agent starts it again
  * where it died; what it follows is in its directory. With nothing to do and nobody connected it ends.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault, messageOf } from '../../../lib/fault.ts';
+import { takePlace } from '../../../lib/node/sole-process.ts';
 import { type CollectorAnswer, type CollectorCall, type FollowRequest, socketName } from './follow-request.ts';
 import { Follower } from './follower.ts';
 
 /** Time between two starts of tasks, or between two lives of the agent. */
 const idleLimitMs = 10_000;
-const raceMs = 150;
+const turnMs = 20;
 
 class Collector {
   readonly #directory: string;
@@ -107,19 +108,20 @@ class Collector {
   }
 }
 
-/** Resolves when this process is the one; another that lives keeps its place, and this one ends. */
-function listen(server: Server, path: string): Promise<void> {
+/** Resolves when this process is the one; where another that lives has the place and answers, this one ends. */
+async function takeTurn(path: string): Promise<void> {
+  while (!takePlace('.')) {
+    if (await answers(path)) process.exit(0);
+    // it is beginning, or ending
+    await sleep(turnMs);
+  }
+}
+
+function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
-    server.on('listening', resolve);
-    server.on('error', () => {
-      const other = connect(path);
-      other.on('connect', () => process.exit(0));
-      other.on('error', () => {
-        rmSync(path, { force: true });
-        server.listen(path);
-      });
-    });
-    server.listen(path);
+    const other = connect(path);
+    other.on('connect', () => resolve(true));
+    other.on('error', () => resolve(false));
   });
 }
 
@@ -136,11 +138,10 @@ async function main(directory: string): Promise<void> {
   process.chdir(directory);
   const collector = new Collector(directory);
   const server = createServer((socket) => collector.accept(socket));
-  await listen(server, socketName);
-  // two that began at the same moment: the later one has taken the name, and the earlier leaves before it follows anything
-  const { ino } = statSync(socketName);
-  await sleep(raceMs);
-  if (statSync(socketName, { throwIfNoEntry: false })?.ino !== ino) process.exit(0);
+  await takeTurn(socketName);
+  // of one that was killed
+  rmSync(socketName, { force: true });
+  await new Promise<void>((resolve) => server.listen(socketName, resolve));
   collector.resume();
 }
 
