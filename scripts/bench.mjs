@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 // npm run bench: every figure the project promises, measured here and now, each beside its target.
-//   npm run bench -- [SECTION…]     sections: submit starts rungs verifier cost reattach cli logs lists scheduler hcl plugins docker podman
+//   npm run bench -- [SECTION…]     sections: submit starts rungs verifier cost reattach cli logs lists scheduler hcl plugins docker podman java
+//                                              wasm qemu microvm lxc
 import { cpus, loadavg, release, totalmem } from 'node:os';
+import { clients } from '../test/bench/clients.mjs';
 import { docker, podman } from '../test/bench/docker.mjs';
 import { lists } from '../test/bench/lists.mjs';
 import { plugins } from '../test/bench/plugins.mjs';
@@ -25,6 +27,7 @@ const sections = {
   plugins,
   docker,
   podman,
+  ...clients,
 };
 const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'));
 const unknown = wanted.filter((name) => !Object.hasOwn(sections, name));

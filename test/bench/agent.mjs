@@ -50,11 +50,11 @@ export class Agent {
       data_dir: join(this.directory, 'data'),
       log_level: 'WARN',
       ports: { http: this.port },
-      client: { cgroup_parent: cgroupParent, gc_max_allocs: 100_000, ...this.client },
       limits: { http_max_conns_per_client: 1000 },
       plugin: { raw_exec: { config: { enabled: true } } },
       ...this.config,
     };
+    config.client = { cgroup_parent: cgroupParent, gc_max_allocs: 100_000, ...this.client, ...this.config.client };
     const file = join(this.directory, 'agent.json');
     writeFileSync(file, JSON.stringify(config));
     const output = openSync(join(this.directory, 'agent.log'), 'a');
@@ -93,6 +93,10 @@ export class Agent {
     return this.put('/v1/jobs', { Job: job(id, more) });
   }
 
+  async untilDriver(name) {
+    while ((await this.get('/v1/nodes'))[0]?.Drivers?.[name]?.Healthy !== true) await sleep(50);
+  }
+
   runningTasks = async () => Number((await this.get('/v1/agent/self')).stats.client.num_allocations);
 
   async untilRunning(count) {
@@ -127,17 +131,19 @@ export class Agent {
 
 export function job(
   id,
-  { type = 'service', driver = 'raw_exec', count = 1, command = 'sleep', args = ['100000'], config = { command: `/bin/${command}`, args }, network } = {},
+  { type = 'service', driver = 'raw_exec', count = 1, cpu = 1, memory = 10, command = 'sleep', args = ['100000'], config = { command: `/bin/${command}`, args }, network, volume } = {},
 ) {
   const task = {
     Name: 't',
     Driver: driver,
     Config: config,
-    Resources: { CPU: 1, MemoryMB: 10 },
+    Resources: { CPU: cpu, MemoryMB: memory },
     LogConfig: { MaxFiles: 1, MaxFileSizeMB: 1 },
     KillTimeout: 1e9,
+    ...(volume === undefined ? {} : { VolumeMounts: [{ Volume: volume, Destination: `/${volume}`, ReadOnly: true }] }),
   };
-  const group = { Name: 'g', Count: count, EphemeralDisk: { SizeMB: 10 }, ...(network === undefined ? {} : { Networks: [{ Mode: network }] }), RestartPolicy: { Attempts: 0, Mode: 'fail', Interval: 60e9 }, Tasks: [task] };
+  const volumes = volume === undefined ? {} : { Volumes: { [volume]: { Name: volume, Type: 'host', Source: volume, ReadOnly: true } } };
+  const group = { Name: 'g', Count: count, EphemeralDisk: { SizeMB: 10 }, ...(network === undefined ? {} : { Networks: [{ Mode: network }] }), ...volumes, RestartPolicy: { Attempts: 0, Mode: 'fail', Interval: 60e9 }, Tasks: [task] };
   return { ID: id, Name: id, Type: type, Datacenters: ['*'], TaskGroups: [group] };
 }
 

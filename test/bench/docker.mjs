@@ -19,16 +19,18 @@ export async function docker(report) {
   const agent = await Agent.start(['-server', '-client'], { plugin: { docker: { config: { endpoint: daemon.endpoint } } } });
   try {
     await latency(report, agent, daemon);
-    await many(report, agent);
+    await many(report, agent, 'docker');
   } finally {
     await agent.dispose();
     await daemon.close();
   }
 }
 
-const taskOf = (driver, more = {}) => ({
+// podman's own default limits may be more than this host gives
+const more = { docker: {}, podman: { ulimit: [{ nofile: '1024:1024', nproc: '1024:1024' }] } };
+const taskOf = (driver) => ({
   driver,
-  config: { image: image[driver], command: 'sleep', args: ['100000'], network_mode: 'none', cap_drop: ['all'], ...more },
+  config: { image: image[driver], command: 'sleep', args: ['100000'], network_mode: 'none', cap_drop: ['all'], ...more[driver] },
 });
 
 /** The same of podman, whose client speaks to the same service. */
@@ -39,6 +41,7 @@ export async function podman(report) {
   const agent = await Agent.start(['-server', '-client'], { plugin: { podman: { config: { socket_path: daemon.endpoint } } } });
   try {
     await latency(report, agent, daemon);
+    await many(report, agent, 'podman');
   } finally {
     await agent.dispose();
     await daemon.close();
@@ -54,8 +57,7 @@ const limits = { docker: [], podman: ['--ulimit', 'nofile=1024:1024', '--ulimit'
 async function latency(report, agent, daemon) {
   const { engine } = daemon;
   const [program, ...words] = client(daemon);
-  const ulimit = [{ nofile: '1024:1024', nproc: '1024:1024' }];
-  const task = taskOf(engine, engine === 'podman' ? { ulimit } : {});
+  const task = taskOf(engine);
   const [theirs, ours] = [[], []];
   for (let at = 0; at < samples + 2; at++) {
     const from = performance.now();
@@ -76,11 +78,11 @@ async function latency(report, agent, daemon) {
   report(`${engine}, submit → running p50`, quantile(ours, 0.5), 'ms', { most: byHand * 1.2, note: "1.2 × the engine's own client" });
 }
 
-async function many(report, agent) {
+async function many(report, agent, engine) {
   const from = performance.now();
-  await agent.register('hundred', { ...taskOf('docker'), count });
+  await agent.register('hundred', { ...taskOf(engine), count });
   await agent.untilRunning(count);
-  report(`docker, ${count} containers at once`, (performance.now() - from) / 1000, 's');
+  report(`${engine}, ${count} containers at once`, (performance.now() - from) / 1000, 's');
   await sleep(10_000);
   const before = cpuSeconds(agent.child.pid);
   await sleep(15_000);

@@ -46,6 +46,7 @@ import { NetworkHolders } from './network-holder.ts';
 
 /** An ended task's last output is waited for, but not for ever: the engine may be gone. */
 const drainLimitMs = 5_000;
+const oomLateMs = 1_000;
 const askAgainMs = 1_000;
 
 export interface EngineOptions {
@@ -401,7 +402,10 @@ class ContainerEngine implements EngineDriver {
 
   async #ended(task: ContainerTask, exit: TaskExit): Promise<void> {
     await this.#collector.drained(cgroupName(task.config.id), drainLimitMs);
-    task.settle(exit);
+    const unexplained = exit.exitCode === 137 && !exit.oomKilled && !task.killed;
+    // that memory was short is told apart from the end, and on a busy host after it
+    if (unexplained && !task.oomSeen) await sleep(oomLateMs, undefined, { ref: false });
+    task.settle(unexplained && task.oomSeen ? { ...exit, oomKilled: true } : exit);
   }
 
   async #inspect(containerId: string, signal: AbortSignal) {
@@ -414,6 +418,7 @@ class ContainerEngine implements EngineDriver {
   /** A container that ended meanwhile needs no signal. */
   async #kill(task: ContainerTask, name: string, signal: AbortSignal): Promise<void> {
     const { containerId } = task.handle;
+    if (signalNumber(name) === 9) task.killed = true;
     const query = { signal: /^\d+$/.test(name) ? name : name.toUpperCase() };
     try {
       await this.#client.text('POST', `/containers/${containerId}/kill`, { query, signal });

@@ -50,6 +50,8 @@ export class ContainerTask {
   exit: TaskExit | null = null;
   /** The engine said that something in it was ended for want of memory. */
   oomSeen = false;
+  /** By us. */
+  killed = false;
   lastUsage: UsageAt | null = null;
 
   constructor(config: TaskConfig, handle: ContainerHandle) {
