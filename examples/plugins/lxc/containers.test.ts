@@ -12,9 +12,16 @@ mkdirSync(join(own, 'node_modules'), { recursive: true });
 symlinkSync(join(import.meta.dirname, '../../..'), join(own, 'node_modules/drover'));
 for (const name of ['containers.js', 'container-config.js', 'package.json'])
   cpSync(join(import.meta.dirname, name), join(own, name));
-const { Containers, containerName } = (await import(
-  /* @vite-ignore */ join(own, 'containers.js')
-)) as typeof import('./containers.js');
+const { Containers, containerName } = (await import(/* @vite-ignore */ join(own, 'containers.js'))) as {
+  readonly containerName: (taskId: string) => string;
+  readonly Containers: new (
+    options: typeof plugin,
+  ) => {
+    make(of: ReturnType<typeof task>, lines: () => readonly string[], signal: undefined): Promise<unknown>;
+    remove(taskId: string): Promise<void>;
+    releaseLost(): Promise<boolean>;
+  };
+};
 
 const plugin = { lxc_path: join(root, 'containers'), id_first: 1_900_000_000, id_ranges: 1, rootfs_paths: [root] };
 const task = (name: string) => ({
