@@ -43,6 +43,7 @@ const spoken = {
   'server.enabled': '`false`',
   'client.enabled': '`false`',
   'tls.http': '`false`',
+  'plugin.<name>.enabled': '`true`',
   'plugin.<name>.args': 'empty',
   'plugin.<name>.config': '`{}`',
 };
