@@ -1,6 +1,6 @@
 // A task driver written in Go, built with Nomad's own plugin packages, in our host.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -28,12 +28,12 @@ describe.skipIf(!go)(`a driver in Go${go ? '' : ' (skipped: no Go toolchain)'}`,
   let host: ScratchHost;
   let driver: ExternalDriver;
 
-  const open = (config: unknown, directory = 'plugin'): ExternalDriver =>
+  const open = (config: unknown, directory = 'plugin', env: Record<string, string> = {}): ExternalDriver =>
     externalDriver({
       fileName: 'go_fixture',
       command: [program],
       config,
-      env: { PATH: process.env['PATH'] ?? '' },
+      env: { PATH: process.env['PATH'] ?? '', ...env },
       directory: join(files, directory),
       log: createLog('plugin', (entry) => entries.push(entry), Date.now),
       deps: host.deps,
@@ -67,6 +67,21 @@ describe.skipIf(!go)(`a driver in Go${go ? '' : ' (skipped: no Go toolchain)'}`,
     await expect
       .poll(() => entries.find(({ message }) => message === 'configured'))
       .toMatchObject({ level: 'warn', fields: { greeting: 'hello', cores: cpus().length } });
+  });
+
+  it('is taken at its word where go-plugin says whether it could multiplex: a handshake of seven fields', async () => {
+    const handshake = (directory: string): string[] => {
+      const output = readdirSync(join(files, directory)).find((name) => name.startsWith('stdout.'));
+      return readFileSync(join(files, directory, output!), 'utf8')
+        .trim()
+        .split('|');
+    };
+    const seven = open({ greeting: 'hello' }, 'seven', { PLUGIN_MULTIPLEX_GRPC: 'false' });
+    await seven.open();
+    expect([seven.problem, seven.engine.info.name]).toEqual([null, 'go_fixture']);
+    expect(handshake('seven')).toEqual(['1', '2', 'unix', expect.any(String), 'grpc', '', 'true']);
+    expect(handshake('plugin')).toHaveLength(6);
+    await seven.close();
   });
 
   it('gets options byte for byte as from a host in Go', () => {
