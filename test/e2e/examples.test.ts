@@ -12,7 +12,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { lackingForDaemon, ScratchDaemon, scratchImage } from '../../src/driver-kit/container-engine/scratch-daemon.ts';
+import {
+  lackingForDaemon,
+  lackingForPodman,
+  ScratchDaemon,
+  scratchImage,
+} from '../../src/driver-kit/container-engine/scratch-daemon.ts';
 import { compileModule, lackingForModules } from '../../src/drivers/wasm/scratch-module.ts';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { runCli } from './cli.ts';
@@ -33,6 +38,7 @@ const shows: { readonly [name: string]: { readonly task: string; readonly text: 
   'restart.nomad.hcl': { task: 'try', text: 'try 1\ntry 2\ntry 3\n' },
   'raw-exec.nomad.hcl': { task: 'show', text: 'running as ' },
   'docker.nomad.hcl': { task: 'greet', text: 'Hello from a-container, as nobody\n/alloc\n/local\n/secrets\n' },
+  'podman.nomad.hcl': { task: 'greet', text: 'Hello from a-container, as nobody\n/alloc\n/local\n/secrets\n' },
   'java.nomad.hcl': { task: 'properties', text: 'TLS' },
   'wasm.nomad.hcl': { task: 'hello', text: 'Hello from a module, to Drover\n' },
   'microvm.nomad.hcl': { task: 'kernel', text: 'Hello from a machine of kernel ' },
@@ -63,6 +69,7 @@ function makeImages(at: string): void {
 describe('every example', () => {
   let agent: AgentProcess;
   let daemon: ScratchDaemon | null = null;
+  let service: ScratchDaemon | null = null;
   const code = mkdtempSync(join(tmpdir(), 'drover-code-'));
   const modules = mkdtempSync(join(tmpdir(), 'drover-modules-'));
   const images = mkdtempSync(join(tmpdir(), 'drover-images-'));
@@ -89,6 +96,10 @@ int main(int argc, char **argv) { printf("Hello from a module, to %s\\n", argv[a
       daemon = await ScratchDaemon.open();
       await daemon.tag(scratchImage, 'busybox', '1');
     }
+    if (lackingForPodman.length === 0) {
+      service = await ScratchDaemon.open({ engine: 'podman' });
+      await service.tag(`localhost/${scratchImage}`, 'localhost/busybox', '1');
+    }
     agent = await startAgent({
       args: ['-dev'],
       config: {
@@ -99,6 +110,7 @@ int main(int argc, char **argv) { printf("Hello from a module, to %s\\n", argv[a
           microvm: { config: { image_paths: [images] } },
           qemu: { config: { image_paths: [images] } },
           ...(daemon === null ? {} : { docker: { config: { endpoint: daemon.endpoint } } }),
+          ...(service === null ? {} : { podman: { config: { socket_path: service.endpoint } } }),
         },
       },
     });
@@ -106,6 +118,7 @@ int main(int argc, char **argv) { printf("Hello from a module, to %s\\n", argv[a
   afterAll(async () => {
     await agent.dispose();
     await daemon?.close();
+    await service?.close();
     for (const each of [code, modules, images]) rmSync(each, { recursive: true, force: true });
   });
 
@@ -116,6 +129,7 @@ int main(int argc, char **argv) { printf("Hello from a module, to %s\\n", argv[a
   it.each(names)('%s runs and shows what it is about', async (name) => {
     // named where it cannot be tried
     if (name === 'docker.nomad.hcl' && daemon === null) return;
+    if (name === 'podman.nomad.hcl' && service === null) return;
     if (name === 'wasm.nomad.hcl' && lackingForModules.length > 0) return;
     if (name === 'microvm.nomad.hcl' && !existsSync('/vmlinuz')) return;
     const { task, text, lives } = shows[name]!;

@@ -78,10 +78,12 @@ export class Images {
     const image = wish.image || loaded;
     const name = parseImageName(image);
     const reference = /^sha256:[0-9a-f]{64}$/.test(image) ? image : referenceOf(name);
-    const absent = async (): Promise<boolean> => (await this.#look(reference, signal)) === null;
-    if (wish.load === '' && (wish.forcePull || name.tag === 'latest' || (await absent())))
+    const pulled = wish.forcePull || name.tag === 'latest';
+    let found = pulled && wish.load === '' ? null : await this.#look(reference, signal);
+    if (wish.load === '' && found === null) {
       await this.#pull(reference, name.registry, wish, say, signal);
-    const found = await this.#look(reference, signal);
+      found = await this.#look(reference, signal);
+    }
     if (found === null)
       throw new Fault(
         'not_found',

@@ -10,9 +10,11 @@ import { parseEndpoint } from '../../driver-kit/container-engine/endpoint.ts';
 import { EngineClient } from '../../driver-kit/container-engine/engine-client.ts';
 import type { EngineFacts } from '../../driver-kit/container-engine/engine-facts.ts';
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
+import { Fault } from '../../lib/fault.ts';
 import { containerName, containerPlan } from '../docker/container-plan.ts';
 import type { PluginOptions as DockerPluginOptions } from '../docker/options.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
+import { SeveralServices, usualService } from './several-services.ts';
 import { asDockerPlugin, asDockerTask, withPodmanOptions } from './translate.ts';
 
 const strictestTask = decodedConfig(taskSchema, {
@@ -31,7 +33,6 @@ export const podman = definePlugin({
   configSchema,
   taskSchema,
   create: (config, deps) => {
-    const client = new EngineClient('podman', parseEndpoint(config.socket_path || usualSocket()), apiPrefix);
     const rules = {
       engine: 'podman',
       collectLogs: !config.disable_log_collection,
@@ -41,13 +42,22 @@ export const podman = definePlugin({
       existsAttempts: 5,
       dangling: { periodMs: 5 * minute, graceMs: 5 * minute, dryRun: false },
     };
-    return containerEngine(
-      new Podman(config, join(deps.stateDirectory, '..', 'podman')),
-      { client, rules, tls: null, prefix: apiPrefix },
-      deps,
-    );
+    const driver = new Podman(config, join(deps.stateDirectory, '..', 'podman'));
+    const services = servicesOf(config).map(([name, path]) => {
+      const client = new EngineClient('podman', parseEndpoint(path), apiPrefix);
+      return [name, containerEngine(driver, { client, rules, tls: null, prefix: apiPrefix }, deps)] as const;
+    });
+    return new SeveralServices(new Map(services));
   },
 });
+
+function servicesOf(config: PluginOptions): readonly (readonly [string, string])[] {
+  if (config.socket.length === 0) return [[usualService, config.socket_path || usualSocket()]];
+  const twice = config.socket.find(({ name }, at) => config.socket.findIndex((each) => each.name === name) < at);
+  if (twice !== undefined) throw new Fault('invalid', `socket ${JSON.stringify(twice.name)} is there twice`);
+  if (config.socket_path) throw new Fault('invalid', 'socket_path: each service has its path in its socket block');
+  return config.socket.map(({ name, socket_path }) => [name, socket_path]);
+}
 
 function usualSocket(): string {
   const uid = process.getuid?.() ?? 0;

@@ -1,10 +1,11 @@
 // Each option is seen from inside a container, or in what podman says about it.
+import { existsSync } from 'node:fs';
 import { readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
-import { lackingForPodman, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
-import { outputOf, ScratchDocker, shell } from '../docker/scratch-docker.ts';
+import { lackingForPodman, ScratchDaemon, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
+import { listen, outputOf, ScratchDocker, shell } from '../docker/scratch-docker.ts';
 import { imageSource } from './translate.ts';
 
 const never = new AbortController().signal;
@@ -86,6 +87,12 @@ describe.skipIf(lackingForPodman.length > 0)('what a task of podman asks for, it
       ...{ extra_hosts: ['other:10.1.2.3'], volumes: ['/etc:/host:ro'], devices: ['/dev/loop-control:/dev/mine:r'] },
     };
     expect(await says(script, options)).toBe('65537\n500\n1\nroot:\nrefused\nread\nrefused');
+    // podman's own init: pid 1, which reaps what the task leaves
+    if (existsSync('/usr/bin/catatonit')) {
+      const orphan =
+        '(sleep 0.2 &); sleep 1; tr "\\0" " " < /proc/1/cmdline; echo; grep -l "^State:.Z" /proc/[0-9]*/status | wc -l';
+      expect(await says(orphan, { init: true })).toMatch(/^\/run\/podman-init -- .*\n0$/);
+    }
     // of the image's own entry point and command, too
     const of = await scratch.task({ init: true, init_path: '/bin/busybox', command: 'echo', args: ['told'] });
     const { state } = await plain.start(of, never);
@@ -235,4 +242,63 @@ test('the archive of an image is told from its name', () => {
   expect(imageSource('docker-archive:local/app.tar:app:1')).toEqual({ load: 'local/app.tar', image: 'app:1' });
   expect(imageSource('oci-archive:///local/app.tar')).toEqual({ load: '/local/app.tar', image: '' });
   expect(imageSource('docker.io/library/redis:7')).toBeNull();
+});
+
+describe.skipIf(lackingForPodman.length > 0)('two services of podman', { timeout: 90_000 }, () => {
+  let other: ScratchDaemon;
+  beforeAll(async () => {
+    other = await ScratchDaemon.open({ engine: 'podman' });
+  }, 60_000);
+  afterAll(() => other?.close(), 60_000);
+
+  test('each has its tasks, by name; where one is away the driver says which, and the other goes on', async () => {
+    const { engine } = scratch.driver({
+      socket_path: '',
+      socket: [{ socket_path: scratch.daemon.endpoint }, { name: 'of-other', socket_path: other.endpoint }],
+    });
+    const health = listen(engine);
+    const { attributes } = await health.is('healthy', 60_000);
+    expect(attributes).toMatchObject({
+      'driver.podman.version': expect.stringMatching(/^\d/),
+      'driver.podman.of_other.version': expect.stringMatching(/^\d/),
+    });
+    const [here, there] = [
+      await scratch.task(shell('sleep 300')),
+      await scratch.task(shell('sleep 300', { socket: 'of-other' })),
+    ];
+    const states = [(await engine.start(here, never)).state, (await engine.start(there, never)).state];
+    const runs = async (daemon: ScratchDaemon) =>
+      ((await daemon.client.json('GET', '/containers/json', { signal: never })) as { readonly Id: string }[]).map(
+        ({ Id }) => Id,
+      );
+    expect(await runs(scratch.daemon)).toContain(states[0]!['containerId']);
+    expect(await runs(other)).toEqual([states[1]!['containerId']]);
+    await expect(engine.start(await scratch.task(shell('true', { socket: 'none' })), never)).rejects.toThrow(
+      'socket "none" is none of this node\'s: "default", "of-other"',
+    );
+    // another life of the agent
+    const again = scratch.driver({
+      socket_path: '',
+      socket: [{ socket_path: scratch.daemon.endpoint }, { name: 'of-other', socket_path: other.endpoint }],
+    }).engine;
+    await again.recover(there, JSON.parse(JSON.stringify(states[1])), never);
+    expect((await again.inspect(there.id, never)).state).toBe('running');
+    await other.kill('SIGKILL');
+    expect((await health.is('unhealthy', 15_000)).description).toContain(
+      'of-other: Failed to connect to podman daemon',
+    );
+    await engine.stop(here.id, { timeoutMs: 5_000, killSignal: 'SIGKILL' }, never);
+    await engine.destroy(here.id, { force: false }, never);
+    await other.start();
+    await health.is('healthy', 60_000);
+    for (const each of [engine, again]) await each.destroy(there.id, { force: true }, never).catch(() => undefined);
+    expect(await runs(other)).toEqual([]);
+    health.stop();
+  });
+
+  test('a name twice, and a path beside the blocks, are refused', () => {
+    const named = { name: 'a', socket_path: '/run/a' };
+    expect(() => scratch.driver({ socket_path: '', socket: [named, named] })).toThrow('socket "a" is there twice');
+    expect(() => scratch.driver({ socket: [named] })).toThrow('socket_path: each service has its path');
+  });
 });

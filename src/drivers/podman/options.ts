@@ -18,6 +18,13 @@ export const configSchema = {
   socket_path: text(
     'Where the service listens; default "unix:///run/podman/podman.sock", without root that of the user.',
   ),
+  socket: option.blocks(
+    {
+      name: text('What tasks call it.', 'default'),
+      socket_path: option.string({ required: true, doc: 'Where it listens.' }),
+    },
+    { doc: 'Several services, in place of `socket_path`: a task names one by `socket`.' },
+  ),
   auth: option.block(
     {
       config: text("A file of credentials in the form of Docker's config.json."),
@@ -69,6 +76,7 @@ export const taskSchema = {
     required: true,
     doc: 'Name, with tag or digest; or an archive with it: "docker-archive:local/app.tar", "oci-archive:…".',
   }),
+  socket: text("Which of the operator's services runs it, by its name.", 'default'),
   arch: text('Of the image that is pulled, where it is not that of the host.'),
   os: text('The same.'),
   variant: text('The same.'),
