@@ -48,6 +48,7 @@ const packages = [
   { program: 'catatonit', package: 'catatonit', why: 'the init of podman is not tried' },
   { program: 'busybox', package: 'busybox-static', why: 'the drivers of containers are skipped: no image can be made' },
   { program: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'the qemu driver is skipped' },
+  { program: 'qemu-ga', package: 'qemu-guest-agent', why: 'the agent in a guest of qemu is not tried' },
   ...(process.arch === 'x64'
     ? [{ program: '../../vmlinuz', package: 'linux-image-cloud-amd64', why: 'the microvm driver is skipped' }]
     : []),

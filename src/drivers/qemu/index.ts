@@ -11,6 +11,7 @@ import type {
   Fingerprint,
   TaskConfig,
 } from '../../driver/contract.ts';
+import { changedEngine } from '../../driver-kit/changed-engine.ts';
 import { commandEngine } from '../../driver-kit/command-engine.ts';
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
 import { programInPath } from '../../driver-kit/find-program.ts';
@@ -121,13 +122,21 @@ async function makeWritable(path: string): Promise<void> {
   if ((mode & 0o666) !== 0o666) await chmod(path, mode | 0o666).catch(() => {});
 }
 
-/** A stop presses the button first where the task asked for it; a guest that does not heed it is ended as any command is. */
+/**
+ * A stop presses the button first where the task asked for it; a guest that does not heed it is ended as any command is. No commands inside
+ * a guest: there is no `exec`.
+ */
 function withPowerButton(engine: EngineDriver, driver: Qemu): EngineDriver {
-  return {
-    ...bound(engine),
+  return changedEngine(engine, {
+    exec: undefined,
     async recover(config, state, signal) {
       const found = await engine.recover(config, state, signal);
       driver.recovered(config);
+      return found;
+    },
+    async recoverStart(config, signal) {
+      const found = await engine.recoverStart!(config, signal);
+      if (found !== null) driver.recovered(config);
       return found;
     },
     async stop(taskId, options, signal) {
@@ -143,25 +152,7 @@ function withPowerButton(engine: EngineDriver, driver: Qemu): EngineDriver {
       await engine.destroy(taskId, options, signal);
       driver.buttons.delete(taskId);
     },
-  };
-}
-
-/** An engine's own methods, so that some can be put in the place of others. No commands inside a guest: there is no `exec`. */
-function bound(engine: EngineDriver): EngineDriver {
-  return {
-    info: engine.info,
-    fingerprint: (signal) => engine.fingerprint(signal),
-    start: (config, signal) => engine.start(config, signal),
-    recover: (config, state, signal) => engine.recover(config, state, signal),
-    wait: (taskId, signal) => engine.wait(taskId, signal),
-    stop: (taskId, options, signal) => engine.stop(taskId, options, signal),
-    destroy: (taskId, options, signal) => engine.destroy(taskId, options, signal),
-    inspect: (taskId, signal) => engine.inspect(taskId, signal),
-    stats: (taskId, signal) => engine.stats!(taskId, signal),
-    signal: (taskId, name, signal) => engine.signal!(taskId, name, signal),
-    isolation: (taskId, signal) => engine.isolation!(taskId, signal),
-    close: () => engine.close(),
-  };
+  });
 }
 
 /** True: the monitor took the command. */
