@@ -73,14 +73,17 @@ function titleOf({ driver, rung, wanted, who, network: kind }) {
   // an engine's own default, whatever rung its report names
   if (['docker', 'podman'].includes(driver)) return `${driver}'s default (${rung})`;
   if (driver === 'qemu') return `an emulator taken over, ${rung}${who === 'root' ? '' : ' (user)'}`;
+  if (driver === 'lxc') return "lxc's own container";
   if (kind !== undefined) return `${driver} ${rung} on a ${kind}${who === 'root' ? '' : ' (user)'}`;
   const network = wanted === 'container' && rung !== 'container' ? ' without network' : '';
   return `${driver} ${rung}${network}${who === 'root' ? '' : ' (user)'}`;
 }
 
 function order({ driver, wanted, who, network }) {
-  const drivers = ['exec', 'java', 'qemu', 'raw_exec', 'docker', 'podman'];
-  const rung = ['docker', 'podman'].includes(driver) ? 4 : ['container', 'sandbox', 'process', 'none'].indexOf(wanted);
+  const drivers = ['exec', 'java', 'qemu', 'raw_exec', 'docker', 'podman', 'lxc'];
+  const rung = ['docker', 'podman', 'lxc'].includes(driver)
+    ? 4
+    : ['container', 'sandbox', 'process', 'none'].indexOf(wanted);
   return rung * 64 + drivers.indexOf(driver) * 4 + (network === undefined ? 0 : 2) + (who === 'root' ? 0 : 1);
 }
 

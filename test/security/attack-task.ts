@@ -7,19 +7,21 @@ import { type Attacks, type Attempt, attempts, excess, ordinaryUser, startCanary
 
 export interface Place {
   readonly who: 'root' | 'an ordinary user';
-  readonly driver: 'exec' | 'raw_exec' | 'java' | 'qemu' | 'docker' | 'podman';
+  readonly driver: 'exec' | 'raw_exec' | 'java' | 'qemu' | 'docker' | 'podman' | 'lxc';
   /** What is wanted: a node without what `container` needs keeps the task at `sandbox`, without a network all the same. */
   readonly rung: 'none' | 'process' | 'sandbox' | 'container';
   /** Default: none at rung `container`, else the host's. */
   readonly network?: 'bridge';
   /** Of the driver's plugin block. */
   readonly plugin?: Record<string, unknown>;
+  /** Of a driver that is a program of its own: where it is. */
+  readonly program?: { readonly directory: string; readonly name: string; readonly args: readonly string[] };
   /** Of the task's config, beside what is run. */
   readonly config?: Record<string, unknown>;
 }
 
 /** Where a task's files are at the rungs that leave it the host's: there a volume cannot be mounted. */
-const seesHost = ({ rung }: Place): boolean => rung === 'none' || rung === 'process';
+const seesHost = ({ rung, driver }: Place): boolean => (rung === 'none' || rung === 'process') && driver !== 'lxc';
 
 export async function attackFrom(
   attacks: Attacks,
@@ -34,8 +36,9 @@ export async function attackFrom(
       plugin: {
         raw_exec: { config: { enabled: true } },
         exec: { config: { pids_limit: 256, isolation: { prefer } } },
-        ...(place.plugin === undefined ? {} : { [place.driver]: { config: place.plugin } }),
+        ...(place.plugin === undefined ? {} : { [place.program?.name ?? place.driver]: ownBlock(place) }),
       },
+      ...(place.program === undefined ? {} : { plugin_dir: place.program.directory }),
       client: { host_volume: { plant: { path: attacks.plant } } },
     },
     ...(uid === 0 ? {} : { user: uid }),
@@ -58,6 +61,10 @@ export async function attackFrom(
   }
 }
 
+function ownBlock({ plugin, program }: Place) {
+  return { config: plugin, ...(program === undefined ? {} : { args: program.args }) };
+}
+
 /** Where the plant is in the agent's mounts, and so in its tasks': an emulator there that its guest has taken over. */
 const takenOver = '/usr/local/games';
 
@@ -76,7 +83,7 @@ esac
 
 function attacker(attacks: Attacks, place: Place, canary: readonly string[]) {
   const plant = seesHost(place) ? attacks.plant : '/plant';
-  const mounts = !seesHost(place) && place.driver !== 'qemu';
+  const mounts = !seesHost(place) && !['qemu', 'lxc'].includes(place.driver);
   const volume = { plant: { Name: 'plant', Type: 'host', Source: 'plant' } };
   const words = [`plant=${plant}`, 'scratch=${NOMAD_TASK_DIR}', 'logs=${NOMAD_ALLOC_DIR}/logs', ...excess, ...canary];
   const args = ['run', ...words, ...(seesHost(place) ? ['apart=yes'] : [])];
@@ -150,7 +157,7 @@ export function judge(place: Place, tried: readonly Attempt[]): void {
 export function record(attacks: Attacks, place: Place, rung: string, tried: readonly Attempt[]): void {
   const folder = join(import.meta.dirname, '../../build/attacks');
   mkdirSync(folder, { recursive: true });
-  const { plugin: _, config: __, ...seen } = place;
+  const { plugin: _, config: __, program: ___, ...seen } = place;
   const proven = tried.filter(({ name }) => attacks.proven.has(name));
   const network = place.network === undefined ? '' : `-${place.network}`;
   const name = `${place.driver}-${place.rung}${network}-${place.who === 'root' ? 'root' : 'user'}.json`;

@@ -2,8 +2,9 @@
  * Tries everything in `attacks/` from inside a task, driver by driver and rung by rung, under an agent of root and under one of an ordinary
  * user. Control: the same attacks where nothing protects.
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -13,6 +14,7 @@ import {
   type ScratchEngine,
   scratchImage,
 } from '../../src/driver-kit/container-engine/scratch-daemon.ts';
+import { drover } from '../agent-process.ts';
 import { type Attacks, buildAttacks } from './attack-program.ts';
 import { allowed, attackFrom, judge, type Place, record } from './attack-task.ts';
 
@@ -105,5 +107,49 @@ describe.each(engines)('a task of $driver', ({ driver, lacking }) => {
     const { attempts: tried, rung } = await attackFrom(attacks, place);
     record(attacks, place, rung, tried);
     judge({ ...place, rung: rung as Place['rung'] }, tried);
+  });
+});
+
+const lxc = root && spawnSync('lxc-execute', ['--version']).status === 0;
+
+/** The package of `examples/`, as a program of its own. Drover checks nothing of what it does, so its report says `none`: lxc's own work is measured. */
+describe.skipIf(!lxc)('a container of lxc', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'drover-attack-lxc-'));
+  beforeAll(() => {
+    chmodSync(folder, 0o755);
+    mkdirSync(join(folder, 'plugins'));
+    const source = join(import.meta.dirname, '../../examples/plugins/lxc/driver.js');
+    const built = spawnSync(drover, ['driver', 'build', '-o', join(folder, 'plugins/nomad-driver-lxc'), source], {
+      encoding: 'utf8',
+    });
+    expect(built.stderr).toBe('');
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('writes in its own root file system alone, and sees no process or device of the host', async () => {
+    const place = {
+      who: 'root',
+      driver: 'lxc',
+      rung: 'none',
+      program: {
+        directory: join(folder, 'plugins'),
+        name: 'nomad-driver-lxc',
+        args: [join(folder, 'state')],
+      },
+      plugin: { lxc_path: join(folder, 'containers'), pids_limit: 256 },
+      config: { template: 'busybox', network_mode: 'none', volumes: [`${attacks.plant}:plant`] },
+    } as const;
+    const { attempts: tried, rung } = await attackFrom(attacks, place);
+    record(attacks, place, rung, tried);
+    judge(place, tried);
+    // root of a container is somebody there, and nobody to the host: what its own namespaces give it is its own
+    const own = ['identity', 'capabilities', 'namespaces and mounts', 'system calls', 'network', 'resources'];
+    const out = tried.filter(({ outcome, harm }) => outcome === 'through' && harm !== 'self');
+    expect(out.filter(({ kind }) => !own.includes(kind)).map(({ name }) => name)).toEqual([
+      'write to /usr/bin',
+      'write to /etc',
+      'write to its own logs',
+    ]);
+    expect(out.map(({ name }) => name)).not.toContain('make processes without end');
   });
 });

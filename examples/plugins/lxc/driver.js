@@ -73,6 +73,7 @@ class Lxc {
       env: { PATH: '/nonexistent' },
       withoutEnv: Object.keys(task.env).filter((name) => name !== 'PATH'),
       defaultUser: '',
+      pidsLimit: this.plugin.pids_limit,
       isolation: { prefer: 'none', pidMode: 'host', ipcMode: 'host', capabilities: [], runtimes: [] },
     };
   }

@@ -117,6 +117,7 @@ describe.skipIf(lacking !== '')('lxc, out of plugin_dir,', { timeout: 120_000 },
       config: {
         lxc_path: containers,
         id_first: idFirst,
+        pids_limit: 100,
         rootfs_paths: [join(folder, 'images')],
         templates: ['busybox', ownTemplate],
       },
@@ -204,6 +205,12 @@ describe.skipIf(lacking !== '')('lxc, out of plugin_dir,', { timeout: 120_000 },
     await runCli(agent, ['job', 'stop', '-detach', 'loop']);
     await says(row.ID, /int/);
     await becomes('loop', 'complete');
+  });
+
+  test('makes no more processes than the operator allows', async () => {
+    await submit('forks', script('i=0; while [ $i -lt 150 ]; do sleep 3 & i=$((i+1)); done; echo all; wait'));
+    const row = await eventually(async () => (await agent.client.jobs.allocations('forks')).value[0]!);
+    await says(row.ID, /fork/, '-stderr');
   });
 
   test('a user is one of the container, also of commands that come later', async () => {

@@ -28,6 +28,7 @@ export const pluginOptions = {
     default: 1_879_048_192,
     doc: "The first of the host's ids that containers' ids are mapped to; 65,536 for each task. Ours.",
   }),
+  pids_limit: option.number({ default: 4096, doc: 'Processes and threads of one task. Ours.' }),
   id_ranges: option.number({ default: 4094, doc: 'How many tasks get ids at the same time. Ours.' }),
 };
 
