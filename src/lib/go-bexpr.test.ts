@@ -79,7 +79,7 @@ describe('a filter', () => {
   it('says where an expression is broken', () => {
     expect(() => parseExpression('ID = "x"')).toThrow('at position 4');
     expect(() => parseExpression('(ID == "x"')).toThrow('expected ")"');
-    expect(() => parseExpression('')).toThrow('unexpected the end');
+    expect(() => parseExpression('')).toThrow('unexpected end, expected');
     expect(() => holds('Priority == red')).toThrow('is not a number');
     expect(() => holds('ID matches "("')).toThrow('error parsing regexp');
   });

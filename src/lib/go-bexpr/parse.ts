@@ -77,7 +77,7 @@ const escapes: { readonly [char: string]: string } = {
 };
 
 function unexpected(what: string, at: number, wanted = ''): Fault {
-  const shown = what === '' ? 'the end' : JSON.stringify(what);
+  const shown = what === '' ? 'end' : JSON.stringify(what);
   return new Fault(
     'invalid',
     `at position ${at + 1}: unexpected ${shown}${wanted === '' ? '' : `, expected ${wanted}`}`,
