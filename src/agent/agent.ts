@@ -190,7 +190,7 @@ async function listen(api: Api, config: AgentConfig): Promise<void> {
             minVersion: secureVersions[tls.minVersion],
           },
         };
-  await api.listen(listenHosts(config).hosts.map((host) => ({ host, port: config.ports.http, ...files })));
+  await api.listen(listenHosts(config).map((host) => ({ host, port: config.ports.http, ...files })));
 }
 
 function withoutEmpty<T extends { readonly [key: string]: string }>(texts: T): Partial<T> {
@@ -201,6 +201,6 @@ function withoutEmpty<T extends { readonly [key: string]: string }>(texts: T): P
 function advertised(config: AgentConfig): string {
   const given = config.advertise.http;
   if (/^(\[.*\]|[^:]*):\d+$/.test(given)) return given;
-  const host = given || listenHosts(config).hosts[0]!;
+  const host = given || listenHosts(config)[0]!;
   return `${host.includes(':') ? `[${host}]` : host}:${config.ports.http}`;
 }

@@ -44,6 +44,21 @@ client {
     ]);
   });
 
+  it('is an address that more than this machine reaches, or one that is still a template', () => {
+    const { shown, problems } = load(`bind_addr = "127.0.0.1 0.0.0.0"
+advertise { http = "{{ GetPrivateIP }}" }
+server { enabled = true }
+`);
+    expect(problems).toEqual([]);
+    expect(shown.map((text) => text.split(':').slice(0, 3).join(':'))).toEqual([
+      'agent.hcl:2,13-40: advertise.http "{{ GetPrivateIP }}" is a template; this version does not fill it in',
+      'agent.hcl:1,1-32: the HTTP API would listen on 0.0.0.0 without access control',
+    ]);
+    expect(
+      load('bind_addr = "0.0.0.0"\napi { allow_remote_without_acl = true }\nserver { enabled = true }').shown,
+    ).toEqual([]);
+  });
+
   it('has no place where a flag set it', () => {
     const { shown, problems } = load('log_level = "INFO"\nserver { enabled = true }', { log_level: 'LOUD' });
     expect(shown).toEqual([]);

@@ -6,6 +6,7 @@ import { demandProblems } from '../model/isolation-floor.ts';
 import { builtInNames } from './built-in-drivers.ts';
 import type { AgentConfig, ClientConfig, LogLevel, ServerConfig, TlsConfig, TlsVersion } from './config.ts';
 import { applyLegacyOptions, pluginDefaults } from './legacy-options.ts';
+import { openHosts } from './listen-addresses.ts';
 import type { Values } from './settings-decode.ts';
 
 export interface ResolveContext {
@@ -132,8 +133,29 @@ function misfitsOf(config: AgentConfig): readonly Misfit[] {
     `tls_min_version "${tls?.minVersion}" is no version`,
     `it is one of ${tlsVersions.join(', ')}`,
   );
+  addressMisfits(config, say);
   if (client !== null) clientMisfits(client, server === null, say);
   return misfits;
+}
+
+function addressMisfits(config: AgentConfig, say: Say): void {
+  const { addresses, advertise, bindAddr } = config;
+  const given = { bind_addr: bindAddr, 'addresses.http': addresses.http, 'advertise.http': advertise.http };
+  const templates = Object.entries(given).filter(([, address]) => address.includes('{{'));
+  for (const [setting, address] of templates)
+    say(
+      true,
+      setting,
+      `${setting} "${address}" is a template`,
+      'this version does not fill it in: write the address itself',
+    );
+  const open = openHosts(config);
+  say(
+    open.length > 0 && !open.some((host) => host.includes('{{')),
+    addresses.http === '' ? 'bind_addr' : 'addresses.http',
+    `the HTTP API would listen on ${open.join(' and ')} without access control: whoever reaches it can run anything as this agent`,
+    'bind a loopback address, or say that this is wanted with api { allow_remote_without_acl = true }',
+  );
 }
 
 type Say = (isMisfit: boolean, setting: string, summary: string, detail: string) => void;

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { RunningAgent } from '../agent/agent.ts';
 import { type LoadedConfig, loadConfig } from '../agent/config-load.ts';
-import { listenHosts } from '../agent/listen-addresses.ts';
 import type { Values } from '../agent/settings-decode.ts';
 import { hasErrors } from '../hcl/index.ts';
 import { isFault } from '../lib/fault.ts';
@@ -85,7 +84,7 @@ async function run(call: Call): Promise<number> {
   const loaded = load();
   showDiagnostics(terminal, loaded.diagnostics);
   for (const warning of loaded.warnings) terminal.error(`Warning: ${warning}`);
-  const problems = [...loaded.problems, ...listenHosts(loaded.config).problems];
+  const { problems } = loaded;
   for (const problem of problems) terminal.error(`Error: ${problem}`);
   if (hasErrors(loaded.diagnostics) || problems.length > 0) return 1;
   const { startAgent } = await import('../agent/agent.ts');
