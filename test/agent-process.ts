@@ -84,12 +84,18 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
   const address = `http://127.0.0.1:${port}`;
   const client = connect({ transport: httpTransport({ address }) });
   const log = (): string => readFileSync(logFile, 'utf8');
+  const { readyWithinMs = 60_000 } = options;
   try {
-    await eventually(async () => {
-      if (child.exitCode !== null || child.signalCode !== null)
-        throw new Ended(`the agent ended with ${child.exitCode ?? child.signalCode}:\n${log()}`);
-      return (await client.agent.health()).value;
-    }, options.readyWithinMs ?? 60_000);
+    await eventually(
+      async () => {
+        if (child.exitCode !== null || child.signalCode !== null)
+          throw new Ended(`the agent ended with ${child.exitCode ?? child.signalCode}:\n${log()}`);
+        return (await client.agent.health()).value;
+        // asking takes the processor from what is asked for
+      },
+      readyWithinMs,
+      readyWithinMs / 1000,
+    );
   } catch (error) {
     child.kill('SIGKILL');
     throw error instanceof Ended ? error : new Error(`the agent is not ready: ${String(error)}\n${log()}`);

@@ -163,7 +163,7 @@ async function attempt(deps: DriverDeps, wish: TrialWish, task: TaskConfig, word
   }
 }
 
-const trialLimitMs = 20_000;
+const trialLimitMs = 60_000;
 
 /** The verifier is its own path inside a sandbox; elsewhere it is where the host has it. */
 function trialSpec(

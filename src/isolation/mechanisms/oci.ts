@@ -38,7 +38,7 @@ export function ociProbe(runtime: OciRuntime, options: OciProbeOptions): Promise
         JSON.stringify(probeConfig(`/${options.cgroups.parentName}/${id}`, options.uid)),
       );
       const run = throughPassage(options.taskRoot, [...tool, 'run', '--bundle', bundle, id]);
-      const done = await runChild(run, { timeoutMs: 10_000 });
+      const done = await runChild(run, { timeoutMs: 20_000 });
       const [version = ''] = found.stdout.split('\n');
       const ran = done.code === 0 && done.stdout.includes('inside 1');
       return { ok: ran, evidence: ran ? version : lastLine(done.stderr) || `exit code ${done.code}` };

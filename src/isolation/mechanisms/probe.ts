@@ -32,10 +32,10 @@ export interface ChildOptions {
   readonly input?: string;
 }
 
-/** Never throws: what cannot be run has code null and the reason on stderr. Killed after 5 s. */
+/** Never throws: what cannot be run has code null and the reason on stderr. Killed after 15 s: a host that is busy starting is slow. */
 export function runChild(command: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {
   return new Promise((resolve) => {
-    const { uid, gid, input, cwd = '/', timeoutMs = 5000 } = options;
+    const { uid, gid, input, cwd = '/', timeoutMs = 15_000 } = options;
     let stdout = '';
     let stderr = '';
     const child = spawn(command[0] ?? '', command.slice(1), {
