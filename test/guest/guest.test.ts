@@ -2,38 +2,18 @@
  * Tasks of exec under another kernel, where control groups are of version 2 alone: limits, the rungs, and every attack on them. Control: the
  * same attacks in the same guest where nothing protects.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { rolldown } from 'rolldown';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compileAttacks } from '../security/attack-program.ts';
 import { allowed, judge } from '../security/attack-task.ts';
+import { bundle, guestHome, repository } from './bundle.ts';
 import { lackingForGuest, runInGuest } from './machine.ts';
 import { type Found, triedRungs } from './results.ts';
 
-const repository = join(import.meta.dirname, '../..');
 const which = process.env['DROVER_LONG'] === '1' ? 'all' : 'some';
 const minutes = which === 'all' ? 60 : 14;
 const lacking = await lackingForGuest();
 if (lacking.length > 0) console.info(`no guest here: it needs ${lacking.join(', ')}`);
-
-/** As one file, that the guest need not read hundreds; what was built is used as it was. */
-async function bundle(into: string): Promise<void> {
-  const built = {
-    name: 'as-built',
-    resolveId(id: string, importer: string | undefined) {
-      const path = importer === undefined ? '' : join(importer, '..', id);
-      const sources = `${join(repository, 'src')}/`;
-      if (!path.startsWith(sources)) return null;
-      return {
-        id: `file://${join(repository, 'dist', path.slice(sources.length).replace(/\.ts$/, '.js'))}`,
-        external: true,
-      };
-    },
-  };
-  const made = await rolldown({ input: join(import.meta.dirname, 'inside.ts'), platform: 'node', plugins: [built] });
-  await made.write({ file: into, format: 'esm' });
-}
 
 describe.skipIf(lacking.length > 0)('in a guest with control groups of version 2', () => {
   let found: readonly Found[] = [];
@@ -43,11 +23,9 @@ describe.skipIf(lacking.length > 0)('in a guest with control groups of version 2
 
   beforeAll(
     async () => {
-      const home = join(repository, 'build/guest');
-      mkdirSync(home, { recursive: true });
-      const [program, inside] = [join(home, 'attack'), join(home, 'inside.mjs')];
+      const inside = await bundle('inside');
+      const program = join(guestHome, 'attack');
       compileAttacks(program);
-      await bundle(inside);
       const run = await runInGuest(
         `cd '${repository}'; '${process.execPath}' '${inside}' root /dev/ttyS1 ${which} '${program}' && echo guest: it ended`,
         minutes,

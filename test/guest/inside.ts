@@ -18,6 +18,7 @@ import { type Found, type GuestPlace, type GuestRung, triedRungs } from './resul
 const [who, file, which, given] = process.argv.slice(2) as ['root' | 'user', string, 'some' | 'all', string];
 /** With everything emulated a rung takes a minute. */
 const rungsTried = triedRungs(who, which);
+const allRungs: readonly GuestRung[] = who === 'root' ? ['container', 'sandbox', 'process'] : ['sandbox', 'process'];
 const never = new AbortController().signal;
 const mib = 1 << 20;
 const none = { mode: 'none', path: '', labels: {} } as const;
@@ -155,7 +156,7 @@ async function limits(inside: Inside): Promise<void> {
     for (const name of ['memory', 'pids', 'cpu', 'kill'].map((each) => `cgroup.${each}`))
       if (probes.get(name)?.ok !== true) throw new Error(`${name}: ${probes.get(name)?.evidence}; ${cgroups.reason}`);
   });
-  for (const rung of rungsTried)
+  for (const rung of which === 'all' ? allRungs : rungsTried)
     await check(`a task at rung ${rung} is held by its limits, and all of it ends as one`, () =>
       inside.shell(rung, spreading, async ({ read, group }) => {
         same(read('memory.max'), String(128 * mib), 'memory.max');
@@ -185,6 +186,19 @@ async function limits(inside: Inside): Promise<void> {
       same({ exitCode, oomKilled }, { exitCode: 137, oomKilled: true }, 'its end');
     }),
   );
+  if (which === 'all')
+    await check('a task is held to its part of a core, and has its own weight on disks', () =>
+      inside.with(
+        'sandbox',
+        { command: '/bin/sh', args: ['-c', 'while :; do :; done'], cpu_hard_limit: true, io_weight: 300 },
+        {},
+        async ({ read }) => {
+          same(read('io.weight'), 'default 300', 'io.weight');
+          if (!/^\d+ 100000$/.test(read('cpu.max'))) throw new Error(`cpu.max is ${read('cpu.max')}`);
+          await until('it was held back', () => /^nr_throttled [1-9]/m.test(read('cpu.stat')));
+        },
+      ),
+    );
   if (who === 'root')
     await check('a task with cores of its own keeps to them', () =>
       inside.shell(

@@ -27,14 +27,26 @@ export async function lackingForGuest(): Promise<readonly string[]> {
   return [...missing, ...((await findKernel('')) === null ? ['a kernel in /boot'] : [])];
 }
 
+export interface GuestOptions {
+  /** A file that is the guest's /dev/vda, and outlives it. */
+  readonly disk?: string;
+  /** Once the report has this line, the machine's power is cut. */
+  readonly cutAt?: string;
+  /** Added to the kernel's command line. */
+  readonly kernelOptions?: string;
+}
+
+export interface GuestRun {
+  readonly console: string;
+  /** What the command wrote to /dev/ttyS1. */
+  readonly report: string;
+}
+
 /**
- * Runs `command`, a line of shell, and switches the machine off. `report`: what the command wrote to /dev/ttyS1; what it wrote to its standard
- * output is on the console. Ended hard after `minutes`.
+ * Runs `command`, a line of shell, and switches the machine off; what it wrote to its standard output is on the console. Ended hard after
+ * `minutes`.
  */
-export async function runInGuest(
-  command: string,
-  minutes: number,
-): Promise<{ readonly console: string; readonly report: string }> {
+export async function runInGuest(command: string, minutes: number, options: GuestOptions = {}): Promise<GuestRun> {
   const scratch = mkdtempSync(join(tmpdir(), 'drover-guest-'));
   const files = serveFiles(scratch);
   try {
@@ -44,12 +56,16 @@ export async function runInGuest(
       string,
     ];
     writeFileSync(initrd, await firstFiles(command));
-    const machine = spawn(programs.qemu, machineArguments(await kernelPath(), scratch), {
+    const machine = spawn(programs.qemu, machineArguments(await kernelPath(), scratch, options), {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     const timer = setTimeout(() => machine.kill('SIGKILL'), minutes * 60_000);
+    const { cutAt } = options;
+    const reached = (): boolean => cutAt !== undefined && readFileSync(report, 'utf8').split('\n').includes(cutAt);
+    const watch = setInterval(() => existsSync(report) && reached() && machine.kill('SIGKILL'), 20);
     await ended(machine);
     clearTimeout(timer);
+    clearInterval(watch);
     return { console: readFileSync(console, 'utf8'), report: readFileSync(report, 'utf8') };
   } finally {
     files.kill('SIGKILL');
@@ -98,7 +114,8 @@ function serveFiles(scratch: string): ChildProcess {
   return child;
 }
 
-function machineArguments(kernel: string, scratch: string): readonly string[] {
+function machineArguments(kernel: string, scratch: string, options: GuestOptions): readonly string[] {
+  const { disk, kernelOptions = '' } = options;
   return [
     ...[
       '-machine',
@@ -115,6 +132,8 @@ function machineArguments(kernel: string, scratch: string): readonly string[] {
       '-device',
       'vhost-user-fs-pci,chardev=files,tag=host',
     ],
+    // written through, as a disk without a cache of its own
+    ...(disk === undefined ? [] : ['-drive', `file=${disk},if=virtio,format=raw,cache=writethrough`]),
     ...['console', 'report'].flatMap((name) => ['-serial', `file:${join(scratch, name)}`]),
     ...[
       '-kernel',
@@ -122,7 +141,7 @@ function machineArguments(kernel: string, scratch: string): readonly string[] {
       '-initrd',
       join(scratch, 'initrd'),
       '-append',
-      'console=ttyS0 quiet loglevel=3 panic=1 mitigations=off',
+      `console=ttyS0 quiet loglevel=3 panic=1 mitigations=off no_timer_check ${kernelOptions}`,
     ],
   ];
 }
