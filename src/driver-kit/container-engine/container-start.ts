@@ -1,4 +1,4 @@
-/** The order of a start: image → container made → output followed → started → looked at. What fails on the way leaves no container. */
+/** The order of a start: image → container made → started, its output followed → looked at. What fails on the way leaves no container. */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TaskConfig } from '../../driver/contract.ts';
@@ -51,8 +51,12 @@ export async function startContainer(
   const tried = await triesOf(context, task, plan, image);
   const id = await createContainer(context, task, plan, image, signal);
   try {
-    if (context.rules.collectLogs && !task.log.disabled) await context.follow(followRequest(context, task, plan, id));
+    // the engine's own log has what is said before anybody follows it
+    const follows = context.rules.collectLogs && !task.log.disabled;
+    const followed = follows ? context.follow(followRequest(context, task, plan, id)) : undefined;
+    followed?.catch(() => undefined);
     await persistently(() => client.text('POST', `/containers/${id}/start`, { signal }), signal);
+    await followed;
     const state = containerState(await client.json('GET', `/containers/${id}/json`, { signal }));
     const isolation = await checkContainer({
       runtime: `${context.rules.engine} ${context.facts.version} (${context.facts.defaultRuntime})`,
