@@ -53,3 +53,8 @@ export interface ContainerRules {
     readonly dryRun: boolean;
   } | null;
 }
+
+/** What any engine's containers can. */
+export function containerDriverInfo(name: string): DriverInfo {
+  return { name, version: '0.1.0', filesystem: 'image', networkModes: ['host', 'group', 'none'], mounts: true };
+}

@@ -1,10 +1,11 @@
 /** `docker`: containers of a Docker daemon, spoken to over its own API. */
 import { decodedConfig } from '../../driver/config-decode.ts';
-import type { DriverInfo, TaskConfig } from '../../driver/contract.ts';
-import type {
-  ContainerDriver,
-  ContainerPlan,
-  ContainerRules,
+import type { TaskConfig } from '../../driver/contract.ts';
+import {
+  type ContainerDriver,
+  type ContainerPlan,
+  type ContainerRules,
+  containerDriverInfo,
 } from '../../driver-kit/container-engine/container-driver.ts';
 import { containerEngine } from '../../driver-kit/container-engine/container-engine.ts';
 import { type EndpointTls, parseEndpoint } from '../../driver-kit/container-engine/endpoint.ts';
@@ -34,13 +35,7 @@ const apiPrefix = '/v1.41';
 const minute = 60_000;
 
 class Docker implements ContainerDriver {
-  readonly info: DriverInfo = {
-    name: 'docker',
-    version: '0.1.0',
-    filesystem: 'image',
-    networkModes: ['host', 'group', 'none'],
-    mounts: true,
-  };
+  readonly info = containerDriverInfo('docker');
   readonly joins = 'container';
   readonly strictest = strictestTask;
   readonly #config: PluginOptions;

@@ -3,8 +3,12 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodedConfig } from '../../driver/config-decode.ts';
-import type { DriverInfo, TaskConfig } from '../../driver/contract.ts';
-import type { ContainerDriver, ContainerPlan } from '../../driver-kit/container-engine/container-driver.ts';
+import type { TaskConfig } from '../../driver/contract.ts';
+import {
+  type ContainerDriver,
+  type ContainerPlan,
+  containerDriverInfo,
+} from '../../driver-kit/container-engine/container-driver.ts';
 import { containerEngine } from '../../driver-kit/container-engine/container-engine.ts';
 import { parseEndpoint } from '../../driver-kit/container-engine/endpoint.ts';
 import { EngineClient } from '../../driver-kit/container-engine/engine-client.ts';
@@ -65,13 +69,7 @@ function usualSocket(): string {
 }
 
 class Podman implements ContainerDriver {
-  readonly info: DriverInfo = {
-    name: 'podman',
-    version: '0.1.0',
-    filesystem: 'image',
-    networkModes: ['host', 'group', 'none'],
-    mounts: true,
-  };
+  readonly info = containerDriverInfo('podman');
   readonly joins = 'path';
   readonly strictest = strictestTask;
   readonly #config: PluginOptions;

@@ -1,74 +1,30 @@
 import { spawn } from 'node:child_process';
-import { readFile, readlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readlink } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
-import { lackingForPodman, ScratchDaemon, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
-import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
-import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { lackingForPodman } from '../../driver-kit/container-engine/scratch-daemon.ts';
 import { opening, type Way, ways } from '../../driver-kit/served-driver.ts';
+import { containerSuite, outputOf, ScratchDocker, shell } from '../docker/scratch-docker.ts';
 import { podman } from './index.ts';
 import { bytes } from './translate.ts';
 
 const never = new AbortController().signal;
-let host: ScratchHost;
-let daemon: ScratchDaemon;
-let driver: OpenDriver;
+let scratch: ScratchDocker;
 let engine: EngineDriver;
-
-const open = (config: Record<string, unknown> = {}): OpenDriver =>
-  openDriver(podman, { socket_path: daemon.endpoint, ...config }, host.deps);
 
 beforeAll(async () => {
   if (lackingForPodman.length > 0) return;
-  host = await openScratchHost({ isolation: true });
-  daemon = await ScratchDaemon.open({ engine: 'podman' });
-  driver = open();
-  engine = driver.engine;
+  scratch = await ScratchDocker.open({ engine: 'podman' });
+  engine = scratch.driver().engine;
 }, 120_000);
-afterAll(async () => {
-  await engine?.close();
-  await daemon?.close();
-  await host?.close();
-}, 60_000);
+afterAll(() => scratch?.close(), 60_000);
 
-// the engine's own default limits may be more than this host gives
-const task = (config: Record<string, unknown>, more?: Partial<TaskConfig>): Promise<TaskConfig> =>
-  host.task(
-    driver,
-    {
-      image: `localhost/${scratchImage}`,
-      network_mode: 'none',
-      ulimit: [{ nofile: '1024:1024', nproc: '1024:1024' }],
-      ...config,
-    },
-    more,
+const suite = (way: Way): DriverSuite =>
+  containerSuite(
+    opening(way, podman, () => ({ options: { socket_path: scratch.daemon.endpoint }, deps: scratch.host.deps })),
+    (config) => scratch.task(config),
   );
-const shell = (script: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
-  command: '/bin/sh',
-  args: ['-c', script],
-  ...more,
-});
-const output = (of: TaskConfig): Promise<string> =>
-  readFile(join(of.directories.logs, `${of.name}.stdout.0`), 'utf8').catch(() => '');
-
-const suite = (way: Way): DriverSuite => {
-  const trapped = (rest: string): Promise<TaskConfig> => task(shell(`trap 'exit 0' INT TERM; ${rest}`));
-  return {
-    open: opening(way, podman, () => ({ options: { socket_path: daemon.endpoint }, deps: host.deps })),
-    ends: (code) => task(shell(`exit ${code}`)),
-    runsFor: (ms) => trapped(`sleep ${ms / 1000} & wait`),
-    stubborn: () => task(shell('trap "" INT; while :; do sleep 0.1; done')),
-    cannotStart: () => task({ command: '/no/such/binary' }),
-    says: async (text) => {
-      const of = await task(shell(`echo ${text}`));
-      return { task: of, read: () => output(of) };
-    },
-    execs: async () => ({ task: await trapped('sleep 60 & wait'), command: ['sh', '-c', 'echo out; exit 4'] }),
-    excused: {},
-  };
-};
 
 describe.skipIf(lackingForPodman.length > 0).each(ways)(
   'podman on a real service, %s, does what every driver does:',
@@ -80,12 +36,9 @@ describe.skipIf(lackingForPodman.length > 0).each(ways)(
   },
 );
 
-async function run(of: TaskConfig, by = engine) {
-  const { isolation } = await by.start(of, never);
-  const exit = await by.wait(of.id, never);
-  const stdout = await output(of);
-  await by.destroy(of.id, { force: false }, never);
-  return { exit, stdout: stdout.trim(), isolation: isolation! };
+async function run(of: TaskConfig) {
+  const { stdout, isolation } = await scratch.run(engine, of);
+  return { stdout: stdout.trim(), isolation };
 }
 
 describe.skipIf(lackingForPodman.length > 0)('podman', { timeout: 90_000 }, () => {
@@ -114,28 +67,32 @@ describe.skipIf(lackingForPodman.length > 0)('podman', { timeout: 90_000 }, () =
       },
       ...{ working_dir: '/tmp', hostname: 'box', tmpfs: ['/scratch'] },
     };
-    const { stdout } = await run(await task(config));
+    const { stdout } = await run(await scratch.task(config));
     expect(stdout).toBe('/tmp\nbox\n1\n1024\nNoNewPrivs:\t1');
   });
 
   test('memory_reservation, shm_size and a read-only root', async () => {
     const script = 'touch /x || echo refused; df -k /dev/shm | tail -1 | tr -s " " | cut -d" " -f2; sleep 1';
-    const of = await task(shell(script, { memory_reservation: '32m', shm_size: '8m', readonly_rootfs: true }));
+    const of = await scratch.task(shell(script, { memory_reservation: '32m', shm_size: '8m', readonly_rootfs: true }));
     const { state } = await engine.start(of, never);
     const path = `/containers/${String(state['containerId'])}/json`;
-    const answer = (await daemon.client.json('GET', path, { signal: never })) as { readonly HostConfig: unknown };
+    const answer = (await scratch.daemon.client.json('GET', path, { signal: never })) as {
+      readonly HostConfig: unknown;
+    };
     expect(answer.HostConfig).toMatchObject({ Memory: 64 << 20, MemoryReservation: 32 << 20 });
     await engine.wait(of.id, never);
-    expect(await output(of)).toBe('refused\n8192\n');
+    expect(await outputOf(of)).toBe('refused\n8192\n');
     await engine.destroy(of.id, { force: false }, never);
   });
 
   test('privileges are gated, and a kill signal is heeded', async () => {
-    await expect(engine.start(await task(shell('true', { privileged: true })), never)).rejects.toThrow(
+    await expect(engine.start(await scratch.task(shell('true', { privileged: true })), never)).rejects.toThrow(
       'allow_privileged',
     );
-    await expect(engine.start(await task(shell('true', { userns: 'host' })), never)).rejects.toThrow('userns_mode');
-    const of = await task(shell('trap "exit 7" HUP; sleep 60 & wait'));
+    await expect(engine.start(await scratch.task(shell('true', { userns: 'host' })), never)).rejects.toThrow(
+      'userns_mode',
+    );
+    const of = await scratch.task(shell('trap "exit 7" HUP; sleep 60 & wait'));
     await engine.start(of, never);
     await new Promise((resolve) => setTimeout(resolve, 500));
     await engine.stop(of.id, { timeoutMs: 5_000, killSignal: 'SIGHUP' }, never);
@@ -150,7 +107,9 @@ describe.skipIf(lackingForPodman.length > 0)('podman', { timeout: 90_000 }, () =
     await new Promise((resolve) => holder.stdout.once('data', resolve));
     try {
       const network = { mode: 'group', path: `/proc/${holder.pid}/ns/net`, labels: {} } as const;
-      const { stdout } = await run(await task(shell('readlink /proc/self/ns/net', { network_mode: '' }), { network }));
+      const { stdout } = await run(
+        await scratch.task(shell('readlink /proc/self/ns/net', { network_mode: '' }), { network }),
+      );
       expect(stdout).toBe(await readlink(network.path));
     } finally {
       holder.kill('SIGKILL');
@@ -158,7 +117,7 @@ describe.skipIf(lackingForPodman.length > 0)('podman', { timeout: 90_000 }, () =
   });
 
   test('a container of nobody runs at the rung that was seen', async () => {
-    const { isolation } = await run(await task(shell('sleep 1'), { user: 'nobody' }));
+    const { isolation } = await run(await scratch.task(shell('sleep 1'), { user: 'nobody' }));
     expect(isolation.runtime).toMatch(/^podman /);
     expect(['process', 'sandbox']).toContain(isolation.rung);
   });
