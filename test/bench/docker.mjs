@@ -5,7 +5,7 @@ import { Agent, cpuSeconds, memoryKb, quantile, sleep } from './agent.mjs';
 import { submitToRunning } from './tasks.mjs';
 
 const image = { docker: 'drover-test/busybox:1', podman: 'localhost/drover-test/busybox:1' };
-const samples = 15;
+const samples = 10;
 const count = 100;
 // the same thing, said to the engine's own client
 const asked = ['--cap-drop', 'all', '--security-opt', 'no-new-privileges', '--pids-limit', '4096', '--network', 'none', '-m', '10m'];

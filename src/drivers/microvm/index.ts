@@ -149,9 +149,11 @@ class Microvm implements CommandDriver {
     const disks = new Disks(this.#root, task);
     await disks.make();
     try {
-      const root = await makeRoot(disks, task, this.#config, signal);
-      await disks.writeFilesystem('local', task.directories.local, options.local_mb, signal);
-      await disks.writeInitrd(await makeInitrd(kernel));
+      const [root] = await all([
+        makeRoot(disks, task, this.#config, signal),
+        disks.writeFilesystem('local', task.directories.local, options.local_mb, signal),
+        makeInitrd(kernel).then((initrd) => disks.writeInitrd(initrd)),
+      ]);
       const secrets = await secretFiles(task.directories.secrets);
       await disks.writeStart({ ...root.run, hostName: task.name, secrets });
       return { disks, kernel, rootImage: root.image };
@@ -160,4 +162,10 @@ class Microvm implements CommandDriver {
       throw error;
     }
   }
+}
+
+/** As `Promise.all`, but nothing of it goes on when it fails. */
+async function all<T extends readonly unknown[]>(works: { readonly [K in keyof T]: Promise<T[K]> }): Promise<T> {
+  await Promise.allSettled(works);
+  return (await Promise.all(works)) as unknown as T;
 }

@@ -272,7 +272,9 @@ describe.skipIf(lackingForPodman.length > 0)('two services of podman', { timeout
         ({ Id }) => Id,
       );
     expect(await runs(scratch.daemon)).toContain(states[0]!['containerId']);
-    expect(await runs(other)).toEqual([states[1]!['containerId']]);
+    // beside containers in which it is tried what they stop
+    expect(await runs(other)).toContain(states[1]!['containerId']);
+    expect(await runs(scratch.daemon)).not.toContain(states[1]!['containerId']);
     await expect(engine.start(await scratch.task(shell('true', { socket: 'none' })), never)).rejects.toThrow(
       'socket "none" is none of this node\'s: "default", "of-other"',
     );
@@ -284,7 +286,7 @@ describe.skipIf(lackingForPodman.length > 0)('two services of podman', { timeout
     await again.recover(there, JSON.parse(JSON.stringify(states[1])), never);
     expect((await again.inspect(there.id, never)).state).toBe('running');
     await other.kill('SIGKILL');
-    expect((await health.is('unhealthy', 15_000)).description).toContain(
+    expect((await health.is('unhealthy', 15_000, /of-other: /)).description).toContain(
       'of-other: Failed to connect to podman daemon',
     );
     await engine.stop(here.id, { timeoutMs: 5_000, killSignal: 'SIGKILL' }, never);
@@ -292,7 +294,7 @@ describe.skipIf(lackingForPodman.length > 0)('two services of podman', { timeout
     await other.start();
     await health.is('healthy', 60_000);
     for (const each of [engine, again]) await each.destroy(there.id, { force: true }, never).catch(() => undefined);
-    expect(await runs(other)).toEqual([]);
+    expect(await runs(other)).not.toContain(states[1]!['containerId']);
     health.stop();
   });
 

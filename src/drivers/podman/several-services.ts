@@ -67,7 +67,7 @@ export class SeveralServices implements EngineDriver {
     throw missing;
   }
 
-  wait = (taskId: string, signal: AbortSignal) => this.#of(taskId).wait(taskId, signal);
+  wait = async (taskId: string, signal: AbortSignal) => this.#of(taskId).wait(taskId, signal);
   inspect = async (taskId: string, signal: AbortSignal) => this.#of(taskId).inspect(taskId, signal);
   stats = async (taskId: string, signal: AbortSignal) => this.#of(taskId).stats!(taskId, signal);
   isolation = async (taskId: string, signal: AbortSignal) => this.#of(taskId).isolation!(taskId, signal);
