@@ -3,6 +3,7 @@
  * nothing else is to be done, as far as the cache has room. What changes later is encoded by the lists that show it.
  */
 import { formatJson } from '../lib/json.ts';
+import type { Allocation } from '../model/allocation.ts';
 import type { ServerSnapshot } from '../state/server-tables.ts';
 import { gather, sortedByCreation } from './listing.ts';
 import { QueryParameters } from './query-parameters.ts';
@@ -17,13 +18,14 @@ export async function encodeAhead(snapshot: ServerSnapshot, cache: RowCache, sig
   const request = { query: new QueryParameters('') };
   const form = allocationForm.kept(request);
   const stub = allocationStub(request, snapshot);
+  const encode = (row: Allocation): string => formatJson(stub(row));
   const beyond = new SlabWriter(0);
   // in the order of the list: rows beside each other leave without a copy
   const rows = await sortedByCreation(await gather(snapshot.scan('allocations'), () => true));
   const turn = new Turn();
   for (const row of rows) {
     if (signal.aborted || !cache.hasRoom) return;
-    cache.place(form, row, () => formatJson(stub(row)), beyond);
+    cache.place(form, row, encode, beyond);
     if (!turn.isOver) continue;
     await new Promise((resolve) => setTimeout(resolve, restMs));
     await turn.next();

@@ -28,7 +28,7 @@ export async function writePage<Row extends object>(
     pretty ? `\n    ${formatJson(stub(row), 4).replaceAll('\n', '\n    ')}` : formatJson(stub(row));
   const passing = new SlabWriter(Math.min(pieceBytes, page.rows.length * 1024));
   const placeOf = (row: Row): Place =>
-    form === undefined ? passing.add(encode(row)) : cache.place(form, row, () => encode(row), passing);
+    form === undefined ? passing.add(encode(row)) : cache.place(form, row, encode, passing);
   const end = !pretty ? ']' : page.rows.length === 0 ? ']\n' : '\n]\n';
   const pieces = piecesOf(page.rows, placeOf, end);
   if (page.rows.length <= wholeRows) {

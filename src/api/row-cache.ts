@@ -17,7 +17,7 @@ export interface RowCache {
   /** Whether rows that are not known yet may still be kept. */
   readonly hasRoom: boolean;
   /** The row's place in the named form, known or made now. `otherwise` takes rows for which there is no room. */
-  place(form: string, row: object, encode: () => string, otherwise: SlabWriter): Place;
+  place<Row extends object>(form: string, row: Row, encode: (row: Row) => string, otherwise: SlabWriter): Place;
 }
 
 /** Writes texts into slabs of one size; a longer text gets one of its own. */
@@ -104,7 +104,7 @@ export function createRowCache(maximumBytes: number): RowCache {
       const kept = places.get(row);
       if (kept !== undefined) return kept;
       misses++;
-      const text = encode();
+      const text = encode(row);
       const bytes = Buffer.byteLength(text);
       const hasRoom = generation.held < maximumBytes || writer.fits(bytes);
       const place = (hasRoom ? writer : otherwise).add(text, bytes);
