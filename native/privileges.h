@@ -30,7 +30,7 @@ struct identity {
   gid_t groups[64];
   struct { u32 resource; struct rlimit limit; } rlimits[16];
   const char *cgroups[16];
-  const char *network, *cwd;
+  const char *network, *users, *cwd;
   u64 caps;
   const u8 *seccomp;
   u32 seccomp_len;
@@ -248,6 +248,17 @@ static inline int own_user_namespace(struct failure *f) {
 }
 
 /*
+ * The user namespace in which the record's ids are meant: where an ordinary user's subordinate ones are. What already runs is in one below it.
+ */
+static inline int join_users(const struct identity *id, const struct place *place, struct failure *f) {
+  if (!id->users) return 0;
+  int fd = place ? ioctl(place->owner >= 0 ? place->owner : place->user, NS_GET_PARENT) : open(id->users, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || setns(fd, CLONE_NEWUSER)) return fail(f, "join the user namespace of the task's ids");
+  close(fd);
+  return 0;
+}
+
+/*
  * First half: session, cgroups, out-of-memory score, namespaces.
  * A user namespace of the task's is entered as its owner, which is the task's host uid; so the user is taken before, where the ids still
  * mean what the record says.
@@ -258,6 +269,7 @@ static inline int place_self(const struct identity *id, const struct place *plac
   /* Only raising is always allowed; a value below ours that we may not set is no reason to fail a start. */
   write_oom_score_adj(id->oom_score_adj);
   int last = place && made_by_root(place->user), owned = 0;
+  if (join_users(id, place, f)) return -1;
   if (id->network && join_network(id->network, &owned, f)) return -1;
   /* Who owns the network must not be who runs in it. */
   if (!place) return owned ? own_user_namespace(f) : 0;

@@ -56,6 +56,7 @@ static int record_field(struct record *r, u8 tag, const u8 *v, u32 len) {
     case F_OWN_MOUNT: return r->own_mount_count == (int)COUNT(r->own_mounts) ? -1 : string(&r->own_mounts[r->own_mount_count++], v, len);
     case F_COVER: return strings_add(r->covers, &r->cover_count, COUNT(r->covers), v, len);
     case F_PASSAGE: return strings_add(r->passages, &r->passage_count, COUNT(r->passages), v, len);
+    case F_JOIN_USERS: return string(&r->identity.users, v, len);
     default: return 0;
   }
 }

@@ -18,6 +18,7 @@ import {
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TaskDirectories } from '../driver/contract.ts';
+import { removingOfTasks } from '../isolation/subordinate.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import { moveBeneath, removeBeneath } from '../lib/node/safe-path.ts';
 import { mountTmpfs, unmount } from './mount-process.ts';
@@ -86,6 +87,8 @@ export async function buildTaskDirectory(
 }
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
+/** Node has no name for it: a directory that may not be read is opened to be looked at. */
+const O_PATH = 0o10_000_000;
 
 /**
  * A restarted agent makes directories that tasks were free to change meanwhile, so mode and owner are set by descriptor; a link in a
@@ -96,6 +99,8 @@ function make(path: string, mode: number, uid: number | null, gid = uid): boolea
   const directory = openDirectory(path);
   if (directory === null) return false;
   try {
+    // without root a task may have been given it, with an id of its own
+    if (!isRoot && fstatSync(directory).uid !== process.getuid?.()) return true;
     fchmodSync(directory, mode);
     if (isRoot && uid !== null && gid !== null) fchownSync(directory, uid, gid);
   } finally {
@@ -117,7 +122,9 @@ function openDirectory(path: string): number | null {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ELOOP' || code === 'ENOTDIR') return null;
-    if (code !== 'EACCES' || isRoot || !lstatSync(path).isDirectory()) throw error;
+    const found = lstatSync(path);
+    if (code !== 'EACCES' || isRoot || !found.isDirectory()) throw error;
+    if (found.uid !== process.getuid?.()) return openSync(path, O_PATH | (O_DIRECTORY ?? 0) | (O_NOFOLLOW ?? 0));
     // without root the task is the same user, who may have shut itself out
     chmodSync(path, 0o700);
     return openSync(path, O_RDONLY | (O_DIRECTORY ?? 0) | (O_NOFOLLOW ?? 0));
@@ -173,7 +180,7 @@ export async function releaseAllocationMounts(allocDir: string, allocId: string)
 /** Unmounts what is mounted below and removes the allocation's directory; missing is fine. */
 export async function removeAllocationDirectory(allocDir: string, allocId: string): Promise<void> {
   await releaseAllocationMounts(allocDir, allocId);
-  await removeBeneath(allocDir, allocId);
+  await removingOfTasks(join(allocDir, allocId), () => removeBeneath(allocDir, allocId));
 }
 
 /** `alloc/data` and each task's `local` go from an ended allocation to the one that replaces it. */

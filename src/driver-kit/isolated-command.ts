@@ -33,10 +33,17 @@ export class IsolatedCommand {
   readonly #prefer: IsolationRung;
   readonly #min: IsolationRung;
   readonly #deps: DriverDeps;
+  readonly #sharedIds: boolean;
 
   /** A wrong option is `Fault('invalid')`. */
-  constructor(name: string, config: Strictness & Partial<IsolatedPluginOptions>, deps: DriverDeps) {
+  constructor(
+    name: string,
+    config: Strictness & Partial<IsolatedPluginOptions>,
+    deps: DriverDeps,
+    { sharedIds = false }: Pick<IsolationWish, 'sharedIds'> = {},
+  ) {
     this.#deps = deps;
+    this.#sharedIds = sharedIds;
     this.#name = name;
     this.#config = config;
     this.#denied = new DeniedUsers(config.denied_host_uids, config.denied_host_gids);
@@ -129,6 +136,7 @@ export class IsolatedCommand {
       ipcMode: modeOf('ipc_mode', options.ipc_mode, this.#config.default_ipc_mode),
       capabilities: lowPort ? [...new Set([...given, 'NET_BIND_SERVICE'])].sort() : given,
       runtimes: this.#runtimes,
+      ...(this.#sharedIds ? { sharedIds: true } : {}),
     };
   }
 

@@ -143,7 +143,7 @@ function stateOf(
     withoutEnv: [...(spec.withoutEnv ?? [])],
     startTime: String(at.startTime),
     isolation,
-    checks: prepared.gate ? runningChecks(prepared.request, killUnitOf(cgroup, prepared.launch).kind) : null,
+    checks: prepared.gate ? runningChecks(prepared, killUnitOf(cgroup, prepared.launch).kind) : null,
   };
 }
 

@@ -35,6 +35,7 @@ export function startRecord(input: RecordInput): StartRecord {
     identity: launch.identity,
     cgroups: cgroup === null || !launch.joinsCgroup ? [] : cgroup.directories.map((each) => each.path),
     ...(launch.network === null ? {} : { network: launch.network }),
+    ...(launch.subordinate === undefined ? {} : { users: launch.subordinate.namespace }),
     ...mountsOfOthers(input),
     ...(launch.passage === undefined ? {} : { passage: launch.passage }),
     killUnit: killUnitOf(cgroup, launch),

@@ -9,6 +9,7 @@ import type { IsolationHost } from '../isolation/isolation-host.ts';
 import { verifierInside } from '../isolation/launch/inside.ts';
 import type { SystemPath } from '../isolation/launch/system-paths.ts';
 import { rungOf } from '../isolation/lines.ts';
+import { removingOfTasks } from '../isolation/subordinate.ts';
 import {
   controlTries,
   judgeTries,
@@ -67,7 +68,8 @@ async function trialOf(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): 
       plant.remove();
     }
   } finally {
-    await rm(task.directories.allocation, { recursive: true, force: true });
+    const { allocation } = task.directories;
+    await removingOfTasks(allocation, () => rm(allocation, { recursive: true, force: true }));
   }
 }
 

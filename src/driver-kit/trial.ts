@@ -8,6 +8,7 @@ import type { CommandSpec, IsolationReport, TaskConfig } from '../driver/contrac
 import type { IsolationHost } from '../isolation/isolation-host.ts';
 import { rankOf, rungs } from '../isolation/lines.ts';
 import { isOci, sandboxMakers } from '../isolation/rungs.ts';
+import { removingOfTasks } from '../isolation/subordinate.ts';
 import type { Tried } from '../isolation/tries.ts';
 import { messageOf } from '../lib/fault.ts';
 import { abilityAttributes, type IsolationAbility } from '../model/isolation-ability.ts';
@@ -64,7 +65,8 @@ export async function isolationTrials(deps: DriverDeps): Promise<IsolationTrials
 
 /** What an agent that died left of its trials. */
 export function forgetTrials(taskRoot: string): Promise<void> {
-  return rm(join(taskRoot, trialDirectory), { recursive: true, force: true });
+  const trials = join(taskRoot, trialDirectory);
+  return removingOfTasks(trials, () => rm(trials, { recursive: true, force: true }));
 }
 
 /** By what the probes found: a host that was looked at again is tried again. */

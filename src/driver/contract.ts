@@ -340,6 +340,8 @@ export interface IsolationWish {
   readonly capabilities: readonly string[];
   /** Runtimes the operator allows, best first; empty: all. */
   readonly runtimes: readonly string[];
+  /** The driver asks the task by a socket of the task's: without root that must be the agent's own. Default: false. */
+  readonly sharedIds?: boolean;
 }
 
 /** A command driver: the kit's engine makes an EngineDriver of it. */

@@ -24,6 +24,8 @@ export interface RunningChecks {
   readonly volumes: readonly string[];
   /** Lines the task itself gives up. */
   readonly notAsked: readonly string[];
+  /** Uids of the host of which the task has one, where the agent gave it another than its own without being root. */
+  readonly subordinate?: IdRange;
   /** As it was asked for. */
   readonly network: LaunchRequest['network'];
 }
@@ -31,7 +33,7 @@ export interface RunningChecks {
 export interface CheckRequest extends RunningChecks {
   readonly pid: number;
   readonly cgroup: TaskCgroup | null;
-  /** Uids that only tasks have; null: the agent cannot give any. */
+  /** Uids of root's that only tasks have; null: the agent is not root. */
   readonly taskUids: IdRange | null;
   /** What the verifier found inside, by name; empty where it took no part. */
   readonly findings: ReadonlyMap<string, string>;
@@ -183,12 +185,13 @@ function identityLines(request: CheckRequest, held: HeldProcess, line: Line): re
   const uid = text === '' ? -1 : Number(text);
   const shared = uid === held.ownUid;
   const apart = ['pid', 'mnt', 'ipc'].every((kind) => separate(held, kind));
-  const unique = request.taskUids === null ? apart : inRanges([request.taskUids], uid);
+  const taskUids = request.subordinate ?? request.taskUids;
+  const unique = taskUids === null ? apart : inRanges([taskUids], uid);
   return [
     line('not_root', uid > 0, `uid ${text}`),
     // an agent without root cannot give another one: then its own counts, and the evidence says so
     line('own_uid', uid >= 0 && (!shared || held.ownUid !== 0), shared ? "the agent's own uid" : `uid ${text}`),
-    line('unique_uid', uid > 0 && unique, request.taskUids === null ? "shared uid: the agent's" : `uid ${text}`),
+    line('unique_uid', uid > 0 && unique, taskUids === null ? "shared uid: the agent's" : `uid ${text}`),
   ];
 }
 

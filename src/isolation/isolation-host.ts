@@ -20,6 +20,7 @@ import { closedAbove, throughPassage } from './passage.ts';
 import { openProofs, type Proofs, passingProofs, proofKey } from './proofs.ts';
 import { bestRung, mechanismNames } from './rungs.ts';
 import { hostFilter } from './seccomp/compile.ts';
+import { probeSubordinates, SubordinateIds, type SubordinateMap } from './subordinate.ts';
 import { defaultTaskUids, TaskUids } from './uids.ts';
 import type { IdRange } from './users.ts';
 
@@ -36,8 +37,10 @@ export interface IsolationHost {
   /** Host path. */
   readonly verifier: string | null;
   readonly system: readonly SystemPath[];
-  /** Null: the agent is not root, every task has its uid. */
+  /** Null: the agent is not root. */
   readonly uids: TaskUids | null;
+  /** Ids for tasks of an agent without root; null: it is root, or they all have its own. */
+  readonly subordinate: SubordinateIds | null;
   readonly seccomp: Uint8Array | null;
   /** The mount that the tasks' mounts hang below; null: there is none, they are anywhere. */
   readonly taskMounts: string | null;
@@ -50,7 +53,7 @@ export interface IsolationHost {
 }
 
 /** Of a look at the host, as opposed to what was configured. */
-type Look = Pick<IsolationHost, 'cgroups' | 'probes' | 'best' | 'bwrap' | 'system' | 'proofs'>;
+type Look = Pick<IsolationHost, 'cgroups' | 'probes' | 'best' | 'bwrap' | 'system' | 'subordinate' | 'proofs'>;
 
 export interface IsolationOptions {
   /** Below each hierarchy: `"drover.slice"`. */
@@ -78,6 +81,7 @@ export const noIsolation: IsolationHost = {
   verifier: null,
   system: [],
   uids: null,
+  subordinate: null,
   seccomp: null,
   taskMounts: null,
   taskRoot: '',
@@ -91,7 +95,7 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
   const uid = process.getuid?.() ?? -1;
   const range = options.taskUids ?? defaultTaskUids;
   const host: IsolationHost = {
-    ...(await look(options, false)),
+    ...(await look(options, false, null)),
     uid,
     verifier: options.verifier?.program ?? null,
     uids:
@@ -103,7 +107,7 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
     taskRoot: options.taskRoot,
     async refresh() {
       const before = host.probes;
-      Object.assign(host, await look(options, true));
+      Object.assign(host, await look(options, true, host.subordinate));
       return [...before.values()]
         .filter(({ name, ok }) => ok && host.probes.get(name)?.ok !== true)
         .map(({ name }) => name);
@@ -118,7 +122,7 @@ function notHere(): ReadonlyMap<string, ProbeResult> {
 }
 
 /** `fresh`: what was proved before counts no more. */
-async function look(options: IsolationOptions, fresh: boolean): Promise<Look> {
+async function look(options: IsolationOptions, fresh: boolean, held: SubordinateIds | null): Promise<Look> {
   const uid = process.getuid?.() ?? -1;
   const range = options.taskUids ?? defaultTaskUids;
   const [cgroups, bwrap, system] = await Promise.all([
@@ -139,15 +143,28 @@ async function look(options: IsolationOptions, fresh: boolean): Promise<Look> {
   });
   const proofs = await openProofs(join(options.stateDirectory, 'proofs.json'), key, fresh);
   const known = proofs.get('probes') as readonly ProbeResult[] | undefined;
-  const results = known ?? (await probeAll(options, { cgroups, bwrap, uid, range }));
+  const results = known ?? (await probeAll(options, { cgroups, bwrap, uid, range, proofs }));
   if (known === undefined) proofs.set('probes', results);
   const probes = new Map(results.map((each) => [each.name, each]));
-  return { cgroups, probes, best: bestRung(probes), bwrap, system, proofs };
+  const map = (proofs.get('subordinates') ?? null) as SubordinateMap | null;
+  const subordinate =
+    map === null
+      ? null
+      : held?.isFor(map) === true
+        ? held
+        : new SubordinateIds(map, join(options.stateDirectory, 'uids'));
+  return { cgroups, probes, best: bestRung(probes), bwrap, system, subordinate, proofs };
 }
 
 async function probeAll(
   options: IsolationOptions,
-  { cgroups, bwrap, uid, range }: { cgroups: CgroupHost; bwrap: FoundBwrap | null; uid: number; range: IdRange },
+  {
+    cgroups,
+    bwrap,
+    uid,
+    range,
+    proofs,
+  }: { cgroups: CgroupHost; bwrap: FoundBwrap | null; uid: number; range: IdRange; proofs: Proofs },
 ): Promise<readonly ProbeResult[]> {
   const verifier = options.verifier === null ? [] : [options.verifier.program];
   // the last of the range is the probes' own
@@ -161,8 +178,17 @@ async function probeAll(
     probe('reachable', () => reachable([options.taskRoot, ...verifier], uid, range.last)),
     cgroupProbes(cgroups),
     verifierProbes(options.verifier, as),
+    ...(uid === 0 ? [] : [subordinateProbe(proofs)]),
   ]);
   return results.flat();
+}
+
+function subordinateProbe(proofs: Proofs): Promise<ProbeResult> {
+  return probe('subordinate_ids', async () => {
+    const { answer, map } = await probeSubordinates();
+    proofs.set('subordinates', map);
+    return answer;
+  });
 }
 
 /**

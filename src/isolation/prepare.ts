@@ -120,8 +120,8 @@ function makersOf(host: IsolationHost, { launch, wish, cgroup }: PrepareRequest)
 
 /** A launch by an agent that can give tasks other ids finds what it reaches for also where directories are closed to others. */
 function reached(host: IsolationHost, { launch: wanted }: PrepareRequest, launch: Launch): Launch {
-  if (host.uids === null || host.probes.get('reachable')?.ok !== true || (launch.identity.uid ?? 0) === 0)
-    return launch;
+  const others = host.uids !== null || launch.subordinate !== undefined;
+  if (!others || host.probes.get('reachable')?.ok !== true || (launch.identity.uid ?? 0) === 0) return launch;
   const verifier = launch.inside === null || host.verifier === null ? [] : [host.verifier];
   const needed = [wanted.directories.allocation, ...verifier, ...wanted.mounts.map((mount) => mount.hostPath)];
   // the runtime keeps its own files with those of the start
@@ -209,12 +209,26 @@ function mayMap(wish: IsolationWish): boolean {
   return wish.capabilities.length === 0 && wish.pidMode === 'private';
 }
 
+/** Of the agent's subordinate ids, where it has any: one of the task's own, and the namespace in which it is one. */
+async function subordinateOf({ subordinate }: IsolationHost, { launch, wish }: PrepareRequest) {
+  const { network, directories, taskId, mounts } = launch;
+  // volumes belong to the agent's user, and what the driver asks by a socket must be the agent's too
+  if (subordinate === null || wish.sharedIds === true || mounts.some(({ readOnly }) => !readOnly)) return null;
+  const namespace = await subordinate.namespace(network === null || network === 'none' ? null : network.path);
+  if (namespace === null) return null;
+  const id = subordinate.claim(taskId.split('/').slice(0, 2).join('/'), directories.task);
+  await subordinate.give(directories, id);
+  return { user: { uid: id, gid: id, groups: [id] }, ids: { namespace, range: subordinate.range } };
+}
+
 async function sandbox(host: IsolationHost, request: PrepareRequest): Promise<Launch> {
   const { bwrap } = host;
   if (bwrap === null) throw new Fault('unsupported', 'no runtime for a sandbox is here');
   const { user, options } = viewOf(host, request);
   const runtime = { program: bwrap.program, version: bwrap.version, added: request.wish.capabilities, maskedProc };
-  return bwrapLaunch(await withNames(request.launch, user), { ...options, ...runtime });
+  const own = await subordinateOf(host, request);
+  const launch = bwrapLaunch(await withNames(request.launch, own?.user ?? user), { ...options, ...runtime });
+  return own === null ? launch : { ...launch, subordinate: own.ids };
 }
 
 async function sandboxByUnshare(host: IsolationHost, request: PrepareRequest): Promise<Launch> {
@@ -332,7 +346,7 @@ async function seenFromHost(
   const devices = launch.launcher.kind === 'oci' ? await tryDevices(host.verifier, request.cgroup) : null;
   const held = readHeldProcess(input.pid);
   const check = {
-    ...runningChecks(request, input.killUnit),
+    ...runningChecks({ request, launch }, input.killUnit),
     pid: input.pid,
     cgroup: request.cgroup,
     devices,
@@ -344,8 +358,12 @@ async function seenFromHost(
 }
 
 /** What is looked for again while the task runs. */
-export function runningChecks(request: PrepareRequest, killUnit: CheckInput['killUnit']): RunningChecks {
+export function runningChecks(
+  { request, launch }: Pick<PreparedTask, 'request' | 'launch'>,
+  killUnit: CheckInput['killUnit'],
+): RunningChecks {
   return {
+    ...(launch.subordinate === undefined ? {} : { subordinate: launch.subordinate.range }),
     limits: request.limits,
     killUnit,
     capabilities: request.wish.capabilities,

@@ -127,6 +127,7 @@ export function proofKey({ taskRoot, programs, options }: ProofGround): string {
     ]),
     namespaceSwitches.map(([name]) => kernelText(`/proc/sys/${name.replaceAll('.', '/')}`)),
     kernelText('/etc/subuid'),
+    kernelText('/etc/subgid'),
     [...found, ...programs, process.execPath, '/dev/kvm'].map(identityOf),
     [taskRoot, ...programs].map((each) => closedAbove(each)),
     kernelText(`/sys/fs/cgroup/pids/${ownPidsGroup()}/pids.max`),

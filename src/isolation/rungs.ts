@@ -87,4 +87,5 @@ export const mechanismNames: readonly string[] = [
     'kvm',
   ],
   'reachable',
+  'subordinate_ids',
 ];

@@ -83,6 +83,8 @@ export interface StartRecord {
   readonly cgroups: readonly string[];
   /** A network namespace file to enter. */
   readonly network?: string;
+  /** For bwrap: a user namespace file to enter first, in which the ids of `identity` are meant. */
+  readonly users?: string;
   /**
    * The launcher sees no mounts below `below` (itself a mount) but the task's own: what it does for each mount of the host makes a start
    * slow where many tasks have mounts. Needs root.

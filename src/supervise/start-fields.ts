@@ -45,6 +45,7 @@ export const tag = {
   ownMount: 39,
   cover: 40,
   passage: 41,
+  joinUsers: 42,
   tty: 64,
   rows: 65,
   columns: 66,
@@ -125,6 +126,7 @@ export function encodeStart(record: StartRecord): Uint8Array {
   ];
   if (record.workDir !== undefined && record.workDir !== '') parts.push(stringField(tag.cwd, record.workDir));
   if (record.network !== undefined) parts.push(stringField(tag.joinNetwork, record.network));
+  if (record.users !== undefined) parts.push(stringField(tag.joinUsers, record.users));
   if (record.mountsOfOthers !== undefined) {
     const { below, own } = record.mountsOfOthers;
     parts.push(stringField(tag.mountsOfOthers, below), ...strings(tag.ownMount, own));

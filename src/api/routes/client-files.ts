@@ -59,9 +59,15 @@ async function sendFile(request: ApiRequest, channel: Channel, services: LocalSe
     const { path, ...range } = reader(client, request);
     const info = await client.stat(alloc, path, request.signal);
     if (info.IsDir) throw new Fault('invalid', `file ${JSON.stringify(path)} is a directory`);
-    const pieces = client.read(alloc, path, range, request.signal);
+    const pieces = client.read(alloc, path, range, request.signal)[Symbol.asyncIterator]();
+    // what cannot be opened is said as text: before the answer has begun
+    let next = await pieces.next();
     channel.start(200, safeContentType(info.ContentType), false);
-    for await (const piece of pieces) await channel.write(piece);
+    try {
+      for (; next.done !== true; next = await pieces.next()) await channel.write(next.value);
+    } finally {
+      await pieces.return?.();
+    }
     channel.end();
   } catch (error) {
     if (channel.started || !isFault(error)) throw error;

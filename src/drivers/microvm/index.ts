@@ -25,7 +25,7 @@ export const microvm = definePlugin({
   taskSchema,
   create: (config, deps) => {
     const root = join(dirname(deps.stateDirectory), 'microvm');
-    const driver = new Microvm(config, new IsolatedCommand('microvm', config, deps), root);
+    const driver = new Microvm(config, new IsolatedCommand('microvm', config, deps, { sharedIds: true }), root);
     return new MachineEngine(commandEngine(driver, deps), driver.tasks, root);
   },
 });

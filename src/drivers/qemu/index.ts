@@ -28,7 +28,7 @@ export const qemu = definePlugin({
   configSchema,
   taskSchema,
   create: (config, deps) => {
-    const driver = new Qemu(config, new IsolatedCommand('qemu', config, deps));
+    const driver = new Qemu(config, new IsolatedCommand('qemu', config, deps, { sharedIds: true }));
     return withPowerButton(commandEngine(driver, deps), driver);
   },
 });

@@ -5,6 +5,7 @@
 import type { TaskDevice, TaskDirectories, TaskMount } from '../../driver/contract.ts';
 import type { Passage } from '../passage.ts';
 import type { ResourceLimit } from '../rlimits.ts';
+import type { IdRange } from '../users.ts';
 
 export interface LaunchRequest {
   readonly taskId: string;
@@ -98,6 +99,8 @@ export interface Launch {
   /** False: the launcher itself puts the task into its cgroup. */
   readonly joinsCgroup: boolean;
   readonly network: string | null;
+  /** The ids of `identity` are those of a user namespace of the agent's; `range`: of the host. Absent: they are the host's. */
+  readonly subordinate?: { readonly namespace: string; readonly range: IdRange };
   /** Absent: nothing stands between the task's user and its files. */
   readonly passage?: Passage;
   /** A pid namespace made by the shim is the kill unit (there is no cgroup). */

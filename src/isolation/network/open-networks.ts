@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { ProbeResult } from '../mechanisms/probe.ts';
+import { probeSubordinates } from '../subordinate.ts';
 import type { Block } from './address.ts';
 import { type EgressPolicy, openedBy } from './egress-policy.ts';
 import { LeaseStore } from './lease-store.ts';
@@ -38,7 +39,8 @@ export async function openNetworks(options: OpenNetworksOptions): Promise<FoundN
   const { subnet, policy, agentPorts, agents, bootId, verifier } = options;
   const base = { subnet, agentPorts, agents, bootId, verifier, namespaces: '/run/netns' };
   if (process.geteuid?.() !== 0) {
-    const rootless = { subnet, policy, agentPorts, agents, bootId, verifier };
+    const subordinates = (await probeSubordinates()).map !== null;
+    const rootless = { subnet, policy, agentPorts, agents, bootId, verifier, subordinates };
     const found = await userProbe({ ...rootless, directory });
     const networks = found.ok ? new UserNetworks({ ...rootless, verifier: verifier!, store, directory }) : null;
     return { networks, probes: [found, egressProbe(policy, found)] };

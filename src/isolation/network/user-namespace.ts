@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../../lib/fault.ts';
 import { kernelLink, kernelText } from '../../lib/node/kernel-file.ts';
 import { runChild } from '../mechanisms/probe.ts';
+import { mapSubordinates } from '../subordinate.ts';
 
 /** A process by what no other ever has. */
 export interface Held {
@@ -49,11 +50,19 @@ export async function end(held: Held): Promise<void> {
 }
 
 /** Runs on without the agent. `fifo`: what the holder keeps open. `within`: a process of the namespace to be held again; null: a new one is made. */
-export async function hold(owner: string, fifo: string, verifier: string, within: string | null): Promise<Held> {
+export async function hold(
+  owner: string,
+  fifo: string,
+  verifier: string,
+  within: string | null,
+  subordinates: boolean,
+): Promise<Held> {
   const made = await runChild(['sh', '-c', '[ -p "$1" ] || mkfifo -m 600 "$1"', 'sh', fifo]);
   if (made.code !== 0) throw new Fault('unavailable', made.stderr);
   const enter =
-    within === null ? ['unshare', '--user', '--map-root-user', '--net'] : [verifier, 'enter', `/proc/${within}/ns/net`];
+    within === null
+      ? ['unshare', '--user', ...(subordinates ? mapSubordinates : ['--map-root-user']), '--net']
+      : [verifier, 'enter', `/proc/${within}/ns/net`];
   const child = begin([...enter, 'sh', '-c', 'exec 3<>"$1"; exec sleep infinity', 'sh', fifo], owner, [
     'ignore',
     'ignore',

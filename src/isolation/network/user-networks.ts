@@ -31,6 +31,8 @@ export interface UserNetworksOptions {
   readonly agents: readonly string[];
   readonly bootId: string;
   readonly verifier: string;
+  /** The namespaces hold subordinate ids too, for tasks. */
+  readonly subordinates: boolean;
 }
 
 const inside = 'eth0';
@@ -98,7 +100,7 @@ export class UserNetworks implements HostNetworks {
   }
 
   async #make(request: NetworkRequest): Promise<GroupNetwork> {
-    const { store, bootId, directory, subnet, verifier } = this.#options;
+    const { store, bootId, directory, subnet, verifier, subordinates } = this.#options;
     const apart = request.kind === 'loopback';
     const lease: NetworkLease = {
       version: 1,
@@ -117,7 +119,7 @@ export class UserNetworks implements HostNetworks {
     await store.save(lease);
     let held = lease;
     try {
-      const holder = await hold(this.#owner(lease.allocId), this.#fifo(lease), verifier, null);
+      const holder = await hold(this.#owner(lease.allocId), this.#fifo(lease), verifier, null, subordinates);
       held = { ...lease, processes: [holder], namespacePath: networkFile(holder) };
       await this.#inside(holder, [
         'sh',
@@ -134,7 +136,7 @@ export class UserNetworks implements HostNetworks {
 
   /** The namespace is there while its holder lives, or a task in it does: then it is held anew. */
   async #findAgain(lease: NetworkLease): Promise<NetworkLease | null> {
-    const { bootId, verifier } = this.#options;
+    const { bootId, verifier, subordinates } = this.#options;
     const [holder, ...others] = lease.processes;
     if (lease.bootId !== bootId || lease.namespaceInode === 0) return null;
     if (lives(holder)) return lease;
@@ -142,7 +144,7 @@ export class UserNetworks implements HostNetworks {
     if (pid === null) return null;
     // it ended with the FIFO that its holder had open, or is about to
     for (const each of others) await end(each);
-    const next = await hold(this.#owner(lease.allocId), this.#fifo(lease), verifier, pid);
+    const next = await hold(this.#owner(lease.allocId), this.#fifo(lease), verifier, pid, subordinates);
     return { ...lease, processes: [next], namespacePath: networkFile(next) };
   }
 
