@@ -69,22 +69,28 @@ report. \`process\` and \`none\` promise nothing about files or the network; the
 `,
 );
 
-function titleOf({ driver, rung, wanted, who, network: kind }) {
+function titleOf({ driver, rung, wanted, who, network: kind, subordinates }) {
+  const user = who === 'root' ? '' : subordinates ? ' (user, an id each)' : ' (user)';
   // an engine's own default, whatever rung its report names
   if (['docker', 'podman'].includes(driver)) return `${driver}'s default (${rung})`;
-  if (driver === 'qemu') return `an emulator taken over, ${rung}${who === 'root' ? '' : ' (user)'}`;
+  if (driver === 'qemu') return `an emulator taken over, ${rung}${user}`;
   if (driver === 'lxc') return "lxc's own container";
-  if (kind !== undefined) return `${driver} ${rung} on a ${kind}${who === 'root' ? '' : ' (user)'}`;
+  if (kind !== undefined) return `${driver} ${rung} on a ${kind}${user}`;
   const network = wanted === 'container' && rung !== 'container' ? ' without network' : '';
-  return `${driver} ${rung}${network}${who === 'root' ? '' : ' (user)'}`;
+  return `${driver} ${rung}${network}${user}`;
 }
 
-function order({ driver, wanted, who, network }) {
+function order({ driver, wanted, who, network, subordinates }) {
   const drivers = ['exec', 'java', 'qemu', 'raw_exec', 'docker', 'podman', 'lxc'];
   const rung = ['docker', 'podman', 'lxc'].includes(driver)
     ? 4
     : ['container', 'sandbox', 'process', 'none'].indexOf(wanted);
-  return rung * 64 + drivers.indexOf(driver) * 4 + (network === undefined ? 0 : 2) + (who === 'root' ? 0 : 1);
+  return (
+    rung * 64 +
+    drivers.indexOf(driver) * 4 +
+    (network === undefined ? 0 : 2) +
+    (who === 'root' ? 0 : subordinates ? 0.5 : 1)
+  );
 }
 
 /** As people call it, and as an ordinary user. */

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
+import { withSubordinateIds } from '../subordinate-ids.ts';
 import { type Attacks, type Attempt, attempts, excess, ordinaryUser, startCanary } from './attack-program.ts';
 
 export interface Place {
@@ -12,6 +13,8 @@ export interface Place {
   readonly rung: 'none' | 'process' | 'sandbox' | 'container';
   /** Default: none at rung `container`, else the host's. */
   readonly network?: 'bridge';
+  /** The ordinary user has subordinate ids. */
+  readonly subordinates?: boolean;
   /** Of the driver's plugin block. */
   readonly plugin?: Record<string, unknown>;
   /** Of a driver that is a program of its own: where it is. */
@@ -26,7 +29,7 @@ const seesHost = ({ rung, driver }: Place): boolean => (rung === 'none' || rung 
 export async function attackFrom(
   attacks: Attacks,
   place: Place,
-): Promise<{ readonly rung: string; readonly attempts: readonly Attempt[] }> {
+): Promise<{ readonly rung: string; readonly uid: string; readonly attempts: readonly Attempt[] }> {
   const uid = place.who === 'root' ? 0 : ordinaryUser;
   const canary = await startCanary(attacks.plant, uid);
   const prefer = place.rung === 'none' ? 'process' : place.rung;
@@ -44,11 +47,11 @@ export async function attackFrom(
     ...(uid === 0 ? {} : { user: uid }),
     ...(place.driver === 'qemu' ? { env: { PATH: `${takenOver}:${process.env['PATH']}` } } : {}),
     // what takes effect all the same does so in here
-    wrap: (command) => [
+    wrap: (command, directory) => [
       ...['unshare', '--mount', '--uts', '--propagation', 'private', 'sh', '-c'],
       `${place.driver === 'qemu' ? `mount --bind ${attacks.plant} ${takenOver} && ` : ''}exec "$@"`,
       'sh',
-      ...command,
+      ...(place.subordinates === true ? withSubordinateIds(uid)(command, directory) : command),
     ],
   });
   try {
@@ -107,7 +110,9 @@ function attacker(attacks: Attacks, place: Place, canary: readonly string[]) {
             Driver: place.driver,
             Config: commandOf(place, `${plant}/attack`, args),
             Resources: { CPU: 100, MemoryMB: 128 },
-            ...(mounts ? { VolumeMounts: [{ Volume: 'plant', Destination: '/plant' }] } : {}),
+            ...(mounts
+              ? { VolumeMounts: [{ Volume: 'plant', Destination: '/plant', ReadOnly: place.subordinates === true }] }
+              : {}),
           },
         ],
       },
@@ -135,7 +140,8 @@ async function ending(agent: AgentProcess) {
   for await (const frame of agent.client.files.logs(stub.ID, { task: 't', type: 'stdout' }))
     text += Buffer.from(frame.data).toString();
   const { value: reports } = await agent.client.allocations.isolation(stub.ID);
-  return { rung: reports['t']?.rung ?? 'none', attempts: attempts(text) };
+  const uid = reports['t']?.mechanisms.find(({ name }) => name === 'unique_uid')?.evidence ?? '';
+  return { rung: reports['t']?.rung ?? 'none', uid, attempts: attempts(text) };
 }
 
 /** What a rung lets through by what it is: a job without a network of its own has the host's. */
@@ -160,6 +166,7 @@ export function record(attacks: Attacks, place: Place, rung: string, tried: read
   const { plugin: _, config: __, program: ___, ...seen } = place;
   const proven = tried.filter(({ name }) => attacks.proven.has(name));
   const network = place.network === undefined ? '' : `-${place.network}`;
-  const name = `${place.driver}-${place.rung}${network}-${place.who === 'root' ? 'root' : 'user'}.json`;
+  const ids = place.subordinates === true ? '-ids' : '';
+  const name = `${place.driver}-${place.rung}${network}-${place.who === 'root' ? 'root' : 'user'}${ids}.json`;
   writeFileSync(join(folder, name), JSON.stringify({ ...seen, wanted: place.rung, rung, attempts: proven }, null, 1));
 }
