@@ -123,4 +123,6 @@ export interface ClientConfig {
   readonly isolation: { readonly min: string; readonly require: readonly string[]; readonly onDegrade: string };
   /** Nanoseconds; 0: never. */
   readonly isolationRecheckInterval: number;
+  /** Without root: a task has one of its user's, where that user has any. */
+  readonly subordinateIds: boolean;
 }

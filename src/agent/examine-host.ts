@@ -63,6 +63,7 @@ export async function examineHost(options: ExamineOptions): Promise<HostExaminat
     verifier: locateVerifier(),
     stateDirectory: options.stateDirectory,
     taskRoot,
+    subordinateIds: true,
   });
   try {
     const deps = { supervisor, isolation, stateDirectory: join(options.stateDirectory, 'tasks'), log: silentLog };

@@ -67,6 +67,8 @@ export interface IsolationOptions {
   /** The operator's `chroot_env`: host path → path inside. */
   readonly systemPaths?: Readonly<Record<string, string>>;
   readonly taskUids?: IdRange;
+  /** An agent without root gives tasks subordinate ids: whoever removes their files must know that. Default: false. */
+  readonly subordinateIds?: boolean;
   /** What `gatherTaskMounts` found. Default: null. */
   readonly taskMounts?: string | null;
 }
@@ -139,7 +141,7 @@ async function look(options: IsolationOptions, fresh: boolean, held: Subordinate
       ...(verifier === null ? [] : [verifier.program, join(dirname(verifier.program), 'drover-shim')]),
       fileURLToPath(import.meta.url),
     ],
-    options: [cgroupParent, system, range, cgroups],
+    options: [cgroupParent, system, range, cgroups, options.subordinateIds],
   });
   const proofs = await openProofs(join(options.stateDirectory, 'proofs.json'), key, fresh);
   const known = proofs.get('probes') as readonly ProbeResult[] | undefined;
@@ -178,13 +180,14 @@ async function probeAll(
     probe('reachable', () => reachable([options.taskRoot, ...verifier], uid, range.last)),
     cgroupProbes(cgroups),
     verifierProbes(options.verifier, as),
-    ...(uid === 0 ? [] : [subordinateProbe(proofs)]),
+    ...(uid === 0 ? [] : [subordinateProbe(proofs, options.subordinateIds === true)]),
   ]);
   return results.flat();
 }
 
-function subordinateProbe(proofs: Proofs): Promise<ProbeResult> {
+function subordinateProbe(proofs: Proofs, wanted: boolean): Promise<ProbeResult> {
   return probe('subordinate_ids', async () => {
+    if (!wanted) return { ok: false, evidence: 'off: client { isolation { subordinate_ids = false } }' };
     const { answer, map } = await probeSubordinates();
     proofs.set('subordinates', map);
     return answer;

@@ -34,6 +34,8 @@ export function isolationLosses(wanted: IsolationRung, mechanisms: readonly Seen
   return losses;
 }
 
+const ownIds = "give the agent's user subordinate ids (/etc/subuid, /etc/subgid, newuidmap), or run the agent as root";
+
 const fixes: { readonly [line: string]: string } = {
   native_shim: 'build the native supervisor (npm run build with a C compiler)',
   'runtime.bwrap': 'install bubblewrap, and allow user namespaces',
@@ -55,12 +57,13 @@ const fixes: { readonly [line: string]: string } = {
   uts_namespace: 'install bubblewrap, and allow user namespaces',
   empty_capabilities: 'build the native verifier; an outer container must let capabilities be dropped',
   seccomp: 'a kernel with CONFIG_SECCOMP_FILTER, the native verifier, and no outer filter that forbids one',
-  unique_uid: 'run the agent as root so that each task gets its own uid',
+  unique_uid: ownIds,
   network_namespace: 'install runc, and network { mode = "none" } or "bridge" in the group',
   network_policy: 'network { mode = "none" } or "bridge" in the group, and the default client { egress_policy }',
   cgroup_namespace: 'install bubblewrap, and allow user namespaces',
   cgroup_limits: 'writable memory and pids controllers (run as root, or with Delegate=yes)',
-  user_namespace: 'run the agent as root, so that tasks have ids of their own',
+  user_namespace: ownIds,
+  subordinate_ids: ownIds,
   devices: 'install runc, and run the agent as root',
   masked_proc: 'install bubblewrap, and allow user namespaces',
   root_file_system: 'install bubblewrap or runc',
@@ -86,7 +89,7 @@ const mechanisms: { readonly [line: string]: readonly string[] } = {
   network_namespace: ['runtime.runc', 'namespace.net'],
   cgroup_namespace: ['runtime.bwrap', 'namespace.cgroup'],
   cgroup_limits: ['cgroup.memory', 'cgroup.pids'],
-  user_namespace: ['namespace.user', 'runtime.runc'],
+  user_namespace: ['subordinate_ids', 'namespace.user', 'runtime.runc'],
   devices: ['runtime.runc'],
   masked_proc: ['reachable', 'runtime.bwrap', 'namespace.mnt'],
   root_file_system: ['reachable', 'runtime.bwrap'],
