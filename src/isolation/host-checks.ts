@@ -137,7 +137,7 @@ export function checkFromHost(request: CheckRequest, held: HeldProcess): readonl
     line('seccomp', held.status.get('Seccomp') === '2', `Seccomp ${held.status.get('Seccomp') ?? '?'}`),
     capabilityLine(held, line),
     ...fileLines(request, held, line),
-    devicesLine(request, line),
+    devicesLine(request, held, line),
     networkPolicyLine(request, held, line),
     ...namespaceLines.map(([name, kind]) => line(name, separate(held, kind), namespaceEvidence(held, kind))),
     userNamespaceLine(held, line),
@@ -257,8 +257,23 @@ function fileLines(request: CheckRequest, held: HeldProcess, line: Line): readon
   ];
 }
 
+/** What a task without root may have of devices: no file of one counts on a mount with `nodev`, and none can be made in its user namespace. */
+const usual = ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'pts', 'mqueue'].map((name) => `/dev/${name}`);
+
+function devicesByMounts(held: HeldProcess, line: Line): Mechanism {
+  const usable = rowsOf(held.mounts ?? '').filter((fields) => !(fields[5] ?? '').split(',').includes('nodev'));
+  const others = usable.map((fields) => fields[4] ?? '').filter((at) => !usual.includes(at));
+  const ok = held.mounts !== null && usable.length > 0 && others.length === 0 && separate(held, 'user');
+  return line(
+    'devices',
+    ok,
+    ok ? `${usable.length} mounts of /dev, all others nodev` : `devices count on: ${others.join(', ')}`,
+  );
+}
+
 /** v1 can be read back; v2 filters devices by a program that cannot: there it counts what was tried. */
-function devicesLine(request: CheckRequest, line: Line): Mechanism {
+function devicesLine(request: CheckRequest, held: HeldProcess, line: Line): Mechanism {
+  if (request.subordinate !== undefined) return devicesByMounts(held, line);
   const rules = deviceRules(request.cgroup);
   if (rules === '') {
     const { ok, evidence } = request.devices ?? { ok: false, evidence: 'no device rules' };

@@ -148,13 +148,17 @@ function containerObstacles(host: IsolationHost, request: PrepareRequest): reado
   if (request.launch.network === null) {
     return [{ rung: 'container', probe: 'network_namespace', evidence: "the group keeps the host's network" }];
   }
-  if (containerRuntime(host, request) !== undefined) return [];
+  if (makesContainer(host, request)) return [];
   const evidence = host.probes.get('runtime.runc')?.evidence ?? 'not probed';
   return [{ rung: 'container', probe: 'runtime.runc', evidence }];
 }
 
-function containerRuntime(host: IsolationHost, request: PrepareRequest): OciRuntime | undefined {
-  return makersOf(host, request).find(isOci);
+/** An OCI runtime does; without root bubblewrap, where the task has an id of its own and a control group that bounds it. */
+function makesContainer(host: IsolationHost, request: PrepareRequest): boolean {
+  const [maker] = makersOf(host, request);
+  if (maker === undefined || isOci(maker)) return maker !== undefined;
+  const { launch, wish, cgroup } = request;
+  return maker === 'bwrap' && host.subordinate !== null && !sharesIds(launch, wish) && boundsTask(cgroup);
 }
 
 /** A network of its own opens the way to rung `container`. */
@@ -163,7 +167,7 @@ function bestFor(host: IsolationHost, request: PrepareRequest): IsolationRung {
   const best = bestRung(host.probes, request.wish.runtimes);
   if (best !== 'sandbox') return best;
   if (makersOf(host, request).length === 0) return 'process';
-  return request.launch.network !== null && containerRuntime(host, request) !== undefined ? 'container' : best;
+  return request.launch.network !== null && makesContainer(host, request) ? 'container' : best;
 }
 
 function canKill(cgroup: TaskCgroup | null): boolean {
@@ -209,11 +213,15 @@ function mayMap(wish: IsolationWish): boolean {
   return wish.capabilities.length === 0 && wish.pidMode === 'private';
 }
 
+/** Volumes belong to the agent's user, and what the driver asks by a socket must be the agent's too. */
+function sharesIds({ mounts }: LaunchRequest, { sharedIds }: IsolationWish): boolean {
+  return sharedIds === true || mounts.some(({ readOnly }) => !readOnly);
+}
+
 /** Of the agent's subordinate ids, where it has any: one of the task's own, and the namespace in which it is one. */
 async function subordinateOf({ subordinate }: IsolationHost, { launch, wish }: PrepareRequest) {
-  const { network, directories, taskId, mounts } = launch;
-  // volumes belong to the agent's user, and what the driver asks by a socket must be the agent's too
-  if (subordinate === null || wish.sharedIds === true || mounts.some(({ readOnly }) => !readOnly)) return null;
+  const { network, directories, taskId } = launch;
+  if (subordinate === null || sharesIds(launch, wish)) return null;
   const namespace = await subordinate.namespace(network === null || network === 'none' ? null : network.path);
   if (namespace === null) return null;
   const id = subordinate.claim(taskId.split('/').slice(0, 2).join('/'), directories.task);

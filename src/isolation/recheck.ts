@@ -38,7 +38,7 @@ export function recheck(report: IsolationReport, task: RunningTask): IsolationRe
   // it may have ended while it was looked at
   if (!lives(task)) return report;
   // a group that is full takes no child to try devices with
-  if (deviceRules(cgroup) === '') seen.delete('devices');
+  if (checks.subordinate === undefined && deviceRules(cgroup) === '') seen.delete('devices');
   const mechanisms = report.mechanisms.map((line) => stillThere(line, seen.get(line.name), isHidden(held)));
   return { ...report, mechanisms, rung: rungOf(mechanisms) };
 }

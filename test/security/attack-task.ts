@@ -15,6 +15,8 @@ export interface Place {
   readonly network?: 'bridge';
   /** The ordinary user has subordinate ids. */
   readonly subordinates?: boolean;
+  /** What the shell that starts the agent does before. */
+  readonly before?: string;
   /** Of the driver's plugin block. */
   readonly plugin?: Record<string, unknown>;
   /** Of a driver that is a program of its own: where it is. */
@@ -51,7 +53,7 @@ export async function attackFrom(
       ...['unshare', '--mount', '--uts', '--propagation', 'private', 'sh', '-c'],
       `${place.driver === 'qemu' ? `mount --bind ${attacks.plant} ${takenOver} && ` : ''}exec "$@"`,
       'sh',
-      ...(place.subordinates === true ? withSubordinateIds(uid)(command, directory) : command),
+      ...(place.subordinates === true ? withSubordinateIds(uid, place.before)(command, directory) : command),
     ],
   });
   try {
@@ -163,7 +165,7 @@ export function judge(place: Place, tried: readonly Attempt[]): void {
 export function record(attacks: Attacks, place: Place, rung: string, tried: readonly Attempt[]): void {
   const folder = join(import.meta.dirname, '../../build/attacks');
   mkdirSync(folder, { recursive: true });
-  const { plugin: _, config: __, program: ___, ...seen } = place;
+  const { plugin: _, config: __, program: ___, before: ____, ...seen } = place;
   const proven = tried.filter(({ name }) => attacks.proven.has(name));
   const network = place.network === undefined ? '' : `-${place.network}`;
   const ids = place.subordinates === true ? '-ids' : '';
