@@ -193,7 +193,7 @@ describe.skipIf(!possible)('without root, a group with a network of its own', ()
     await agent.client.agent.collectGarbage();
     await eventually(() => expect(marked(agent)).toEqual([]));
     expect(readdirSync(leasesOf(agent))).toEqual([]);
-    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain('slirp4netns --configure');
+    expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toContain(`--api-socket ${leasesOf(agent)}`);
   });
 });
 
