@@ -18,6 +18,7 @@ const otherNames = {
   plugin: 'plugins',
   'tls.tls_min_version': 'tls.minVersion',
   'client.isolation.recheck_interval': 'client.isolationRecheckInterval',
+  'client.isolation.subordinate_ids': 'client.isolationSubordinateIds',
 };
 
 /** What is said instead of a default that no file sets. */

@@ -78,7 +78,7 @@ export async function openBuiltInDrivers(
     stateDirectory,
     taskRoot,
     taskMounts,
-    subordinateIds: client.subordinateIds,
+    subordinateIds: client.isolationSubordinateIds,
     ...(Object.keys(client.chrootEnv).length === 0 ? {} : { systemPaths: client.chrootEnv }),
   });
   const [isolation, external] = await Promise.all([looked, plugins]).catch(async (error: unknown) => {

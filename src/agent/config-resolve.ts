@@ -288,7 +288,7 @@ function clientConfig(client: Reader): ClientConfig {
       onDegrade: isolation.string('on_degrade', ''),
     },
     isolationRecheckInterval: isolation.number('recheck_interval', 10 * second),
-    subordinateIds: isolation.bool('subordinate_ids', true),
+    isolationSubordinateIds: isolation.bool('subordinate_ids', true),
   };
 }
 

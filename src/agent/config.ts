@@ -124,5 +124,5 @@ export interface ClientConfig {
   /** Nanoseconds; 0: never. */
   readonly isolationRecheckInterval: number;
   /** Without root: a task has one of its user's, where that user has any. */
-  readonly subordinateIds: boolean;
+  readonly isolationSubordinateIds: boolean;
 }
