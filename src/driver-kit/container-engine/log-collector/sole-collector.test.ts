@@ -17,9 +17,17 @@ const start = (...around: readonly string[]): ChildProcess => {
 };
 const lives = (): number =>
   readdirSync('/proc').filter((pid) => {
-    const line = spawnSync('cat', [`/proc/${pid}/cmdline`], { encoding: 'utf8' }).stdout;
-    return /^\d+$/.test(pid) && line.startsWith(process.execPath) && line.includes(directory);
+    const line = commandLine(pid);
+    return line.startsWith(process.execPath) && line.includes(directory);
   }).length;
+
+function commandLine(pid: string): string {
+  try {
+    return /^\d+$/.test(pid) ? readFileSync(`/proc/${pid}/cmdline`, 'utf8') : '';
+  } catch {
+    return '';
+  }
+}
 
 afterAll(() => {
   for (const child of started) child.kill('SIGKILL');
