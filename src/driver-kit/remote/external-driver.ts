@@ -93,6 +93,8 @@ const firstBackoffMs = 500;
 const longestBackoffMs = 120_000;
 const shutdownMs = 2_000;
 const noticedMs = 200;
+/** How long a start that nobody wants may run at the most before it is seen. */
+const lookAgainMs = 15_000;
 /** A plugin that lives but takes no calls is given so long before it is ended and started again. */
 const silentMs = 3_000;
 
@@ -331,6 +333,28 @@ export class External implements ExternalDriver {
       this.faults.add('its process runs, but takes no calls', true);
       await up.process.stop();
     });
+  }
+
+  /**
+   * It has no such task. But a process that a former agent started may still be at a start that this one gave up when it died: what comes
+   * through of it is ended. Resolves when that can be no more.
+   */
+  async mayStillStart(taskId: string): Promise<void> {
+    const up = this.#up;
+    if (up?.process.reattached !== true) return;
+    const signal = AbortSignal.any([this.#life.signal, endOf(up.process)]);
+    const until = Date.now() + (this.#program.limits ?? defaultLimits).startMs;
+    for (let pauseMs = firstBackoffMs; Date.now() < until; pauseMs = Math.min(2 * pauseMs, lookAgainMs)) {
+      await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => {});
+      if (signal.aborted) return;
+      const ended = await up.driver.destroy(taskId, { force: true }, signal).then(
+        () => true,
+        () => false,
+      );
+      if (!ended) continue;
+      this.options.log.warn('a start that a former agent had given up came through; it was ended', { task: taskId });
+      return;
+    }
   }
 
   #died(up: Up, startedAt: number): void {

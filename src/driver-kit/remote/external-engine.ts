@@ -110,6 +110,9 @@ function lifecycle(
       tasks.delete(given[0]);
       try {
         await asked(external, (now) => now.destroy(...given));
+      } catch (error) {
+        if (isFault(error, 'not_found')) void external.mayStillStart(given[0]);
+        throw error;
       } finally {
         await preparations.end(given[0]);
       }

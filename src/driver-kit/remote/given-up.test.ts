@@ -28,13 +28,15 @@ function hold(): void {
   inside = new Promise((resolve) => (entered = resolve));
 }
 
+/** Those that came through. */
+const running = new Set<string>();
+
 /** Its start heeds no signal and opens the task's output as Go does: waiting for a reader. */
 const plugin = definePlugin({
   pluginName: 'steady',
   configSchema: {},
   taskSchema: {},
   create: (): EngineDriver => {
-    const tasks = new Set<string>();
     const unasked = async (): Promise<never> => {
       throw new Fault('not_found', 'no such task');
     };
@@ -43,7 +45,7 @@ const plugin = definePlugin({
       await held;
       try {
         await (await open(task.log.fifos!.stdout, 'w')).close();
-        tasks.add(task.id);
+        running.add(task.id);
         return 'began';
       } catch (error) {
         return (error as NodeJS.ErrnoException).code ?? String(error);
@@ -65,7 +67,7 @@ const plugin = definePlugin({
       wait: unasked,
       stop: unasked,
       destroy: async (id) => {
-        if (!tasks.delete(id)) throw new Fault('not_found', 'no such task');
+        if (!running.delete(id)) throw new Fault('not_found', 'no such task');
       },
       inspect: unasked,
       close: async () => {},
@@ -76,7 +78,13 @@ const plugin = definePlugin({
 beforeAll(async () => {
   host = await openScratchHost({ isolation: false });
   serving = await serveOnSocket(plugin as unknown as DriverPlugin, host.deps);
-  external = externalDriver({
+  external = openExternal();
+  await external.open();
+  expect(external.problem).toBeNull();
+});
+
+function openExternal(): ExternalDriver {
+  return externalDriver({
     fileName: 'steady',
     command: ['/bin/sh', '-c', `echo '1|2|unix|${serving.socketPath}|grpc|'; exec sleep 60`],
     config: {},
@@ -85,9 +93,7 @@ beforeAll(async () => {
     log: silentLog,
     deps: host.deps,
   });
-  await external.open();
-  expect(external.problem).toBeNull();
-});
+}
 
 afterAll(async () => {
   await external.close();
@@ -98,8 +104,8 @@ afterAll(async () => {
 const task = (): Promise<TaskConfig> => host.scratch.task(new Uint8Array());
 
 /** A task whose start is held up in the plugin, and was given up by its caller. */
-async function givenUp(): Promise<TaskConfig> {
-  const of = await task();
+async function givenUp(more: Partial<TaskConfig> = {}): Promise<TaskConfig> {
+  const of = { ...(await task()), ...more };
   const abort = new AbortController();
   hold();
   const start = external.engine.start(of, abort.signal);
@@ -155,4 +161,18 @@ it('one start after another of the same id finds its output collected, however t
   expect(await came).toBe('began');
   await engine.destroy(of.id, { force: true }, never);
   expect(existsSync(join(host.deps.stateDirectory, of.id.replaceAll('/', '.')))).toBe(false);
+});
+
+it('a start that comes through after its agent died, and the next one had freed its task, is ended', async () => {
+  const { log } = await task();
+  // without a collector there is nothing that would fail it
+  const of = await givenUp({ log: { ...log, disabled: true } });
+  const next = openExternal();
+  await next.open();
+  await expect(next.engine.destroy(of.id, { force: true }, never)).rejects.toMatchObject({ kind: 'not_found' });
+  goOn();
+  expect(await came).toBe('began');
+  expect(running.has(of.id)).toBe(true);
+  await vi.waitFor(() => expect(running.has(of.id)).toBe(false), 20_000);
+  await next.close();
 });
