@@ -1,5 +1,15 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, watch, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  type FSWatcher,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { connect } from '../api-client/index.ts';
@@ -167,22 +177,56 @@ function loads(path: string): Promise<string | null> {
 
 const settleMs = 150;
 
-/** Editors write a file in several steps: one reload for all of them, and never two at once. */
+const notWatched: ReadonlySet<string> = new Set(['node_modules', '.git', 'dist']);
+
+/**
+ * Editors write a file in several steps: one reload for all of them, and never two at once. Folders are watched, each by itself: many editors
+ * put another file in place of the old one, and Node's own watch of a whole tree loses sight of that.
+ */
 function watchModules(folder: string, changed: () => Promise<void>): { close(): Promise<void> } {
   let timer: NodeJS.Timeout | undefined;
   let running = Promise.resolve();
-  const watcher = watch(folder, { recursive: true }, (_, file) => {
-    if (file === null || /(^|\/)(node_modules|\.git|dist)\//.test(file) || !/\.([cm]?[jt]s|json)$/.test(file)) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      running = running.then(changed).catch(() => {});
-    }, settleMs);
-  });
+  const watchers = new Map<string, FSWatcher>();
+  const forget = (path: string): void => {
+    watchers.get(path)?.close();
+    watchers.delete(path);
+  };
+  const follow = (path: string): void => {
+    if (watchers.has(path)) return;
+    watchers.set(
+      path,
+      watch(path, (event, file) => {
+        if (event === 'rename') look();
+        if (file === null || !/\.([cm]?[jt]s|json)$/.test(file)) return;
+        clearTimeout(timer);
+        timer = setTimeout(() => {
+          running = running.then(changed).catch(() => {});
+        }, settleMs);
+      }).on('error', () => forget(path)),
+    );
+  };
+  /** Folders come and go. */
+  const look = (): void => {
+    for (const path of watchers.keys()) if (!existsSync(path)) forget(path);
+    for (const path of foldersIn(folder)) follow(path);
+  };
+  look();
   return {
     close: async () => {
       clearTimeout(timer);
-      watcher.close();
+      for (const path of [...watchers.keys()]) forget(path);
       await running;
     },
   };
+}
+
+/** The folder and those in it, but for what is not the author's. */
+function foldersIn(path: string): readonly string[] {
+  try {
+    const inner = readdirSync(path, { withFileTypes: true });
+    const own = inner.filter((each) => each.isDirectory() && !notWatched.has(each.name));
+    return [path, ...own.flatMap(({ name }) => foldersIn(join(path, name)))];
+  } catch {
+    return []; // gone meanwhile
+  }
 }

@@ -24,8 +24,6 @@ export interface DriverSuite {
   execs(): Promise<{ readonly task: TaskConfig; readonly command: readonly string[] } | null>;
   /** True: only the plugin protocol stands between, which carries no kind of fault but that a task is unknown; any refusal will do. */
   readonly foreign?: boolean;
-  /** How many times longer a task has to run to be still there after `again`; default 1: an instance in this process. */
-  readonly slowness?: number;
   /** Case name → why this driver is excused. */
   readonly excused: Readonly<Record<string, string>>;
 }
@@ -154,14 +152,15 @@ export const conformanceCases: readonly ConformanceCase[] = [
   conformanceCase(
     'a running task is found again by its state, and once known is not found twice',
     async (driver, suite, again) => {
-      const task = await suite.runsFor(1500 * (suite.slowness ?? 1));
+      const task = await suite.runsFor(60_000);
       const { state } = await driver.start(task, never);
       const stored = JSON.parse(JSON.stringify(state)) as typeof state;
       const other = await again();
       await other.recover(task, stored, never);
       await other.recover(task, stored, never);
       assert.equal((await other.inspect(task.id, never)).state, 'running');
-      assert.equal((await other.wait(task.id, never)).exitCode, 0);
+      await other.stop(task.id, { timeoutMs: 5000, killSignal: '' }, never);
+      assert.equal((await other.wait(task.id, never)).unknown, undefined);
       await other.destroy(task.id, { force: true }, never);
     },
   ),

@@ -12,7 +12,7 @@ import { PluginFaults } from '../../dist/driver-kit/remote/plugin-faults.js';
 import { channelOptions, receivingOptions, serviceDefinition, unary } from '../../dist/driver-kit/rpc.js';
 import { silentLog } from '../../dist/lib/log.js';
 import { Agent, memoryKb, quantile } from './agent.mjs';
-import { latencies } from './tasks.mjs';
+import { sideBySide } from './tasks.mjs';
 
 const drover = new URL('../../bin/drover.js', import.meta.url).pathname;
 const never = new AbortController().signal;
@@ -114,11 +114,10 @@ export async function plugins(report) {
     }
 
     const inside = await Agent.start();
-    const own = await latencies(inside, 'raw_exec', 60);
-    await inside.dispose();
     program(directory, 'raw_exec', 'raw_exec');
     const { agent: outside } = await agentStart([], directory);
-    const served = await latencies(outside, 'raw_exec', 60);
+    const [own, served] = await sideBySide([inside, outside], 'raw_exec', 60);
+    await inside.dispose();
     await outside.dispose();
     report('raw_exec built in, submit → running p50', own.p50, 'ms');
     report('raw_exec as a plugin, submit → running p50', served.p50, 'ms', { most: 1.3 * own.p50, note: '1.3 × built in' });

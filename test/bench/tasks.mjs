@@ -20,15 +20,23 @@ export async function submitToRunning(agent, id, more) {
 
 /** Of starts one after the other, the first five left out; each begins when nothing of the one before runs any more. */
 export async function latencies(agent, driver, samples, more = {}) {
-  const times = [];
+  const [times] = await sideBySide([agent], driver, samples, more);
+  return times;
+}
+
+/** The same of several agents in turn: what the machine does besides falls on each alike. */
+export async function sideBySide(agents, driver, samples, more = {}) {
+  const times = agents.map(() => []);
   for (let at = 0; at < samples + 5; at++) {
-    const ms = await submitToRunning(agent, `${driver}-${at}`, { driver, ...more });
-    if (at >= 5) times.push(ms);
-    await fetch(`${agent.address}/v1/job/${driver}-${at}?purge=true`, { method: 'DELETE' });
-    await agent.untilRunning(0);
-    await sleep(30);
+    for (const [which, agent] of agents.entries()) {
+      const ms = await submitToRunning(agent, `${driver}-${at}`, { driver, ...more });
+      if (at >= 5) times[which].push(ms);
+      await fetch(`${agent.address}/v1/job/${driver}-${at}?purge=true`, { method: 'DELETE' });
+      await agent.untilRunning(0);
+      await sleep(30);
+    }
   }
-  return { p50: quantile(times, 0.5), p99: quantile(times, 0.99) };
+  return times.map((each) => ({ p50: quantile(each, 0.5), p99: quantile(each, 0.99) }));
 }
 
 /** The runtime that exec uses here, run by hand around /bin/true. */

@@ -8,6 +8,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -165,6 +166,11 @@ describe('drover driver dev', () => {
     const agent = { address: `http://127.0.0.1:${port}` };
     const file = join(project, 'driver.js');
     const text = readFileSync(file, 'utf8');
+    // as many editors do it: another file in place of the old one
+    const save = (next: string): void => {
+      writeFileSync(`${file}~`, next);
+      renameSync(`${file}~`, file);
+    };
     try {
       await shows(/greeter runs in an agent at/);
       const job = join(folder, 'dev.nomad.hcl');
@@ -175,9 +181,9 @@ describe('drover driver dev', () => {
         expect(code, stderr).toBe(0);
       });
       await shows(/start {4}\w{8}\/t {2}ok/);
-      writeFileSync(file, `${text}nonsense(`);
+      save(`${text}nonsense(`);
       await shows(/not reloaded: .*driver\.js cannot be loaded: .*\n +at .*\/driver\.js:\d+\n +\S/);
-      writeFileSync(file, text.replace(/fingerprint: .*/, "fingerprint() { throw new Error('engine is away'); },"));
+      save(text.replace(/fingerprint: .*/, "fingerprint() { throw new Error('engine is away'); },"));
       await shows(/^fingerprint +unhealthy: .*engine is away/m);
       writeFileSync(file, text.replace("version: '0.1.0'", "version: '0.2.0'"));
       await shows(/from=0\.1\.0 to=0\.2\.0.*tasks=1/);

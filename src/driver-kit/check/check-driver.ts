@@ -141,8 +141,6 @@ function suiteOf(bench: CheckBench): DriverSuite {
       return { task, read: () => readSoon(path, text) };
     },
     execs: async () => ({ task: await bench.task(plugin(), 'execs'), command: bench.file.command }),
-    // a process has to end and another to start in between, on a machine that may be busy
-    slowness: 5,
     foreign: true,
     excused: {},
   };

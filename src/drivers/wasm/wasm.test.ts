@@ -60,7 +60,6 @@ function suite(way: Way): DriverSuite {
       return { task: of, read: async () => readFileSync(join(of.directories.logs, `${of.name}.stdout.0`), 'utf8') };
     },
     execs: async () => ({ task: await task(['sleep', '60000']), command: ['sh', '-c', 'echo out; exit 4'] }),
-    slowness: 2,
     excused: { 'what does not heed the signal is killed after the timeout': 'a module never sees a signal' },
   };
 }
