@@ -24,7 +24,7 @@ const lanes = [
   { name: 'network', minutes: 10, run: network, needs: ['ip', 'nft', 'unshare', 'perl'] },
   { name: 'goldens', minutes: 22, project: 'compat', run: vitest },
   { name: 'drivers', minutes: 30, run: vitest, needs: ['runc', 'bwrap'] },
-  { name: 'security', minutes: 15, run: vitest },
+  { name: 'security', minutes: 17, run: vitest },
   { name: 'guest', minutes: 16, run: vitest },
   { name: 'faults', minutes: 15, run: vitest },
   { name: 'go', minutes: 12, run: go, needs: ['go'] },
