@@ -47,10 +47,14 @@ export function startRecord(input: RecordInput): StartRecord {
   };
 }
 
-/** A launcher that makes mounts goes without other tasks'; but a volume whose later mounts the task is to see keeps its way to the host. */
+/**
+ * A launcher that makes mounts goes without other tasks' and without those of cgroups; but a volume whose later mounts the task is to see
+ * keeps its way to the host, and so does one that shows cgroups.
+ */
 function mountsOfOthers({ launch, taskMounts, task }: RecordInput): Pick<StartRecord, 'mountsOfOthers'> {
   const propagates = task.mounts.some((mount) => mount.propagation !== 'private');
-  if (taskMounts === null || launch.launcher.kind === 'direct' || propagates) return {};
+  const showsCgroups = task.mounts.some(({ hostPath }) => /^\/(sys(\/fs(\/cgroup(\/.*)?)?)?\/?)?$/.test(hostPath));
+  if (taskMounts === null || launch.launcher.kind === 'direct' || propagates || showsCgroups) return {};
   if (!task.directories.allocation.startsWith(`${taskMounts}/`)) return {};
   return { mountsOfOthers: { below: taskMounts, own: [task.directories.secrets] } };
 }

@@ -265,6 +265,11 @@ describe.skipIf(native === null)('the native shim', () => {
         };
         expect(await look({})).toBe('ownother');
         expect(await look({ mountsOfOthers: { below, own: [join(below, 'own')] } })).toBe('own');
+        // nor does it look at the host's cgroups, which every sandbox covers
+        const groups = bwrap('--ro-bind', '/sys', '/seen');
+        const lists = { launcher: { kind: 'bwrap' }, command: groups, verify: verify('ls /seen/fs/cgroup') } as const;
+        expect(await look(lists)).not.toBe('');
+        expect(await look({ ...lists, mountsOfOthers: { below, own: [join(below, 'own')] } })).toBe('');
         expect(readFileSync(join(below, 'other', 'secret'), 'utf8')).toBe('other');
       } finally {
         for (const path of mounted.reverse()) execFileSync('umount', ['-n', path]);
