@@ -1,5 +1,6 @@
 /** What a driver is told about a task. Refusals are `StartRefusal`: the event that is shown, and whether trying again can help. */
 import type { TaskConfig, TaskMount, TaskResources } from '../driver/contract.ts';
+import { formatJson } from '../lib/json.ts';
 import type { IsolationFloor } from '../model/isolation-floor.ts';
 import type { TaskEvent } from '../model/task-state.ts';
 import { networkIsolation } from './allocation-networks.ts';
@@ -92,7 +93,11 @@ function decodedConfig(input: TaskConfigInput, env: TaskEnv): unknown {
 
 function decode({ driver, task }: TaskConfigInput, env: TaskEnv): DecodedConfig {
   const config = task.Config ?? {};
-  if (driver.decodeTemplates !== undefined) return driver.decodeTemplates(config, variableTree(env));
+  if (driver.decodeTemplates !== undefined) {
+    // every attribute of the node has its place in the tree
+    const asks = /[$%]\{/.test(formatJson(config));
+    return driver.decodeTemplates(config, asks ? variableTree(env) : new Map());
+  }
   const evaluated = evaluateConfig(config, env);
   return evaluated.ok ? driver.decodeConfig(evaluated.value as Record<string, unknown>) : evaluated;
 }

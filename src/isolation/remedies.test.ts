@@ -55,6 +55,18 @@ describe('the way up', () => {
     expect(commands(none, 'sandbox')).toEqual([['container', 'apt-get install -y runc']]);
   });
 
+  it('mounts the control groups that neither the agent nor a runtime finds, in one command', () => {
+    const none = 'no cgroup file system is mounted';
+    const evidence = {
+      'cgroup.memory': none,
+      'cgroup.pids': none,
+      'cgroup.kill': none,
+      'runtime.runc': 'runc run failed: no cgroup mount found in mountinfo',
+      'runtime.crun': 'crun is not installed',
+    };
+    expect(commands(evidence, 'sandbox')).toEqual([['container', 'mount -t cgroup2 none /sys/fs/cgroup']]);
+  });
+
   it('takes the shortest of several ways, and counts one command once', () => {
     const evidence = {
       'runtime.bwrap': 'no',

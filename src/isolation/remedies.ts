@@ -170,7 +170,7 @@ function cgroupCommand(probe: string, because: string, facts: HostFacts): string
     const each = 'mkdir -p /sys/fs/cgroup/$c && mount -t cgroup -o $c none /sys/fs/cgroup/$c';
     return `${root}for c in ${unmounted.join(' ')}; do ${each}; done`;
   }
-  if (because.includes('no cgroup file system')) return 'mount -t cgroup2 none /sys/fs/cgroup';
+  if (/no cgroup (file system|mount)/.test(because)) return 'mount -t cgroup2 none /sys/fs/cgroup';
   return `have ${controllersOf(probe)} handed down to the agent: written to cgroup.subtree_control of every group above its own`;
 }
 

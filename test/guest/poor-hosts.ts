@@ -67,7 +67,7 @@ export const poorHosts: readonly PoorHost[] = [
   },
   {
     name: 'processes of others are in the group',
-    cripple: 'sleep 3600 & sleep 0.1',
+    cripple: '(sleep 3600 &); sleep 0.1',
     ...sandbox,
     lost: ['cgroup.memory', 'cgroup.pids'],
     remedy: /^mkdir -p \/sys\/fs\/cgroup\/others && for p in/,

@@ -4,6 +4,7 @@
  *
  *     node reboot.mjs before|after DIRECTORY FILE
  */
+import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
@@ -127,6 +128,8 @@ async function before(): Promise<void> {
     const { logs } = await look(running);
     if (!['steady', 'unfinished'].every((job) => logs[job]?.includes('line 3\n'))) throw new Error('no line 3');
   });
+  // a task's last lines reach the disk when the kernel thinks so: up to half a minute later
+  execFileSync('sync');
   tell(await look(running));
   say('every job runs');
   // the last that was acknowledged: the power goes before anything else is done

@@ -1,5 +1,5 @@
 /** The hooks of an external driver: every one asks for the plugin that runs now; which optional ones there are is what it last said. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { DriverEvent, DriverInfo, EngineDriver, Fingerprint } from '../../driver/contract.ts';
 import { isFault } from '../../lib/fault.ts';
 import { AsyncQueue } from '../async-queue.ts';
@@ -96,6 +96,8 @@ function lifecycle(
       return found;
     },
     wait: async (...given) => {
+      // that it runs is told first
+      await setImmediate();
       const exit = await asked(external, (now) => now.wait(...given)).catch((error: unknown) => {
         if (isFault(error, 'not_found') && tasks.has(given[0]))
           external.faults.add('WaitTask: it does not know a task that it took', true);

@@ -136,7 +136,7 @@ async function openHierarchy(
   parentName: string,
   own: string,
 ): Promise<{ readonly hierarchy: Hierarchy; readonly shared: string }> {
-  const base = join(mounted.mount, own);
+  const base = join(mounted.mount, own).replace(/\/$/, '');
   const parent = join(base, parentName);
   // said before mkdir would: making directories all the way down hides why it cannot
   await access(base, constants.W_OK);
