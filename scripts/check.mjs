@@ -15,7 +15,12 @@ const steps = [
   ['dead code', tool('knip'), []],
 ];
 if (!process.argv.includes('--static'))
-  steps.push(['unit tests', tool('vitest'), ['run', '--project', 'unit', '--reporter=dot']]);
+  // every processor, and modules once for each of them; in its lane each file has a process of its own
+  steps.push([
+    'unit tests',
+    tool('vitest'),
+    ['run', '--project', 'unit', '--reporter=dot', '--no-isolate', '--maxWorkers=100%'],
+  ]);
 
 let failed = 0;
 for (const [name, command, args] of steps) {
