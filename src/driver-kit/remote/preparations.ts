@@ -77,11 +77,13 @@ export class Preparations {
   async #make(task: TaskConfig): Promise<TaskConfig> {
     const { log } = this.#deps;
     const info = this.#info();
+    // the collector's process starts while the kernel makes groups
+    const collecting = collectOutput(this.#deps, task, info);
     const groups = makePluginGroups(task).catch((error: unknown) => {
       log.warn('control groups for tasks of plugins cannot be made', { task: task.id, reason: messageOf(error) });
       return '';
     });
-    const [collected, cpusetCgroup] = await Promise.all([collectOutput(this.#deps, task, info), groups]);
+    const [collected, cpusetCgroup] = await Promise.all([collecting, groups]);
     const given = { ...collected, resources: { ...task.resources, cpusetCgroup } };
     // only root can run a task as somebody else
     if (info.dynamicUsers !== true || task.user !== '' || process.getuid?.() !== 0) return given;
