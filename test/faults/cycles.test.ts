@@ -84,8 +84,10 @@ it.skipIf(process.platform !== 'linux')(
     const after = look();
     console.log(JSON.stringify({ cycles: rounds * atATime, before, after }));
     // exactly, where things have a number; connections that are kept open come and go
-    for (const name of ['threads', 'supervisors', 'mounts', 'groups', 'children'] as const)
+    for (const name of ['threads', 'supervisors', 'mounts', 'groups'] as const)
       expect(after[name], name).toBe(before[name]);
+    // a probe may have had a program running then
+    expect(after.children, 'children').toBeLessThanOrEqual(before.children);
     // claims of uids are swept now and then
     expect(after.files, 'files').toBeLessThanOrEqual(before.files + 66);
     expect(after.descriptors, 'descriptors').toBeLessThanOrEqual(before.descriptors + 4);
