@@ -14,10 +14,8 @@ import type { Sight } from './reboot.ts';
 const minutes = 12;
 const disk = join(tmpdir(), `drover-guest-disk-${process.pid}`);
 const lacking = await lackingForGuest();
-// an agent takes minutes to start there
-const isLong = process.env['DROVER_LONG'] === '1';
 
-describe.skipIf(lacking.length > 0 || !isLong)('after the power was cut and the machine started again', () => {
+describe.skipIf(lacking.length > 0)('after the power was cut and the machine started again', () => {
   let seen: { readonly before: Sight; readonly after: Sight };
 
   beforeAll(
