@@ -71,7 +71,10 @@ function lifecycle(
       if (external.last !== null) preparations.expect(task);
     },
     start: async (task, signal) => {
-      const driver = await external.current();
+      const driver = await external.current().catch(async (error: unknown) => {
+        await preparations.unexpect(task.id);
+        throw error;
+      });
       const prepared = preparations.begin(task);
       try {
         const given = await prepared;

@@ -151,6 +151,17 @@ it('what is made ready for a start is what it gets, and goes with its task or wi
   for (const each of [of, unstarted]) expect(existsSync(collector(each))).toBe(false);
 });
 
+it('what is made ready for a start goes where the plugin is not there for it', async () => {
+  const { engine } = external;
+  const of = await task();
+  const directory = join(host.deps.stateDirectory, of.id.replaceAll('/', '.'));
+  engine.expect?.(of);
+  await vi.waitFor(() => expect(existsSync(join(directory, 'shim.pid'))).toBe(true), 10_000);
+  vi.spyOn(external, 'current').mockRejectedValueOnce(new Error('the plugin is away'));
+  await expect(engine.start(of, never)).rejects.toThrow('the plugin is away');
+  expect(existsSync(directory)).toBe(false);
+});
+
 it('one start after another of the same id finds its output collected, however the one before ended', async () => {
   const { engine } = external;
   const of = await task();

@@ -40,6 +40,11 @@ export class Preparations {
     this.#expected.set(task.id, made);
   }
 
+  /** That start does not begin. */
+  async unexpect(taskId: string): Promise<void> {
+    if (this.#expected.has(taskId)) await this.end(taskId);
+  }
+
   /** For a start, which then has `began` or `failed`. Resolves with the task as its plugin gets it. */
   begin(task: TaskConfig): Promise<TaskConfig> {
     this.#starts.set(task.id, (this.#starts.get(task.id) ?? 0) + 1);
