@@ -151,17 +151,6 @@ it('what is made ready for a start is what it gets, and goes with its task or wi
   for (const each of [of, unstarted]) expect(existsSync(collector(each))).toBe(false);
 });
 
-it('what is made ready for a start goes where the plugin is not there for it', async () => {
-  const { engine } = external;
-  const of = await task();
-  const directory = join(host.deps.stateDirectory, of.id.replaceAll('/', '.'));
-  engine.expect?.(of);
-  await vi.waitFor(() => expect(existsSync(join(directory, 'shim.pid'))).toBe(true), 10_000);
-  vi.spyOn(external, 'current').mockRejectedValueOnce(new Error('the plugin is away'));
-  await expect(engine.start(of, never)).rejects.toThrow('the plugin is away');
-  expect(existsSync(directory)).toBe(false);
-});
-
 it('one start after another of the same id finds its output collected, however the one before ended', async () => {
   const { engine } = external;
   const of = await task();
@@ -186,4 +175,16 @@ it('a start that comes through after its agent died, and the next one had freed 
   expect(running.has(of.id)).toBe(true);
   await vi.waitFor(() => expect(running.has(of.id)).toBe(false), 20_000);
   await next.close();
+});
+
+it('what is made ready for a start goes where the plugin is not there for it', async () => {
+  const away = openExternal();
+  await away.open();
+  const of = await task();
+  const directory = join(host.deps.stateDirectory, of.id.replaceAll('/', '.'));
+  away.engine.expect?.(of);
+  await vi.waitFor(() => expect(existsSync(join(directory, 'shim.pid'))).toBe(true), 10_000);
+  await away.close();
+  await expect(away.engine.start(of, never)).rejects.toMatchObject({ kind: 'unavailable' });
+  expect(existsSync(directory)).toBe(false);
 });
