@@ -9,6 +9,7 @@ import {
   climbsFrom,
   disabledControllers,
   type HostFacts,
+  legacyGroups,
   namespaceSwitches,
   unmountedHierarchies,
 } from '../isolation/remedies.ts';
@@ -143,6 +144,7 @@ async function hostFacts(uid: number): Promise<HostFacts> {
   const ids = [...release.matchAll(/^ID(?:_LIKE)?=(.*)$/gm)].map(([, value = '']) => value).join(' ');
   const mountinfo = await read('/proc/self/mountinfo');
   const compiler = await runChild(['sh', '-c', 'command -v cc || command -v gcc || command -v clang']);
+  const mapper = await runChild(['sh', '-c', 'command -v newuidmap && command -v newgidmap']);
   return {
     uid,
     installer: installers.find(([pattern]) => pattern.test(ids))?.[1] ?? '',
@@ -151,6 +153,18 @@ async function hostFacts(uid: number): Promise<HostFacts> {
     unmounted: unmountedHierarchies(await read('/proc/cgroups'), mountinfo),
     disabled: disabledControllers(await read('/proc/cmdline')),
     innerRoot: kernelLink('/proc/self/ns/user') !== firstUserNamespace,
+    legacyGroups: legacyGroups(mountinfo),
+    subordinates: {
+      user: userName(await read('/etc/passwd'), uid),
+      uid,
+      uids: await read('/etc/subuid'),
+      gids: await read('/etc/subgid'),
+      hasProgram: mapper.code === 0,
+    },
     cgroupRoot: / \/sys\/fs\/cgroup \S+ .*- tmpfs /.test(mountinfo),
   };
+}
+
+function userName(passwd: string, uid: number): string {
+  return new RegExp(`^([^:\\n]+):[^:]*:${uid}:`, 'm').exec(passwd)?.[1] ?? '';
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { climbsFrom, disabledControllers, type HostFacts, unmountedHierarchies } from './remedies.ts';
+import { climbsFrom, disabledControllers, type HostFacts, legacyGroups, unmountedHierarchies } from './remedies.ts';
 
 const all = [
   'native_shim',
@@ -16,6 +16,7 @@ const all = [
   'runtime.runc',
   'runtime.crun',
   'reachable',
+  'subordinate_ids',
 ];
 const debian: HostFacts = {
   uid: 0,
@@ -26,6 +27,8 @@ const debian: HostFacts = {
   cgroupRoot: true,
   disabled: [],
   innerRoot: false,
+  subordinates: { user: 'ann', uid: 1000, uids: '', gids: '', hasProgram: true },
+  legacyGroups: [],
 };
 
 /** A host on which everything works but what is named. */
@@ -79,6 +82,57 @@ describe('the way up', () => {
       ['sandbox', 'sysctl -w user.max_user_namespaces=31138'],
       ['container', 'sysctl -w user.max_user_namespaces=31138'],
     ]);
+  });
+
+  describe('of an agent without root', () => {
+    const runtimes = { 'runtime.runc': 'needs root: …', 'runtime.crun': 'needs root: …' };
+    const rootless = { ...debian, uid: 1000 };
+    const noIds = { ...runtimes, subordinate_ids: 'no line matching user "ann" in /etc/subuid' };
+
+    it('is ids of its own, where it has control groups: the lowest that nobody has', () => {
+      expect(commands(noIds, 'sandbox', rootless)).toEqual([
+        ['container', 'sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ann'],
+      ]);
+      const uids = 'eve:100000:65536\nbob:300000:65536\n';
+      const taken = { ...rootless, subordinates: { ...rootless.subordinates, uids, gids: 'eve:150000:65536\n' } };
+      expect(commands(noIds, 'sandbox', taken)).toEqual([
+        ['container', 'sudo usermod --add-subuids 215536-281071 --add-subgids 215536-281071 ann'],
+      ]);
+    });
+
+    it('puts a range that is large enough in place of one that is not, and installs what maps it', () => {
+      const few = { uids: 'ann:100000:500\n', gids: '1000:100000:500\n', hasProgram: false };
+      const [[, command] = []] = commands(noIds, 'sandbox', {
+        ...rootless,
+        subordinates: { ...rootless.subordinates, ...few },
+      });
+      expect(command).toBe(
+        'sudo apt-get install -y uidmap && sudo usermod --del-subuids 100000-100499 --del-subgids 100000-100499 --add-subuids 100500-166035 --add-subgids 100500-166035 ann',
+      );
+    });
+
+    it('gives a name to a user that has none', () => {
+      const [[, command] = []] = commands(noIds, 'sandbox', {
+        ...rootless,
+        subordinates: { ...rootless.subordinates, user: '' },
+      });
+      expect(command).toMatch(
+        /^sudo useradd --uid 1000 --no-create-home drover && sudo usermod --add-subuids .* drover$/,
+      );
+    });
+
+    it('is control groups, where it has ids; the shorter way, as root, where it has neither', () => {
+      const noGroups = { ...runtimes, 'cgroup.memory': 'EACCES', 'cgroup.pids': 'EACCES' };
+      expect(commands(noGroups, 'sandbox', rootless)).toEqual([['container', expect.stringContaining('Delegate=yes')]]);
+      const mounts =
+        '39 31 0:36 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n40 31 0:37 / /sys/fs/cgroup/misc rw - cgroup cgroup rw,misc\n';
+      expect(commands(noGroups, 'sandbox', { ...rootless, legacyGroups: legacyGroups(mounts) })).toEqual([
+        ['container', expect.stringMatching(/^sudo sh -c 'for d in \/sys\/fs\/cgroup\/memory; do .*' sh \$\$$/)],
+      ]);
+      expect(commands({ ...noIds, ...noGroups }, 'sandbox', rootless)).toEqual([
+        ['container', 'run the agent as root'],
+      ]);
+    });
   });
 
   it('is to open the directory that tasks cannot pass', () => {

@@ -7,6 +7,7 @@ import { sharedGroup } from './cgroup/hierarchy.ts';
 import { rankOf } from './lines.ts';
 import { ociRuntimes } from './mechanisms/oci.ts';
 import type { ProbeResult } from './mechanisms/probe.ts';
+import { giveIdsCommand, type SubordinateFacts } from './subordinate-rows.ts';
 
 type Probes = ReadonlyMap<string, Pick<ProbeResult, 'ok' | 'errno' | 'evidence'>>;
 
@@ -25,6 +26,9 @@ export interface HostFacts {
   readonly disabled: readonly string[];
   /** The agent is in a user namespace of somebody's making: its root may do less than the host's. */
   readonly innerRoot: boolean;
+  readonly subordinates: SubordinateFacts;
+  /** Where hierarchies of version 1 are mounted that bound and end tasks: `["/sys/fs/cgroup/memory", …]`. */
+  readonly legacyGroups: readonly string[];
 }
 
 export interface Remedy {
@@ -67,15 +71,18 @@ const ways: readonly { readonly rung: IsolationRung; readonly oneOf: readonly (r
   },
 ];
 
+/** Of an agent without root: a task with ids of its own and a group that bounds it. */
+const rootlessContainer = ['cgroup.memory', 'cgroup.pids', 'subordinate_ids', 'runtime.bwrap'];
+
 /** `reached`: what a trial task really got. */
 export function climbsFrom(reached: IsolationRung, probes: Probes, facts: HostFacts): readonly Climb[] {
   const climbs: Climb[] = [];
   const needed = new Map<string, Remedy>();
   for (const { rung, oneOf } of ways) {
     if (rankOf(rung) <= rankOf(reached)) continue;
-    const [shortest = []] = oneOf
+    const [shortest = []] = (rung === 'container' && facts.uid !== 0 ? [...oneOf, rootlessContainer] : oneOf)
       .map((way) => way.filter((probe) => probes.get(probe)?.ok !== true))
-      .map((lacking) => distinct(lacking.map((probe) => remedyOf(probe, probes, facts))))
+      .map((lacking) => withoutGroupsOfRoot(distinct(lacking.map((probe) => remedyOf(probe, probes, facts)))))
       .sort((a, b) => a.length - b.length || Number(needsRoot(a)) - Number(needsRoot(b)));
     for (const remedy of shortest) needed.set(remedy.command, remedy);
     if (needed.size > 0) climbs.push({ rung, remedies: [...needed.values()] });
@@ -85,6 +92,11 @@ export function climbsFrom(reached: IsolationRung, probes: Probes, facts: HostFa
 
 function needsRoot(remedies: readonly Remedy[]): boolean {
   return remedies.some(({ command }) => command === asRoot);
+}
+
+/** Root makes its own: who becomes root has to be given none. */
+function withoutGroupsOfRoot(remedies: readonly Remedy[]): readonly Remedy[] {
+  return needsRoot(remedies) ? remedies.filter(({ probe }) => !probe.startsWith('cgroup.')) : remedies;
 }
 
 function distinct(remedies: readonly Remedy[]): readonly Remedy[] {
@@ -115,6 +127,7 @@ function commandFor(probe: string, because: string, probes: Probes, facts: HostF
   }
   if (probe === 'reachable') return /chmod o\+x \S+/.exec(because)?.[0].replace(/,$/, '') ?? 'another data_dir';
   if (because.includes('needs root')) return asRoot;
+  if (probe === 'subordinate_ids') return subordinateCommand(facts);
   // whatever stopped it first: rules of devices only the host's own root may set
   if (facts.innerRoot && ociRuntimes.some((runtime) => probe === `runtime.${runtime}`)) return outside;
   if (name !== undefined && probes.get('reachable')?.ok === false) {
@@ -131,9 +144,27 @@ function commandFor(probe: string, because: string, probes: Probes, facts: HostF
   return `make it work: ${because}`;
 }
 
-function install({ installer, uid }: HostFacts, what: string): string {
-  if (installer === '') return `install ${what}`;
-  return `${uid === 0 ? '' : 'sudo '}${installer} ${what}`;
+function install(facts: HostFacts, what: string): string {
+  return facts.installer === '' ? `install ${what}` : asAdministrator(facts, `${facts.installer} ${what}`);
+}
+
+function asAdministrator({ uid }: HostFacts, command: string): string {
+  return `${uid === 0 ? '' : 'sudo '}${command}`;
+}
+
+/** What brings newuidmap, where it is not called `uidmap`. */
+const mapPackages: { readonly [installer: string]: string } = {
+  'dnf install -y': 'shadow-utils',
+  'apk add': 'shadow shadow-uidmap',
+  'pacman -S': 'shadow',
+  'zypper install -y': 'shadow',
+};
+
+function subordinateCommand(facts: HostFacts): string {
+  const { subordinates, installer } = facts;
+  const programs = subordinates.hasProgram ? [] : [install(facts, mapPackages[installer] ?? 'uidmap')];
+  const given = giveIdsCommand(subordinates).split(' && ');
+  return [...programs, ...given.map((command) => asAdministrator(facts, command))].join(' && ');
 }
 
 /** Hierarchies that are there and mounted nowhere: of `/proc/cgroups` and `/proc/self/mountinfo`. Source: cgroups(7). */
@@ -149,6 +180,14 @@ export function unmountedHierarchies(cgroups: string, mountinfo: string): readon
     .map((names) => names.join(','));
 }
 
+/** Of `/proc/self/mountinfo`. */
+export function legacyGroups(mountinfo: string): readonly string[] {
+  const mounts = [...mountinfo.matchAll(/ (\/\S+) \S+ .*- cgroup \S+ (\S+)$/gm)];
+  return mounts
+    .filter(([, , options = '']) => options.split(',').some((name) => /^(cpu|cpuset|memory|pids|freezer)$/.test(name)))
+    .map(([, path = '']) => path);
+}
+
 /** Of the kernel's command line. Source: its kernel-parameters.txt. */
 export function disabledControllers(commandLine: string): readonly string[] {
   return [...commandLine.matchAll(/\bcgroup_disable=(\S+)/g)].flatMap(([, names = '']) => names.split(','));
@@ -161,7 +200,7 @@ function cgroupCommand(probe: string, because: string, facts: HostFacts): string
   const [, shared] = new RegExp(`${sharedGroup}: ([^\\s;]+)`).exec(because) ?? [];
   if (shared !== undefined)
     return `mkdir -p ${shared}/others && for p in $(cat ${shared}/cgroup.procs); do echo $p >${shared}/others/cgroup.procs; done`;
-  if (uid !== 0) return asRoot;
+  if (uid !== 0) return giveGroups(facts);
   const wanted = disabled.filter((name) => probe === `cgroup.${name}` || !probe.startsWith('cgroup.'));
   if (wanted.length > 0)
     return `take cgroup_disable=${wanted.join(',')} off the kernel's command line and boot; where firmware adds it, add cgroup_enable=${wanted.join(',')}`;
@@ -172,6 +211,21 @@ function cgroupCommand(probe: string, because: string, facts: HostFacts): string
   }
   if (/no cgroup (file system|mount)/.test(because)) return 'mount -t cgroup2 none /sys/fs/cgroup';
   return `have ${controllersOf(probe)} handed down to the agent: written to cgroup.subtree_control of every group above its own`;
+}
+
+/** From the shell that then starts the agent: it is put into groups of its user's. Elsewhere that is a service manager's to do. */
+function giveGroups(facts: HostFacts): string {
+  const { legacyGroups, uid } = facts;
+  if (legacyGroups.length === 0)
+    return 'run the agent by a unit or scope with Delegate=yes: systemd-run --user --scope -p Delegate=yes drover agent …';
+  const each = [
+    'g=$d/drover-agent',
+    'mkdir -p $g',
+    'for f in cpuset.cpus cpuset.mems; do [ ! -e $d/$f ] || cat $d/$f >$g/$f; done',
+    `chown ${uid} $g $g/cgroup.procs $g/tasks`,
+    'echo $1 >$g/cgroup.procs',
+  ];
+  return asAdministrator(facts, `sh -c 'for d in ${legacyGroups.join(' ')}; do ${each.join('; ')}; done' sh $$`);
 }
 
 function controllersOf(probe: string): string {

@@ -3,8 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const dist = new URL('../../dist/', import.meta.url);
+const drover = fileURLToPath(new URL('../../bin/drover.js', import.meta.url));
 const load = (path) => import(new URL(path, dist).href);
 const { examineHost } = await load('agent/examine-host.js');
 const { openScratchHost } = await load('driver-kit/scratch-host.js');
@@ -71,8 +73,11 @@ try {
   // what the doctor advises is done, where the test says so, and looked at again
   const advice = doctor.Climbs[0]?.Remedies ?? [];
   const carried = process.env.CARRY_OUT === '1' && advice.length > 0;
-  if (carried) for (const { Command } of advice) execFileSync('sh', ['-c', Command], { env: { ...process.env, PATH: `${process.env.BIN}:${process.env.PATH}` } });
-  const after = carried ? await look() : null;
+  // the shell in which it is done starts what looks again
+  const again = ['exec "$NODE" "$DROVER" doctor -json -data-dir "$DATA_DIR" -cgroup-parent "$CGROUP"'];
+  const script = [...advice.map(({ Command }) => Command), ...again].join('\n');
+  const env = { ...process.env, PATH: `${process.env.BIN}:${process.env.PATH}`, NODE: process.execPath, DROVER: drover };
+  const after = carried ? JSON.parse(execFileSync('sh', ['-ec', script], { env })) : null;
   process.stdout.write(JSON.stringify({ modes, doctor, after }));
 } finally {
   rmSync(scratch, { recursive: true, force: true });

@@ -19,6 +19,9 @@ export interface CrippledHost {
   readonly remedied?: Pick<CrippledHost, 'cripple' | 'user'>;
 }
 
+/** The user of a host that knows it by a name. */
+const named = 61_238;
+
 /** A native program, wherever it would be found. */
 const without = (program: string): string =>
   `for d in "$NATIVE" "$PREBUILT"; do [ ! -e "$d/${program}" ] || mount --bind /dev/null "$d/${program}"; done`;
@@ -38,6 +41,26 @@ const close = (kind: string): string => `echo 0 >/proc/sys/user/max_${kind}_name
 /** Programs that are gone can be installed again: the system's installer, for as long as the host is crippled. */
 const installable = (program: string, name: string): string =>
   `p=$(readlink -f "$(command -v ${program})"); printf '#!/bin/sh\\ncase "$*" in "install -y ${name}") umount "%s" ;; *) exit 100 ;; esac\\n' "$p" >"$BIN/apt-get"; chmod 755 "$BIN/apt-get"`;
+
+/** An /etc of the crippled host's own, in memory, where its user has a name, and what is given ids of the host. */
+const ownEtc = (rows = ''): string =>
+  [
+    'mkdir "$BIN/etc"; mount -t tmpfs none "$BIN/etc"; cp -a /etc/. "$BIN/etc"; mount --bind "$BIN/etc" /etc',
+    `echo "drover-test:x:${named}:${named}::/:/bin/sh" >>/etc/passwd`,
+    `for f in /etc/subuid /etc/subgid; do printf '${rows}' >$f; done`,
+  ].join('; ');
+/** What its user asks of root is done, once, where the crippled host is. */
+const sudo = [
+  'mkfifo -m 666 "$BIN/ask" "$BIN/done"',
+  `timeout 100 sh -c 'xargs -0 -a "$BIN/ask" env; echo >"$BIN/done"' </dev/null >/dev/null 2>&1 &`,
+  `printf '#!/bin/sh\nprintf "%%%%s\\\\0" "$@" >%s/ask; read answer <%s/done\n' "$BIN" "$BIN" >"$BIN/sudo"; chmod 755 "$BIN/sudo"`,
+].join('\n');
+/** Control groups of version 1 that belong to its user. */
+const groupsOfUser = `for d in cpu cpuset memory pids freezer; do
+  d=/sys/fs/cgroup/$d; g=$d/$CGROUP-given; mkdir $g
+  for f in cpuset.cpus cpuset.mems; do [ ! -e $d/$f ] || cat $d/$f >$g/$f; done
+  chown ${named} $g $g/cgroup.procs $g/tasks; echo $$ >$g/cgroup.procs
+done`;
 
 const outOfUserNamespace = /^run the agent in the host's own user namespace$/;
 const both = (rung: string) => ({ own: rung, host: rung });
@@ -256,5 +279,21 @@ export const crippledHosts: readonly CrippledHost[] = [
     cripple: hide('bwrap', 'unshare'),
     rungs: both('none'),
     lost: 'runtime.unshare',
+  },
+  {
+    name: 'there is no root, and there are no ids for its tasks',
+    user: named,
+    cripple: `${ownEtc()}; ${sudo}; ${groupsOfUser}`,
+    rungs: both('sandbox'),
+    lost: 'subordinate_ids',
+    remedy: /^sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 drover-test$/,
+  },
+  {
+    name: 'there is no root, and what has ids for its tasks has no control groups',
+    user: named,
+    cripple: `${ownEtc('drover-test:1700000000:65536\\n')}; ${sudo}`,
+    rungs: both('sandbox'),
+    lost: 'cgroup.memory',
+    remedy: /^sudo sh -c 'for d in \/sys\/fs\/cgroup/,
   },
 ];

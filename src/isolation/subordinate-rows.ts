@@ -1,0 +1,53 @@
+/** Rows of /etc/subuid and /etc/subgid, `name:first:count`, and the command that gives a user the ids that its tasks need. Source: subuid(5). */
+
+interface Row {
+  readonly user: string;
+  readonly first: number;
+  readonly count: number;
+}
+
+export interface SubordinateFacts {
+  /** The agent's user; empty: it has no name. */
+  readonly user: string;
+  readonly uid: number;
+  /** Of /etc/subuid and /etc/subgid. */
+  readonly uids: string;
+  readonly gids: string;
+  /** newuidmap and newgidmap are installed. */
+  readonly hasProgram: boolean;
+}
+
+/** As usermod's own default, and as many as programs that share them expect. */
+const lowest = 100_000;
+const wanted = 65_536;
+
+function parseRows(text: string): readonly Row[] {
+  return [...text.matchAll(/^([^:#\s]+):(\d+):(\d+)\s*$/gm)].map(([, user = '', first, count]) => ({
+    user,
+    first: Number(first),
+    count: Number(count),
+  }));
+}
+
+/** The lowest range that nobody has. What the user had goes: only the first row of a user is mapped, and one that is too small stays in the way. */
+export function giveIdsCommand({ user, uid, uids, gids }: SubordinateFacts): string {
+  const rows = { uids: parseRows(uids), gids: parseRows(gids) };
+  const first = firstFree([...rows.uids, ...rows.gids]);
+  const range = `${first}-${first + wanted - 1}`;
+  const had = (kind: 'uids' | 'gids'): readonly string[] =>
+    rows[kind]
+      .filter((row) => row.user === user || row.user === String(uid))
+      .map((row) => `--del-sub${kind} ${row.first}-${row.first + row.count - 1} `);
+  const name = user === '' ? 'drover' : user;
+  const change = `usermod ${[...had('uids'), ...had('gids')].join('')}--add-subuids ${range} --add-subgids ${range} ${name}`;
+  return user === '' ? `useradd --uid ${uid} --no-create-home ${name} && ${change}` : change;
+}
+
+function firstFree(rows: readonly Row[]): number {
+  let first = lowest;
+  for (const row of [...rows].sort((a, b) => a.first - b.first)) {
+    if (row.first >= first + wanted) break;
+    first = Math.max(first, row.first + row.count);
+  }
+  return first;
+}
