@@ -219,7 +219,7 @@ function giveGroups(facts: HostFacts): string {
   if (legacyGroups.length === 0)
     return 'run the agent by a unit or scope with Delegate=yes: systemd-run --user --scope -p Delegate=yes drover agent …';
   const each = [
-    'g=$d/drover-agent',
+    'g=$d/drover-tasks',
     'mkdir -p $g',
     'for f in cpuset.cpus cpuset.mems; do [ ! -e $d/$f ] || cat $d/$f >$g/$f; done',
     `chown ${uid} $g $g/cgroup.procs $g/tasks`,

@@ -52,8 +52,8 @@ const ownEtc = (rows = ''): string =>
 /** What its user asks of root is done, once, where the crippled host is. */
 const sudo = [
   'mkfifo -m 666 "$BIN/ask" "$BIN/done"',
-  `timeout 100 sh -c 'xargs -0 -a "$BIN/ask" env; echo >"$BIN/done"' </dev/null >/dev/null 2>&1 &`,
-  `printf '#!/bin/sh\nprintf "%%%%s\\\\0" "$@" >%s/ask; read answer <%s/done\n' "$BIN" "$BIN" >"$BIN/sudo"; chmod 755 "$BIN/sudo"`,
+  `timeout 100 sh -c 'xargs -d "\\n" -a "$BIN/ask" env; echo >"$BIN/done"' </dev/null >/dev/null 2>&1 &`,
+  `printf '#!/bin/sh\\nfor a; do echo "$a"; done >%s/ask; read answer <%s/done\\n' "$BIN" "$BIN" >"$BIN/sudo"; chmod 755 "$BIN/sudo"`,
 ].join('\n');
 /** Control groups of version 1 that belong to its user. */
 const groupsOfUser = `for d in cpu cpuset memory pids freezer; do

@@ -6,6 +6,8 @@ import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NodePlacement } from '../../src/model/job-explanation.ts';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
+import { canGiveGroups, giveGroups } from '../given-groups.ts';
+import { canMapIds, withSubordinateIds } from '../subordinate-ids.ts';
 import { ordinaryUser } from './attack-program.ts';
 
 interface Wanted {
@@ -38,15 +40,25 @@ const hide = (...programs: readonly string[]): string =>
 const readOnlyGroups =
   'for d in /sys/fs/cgroup/*/; do mountpoint -q "$d" && mount -o remount,bind,ro "$d"; done; mount -o remount,bind,ro /sys/fs/cgroup || :';
 
-const hosts = [
+interface Host {
+  readonly name: string;
+  readonly cripple: string;
+  readonly user?: number;
+  readonly ids?: boolean;
+  readonly groups?: boolean;
+}
+
+const hosts: readonly Host[] = [
   { name: 'a whole host', cripple: ':' },
   { name: 'a host without bubblewrap', cripple: hide('bwrap') },
   { name: 'a host without OCI runtimes', cripple: hide('runc') },
   { name: 'a host without any runtime', cripple: hide('bwrap', 'runc', 'unshare') },
   { name: 'a host with read-only control groups', cripple: readOnlyGroups },
   { name: 'an ordinary user', cripple: ':', user: ordinaryUser },
+  { name: 'an ordinary user with ids for its tasks', cripple: ':', user: ordinaryUser, ids: true },
+  { name: 'an ordinary user with ids and control groups', cripple: ':', user: ordinaryUser, ids: true, groups: true },
   { name: 'an ordinary user without bubblewrap and unshare', cripple: hide('bwrap', 'unshare'), user: ordinaryUser },
-] as const;
+];
 
 function jobOf(id: string, { driver = 'exec', network, isolation, meta, config, namespace }: Wanted) {
   return {
@@ -77,17 +89,20 @@ function jobOf(id: string, { driver = 'exec', network, isolation, meta, config, 
   };
 }
 
-const startOn = (cripple: string, user?: number): Promise<AgentProcess> =>
+const startOn = (cripple: string, user?: number, ids = false): Promise<AgentProcess> =>
   startAgent({
     readyWithinMs: 120_000,
     ...(user === undefined ? {} : { user }),
     config: { plugin: { raw_exec: { config: { enabled: true } } } },
-    wrap: (command) => [
-      ...['unshare', '--mount', '--propagation', 'private', 'sh', '-c'],
-      `PATH=$PATH:/usr/sbin:/sbin; ${cripple}; exec "$@"`,
-      'sh',
-      ...command,
-    ],
+    wrap:
+      ids && user !== undefined
+        ? withSubordinateIds(user, cripple)
+        : (command) => [
+            ...['unshare', '--mount', '--propagation', 'private', 'sh', '-c'],
+            `PATH=$PATH:/usr/sbin:/sbin; ${cripple}; exec "$@"`,
+            'sh',
+            ...command,
+          ],
   });
 
 /** Both drivers have told what they give. */
@@ -104,7 +119,7 @@ async function explained(agent: AgentProcess, job: ReturnType<typeof jobOf>): Pr
 }
 
 /** The rung of its report once it runs; `'refused'` where it is placed and may not start; `'blocked'` where it is placed nowhere. */
-async function given(agent: AgentProcess, job: ReturnType<typeof jobOf>): Promise<string> {
+async function rungGiven(agent: AgentProcess, job: ReturnType<typeof jobOf>): Promise<string> {
   const query = { namespace: job.Namespace };
   await agent.client.jobs.register(job, {}, { query });
   return eventually(async () => {
@@ -127,8 +142,10 @@ const complete = root && ['/usr/bin/bwrap', '/usr/sbin/runc', '/usr/bin/unshare'
 describe.skipIf(!complete)('what explain says is what a task gets', () => {
   const seen = new Set<string>();
 
-  it.each(hosts)('on $name', { timeout: 300_000 }, async (host) => {
-    const agent = await startOn(host.cripple, 'user' in host ? host.user : undefined);
+  it.for(hosts)('on $name', { timeout: 300_000 }, async ({ cripple, user, ids = false, groups = false }, { skip }) => {
+    if ((ids && !canMapIds) || (groups && !canGiveGroups)) skip('not possible here');
+    const given = groups ? giveGroups(user ?? 0) : null;
+    const agent = await startOn(given?.before ?? cripple, user, ids);
     try {
       await eventually(async () => {
         const { value: nodes } = await agent.client.nodes.list();
@@ -140,13 +157,14 @@ describe.skipIf(!complete)('what explain says is what a task gets', () => {
         Object.entries(jobs).map(async ([id, wanted]) => {
           const job = jobOf(id, wanted);
           const { Reasons, Tasks } = await explained(agent, job);
-          return { id, foretold: Reasons.length > 0 ? 'blocked' : Tasks[0]!.Rung, got: await given(agent, job) };
+          return { id, foretold: Reasons.length > 0 ? 'blocked' : Tasks[0]!.Rung, got: await rungGiven(agent, job) };
         }),
       );
       for (const { got } of rows) seen.add(got);
       expect(rows.map(({ id, got }) => `${id}: ${got}`)).toEqual(rows.map(({ id, foretold }) => `${id}: ${foretold}`));
     } finally {
       await agent.dispose();
+      if (given !== null) await eventually(given.remove);
     }
   });
 
@@ -177,13 +195,13 @@ describe.skipIf(!complete)('what a namespace demands', () => {
     const { Reasons, Tasks } = await explained(agent, job);
     expect(Reasons.map(({ Text }) => Text).join()).toMatch(/network_namespace/);
     expect(Tasks[0]).toMatchObject({ Rung: 'sandbox', Floor: 'container' });
-    expect(await given(agent, job)).toBe('blocked');
+    expect(await rungGiven(agent, job)).toBe('blocked');
   }, 150_000);
 
   it('is said in an event where it warns, and the task runs', async () => {
     const job = await demanding('warn');
     expect((await explained(agent, job)).Reasons).toEqual([]);
-    expect(await given(agent, job)).toBe('sandbox');
+    expect(await rungGiven(agent, job)).toBe('sandbox');
     await eventually(async () =>
       expect(await events(job.ID, 'warn')).toContainEqual(expect.stringMatching(/which the namespace asks for/)),
     );
@@ -191,7 +209,7 @@ describe.skipIf(!complete)('what a namespace demands', () => {
 
   it('is only written down where it audits', async () => {
     const job = await demanding('audit');
-    expect(await given(agent, job)).toBe('sandbox');
+    expect(await rungGiven(agent, job)).toBe('sandbox');
     await eventually(() => expect(agent.log()).toMatch(/a task runs below what its namespace demands.*audit/));
     expect((await events(job.ID, 'audit')).join()).not.toMatch(/which the namespace asks for/);
   }, 150_000);

@@ -1,21 +1,12 @@
 /** What holds tasks of an agent without root, where only what it does itself can. */
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { runCli } from '../e2e/cli.ts';
 import { nodeReady } from '../e2e/jobs.ts';
+import { canGiveGroups, giveGroups } from '../given-groups.ts';
 import { canMapIds, subordinates, withSubordinateIds } from '../subordinate-ids.ts';
 import { ordinaryUser as attacker, buildAttacks } from './attack-program.ts';
 import { attackFrom, judge, record } from './attack-task.ts';
@@ -196,40 +187,12 @@ describe.skipIf(!root || !canMapIds)(
   },
 );
 
-/** Control groups of version 1 that belong to the ordinary user, as an administrator gives them. */
-function delegate() {
-  const groups = ['cpu', 'cpuset', 'memory', 'pids', 'freezer']
-    .map((name) => `/sys/fs/cgroup/${name}/drover-test-${process.pid}`)
-    .filter((path) => existsSync(join(path, '../tasks')));
-  for (const path of groups) {
-    mkdirSync(path);
-    if (path.includes('/cpuset/'))
-      for (const name of ['cpuset.cpus', 'cpuset.mems'])
-        writeFileSync(join(path, name), readFileSync(join(path, '..', name), 'utf8').trim());
-    for (const name of ['.', 'cgroup.procs', 'tasks']) chownSync(join(path, name), attacker, attacker);
-  }
-  return {
-    groups,
-    before: `for group in ${groups.join(' ')}; do echo $$ >$group/cgroup.procs || exit 1; done; `,
-    remove: () => {
-      for (const path of groups)
-        for (const each of [...readdirSync(path, { recursive: true, withFileTypes: true })]
-          .filter((entry) => entry.isDirectory())
-          .map((entry) => join(entry.parentPath, entry.name))
-          .sort()
-          .reverse()
-          .concat(path))
-          rmdirSync(each);
-    },
-  };
-}
-
-describe.skipIf(!root || !canMapIds || !existsSync('/sys/fs/cgroup/memory/tasks'))(
+describe.skipIf(!root || !canMapIds || !canGiveGroups)(
   'under an agent of an ordinary user who has subordinate ids and control groups',
   () => {
     it('a task on a network of its own is at rung container, and gets nothing that it does not allow', async () => {
       const attacks = buildAttacks();
-      const { before, remove } = delegate();
+      const { before, remove } = giveGroups(attacker);
       try {
         const place = {
           who: 'an ordinary user',
