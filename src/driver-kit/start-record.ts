@@ -47,14 +47,26 @@ export function startRecord(input: RecordInput): StartRecord {
   };
 }
 
+/** Where the host may have mounts that bubblewrap's launcher lets go, besides those of cgroups (`leave_mounts_of_others` of the shim). */
+const letGo = ['/dev/shm', '/dev/pts', '/run/netns'];
+
+/** bubblewrap binds something of what would be let go. */
+function bindsOfThese({ command, launcher }: Launch): boolean {
+  const below = (path: string, parent: string): boolean =>
+    `${path}/`.startsWith(parent === '/' ? parent : `${parent}/`);
+  const sources = command.filter((_, at) => /^--(ro-|dev-)?bind$/.test(command[at - 1] ?? ''));
+  return launcher.kind === 'bwrap' && sources.some((from) => letGo.some((at) => below(from, at) || below(at, from)));
+}
+
 /**
  * A launcher that makes mounts goes without other tasks' and without those of cgroups; but a volume whose later mounts the task is to see
- * keeps its way to the host, and so does one that shows cgroups.
+ * keeps its way to the host, and so does one that shows what would be let go.
  */
 function mountsOfOthers({ launch, taskMounts, task }: RecordInput): Pick<StartRecord, 'mountsOfOthers'> {
   const propagates = task.mounts.some((mount) => mount.propagation !== 'private');
   const showsCgroups = task.mounts.some(({ hostPath }) => /^\/(sys(\/fs(\/cgroup(\/.*)?)?)?\/?)?$/.test(hostPath));
   if (taskMounts === null || launch.launcher.kind === 'direct' || propagates || showsCgroups) return {};
+  if (bindsOfThese(launch)) return {};
   if (!task.directories.allocation.startsWith(`${taskMounts}/`)) return {};
   return { mountsOfOthers: { below: taskMounts, own: [task.directories.secrets] } };
 }

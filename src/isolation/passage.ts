@@ -12,13 +12,16 @@ export interface Passage {
 
 /** The outermost directory on the way to `path` (which need not be there yet) that other users may not enter; null: there is none. */
 export function closedAbove(path: string): string | null {
-  let at = dirname(realOrNull(path) ?? path);
-  while (realOrNull(at) === null && dirname(at) !== at) at = dirname(at);
+  const real = realOrNull(path);
   let closed: string | null = null;
-  for (at = realOrNull(at) ?? at; ; at = dirname(at)) {
+  for (let at = real === null ? nearestReal(dirname(path)) : dirname(real); ; at = dirname(at)) {
     if ((lstatSync(at).mode & 0o001) === 0) closed = at;
     if (dirname(at) === at) return closed;
   }
+}
+
+function nearestReal(path: string): string {
+  return realOrNull(path) ?? (dirname(path) === path ? path : nearestReal(dirname(path)));
 }
 
 /** What brings another user to `needed`; null: nothing stands in the way. What else lies below a cover comes along if it is in `also`. */
@@ -34,7 +37,7 @@ export function passageTo(needed: readonly string[], also: readonly string[] = [
 
 function realOrNull(path: string): string | null {
   try {
-    return realpathSync(path);
+    return realpathSync.native(path);
   } catch {
     return null;
   }

@@ -269,6 +269,8 @@ function viewOf(host: IsolationHost, request: PrepareRequest) {
 
 /** The task's own /etc/hosts and /etc/resolv.conf, in its private directory, which it never sees; bound over what the system has there. */
 async function withNames(launch: LaunchRequest, user: LaunchUser | null): Promise<LaunchRequest> {
+  // nothing of its own is said to a task of the host's network: a look at the host's files is spared
+  if (launch.network === null && launch.dns === null) return { ...launch, user };
   const mounts = [...launch.mounts];
   const resolvers = {
     own: kernelText('/etc/resolv.conf'),

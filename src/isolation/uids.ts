@@ -48,7 +48,6 @@ export class TaskUids {
 
   /** `owner`: `<allocation>/<task>`; `directory`: the task's. `Fault('unavailable')`: all are taken. */
   claim(owner: string, directory: string): number {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     this.#sweep();
     const size = this.range.last - this.range.first + 1;
     const start = createHash('sha256').update(owner).digest().readUInt32BE(0) % size;
@@ -62,6 +61,7 @@ export class TaskUids {
   #sweep(): void {
     if (--this.#untilSweep > 0) return;
     this.#untilSweep = claimsPerSweep;
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(this.#directory)) {
       const path = join(this.#directory, name);
       const claim = readClaim(path);

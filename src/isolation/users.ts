@@ -65,28 +65,40 @@ export async function lookUpUser(wanted: string): Promise<HostUser> {
   return findUser(readUserFiles(), wanted);
 }
 
-function rows(text: string): string[][] {
-  return text
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => line.split(':'));
+class Rows {
+  #text = '';
+  #rows: readonly (readonly string[])[] = [];
+
+  /** Of the same text (each start asks three times) they are split once. */
+  of(text: string): readonly (readonly string[])[] {
+    if (text !== this.#text) {
+      const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+      this.#rows = lines.map((line) => line.split(':'));
+      this.#text = text;
+    }
+    return this.#rows;
+  }
 }
 
+const users = new Rows();
+const groups = new Rows();
+
 function byName(files: UserFiles, who: string): HostUser | undefined {
-  const row = rows(files.passwd).find(
-    ([name, , uid]) => name !== '' && (name === who || (numeric.test(who) && uid === who)),
-  );
+  const row = users
+    .of(files.passwd)
+    .find(([name, , uid]) => name !== '' && (name === who || (numeric.test(who) && uid === who)));
   if (row === undefined) return undefined;
   const [name = '', , uid = '', gid = '', , home = '/'] = row;
   if (!isId(uid) || !isId(gid)) return undefined;
-  const groups = rows(files.group)
+  const memberOf = groups
+    .of(files.group)
     .filter(([, , id = '', members = '']) => isId(id) && members.split(',').includes(name))
     .map(([, , id]) => Number(id));
   return {
     name,
     uid: Number(uid),
     gid: Number(gid),
-    groups: [...new Set([Number(gid), ...groups])],
+    groups: [...new Set([Number(gid), ...memberOf])],
     home: home || '/',
   };
 }
@@ -97,7 +109,7 @@ function bare(uid: number): HostUser | undefined {
 }
 
 function findGroup(files: UserFiles, wanted: string): number {
-  const row = rows(files.group).find(([name, , id]) => name === wanted || id === wanted);
+  const row = groups.of(files.group).find(([name, , id]) => name === wanted || id === wanted);
   const id = row?.[2] ?? (numeric.test(wanted) ? wanted : '');
   if (!isId(id)) throw new Fault('invalid', `group: unknown group ${wanted}`);
   return Number(id);

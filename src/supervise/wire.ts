@@ -116,14 +116,26 @@ export class FrameReader {
 
 const text = new TextEncoder();
 
+function fieldOf(tag: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(5 + length);
+  bytes[0] = tag;
+  new DataView(bytes.buffer).setUint32(1, length);
+  return bytes;
+}
+
 export function field(tag: number, value: Uint8Array): Uint8Array {
-  return concat([u8(tag), u32(value.length), value]);
+  const bytes = fieldOf(tag, value.length);
+  bytes.set(value, 5);
+  return bytes;
 }
 
 /** A string field. A NUL inside cannot be said and is `Fault('invalid')`. */
 export function stringField(tag: number, value: string): Uint8Array {
   if (value.includes('\0')) throw new Fault('invalid', `${JSON.stringify(value.slice(0, 40))} holds a NUL byte`);
-  return field(tag, concat([text.encode(value), u8(0)]));
+  const encoded = text.encode(value);
+  const bytes = fieldOf(tag, encoded.length + 1);
+  bytes.set(encoded, 5);
+  return bytes;
 }
 
 export interface Field {
