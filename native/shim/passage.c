@@ -64,8 +64,7 @@ int leave_mounts_of_others(void) {
     if ((own[i] = (int)syscall(SYS_open_tree, AT_FDCWD, r->own_mounts[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)) < 0) return -1;
   if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) || umount2(r->mounts_of_others, MNT_DETACH)) return -1;
   static const char *const covered[] = {"/sys/fs/cgroup", "/dev/shm", "/dev/pts", "/run/netns"};
-  for (size_t i = 0; r->launcher == LAUNCH_BWRAP && i < COUNT(covered); i++)
-    while (!umount2(covered[i], MNT_DETACH)) {}
+  for (size_t i = 0; r->launcher == LAUNCH_BWRAP && i < COUNT(covered);) i += umount2(covered[i], MNT_DETACH) != 0;
   /* Their descriptors close at execve. */
   for (int i = 0; i < r->own_mount_count; i++)
     if (syscall(SYS_move_mount, own[i], "", AT_FDCWD, r->own_mounts[i], MOVE_MOUNT_F_EMPTY_PATH)) return -1;
