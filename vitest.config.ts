@@ -13,7 +13,8 @@ export default defineConfig({
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/*.test.mjs'], exclude: driverTests, pool: 'forks', testTimeout: 60_000 } },
       { test: { name: 'drivers', include: driverTests, pool: 'forks', testTimeout: 60_000 } },
-      ...['e2e', 'network', 'compat', 'faults', 'security', 'guest'].map((name) => ({
+      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], pool: 'forks', maxWorkers: 2, testTimeout: 120_000, hookTimeout: 120_000 } },
+      ...['network', 'compat', 'faults', 'security', 'guest'].map((name) => ({
         test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const,
           fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 },
       })),

@@ -17,8 +17,6 @@ import type { AgentConfig } from './config.ts';
 
 /** What plugins may need of the agent's environment; never all of it, for it may hold secrets. */
 const passedOn = ['PATH', 'HOME', 'LANG', 'TZ', 'USER', 'XDG_RUNTIME_DIR', 'DOCKER_HOST', 'CONTAINER_HOST'];
-/** The agent does not wait longer for slow plugins: they come later, under the name they had when they were last up. */
-const openLimitMs = 20_000;
 
 /** What a reload did with one plugin. */
 export interface PluginReload {
@@ -41,21 +39,26 @@ export interface PluginDrivers {
   /** Names of device plugins that were found; nothing is done with them. */
   readonly devices: readonly string[];
   status(): readonly PluginStatus[];
+  /** Also tells what came and went since it was opened: the listener may know some of it. */
   follow(listener: DriverListener): void;
   /** Looks into plugin_dir again, with the `plugin` blocks of this configuration. */
   reload(config: AgentConfig): Promise<readonly PluginReload[]>;
   close(): Promise<void>;
 }
 
-/** `builtIn`: names of drivers of this program; a plugin of such a name takes its place, also while it cannot be used. */
+/**
+ * `builtIn`: names of drivers of this program; a plugin of such a name takes its place, also while it cannot be used.
+ * `openLimitMs`: slow plugins are not waited for longer: they come later, under the name they had when they were last up.
+ */
 export async function openPluginDrivers(
   config: AgentConfig,
   stateDirectory: string,
   deps: HostDeps,
   builtIn: ReadonlySet<string>,
+  openLimitMs = 20_000,
 ): Promise<PluginDrivers> {
   const set = new PluginSet(stateDirectory, deps, builtIn);
-  await set.open(config);
+  await set.open(config, openLimitMs);
   return set;
 }
 
@@ -64,6 +67,8 @@ class PluginSet implements PluginDrivers {
   devices: readonly string[] = [];
   readonly #plugins = new Map<string, ExternalDriver>();
   #listener: DriverListener | null = null;
+  /** What nobody heard of: plugins also come up while the client, which will listen, is being made. */
+  readonly #untold: ((listener: DriverListener) => void)[] = [];
   readonly #stateDirectory: string;
   readonly #deps: HostDeps;
   readonly #builtIn: ReadonlySet<string>;
@@ -74,12 +79,12 @@ class PluginSet implements PluginDrivers {
     this.#builtIn = builtIn;
   }
 
-  async open(config: AgentConfig): Promise<void> {
+  async open(config: AgentConfig, limitMs: number): Promise<void> {
     for (const found of await this.#find(config)) this.#make(found, config);
     const limit = new AbortController();
     await Promise.race([
       Promise.all([...this.#plugins.values()].map((each) => each.open())),
-      sleep(openLimitMs, undefined, { signal: limit.signal }).catch(() => {}),
+      sleep(limitMs, undefined, { signal: limit.signal }).catch(() => {}),
     ]);
     limit.abort();
     for (const each of this.#plugins.values()) await this.#enter(each);
@@ -105,6 +110,12 @@ class PluginSet implements PluginDrivers {
 
   follow(listener: DriverListener): void {
     this.#listener = listener;
+    for (const told of this.#untold.splice(0)) told(listener);
+  }
+
+  #tell(told: (listener: DriverListener) => void): void {
+    if (this.#listener === null) this.#untold.push(told);
+    else told(this.#listener);
   }
 
   /** One that came up late says only then what it is called: until now it stood under its file's name. */
@@ -113,19 +124,19 @@ class PluginSet implements PluginDrivers {
     const { name } = plugin.engine.info;
     if (before === undefined || (before === name && plugin.device === null)) return;
     this.drivers.delete(before);
-    if (plugin.device !== null) {
-      this.#foundDevice(plugin.device);
-      this.#listener?.device(plugin.device);
-      this.#listener?.removed(before);
-      return;
+    const { device } = plugin;
+    if (device !== null) {
+      this.#foundDevice(device);
+      this.#tell((listener) => listener.device(device));
     }
-    this.#listener?.removed(before);
+    this.#tell((listener) => listener.removed(before));
+    if (device !== null) return;
     if (this.drivers.has(name) || this.#builtIn.has(name)) {
       this.#deps.log.warn('a plugin that came up late is not used: there is a driver of its name', { driver: name });
       return;
     }
     this.drivers.set(name, plugin);
-    this.#listener?.added(name, plugin);
+    this.#tell((listener) => listener.added(name, plugin));
   }
 
   /** Under the name that jobs use; false: there is a newer one of that name, or it is no driver. */
@@ -184,7 +195,7 @@ class PluginSet implements PluginDrivers {
         return { fileName, outcome: 'failed', reason };
       }
       if (!(await this.#enter(plugin))) return { fileName, outcome: 'failed', reason: plugin.problem ?? '' };
-      this.#listener?.added(name, plugin);
+      this.#tell((listener) => listener.added(name, plugin));
       return plugin.problem === null
         ? { fileName, outcome: 'started', reason: '' }
         : { fileName, outcome: 'failed', reason: plugin.problem };

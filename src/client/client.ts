@@ -185,7 +185,7 @@ function comingAndGoing(
   const allowed = allowedDriver(config.options);
   return {
     addDriver(name, driver) {
-      if (!allowed(name)) return;
+      if (!allowed(name) || drivers.get(name) === driver) return;
       drivers.set(name, driver);
       reports.add(name, signal);
       listen(name);

@@ -68,8 +68,12 @@ describe.skipIf(noSystemd !== '')(`the unit under systemd${noSystemd === '' ? ''
     (JSON.parse(drover('operator', 'api', `/v1/job/${name}/allocations`)) as { ID: string }[])[0]?.ID ?? '';
   const isIn = (name: string, text: string) =>
     eventually(() => expect(drover('alloc', 'status', allocationOf(name))).toContain(text), 60_000, 200);
-  /** As this machine counts: the shells with a task's own script. */
-  const tasks = (): string[] => must('pgrep', '-f', '^/bin/sh -c echo begun').trim().split('\n').sort();
+  /** As this machine counts: the shells with a task's own script, without what such a shell has forked and not executed yet. */
+  const tasks = (): string[] => {
+    const rows = [...must('ps', '-eo', 'pid=,ppid=,args=').matchAll(/^ *(\d+) +(\d+) \/bin\/sh -c echo begun/gm)];
+    const shells = new Set(rows.map(([, pid]) => pid));
+    return rows.flatMap(([, pid, parent]) => (shells.has(parent) ? [] : [pid!])).sort();
+  };
   const mainPid = (): string => must('systemctl', 'show', '-p', 'MainPID', '--value', 'drover').trim();
 
   it('starts the agent, in a cgroup that is the agent’s to divide', async () => {
