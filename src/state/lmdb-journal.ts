@@ -128,10 +128,13 @@ class LmdbJournal implements Journal {
     return this.#database;
   }
 
-  /** One transaction; resolves when it is durable. Its callback returns nothing: LMDB would never write a put that is returned. */
+  /**
+   * One transaction; resolves when it is durable. As a batch LMDB's own thread goes through it alone: one with a callback waits in the
+   * middle for this thread, which may be busy for milliseconds with what the last commit began.
+   */
   async #put(database: Database, records: readonly EncodedRecord[]): Promise<void> {
     try {
-      await database.transaction(() => {
+      await database.batch(() => {
         for (const { key, value } of records) {
           if (value === null) void database.remove(key);
           else void database.put(key, value);
