@@ -446,7 +446,7 @@ export class AllocationRunner {
         killSignal: this.#taskOf(name).KillSignal,
         rules: () => taskRules(this.#job, this.#group, this.#taskOf(name), options.config.maxKillTimeoutMs),
         engine: () => this.#driverOf(name),
-        prepare: () => this.#prepareTask(this.#taskOf(name)),
+        prepare: (known) => this.#prepareTask(this.#taskOf(name), known),
         buildConfig: (generation) => this.#config(this.#taskOf(name), generation),
         demands: () => this.#demands(this.#taskOf(name)),
         softFloor: () => softFloor(this.#alloc),
@@ -463,11 +463,11 @@ export class AllocationRunner {
     );
   }
 
-  async #prepareTask(task: Task): Promise<void> {
+  async #prepareTask(task: Task, known: () => void): Promise<void> {
     const { config, log } = this.#options;
     const driver = this.#options.drivers.get(task.Driver);
     if (driver === undefined) return;
-    await this.#opened;
+    await this.#opened.then(known);
     await prepareTaskDirectory(config.allocDir, this.id, this.#job, task, driver.engine.info.filesystem, log);
   }
 

@@ -25,8 +25,8 @@ export interface TaskRunnerOptions {
   rules(): TaskRules;
   /** Null: this node has no such driver. */
   engine(): EngineDriver | null;
-  /** Directories and what else must be there before a start; `StartRefusal` or any error. */
-  prepare(signal: AbortSignal): Promise<void>;
+  /** Directories and what else must be there before a start; `StartRefusal` or any error. `known`: from now on configurations can be built. */
+  prepare(known: () => void): Promise<void>;
   buildConfig(generation: string): TaskConfig;
   /** What the task may not fall below, by each who demands something. */
   demands(): readonly IsolationFloor[];
@@ -65,6 +65,8 @@ export class TaskRunner {
   /** Ends with the agent's interest in the task; the task itself goes on. */
   readonly #life = new AbortController();
   #attempt = new AbortController();
+  /** What the driver was told to expect last. */
+  #expected: TaskConfig | null = null;
   #stopping = false;
   #whenDead: (() => void)[] = [];
 
@@ -179,13 +181,29 @@ export class TaskRunner {
 
   async #prepare(): Promise<void> {
     const { signal } = this.#attempt;
+    const { generation } = this.#run;
     try {
-      await this.#options.prepare(signal);
+      await this.#options.prepare(() => this.#expect());
       this.send({ type: 'prepared' });
     } catch (error) {
-      if (signal.aborted) return;
-      this.#refused(error, (message) => hookFailed('task_dir', message), true);
+      if (!signal.aborted) this.#refused(error, (message) => hookFailed('task_dir', message), true);
     }
+    // refused or killed meanwhile: nothing starts that would take what was made ready
+    const begins = this.#run.phase === 'starting' && this.#run.generation === generation;
+    if (!begins && this.#expected?.id === taskId(this.#options.allocId, this.name, generation))
+      await this.#destroy(generation);
+  }
+
+  /** While directories are made and the generation is on its way to the disk. Why it cannot be is for the start to say. */
+  #expect(): void {
+    const engine = this.#options.engine();
+    if (engine?.expect === undefined || unprovable(engine, highestFloor(this.#options.demands())) !== null) return;
+    try {
+      this.#expected = this.#options.buildConfig(this.#run.generation);
+    } catch {
+      return;
+    }
+    engine.expect(this.#expected);
   }
 
   async #start(): Promise<void> {
@@ -193,11 +211,10 @@ export class TaskRunner {
     try {
       if (engine === null) throw new Fault('not_found', 'the driver is not on this node');
       const { generation } = this.#run;
-      const config = this.#options.buildConfig(generation);
+      const config = this.#expected?.id === this.taskId ? this.#expected : this.#options.buildConfig(generation);
       const floor = highestFloor(this.#options.demands());
       const refusal = unprovable(engine, floor);
       if (refusal !== null) throw new Fault('unsupported', refusal);
-      engine.expect?.(config);
       // the generation is on the disk before anything runs under it
       if (!(await this.#generationSaved)) {
         await this.#destroy(generation);

@@ -252,7 +252,8 @@ export interface EngineDriver {
   fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint>;
   /**
    * A start of this task comes as soon as its client may run it, or its `destroy`: time to make ready what runs nothing of it. Said once, and
-   * with the very configuration that `start` gets. What cannot be made is that start's fault.
+   * with the very configuration that `start` gets; the allocation's directories are there, the task's own may not be yet. What cannot be made
+   * is that start's fault.
    */
   expect?(task: TaskConfig): void;
   /** Resolves once the task's process runs. A known id is `Fault('exists')`. */

@@ -1,5 +1,5 @@
 /** The hooks of an external driver: every one asks for the plugin that runs now; which optional ones there are is what it last said. */
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DriverEvent, DriverInfo, EngineDriver, Fingerprint } from '../../driver/contract.ts';
 import { isFault } from '../../lib/fault.ts';
 import { AsyncQueue } from '../async-queue.ts';
@@ -59,6 +59,8 @@ function optional<N extends Optional>(external: External, name: N, always = fals
     )) as EngineDriver[N];
 }
 
+const askedAfterMs = 5;
+
 function lifecycle(
   external: External,
   info: () => DriverInfo,
@@ -99,8 +101,8 @@ function lifecycle(
       return found;
     },
     wait: async (...given) => {
-      // that it runs is told first
-      await setImmediate();
+      // that it runs is told and stored first: each of these calls takes a millisecond of this thread
+      await sleep(askedAfterMs);
       const exit = await asked(external, (now) => now.wait(...given)).catch((error: unknown) => {
         if (isFault(error, 'not_found') && tasks.has(given[0]))
           external.faults.add('WaitTask: it does not know a task that it took', true);

@@ -34,7 +34,7 @@ export class Preparations {
 
   /** Ahead of its start, which takes what is made here; or its end does. */
   expect(task: TaskConfig): void {
-    const made = this.again(task);
+    const made = this.#made(task);
     // that start is told
     made.catch(() => {});
     this.#expected.set(task.id, made);
@@ -48,13 +48,17 @@ export class Preparations {
   /** For a start, which then has `began` or `failed`. Resolves with the task as its plugin gets it. */
   begin(task: TaskConfig): Promise<TaskConfig> {
     this.#starts.set(task.id, (this.#starts.get(task.id) ?? 0) + 1);
-    const made = this.#expected.get(task.id) ?? this.again(task);
+    const made = this.#expected.get(task.id) ?? this.#made(task);
     this.#expected.delete(task.id);
-    return made;
+    return made.then((given) => this.#withUser(given));
   }
 
   /** Idempotent: what is there is kept. */
-  again(task: TaskConfig): Promise<TaskConfig> {
+  async again(task: TaskConfig): Promise<TaskConfig> {
+    return this.#withUser(await this.#made(task));
+  }
+
+  #made(task: TaskConfig): Promise<TaskConfig> {
     return this.#turns.take(task.id, () => this.#make(task));
   }
 
@@ -89,13 +93,17 @@ export class Preparations {
       return '';
     });
     const [collected, cpusetCgroup] = await Promise.all([collecting, groups]);
-    const given = { ...collected, resources: { ...task.resources, cpusetCgroup } };
+    return { ...collected, resources: { ...task.resources, cpusetCgroup } };
+  }
+
+  /** Of directories that are there by now. */
+  async #withUser(task: TaskConfig): Promise<TaskConfig> {
     // only root can run a task as somebody else
-    if (info.dynamicUsers !== true || task.user !== '' || process.getuid?.() !== 0) return given;
+    if (this.#info().dynamicUsers !== true || task.user !== '' || process.getuid?.() !== 0) return task;
     const uids = new TaskUids(join(this.#deps.stateDirectory, '../plugin-users'), dynamicUids);
     const uid = await uids.claim(`${task.allocId}/${task.name}`, task.directories.task);
     for (const path of [task.directories.secrets, task.directories.private]) giveDirectory(path, uid);
-    return { ...given, user: `nomad-${uid}` };
+    return { ...task, user: `nomad-${uid}` };
   }
 
   async #free(taskId: string): Promise<void> {
