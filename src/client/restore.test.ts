@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -240,6 +240,20 @@ describe('after a restart of the agent', () => {
         await round.end();
       }
     }
+  });
+});
+
+describe('a task whose directories cannot be made', () => {
+  it('leaves nothing of what its driver made ready for it', async () => {
+    await world.start();
+    const alloc = testAllocation(testJob('blocked', [{ Name: 't', ...noRestart }]));
+    const directory = join(world.allocDir, alloc.ID, 't');
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, 'private'), 'a file');
+    world.server.put(alloc);
+    await until(() => status(alloc.ID) === 'failed');
+    await until(() => world.machine.told.at(-1) !== 'expect t');
+    expect(world.machine.told.filter((each) => each !== 'expect t' && each !== 'destroy t')).toEqual([]);
   });
 });
 

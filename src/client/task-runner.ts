@@ -1,6 +1,6 @@
 /** Carries out what task-decide decides for one task: directories, driver calls, timers, storing. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { EngineDriver, IsolationReport, StartedTask, TaskConfig, TaskExit } from '../driver/contract.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
@@ -182,28 +182,40 @@ export class TaskRunner {
   async #prepare(): Promise<void> {
     const { signal } = this.#attempt;
     const { generation } = this.#run;
+    let expecting = Promise.resolve();
+    const known = (): void => {
+      expecting = this.#expect(generation);
+    };
     try {
-      await this.#options.prepare(() => this.#expect());
+      await this.#options.prepare(known);
+      await expecting;
       this.send({ type: 'prepared' });
     } catch (error) {
       if (!signal.aborted) this.#refused(error, (message) => hookFailed('task_dir', message), true);
     }
+    await expecting;
     // refused or killed meanwhile: nothing starts that would take what was made ready
     const begins = this.#run.phase === 'starting' && this.#run.generation === generation;
     if (!begins && this.#expected?.id === taskId(this.#options.allocId, this.name, generation))
       await this.#destroy(generation);
   }
 
-  /** While directories are made and the generation is on its way to the disk. Why it cannot be is for the start to say. */
-  #expect(): void {
+  /** While directories are made. Why it cannot be is for the start to say. */
+  async #expect(generation: string): Promise<void> {
     const engine = this.#options.engine();
-    if (engine?.expect === undefined || unprovable(engine, highestFloor(this.#options.demands())) !== null) return;
+    if (engine?.expect === undefined) return;
+    // the store gathers in one turn of the loop and its journal begins in the next: what this takes is not to hold the generation up
+    await setImmediate();
+    await setImmediate();
+    const { phase, generation: now } = this.#run;
+    if (phase !== 'preparing' || now !== generation || this.#life.signal.aborted) return;
     try {
-      this.#expected = this.#options.buildConfig(this.#run.generation);
+      if (unprovable(engine, highestFloor(this.#options.demands())) !== null) return;
+      this.#expected = this.#options.buildConfig(generation);
+      engine.expect(this.#expected);
     } catch {
-      return;
+      this.#expected = null;
     }
-    engine.expect(this.#expected);
   }
 
   async #start(): Promise<void> {
