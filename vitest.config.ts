@@ -13,8 +13,11 @@ export default defineConfig({
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/*.test.mjs'], exclude: driverTests, pool: 'forks', testTimeout: 60_000 } },
       { test: { name: 'drivers', include: driverTests, pool: 'forks', testTimeout: 60_000 } },
-      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], pool: 'forks', maxWorkers: 2, testTimeout: 120_000, hookTimeout: 120_000 } },
-      ...['network', 'compat', 'faults', 'security', 'guest'].map((name) => ({
+      // they wait more than they work
+      ...['e2e', 'compat'].map((name) => ({
+        test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, maxWorkers: 2, testTimeout: 120_000, hookTimeout: 120_000 },
+      })),
+      ...['network', 'faults', 'security', 'guest'].map((name) => ({
         test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const,
           fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 },
       })),
