@@ -21,11 +21,12 @@ int main(int argc, char **args) {
   if (argc > 1 && !strcmp(args[1], "try")) return try_all(args + 2);
   if (argc > 1 && !strcmp(args[1], "canary")) return canary();
   if (argc > 2 && !strcmp(args[1], "is-user")) return geteuid() != (uid_t)atol(args[2]);
+  if (argc > 2 && !strcmp(args[1], "quota")) return quota_main(argc - 2, args + 2);
   if (argc > 2 && !strcmp(args[1], "probe")) return probe_main(argc - 2, args + 2);
   if (argc != 2) {
     static const char usage[] =
-      "usage: drover-verify FD | reach ADDRESS:PORT... | enter|beside NETWORK COMMAND... | probe landlock DIRECTORY | probe kvm | probe quota DIRECTORY | "
-      "probe devices GROUP | canary | is-user UID | try KEY=VALUE... (docs/shim-protocol.md)\n";
+      "usage: drover-verify FD | reach ADDRESS:PORT... | enter|beside NETWORK COMMAND... | probe landlock DIRECTORY | probe kvm | probe quota DIRECTORY UID ID | "
+      "probe devices GROUP | quota bound|adopt|free DIRECTORY... | canary | is-user UID | try KEY=VALUE... (docs/shim-protocol.md)\n";
     return write_all(2, usage, sizeof usage - 1) ? 2 : 2;
   }
   verify_fd(args[1]);

@@ -1,5 +1,5 @@
 /*
- * drover-verify probe landlock DIRECTORY | kvm | quota DIRECTORY | devices GROUP: tries a mechanism of the kernel in this process, which is thrown away, and prints one line:
+ * drover-verify probe landlock DIRECTORY | kvm | quota DIRECTORY UID ID | devices GROUP: tries a mechanism of the kernel in this process, which is thrown away, and prints one line:
  * `ok …` or `no …`. Nothing is concluded from versions: each right is used, the guest really runs.
  */
 #include <fcntl.h>
@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+
+#include "quota.h"
 
 struct ll_ruleset {
   u64 fs, net, scoped;
@@ -197,19 +199,10 @@ static int probe_devices(const char *group) {
   return printf("ok %d devices that open outside are refused inside\n", control) < 0;
 }
 
-/* Whether the file system that a directory lies on keeps to quotas of projects: the kernel says in which format. */
-static int probe_quota(const char *directory) {
-  enum { GET_FORMAT = 0x800004 << 8, OF_PROJECTS = 2 };
-  int format, at = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (at < 0 || syscall(SYS_quotactl_fd, at, GET_FORMAT | OF_PROJECTS, 0, &format))
-    return printf("no quotas of projects where tasks' directories are: %s\n", errno == ESRCH ? "they are not switched on" : strerrordesc_np(errno)) < 0;
-  return printf("ok the file system of tasks' directories keeps to quotas of projects\n") < 0;
-}
-
 static int probe_main(int argc, char **args) {
   int failed = argc == 2 && !strcmp(args[0], "landlock") ? probe_landlock(args[1])
     : argc == 1 && !strcmp(args[0], "kvm")               ? probe_kvm()
-    : argc == 2 && !strcmp(args[0], "quota")             ? probe_quota(args[1])
+    : argc == 4 && !strcmp(args[0], "quota")             ? probe_quota(args[1], (uid_t)atol(args[2]), (u32)atol(args[3]))
     : argc == 2 && !strcmp(args[0], "devices")           ? probe_devices(args[1])
                                                          : 2;
   return fflush(stdout) ? 1 : failed;

@@ -210,6 +210,34 @@ static enum outcome try_memory(void) {
   for (size_t i = 0; i < size; i += 4096) at[i] = 1;
   return THROUGH;
 }
+/* Only where tasks' disks are bound. Nameless, so that it goes with the child. */
+static enum outcome try_disk_space(void) {
+  static char block[65536];
+  int fd = *told("disk_kib") ? scratch() : -1;
+  if (fd < 0) return ABSENT;
+  for (long left = told_int("disk_kib"); left > 0; left -= (long)sizeof block >> 10)
+    if (write(fd, block, sizeof block) < (long)sizeof block) return STOPPED;
+  return THROUGH;
+}
+/* What is of no project is counted for nobody: a file's owner may give it to another, unless kept from it. */
+static enum outcome try_project(void) {
+  struct fsxattr attributes;
+  int fd = *told("disk_kib") ? scratch() : -1;
+  if (fd < 0 || ioctl(fd, FS_IOC_FSGETXATTR, &attributes)) return ABSENT;
+  attributes.fsx_projid = attributes.fsx_projid ? 0 : 1;
+  return took(!ioctl(fd, FS_IOC_FSSETXATTR, &attributes));
+}
+/* Files made in it would be of none. */
+static enum outcome try_inherit(void) {
+  char path[4096];
+  int flags;
+  if (!*told("disk_kib") || snprintf(path, sizeof path, "%s/project.%d", told("scratch"), getpid()) >= (int)sizeof path || mkdir(path, 0700)) return ABSENT;
+  int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  rmdir(path);
+  if (ioctl(fd, FS_IOC_GETFLAGS, &flags) || !(flags & FS_PROJINHERIT_FL)) return ABSENT;
+  flags &= ~FS_PROJINHERIT_FL;
+  return took(!ioctl(fd, FS_IOC_SETFLAGS, &flags));
+}
 static enum outcome try_foreign_abi(void) {
 #ifdef __x86_64__
   long pid = 20;
@@ -264,6 +292,9 @@ static const struct try {
   {"masked_proc", "/proc/kcore", try_kcore},
   {"masked_proc", "/proc/keys", try_keys},
   {"masked_proc", "/proc/timer_list", try_timers},
+  {"disk_quota", "more than its disk may hold", try_disk_space},
+  {"disk_quota", "a file given to another project", try_project},
+  {"disk_quota", "a directory taken out of its project", try_inherit},
   {"cgroup_limits", "more processor time than allowed", try_spin},
   {"pids_limit", "more processes than allowed", try_processes},
   /* last: where a control group ends as one, everything after is lost */
@@ -287,7 +318,7 @@ static const struct call {
   CALL(clock_adjtime, 0, 0), CALL(clock_settime, -1, 0), CALL(settimeofday, 8, 0), CALL(sethostname, 0, -1), CALL(setdomainname, 0, -1),
   CALL(kexec_load, 0, 0, 0, ~0), CALL(init_module, 0, 0, 0), CALL(delete_module, NOWHERE, 0), CALL(finit_module, -1, 0, 0),
   CALL(swapon, NOWHERE, 0), CALL(swapoff, NOWHERE), CALL(acct, NOWHERE), CALL(reboot, 0, 0, 0, 0), CALL(syslog, 10, 0, 0),
-  CALL(fanotify_init, ~0, 0),
+  CALL(fanotify_init, ~0, 0), {"file_setattr", 469, {-1, NOWHERE, 0, 0, 0}},
 };
 
 static enum outcome try_call(const struct call *call) {

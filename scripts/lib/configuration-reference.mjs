@@ -19,6 +19,7 @@ const otherNames = {
   'tls.tls_min_version': 'tls.minVersion',
   'client.isolation.recheck_interval': 'client.isolationRecheckInterval',
   'client.isolation.subordinate_ids': 'client.isolationSubordinateIds',
+  'client.isolation.disk_quota': 'client.isolationDiskQuota',
 };
 
 /** What is said instead of a default that no file sets. */

@@ -79,6 +79,7 @@ export async function openBuiltInDrivers(
     taskRoot,
     taskMounts,
     subordinateIds: client.isolationSubordinateIds,
+    diskQuota: client.isolationDiskQuota,
     ...(Object.keys(client.chrootEnv).length === 0 ? {} : { systemPaths: client.chrootEnv }),
   });
   const [isolation, external] = await Promise.all([looked, plugins]).catch(async (error: unknown) => {

@@ -68,6 +68,7 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
       bridgeNetworks: networks !== null,
     }),
     networks,
+    disks: drivers.isolation.disk,
     plugins: drivers.programs(options.current),
     store,
     drivers: drivers.drivers,

@@ -289,6 +289,7 @@ function clientConfig(client: Reader): ClientConfig {
     },
     isolationRecheckInterval: isolation.number('recheck_interval', 10 * second),
     isolationSubordinateIds: isolation.bool('subordinate_ids', true),
+    isolationDiskQuota: isolation.bool('disk_quota', true),
   };
 }
 

@@ -125,4 +125,6 @@ export interface ClientConfig {
   readonly isolationRecheckInterval: number;
   /** Without root: a task has one of its user's, where that user has any. */
   readonly isolationSubordinateIds: boolean;
+  /** What an allocation writes to disk is bound by what its group asks for, where the file system can. */
+  readonly isolationDiskQuota: boolean;
 }

@@ -1,8 +1,11 @@
 /** What this host can enforce, found out without an agent: every probe, and trial tasks started as `exec` would. */
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { isolationTrials } from '../driver-kit/trial.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
+import { type DiskFacts, diskRemedy, kernelKeepsQuotas, wholeMount } from '../isolation/disk-remedy.ts';
 import { openIsolation } from '../isolation/isolation-host.ts';
 import { type ProbeResult, probe, runChild } from '../isolation/mechanisms/probe.ts';
 import {
@@ -36,8 +39,16 @@ export interface HostExamination {
   }[];
   readonly Climbs: readonly {
     readonly Rung: IsolationRung;
-    readonly Remedies: readonly { readonly Command: string; readonly Because: string; readonly Mechanism: string }[];
+    readonly Remedies: readonly AdvisedRemedy[];
   }[];
+  /** What raises no rung, and would bind what tasks write to disk. */
+  readonly Beside: readonly AdvisedRemedy[];
+}
+
+interface AdvisedRemedy {
+  readonly Command: string;
+  readonly Because: string;
+  readonly Mechanism: string;
 }
 
 export interface TrialResult {
@@ -52,6 +63,8 @@ export interface ExamineOptions {
   readonly stateDirectory: string;
   /** The agent's data_dir, or another directory: trial tasks live in `alloc` below it. */
   readonly dataDirectory: string;
+  /** It is the agent's own. */
+  readonly isAgents: boolean;
   readonly cgroupParent: string;
 }
 
@@ -92,6 +105,7 @@ export async function examineHost(options: ExamineOptions): Promise<HostExaminat
           Mechanism: probe,
         })),
       })),
+      Beside: await diskAdvice(probes.get('disk_quota'), isolation.uid, options.isAgents ? taskRoot : null),
     };
   } finally {
     await supervisor.close();
@@ -122,6 +136,36 @@ function resultOf(report: IsolationReport): TrialResult {
   return { Rung: report.rung, Runtime: report.runtime, Lacks: Object.fromEntries(lacks) };
 }
 
+async function diskAdvice(
+  found: ProbeResult | undefined,
+  uid: number,
+  taskRoot: string | null,
+): Promise<HostExamination['Beside']> {
+  if (found === undefined || found.ok) return [];
+  const command = diskRemedy(found, taskRoot === null ? null : await diskFacts(taskRoot), uid);
+  return [{ Mechanism: found.name, Command: command, Because: found.evidence }];
+}
+
+async function diskFacts(taskRoot: string): Promise<DiskFacts | null> {
+  const { dev } = statSync(taskRoot);
+  // as glibc's gnu_dev_major and gnu_dev_minor, of devices below 2^32
+  const device = `${(dev >> 8) & 0xfff}:${(dev & 0xff) | ((dev >> 12) & 0xfff00)}`;
+  const found = wholeMount(await read('/proc/self/mountinfo'), device);
+  if (found === null) return null;
+  const release = (await read('/proc/sys/kernel/osrelease')).trim();
+  const built = await readFile('/proc/config.gz').then(
+    (packed) => gunzipSync(packed).toString(),
+    () => '',
+  );
+  const config = built || (await read(`/boot/config-${release}`));
+  const modules = await Promise.all(['dep', 'builtin'].map((kind) => read(`/lib/modules/${release}/modules.${kind}`)));
+  return { ...found, inKernel: kernelKeepsQuotas(found.type, config, modules.join('')) };
+}
+
+function read(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '');
+}
+
 const installers: readonly (readonly [RegExp, string])[] = [
   [/debian|ubuntu/, 'apt-get install -y'],
   [/fedora|rhel|centos/, 'dnf install -y'],
@@ -134,7 +178,6 @@ const installers: readonly (readonly [RegExp, string])[] = [
 const firstUserNamespace = 'user:[4026531837]';
 
 async function hostFacts(uid: number): Promise<HostFacts> {
-  const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
   const values = await Promise.all(
     namespaceSwitches.map(
       async ([name]) => [name, (await read(`/proc/sys/${name.replaceAll('.', '/')}`)).trim()] as const,

@@ -125,6 +125,7 @@ const client: Settings = {
     on_degrade: string,
     recheck_interval: duration,
     subordinate_ids: bool,
+    disk_quota: bool,
   }),
   cgroup_parent: string,
   default_ineligible: bool,

@@ -39,6 +39,7 @@ async function run(call: Call): Promise<number> {
     const found = await examineHost({
       stateDirectory: join(scratch, 'state'),
       dataDirectory: call.flags.string('data-dir') || scratch,
+      isAgents: call.flags.string('data-dir') !== undefined,
       cgroupParent: call.flags.string('cgroup-parent') || 'drover.slice',
     });
     if (!(await printFormatted(call, found))) call.terminal.out(view(call.terminal, found));
@@ -55,6 +56,10 @@ function view(terminal: Terminal, found: HostExamination): string {
       Remedies.map(({ Command, Because }, at): Row => [at === 0 ? Rung : ' ', Command, Because]),
     );
     parts.push(`${heading(terminal, 'To Climb')}\n${formatTable([['Rung', 'Do', 'Because'], ...rows])}`);
+  }
+  if (found.Beside.length > 0) {
+    const rows = found.Beside.map(({ Mechanism, Command, Because }): Row => [Mechanism, Command, Because]);
+    parts.push(`${heading(terminal, 'Beside the Rungs')}\n${formatTable([['Mechanism', 'Do', 'Because'], ...rows])}`);
   }
   const mechanisms = found.Mechanisms.map(
     ({ Name, Ok, Evidence, DurationMs }): Row => [

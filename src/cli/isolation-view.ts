@@ -1,7 +1,7 @@
 /** How isolation is shown: of a task by its report, of a node by its attributes. */
 import type { IsolationReport } from '../api-client/index.ts';
 import { sortedEntries } from '../lib/order.ts';
-import { type IsolationRung, linesOf, rungs } from '../model/isolation-ladder.ts';
+import { allLines, type IsolationRung, linesOf } from '../model/isolation-ladder.ts';
 import { isolationLosses } from '../model/isolation-losses.ts';
 import type { Node } from '../model/node.ts';
 import { formatPairs, formatTable } from './table.ts';
@@ -58,6 +58,6 @@ const beyond: readonly IsolationRung[] = ['shielded', 'vm'];
 function lackText(lacks: string): string {
   const far = new Set(beyond.flatMap((rung) => linesOf[rung]));
   const named = lacks.split(',').filter((line) => line !== '' && !far.has(line));
-  const near = rungs.filter((rung) => !beyond.includes(rung)).flatMap((rung) => linesOf[rung]);
+  const near = allLines.filter((line) => !far.has(line));
   return named.length === near.length ? 'all lines' : named.join(', ');
 }

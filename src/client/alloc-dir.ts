@@ -21,6 +21,7 @@ import type { TaskDirectories } from '../driver/contract.ts';
 import { removingOfTasks } from '../isolation/subordinate.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import { moveBeneath, removeBeneath } from '../lib/node/safe-path.ts';
+import type { AllocationDisks } from './allocation-disks.ts';
 import { mountTmpfs, unmount } from './mount-process.ts';
 import { listMounts } from './mounts.ts';
 
@@ -184,11 +185,18 @@ export async function removeAllocationDirectory(allocDir: string, allocId: strin
 }
 
 /** `alloc/data` and each task's `local` go from an ended allocation to the one that replaces it. */
-export async function moveDisk(allocDir: string, from: string, to: string, tasks: readonly string[]): Promise<void> {
-  await moveBeneath(allocDir, `${from}/alloc/data`, `${to}/alloc/data`);
-  for (const task of tasks) {
-    make(join(allocDir, to, task), 0o777, nobody);
-    await moveBeneath(allocDir, `${from}/${task}/local`, `${to}/${task}/local`);
+export async function moveDisk(
+  allocDir: string,
+  from: string,
+  to: string,
+  tasks: readonly string[],
+  disks: AllocationDisks | null,
+): Promise<void> {
+  for (const task of tasks) make(join(allocDir, to, task), 0o777, nobody);
+  for (const part of ['alloc/data', ...tasks.map((task) => `${task}/local`)]) {
+    // a file system moves nothing from one that is bound to another
+    await disks?.adopt(join(allocDir, to), `${from}/${part}`);
+    await moveBeneath(allocDir, `${from}/${part}`, `${to}/${part}`);
   }
 }
 

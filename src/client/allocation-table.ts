@@ -1,5 +1,6 @@
 /** Every allocation this node knows: taken up from the store, begun and ended as the servers say, collected, forgotten. */
 
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DriverEvent, IsolationReport } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
@@ -10,6 +11,7 @@ import type { Node } from '../model/node.ts';
 import type { Change } from '../state/store.ts';
 import { releaseAllocationMounts, removeAllocationDirectory } from './alloc-dir.ts';
 import { AllocationRunner } from './alloc-runner.ts';
+import type { AllocationDisks } from './allocation-disks.ts';
 import type { AllocationNetworks } from './allocation-networks.ts';
 import type { AllocationChanges } from './allocation-sync.ts';
 import type { ClientDrivers } from './client-driver.ts';
@@ -31,6 +33,7 @@ export interface AllocationTableOptions {
   readonly hostEnv: Readonly<Record<string, string | undefined>>;
   readonly deniedEnv: ReadonlySet<string>;
   readonly networks: AllocationNetworks | null;
+  readonly disks: AllocationDisks | null;
   node(): Node;
   now(): number;
   random(): number;
@@ -245,7 +248,9 @@ export class AllocationTable {
 
   async #removeDirectory(id: string): Promise<void> {
     await this.#options.networks?.release(id);
-    await removeAllocationDirectory(this.#options.config.allocDir, id);
+    const { config, disks } = this.#options;
+    await removeAllocationDirectory(config.allocDir, id);
+    await disks?.release(join(config.allocDir, id));
   }
 
   /** Frees what one ended allocation left; null: every ended one. */

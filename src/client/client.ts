@@ -10,6 +10,7 @@ import { mkdir } from 'node:fs/promises';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Node, NodeEvent } from '../model/node.ts';
+import type { AllocationDisks } from './allocation-disks.ts';
 import type { AllocationNetworks } from './allocation-networks.ts';
 import { syncAllocations } from './allocation-sync.ts';
 import { AllocationTable } from './allocation-table.ts';
@@ -47,6 +48,8 @@ export interface ClientOptions {
   readonly plugins?: DriverPrograms;
   /** Absent: allocations can have no network of their own here. */
   readonly networks?: AllocationNetworks | null;
+  /** Absent: what allocations write to disk is bound by nothing. */
+  readonly disks?: AllocationDisks | null;
 }
 
 export interface Client {
@@ -97,6 +100,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     hostEnv: options.hostEnv ?? process.env,
     deniedEnv: deniedEnvOf(config),
     networks: options.networks ?? null,
+    disks: options.disks ?? null,
     node,
     now: options.now,
     random: options.random,

@@ -20,6 +20,7 @@ import {
   tryWords,
   withTries,
 } from '../isolation/tries.ts';
+import { messageOf } from '../lib/fault.ts';
 import { Turns } from '../lib/turns.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { scratchTask } from './scratch-task.ts';
@@ -53,7 +54,11 @@ async function trialOf(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): 
   const root = join(deps.isolation.taskRoot, trialDirectory);
   await mkdir(root, { recursive: true, mode: 0o711 });
   const task = await trialTask(root, `trial-${randomUUID()}`, ownNetwork);
+  const { disk } = deps.isolation;
   try {
+    await disk?.bound(task.directories.allocation, trialLimits.diskMb).catch((error: unknown) => {
+      deps.log.warn('the disk of a trial is bound by nothing', { error: messageOf(error) });
+    });
     const plant = await plantFor(deps.isolation, [join(root, task.allocId), task.directories.local]);
     try {
       if (deps.isolation.uid !== 0) {
@@ -70,6 +75,7 @@ async function trialOf(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): 
   } finally {
     const { allocation } = task.directories;
     await removingOfTasks(allocation, () => rm(allocation, { recursive: true, force: true }));
+    await disk?.release(allocation);
   }
 }
 
@@ -104,7 +110,7 @@ export async function plantFor(
   host: IsolationHost,
   [directory, ...others]: readonly [string, ...(readonly string[])],
 ): Promise<Plant> {
-  const { verifier, proofs, uid } = host;
+  const { verifier, proofs, uid, disk } = host;
   if (verifier === null) return { words: [], proven: Promise.resolve(new Set()), remove: () => undefined };
   const canary = await startCanary(verifier);
   const [open, closed, neighbour] = ['host', 'closed', 'neighbour'].map((name) => join(directory, name)) as [
@@ -123,6 +129,7 @@ export async function plantFor(
     `etc=${systemDirectory(host, '/etc')}`,
     // what belongs to the agent's own user is closed to nobody where tasks are of it too
     ...(uid === 0 ? [`closed_file=${closed}`] : []),
+    ...(disk?.works === true ? [`disk_kib=${2 * 1024 * trialLimits.diskMb}`] : []),
     ...(await plantSetuid(host, neighbour, [directory, ...others])),
   ];
   const control = proofs.once('control', () => controlTries(verifier, [...words, `scratch=${directory}`]));

@@ -28,6 +28,8 @@ export interface RunningChecks {
   readonly subordinate?: IdRange;
   /** As it was asked for. */
   readonly network: LaunchRequest['network'];
+  /** Its allocation's directory; absent: an older agent started it. */
+  readonly disk?: string;
 }
 
 export interface CheckRequest extends RunningChecks {

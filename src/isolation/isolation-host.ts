@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { IsolationRung } from '../driver/contract.ts';
 import { type CgroupHost, noCgroups, openCgroups } from './cgroup/hierarchy.ts';
+import { DiskQuotas, diskQuotaProbe, projectIds } from './disk-quota.ts';
 import { defaultSystemPaths, findSystemPaths, type SystemPath } from './launch/system-paths.ts';
 import { bwrapProbe, type FoundBwrap, findBwrap } from './mechanisms/bwrap.ts';
 import { cgroupProbes } from './mechanisms/cgroup.ts';
@@ -42,6 +43,8 @@ export interface IsolationHost {
   /** Ids for tasks of an agent without root; null: it is root, or they all have its own. */
   readonly subordinate: SubordinateIds | null;
   readonly seccomp: Uint8Array | null;
+  /** Null: nothing here could bind what allocations write to disk. */
+  readonly disk: DiskQuotas | null;
   /** The mount that the tasks' mounts hang below; null: there is none, they are anywhere. */
   readonly taskMounts: string | null;
   /** Where allocations' directories are; empty where nothing is promised. */
@@ -69,6 +72,8 @@ export interface IsolationOptions {
   readonly taskUids?: IdRange;
   /** An agent without root gives tasks subordinate ids: whoever removes their files must know that. Default: false. */
   readonly subordinateIds?: boolean;
+  /** What allocations write to disk is bound, where the file system can. Default: true. */
+  readonly diskQuota?: boolean;
   /** What `gatherTaskMounts` found. Default: null. */
   readonly taskMounts?: string | null;
 }
@@ -85,6 +90,7 @@ export const noIsolation: IsolationHost = {
   uids: null,
   subordinate: null,
   seccomp: null,
+  disk: null,
   taskMounts: null,
   taskRoot: '',
   proofs: passingProofs(),
@@ -105,6 +111,7 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
         ? new TaskUids(join(options.stateDirectory, 'uids'), { first: range.first, last: range.last - 1 })
         : null,
     seccomp: hostFilter(),
+    disk: disksOf(options, () => host.probes.get('disk_quota')?.ok === true),
     taskMounts: options.taskMounts ?? null,
     taskRoot: options.taskRoot,
     async refresh() {
@@ -116,6 +123,16 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
     },
   };
   return host;
+}
+
+function disksOf({ verifier, stateDirectory }: IsolationOptions, works: () => boolean): DiskQuotas | null {
+  if (verifier === null) return null;
+  const range = { first: projectIds.first, last: projectIds.last - 1 };
+  return new DiskQuotas({
+    verifier: verifier.program,
+    claims: new TaskUids(join(stateDirectory, 'projects'), range),
+    works,
+  });
 }
 
 function notHere(): ReadonlyMap<string, ProbeResult> {
@@ -141,7 +158,7 @@ async function look(options: IsolationOptions, fresh: boolean, held: Subordinate
       ...(verifier === null ? [] : [verifier.program, join(dirname(verifier.program), 'drover-shim')]),
       fileURLToPath(import.meta.url),
     ],
-    options: [cgroupParent, system, range, cgroups, options.subordinateIds],
+    options: [cgroupParent, system, range, cgroups, options.subordinateIds, options.diskQuota],
   });
   const proofs = await openProofs(join(options.stateDirectory, 'proofs.json'), key, fresh);
   const known = proofs.get('probes') as readonly ProbeResult[] | undefined;
@@ -173,7 +190,8 @@ async function probeAll(
   const as: ChildOptions = uid === 0 ? { uid: range.last, gid: range.last } : {};
   const results = await Promise.all([
     ...namespaceProbes(as),
-    ...kernelProbes(verifier[0] ?? null, as, options.taskRoot),
+    ...kernelProbes(verifier[0] ?? null, as),
+    diskQuotaProbe(options.diskQuota !== false, verifier[0] ?? null, options.taskRoot, range.last),
     bwrapProbe(bwrap, as),
     unshareProbe(options.taskRoot, as),
     ...ociRuntimes.map((runtime) => ociProbe(runtime, { cgroups, taskRoot: options.taskRoot, uid: range.last })),

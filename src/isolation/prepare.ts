@@ -13,6 +13,7 @@ import { capabilityBits } from './capabilities.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import { boundsTask, killDirectories, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import { tryDevices } from './device-trial.ts';
+import { diskLine } from './disk-line.ts';
 import { checkFromHost, type RunningChecks, readHeldProcess } from './host-checks.ts';
 import type { IsolationHost } from './isolation-host.ts';
 import { bwrapLaunch } from './launch/bwrap.ts';
@@ -322,10 +323,7 @@ export async function checkTask(
   const lacking = prepared.lacking.map(
     ({ probe, evidence }) => ({ name: probe, state: 'unavailable', evidence, checkedAt: now }) as const,
   );
-  const mechanisms = [
-    ...lacking,
-    ...(prepared.gate ? [...(await seenFromHost(host, prepared, input, now)), diskLine(host, now)] : []),
-  ];
+  const mechanisms = [...lacking, ...(prepared.gate ? await seenFromHost(host, prepared, input, now) : [])];
   const rung = rungOf(mechanisms);
   const missing = missingLine(mechanisms, floor, required);
   if (missing !== null) throw belowFloor(rung, floor, missing);
@@ -337,13 +335,6 @@ export async function checkTask(
     runtime: launch.runtime,
     mechanisms,
   };
-}
-
-/** No task's disk is bounded, whatever the file system could do: it is said, and is nobody's loss. */
-function diskLine(host: IsolationHost, now: string): Mechanism {
-  const could = host.probes.get('disk_quota')?.evidence ?? 'not probed';
-  const evidence = `nothing bounds what it writes to the node's disk: ${could}`;
-  return { name: 'disk_quota', state: 'not_asked', evidence, checkedAt: now };
 }
 
 async function seenFromHost(
@@ -364,7 +355,8 @@ async function seenFromHost(
     findings: new Map((input.findings ?? []).map(({ name, found }) => [name, found])),
     now,
   };
-  return withTries(checkFromHost(check, held), request.tried ?? {});
+  const seen = checkFromHost(check, held);
+  return withTries([...seen, diskLine(host.probes.get('disk_quota'), request, seen)], request.tried ?? {});
 }
 
 /** What is looked for again while the task runs. */
@@ -381,6 +373,7 @@ export function runningChecks(
     volumes: request.launch.mounts.filter((mount) => !mount.readOnly).map((mount) => mount.taskPath),
     notAsked: notAsked(request),
     network: request.launch.network,
+    disk: request.launch.directories.allocation,
   };
 }
 

@@ -3,6 +3,7 @@ import type { IsolationReport } from '../driver/contract.ts';
 import { kernelText } from '../lib/node/kernel-file.ts';
 import type { TaskCgroup } from './cgroup/task-cgroup.ts';
 import { deviceRules } from './device-trial.ts';
+import { boundOf, unbound } from './disk-line.ts';
 import { checkFromHost, type HeldProcess, type RunningChecks, readHeldProcess } from './host-checks.ts';
 import { type Mechanism, rungOf } from './lines.ts';
 import type { IdRange } from './users.ts';
@@ -39,6 +40,9 @@ export function recheck(report: IsolationReport, task: RunningTask): IsolationRe
   if (!lives(task)) return report;
   // a group that is full takes no child to try devices with
   if (checks.subordinate === undefined && deviceRules(cgroup) === '') seen.delete('devices');
+  const disk = report.mechanisms.find(({ name }) => name === 'disk_quota');
+  if (disk?.state === 'verified' && boundOf(checks.disk ?? '') === null)
+    seen.set(disk.name, { ...disk, state: 'unavailable', evidence: unbound, checkedAt: now });
   const mechanisms = report.mechanisms.map((line) => stillThere(line, seen.get(line.name), isHidden(held)));
   return { ...report, mechanisms, rung: rungOf(mechanisms) };
 }

@@ -20,7 +20,7 @@ export type Tried = Readonly<Record<string, { readonly stopped: number; readonly
 /** Where tasks have the agent's uid, the kernel counts everything that runs under it with them: it is given room, and not tried to be filled. */
 const ownUids = process.getuid?.() === 0;
 /** What a trial task may have; of the processor half a core. */
-export const trialLimits = { pids: ownUids ? 64 : 512, memoryMb: 64, cores: 0.5 } as const;
+export const trialLimits = { pids: ownUids ? 64 : 512, memoryMb: 64, cores: 0.5, diskMb: 8 } as const;
 /** What is bounded by rlimits alone gets four times the memory of a trial task, 256 MB. */
 const excess = [
   ...(ownUids ? [`processes=${2 * trialLimits.pids}`] : []),

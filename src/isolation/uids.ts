@@ -49,13 +49,28 @@ export class TaskUids {
   /** `owner`: `<allocation>/<task>`; `directory`: the task's. `Fault('unavailable')`: all are taken. */
   claim(owner: string, directory: string): number {
     this.#sweep();
+    for (const uid of this.#places(owner, 4096)) if (this.#take(uid, { owner, directory })) return uid;
+    throw new Fault('unavailable', 'no uid is left for the task', { recoverable: true });
+  }
+
+  /** Null: this owner claimed none, or one so far off that it is not looked for. */
+  held(owner: string): number | null {
+    return this.#places(owner, 64).find((uid) => readClaim(this.#fileOf(uid))?.owner === owner) ?? null;
+  }
+
+  /** Sooner than when its directory is found to be gone. */
+  release(uid: number): void {
+    rmSync(this.#fileOf(uid), { force: true });
+  }
+
+  #places(owner: string, count: number): readonly number[] {
     const size = this.range.last - this.range.first + 1;
     const start = createHash('sha256').update(owner).digest().readUInt32BE(0) % size;
-    for (let step = 0; step < Math.min(size, 4096); step++) {
-      const uid = this.range.first + ((start + step) % size);
-      if (this.#take(uid, { owner, directory })) return uid;
-    }
-    throw new Fault('unavailable', 'no uid is left for the task', { recoverable: true });
+    return Array.from({ length: Math.min(size, count) }, (_, step) => this.range.first + ((start + step) % size));
+  }
+
+  #fileOf(uid: number): string {
+    return join(this.#directory, String(uid));
   }
 
   #sweep(): void {
@@ -70,7 +85,7 @@ export class TaskUids {
   }
 
   #take(uid: number, claim: Claim): boolean {
-    const path = join(this.#directory, String(uid));
+    const path = this.#fileOf(uid);
     for (let attempt = 0; attempt < 3; attempt++) {
       try {
         writeFileSync(path, JSON.stringify(claim), { flag: 'wx', mode: 0o600 });

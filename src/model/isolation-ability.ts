@@ -90,6 +90,8 @@ export function givenUp(
   }
   if (Array.isArray(config['cap_add']) && config['cap_add'].length > 0) {
     found.push({ line: 'empty_capabilities', because: 'cap_add', remedy: 'leave cap_add out' });
+    if (config['cap_add'].some((name) => /^(all|(cap_)?sys_resource)$/i.test(String(name))))
+      found.push({ line: 'disk_quota', because: 'CAP_SYS_RESOURCE', remedy: 'leave it out of cap_add' });
   }
   const low = hasOwnNetwork(group) || !sandboxedDrivers.has(task.Driver ?? '') ? undefined : lowPort(group);
   if (low !== undefined) {

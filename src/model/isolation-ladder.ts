@@ -58,8 +58,11 @@ export const linesOf: Readonly<Record<IsolationRung, readonly string[]>> = {
   vm: ['hardware_virtualisation'],
 };
 
-/** Every line, from the lowest rung to the highest. */
-export const allLines: readonly string[] = rungs.flatMap((rung) => linesOf[rung]);
+/** Lines of no rung: they rest on more than how a task is isolated (`disk_quota` on the file system of allocations), and can be required. */
+export const linesApart: readonly string[] = ['disk_quota'];
+
+/** Every line, from the lowest rung to the highest, then those of none. */
+export const allLines: readonly string[] = [...rungs.flatMap((rung) => linesOf[rung]), ...linesApart];
 
 /** What people call some lines. */
 const otherNames: { readonly [name: string]: string } = {
@@ -70,6 +73,7 @@ const otherNames: { readonly [name: string]: string } = {
   uid: 'unique_uid',
   files: 'read_only_system',
   cgroup: 'cgroup_limits',
+  disk: 'disk_quota',
 };
 
 /** `"seccomp"`, or a shorter name such as `"pids"` → the line; `undefined`: there is none. */

@@ -67,6 +67,8 @@ const fixes: { readonly [line: string]: string } = {
   devices: 'install runc, and run the agent as root',
   masked_proc: 'install bubblewrap, and allow user namespaces',
   root_file_system: 'install bubblewrap or runc',
+  disk_quota:
+    'a file system with quotas of projects for data_dir (ext4 or xfs, mounted with prjquota), and run the agent as root; drover doctor on the node',
   second_kernel: 'a runtime with a kernel of its own (runsc, kata)',
   hardware_virtualisation: 'a driver that runs virtual machines, on a host with /dev/kvm',
 };

@@ -1,22 +1,17 @@
-/** What the kernel gives beside namespaces and control groups, each really used: Landlock, KVM, mounts that protect, a bound on disk space. */
+/** What the kernel gives beside namespaces and control groups, each really used: Landlock, KVM, mounts that protect. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ChildOptions, type ProbeAnswer, type ProbeResult, probe, runChild } from './probe.ts';
 
-/** `verifier`: host path of the native program that tries what no shell can; null: not built. `taskRoot`: where allocations' directories are. */
-export function kernelProbes(
-  verifier: string | null,
-  as: ChildOptions,
-  taskRoot: string,
-): readonly Promise<ProbeResult>[] {
+/** `verifier`: host path of the native program that tries what no shell can; null: not built. */
+export function kernelProbes(verifier: string | null, as: ChildOptions): readonly Promise<ProbeResult>[] {
   return [
     probe('landlock', () => inScratch(async (directory) => tryNatively(verifier, ['landlock', directory]))),
     probe('kvm', () => tryNatively(verifier, ['kvm'])),
     probe('mounts.read_only', () => inOwnMounts(readOnly, as)),
     probe('mounts.masked', () => inOwnMounts(masked, as)),
     probe('mounts.bounded', () => inOwnMounts(bounded, as)),
-    probe('disk_quota', () => tryNatively(verifier, ['quota', taskRoot])),
   ];
 }
 

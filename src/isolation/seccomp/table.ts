@@ -35,11 +35,12 @@ export const denied: Readonly<Record<string, readonly [x64: number, arm64: numbe
   uselib: [134, -1],
   ustat: [136, -1],
   vhangup: [153, 58],
-  // mounts and namespaces
+  // mounts, namespaces and quotas
   chroot: [161, 51],
   fsconfig: [431, 431],
   fsmount: [432, 432],
   fsopen: [430, 430],
+  file_setattr: [469, 469],
   fspick: [433, 433],
   listmount: [458, 458],
   mount: [165, 40],
@@ -101,11 +102,20 @@ const afAlg = 38;
 const afVsock = 40;
 const tiocsti = 0x5412;
 const tioclinux = 0x541c;
+/** FS_IOC_FSSETXATTR, FS_IOC_SETFLAGS (linux/fs.h): a file's owner could give it to another project, and so take it out of its quota. */
+const setProject = 0x401c_5820;
+const setFlags = 0x4008_6602;
 
 export const argumentRules: readonly ArgumentRule[] = [
   { name: 'clone', numbers: [56, 220], argument: 0, refuse: 'any-bit', values: [cloneNamespaces] },
   { name: 'socket', numbers: [41, 198], argument: 0, refuse: 'equal', values: [afAlg, afVsock] },
-  { name: 'ioctl', numbers: [16, 29], argument: 1, refuse: 'equal', values: [tiocsti, tioclinux] },
+  {
+    name: 'ioctl',
+    numbers: [16, 29],
+    argument: 1,
+    refuse: 'equal',
+    values: [tiocsti, tioclinux, setProject, setFlags],
+  },
   // the personalities ordinary programs use: none, Linux 32 bit, without randomisation, and the question
   {
     name: 'personality',
