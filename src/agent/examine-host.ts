@@ -63,8 +63,8 @@ export interface ExamineOptions {
   readonly stateDirectory: string;
   /** The agent's data_dir, or another directory: trial tasks live in `alloc` below it. */
   readonly dataDirectory: string;
-  /** It is the agent's own. */
-  readonly isAgents: boolean;
+  /** It is the agent's own. Default: false. */
+  readonly isAgents?: boolean;
   readonly cgroupParent: string;
 }
 
@@ -105,7 +105,7 @@ export async function examineHost(options: ExamineOptions): Promise<HostExaminat
           Mechanism: probe,
         })),
       })),
-      Beside: await diskAdvice(probes.get('disk_quota'), isolation.uid, options.isAgents ? taskRoot : null),
+      Beside: await diskAdvice(probes.get('disk_quota'), isolation.uid, options.isAgents === true ? taskRoot : null),
     };
   } finally {
     await supervisor.close();
@@ -136,7 +136,8 @@ function resultOf(report: IsolationReport): TrialResult {
   return { Rung: report.rung, Runtime: report.runtime, Lacks: Object.fromEntries(lacks) };
 }
 
-async function diskAdvice(
+/** `taskRoot`: of the agent's; null: it is not known where that will be. */
+export async function diskAdvice(
   found: ProbeResult | undefined,
   uid: number,
   taskRoot: string | null,

@@ -4,8 +4,6 @@
  *   waiting for the one it replaces ─▶ directories ─▶ tasks ─▶ ended ─▶ collected
  *                 └────────── stop ───────────┴─────────┘
  */
-
-import { join } from 'node:path';
 import type { EngineDriver, TaskConfig } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
@@ -18,7 +16,7 @@ import type { TaskGroup } from '../model/task-group.ts';
 import type { TaskEvent } from '../model/task-state.ts';
 import { buildAllocationDirectory, moveDisk, taskDirectories } from './alloc-dir.ts';
 import { type HealthRules, healthOf, healthRules, type WatchedTask, watchedTask } from './alloc-health.ts';
-import type { AllocationDisks } from './allocation-disks.ts';
+import { type AllocationDisks, bindDisk } from './allocation-disks.ts';
 import { type AllocationNetworks, networkStatus } from './allocation-networks.ts';
 import { chooseDrivers, groupAsChosen } from './choose-drivers.ts';
 import type { ClientDrivers } from './client-driver.ts';
@@ -163,8 +161,7 @@ export class AllocationRunner {
     if (!this.#chooseDrivers() || !(await this.#openNetwork())) return;
     try {
       buildAllocationDirectory(this.#options.config.allocDir, this.id);
-      await this.#bindDisk();
-      await this.#takeOverDisk();
+      await this.#openDisk();
       this.#ready = true;
     } catch (error) {
       this.#description = messageOf(error);
@@ -191,24 +188,14 @@ export class AllocationRunner {
     return groupAsChosen(this.#group, (name) => this.#tasks.get(name)?.run.state.DriverChoice);
   }
 
-  /** Once: what tasks have begun in may be full of files that are theirs to change. One that is unbound runs all the same: a floor refuses it. */
-  async #bindDisk(): Promise<void> {
+  /** Once, for tasks may change what they have begun in. A sticky disk comes along from the allocation this one replaces, where that was here. */
+  async #openDisk(): Promise<void> {
     if (this.#begunGroup !== null) return;
-    const directory = join(this.#options.config.allocDir, this.id);
-    try {
-      await this.#options.disks?.bound(directory, this.#group.EphemeralDisk?.SizeMB ?? 0);
-    } catch (error) {
-      this.#options.log.warn('the disk of an allocation is not bound', { alloc: this.id, error: messageOf(error) });
-    }
-  }
-
-  /** A sticky disk comes along from the allocation this one replaces, where that was here. */
-  async #takeOverDisk(): Promise<void> {
-    const previous = this.#alloc.PreviousAllocation;
-    if (previous === '' || this.#begunGroup !== null || this.#group.EphemeralDisk?.Sticky !== true) return;
-    const { config, disks } = this.#options;
-    const tasks = this.tasks.map((task) => task.name);
-    await moveDisk(config.allocDir, previous, this.id, tasks, disks);
+    const { config, disks, log } = this.#options;
+    const { SizeMB = 0, Sticky = false } = this.#group.EphemeralDisk ?? {};
+    await bindDisk(disks, config.allocDir, this.id, SizeMB, log);
+    const previous = Sticky ? this.#alloc.PreviousAllocation : '';
+    if (previous !== '') await moveDisk(config.allocDir, previous, this.id, [...this.#tasks.keys()], disks);
   }
 
   /** False: there is none, and the tasks were told; or the agent goes. */
