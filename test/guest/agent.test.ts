@@ -11,7 +11,7 @@ import type { AgentSight } from './agent.ts';
 import { bundle, repository } from './bundle.ts';
 import { lackingForGuest, runInGuest } from './machine.ts';
 
-const minutes = 12;
+const minutes = 20;
 const disk = join(tmpdir(), `drover-guest-agent-${process.pid}`);
 const lacking = await lackingForGuest();
 

@@ -64,7 +64,7 @@ const config = { client: { options: { 'driver.allowlist': 'exec' }, gc_interval:
 
 /** Asked for now and then: who asks all the time gets all the processor of an emulated machine. */
 function until<T>(look: () => Promise<T> | T): Promise<T> {
-  return eventually(look, minutesMs, 1000);
+  return eventually(look, minutesMs, 5000);
 }
 
 async function start(): Promise<AgentProcess> {
@@ -92,6 +92,7 @@ async function running({ client }: AgentProcess, job: string): Promise<string> {
     if (found !== undefined) return found.ID;
     const { value: evaluations } = await client.jobs.evaluations(job);
     const why = JSON.stringify([value, evaluations.map(({ FailedTGAllocs }) => FailedTGAllocs)]).slice(0, 3000);
+    say(why);
     throw new Error(`${job} does not run: ${why}`);
   });
 }
@@ -134,6 +135,7 @@ const { value: node } = await agent.client.nodes.read(nodes[0]!.ID);
 const attributes = Object.fromEntries(
   Object.entries(node.Attributes ?? {}).filter(([name]) => /^(isolation|driver\.exec)/.test(name)),
 );
+say(JSON.stringify(attributes));
 const explained: Record<string, JobExplanation> = {};
 const ids: Record<string, string> = {};
 const reports: Record<string, IsolationReport> = {};
