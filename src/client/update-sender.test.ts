@@ -30,3 +30,26 @@ test('a report of an allocation on its way waits for what is better, and the new
   while (requests.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
   expect(requests[2]).toEqual(['c pending']);
 });
+
+test('the first report goes at once, those that come right after it go together', async () => {
+  const requests: string[][] = [];
+  const server = {
+    updateAllocations: async (_: unknown, updates: readonly AllocationUpdate[]) => {
+      requests.push(updates.map(({ ID }) => ID));
+    },
+  } as unknown as ServerConnection;
+  const sender = new UpdateSender(server, { nodeId: 'n', secretId: 's' }, silentLog);
+  const stop = new AbortController();
+  void sender.run(stop.signal);
+  const report = (ID: string): void =>
+    sender.send({ ID, ClientStatus: 'running', DeploymentStatus: null, TaskStates: {} } as unknown as AllocationUpdate);
+  report('a');
+  await Promise.resolve();
+  expect(requests).toEqual([['a']]);
+  report('b');
+  await new Promise((resolve) => setImmediate(resolve));
+  report('c');
+  await sender.idle();
+  expect(requests).toEqual([['a'], ['b', 'c']]);
+  stop.abort();
+});
