@@ -118,8 +118,9 @@ static inline int take_user(const struct identity *id, struct failure *f) {
 }
 
 static inline void drop_bounding(const struct identity *id) {
-  for (int cap = 0; id->has_caps && cap < 64; cap++)
-    if (!(id->caps >> cap & 1) && prctl(PR_CAPBSET_READ, cap) > 0) prctl(PR_CAPBSET_DROP, cap);
+  int has;
+  for (int cap = 0; id->has_caps && cap < 64 && (has = prctl(PR_CAPBSET_READ, cap)) >= 0; cap++)
+    if (has && !(id->caps >> cap & 1)) prctl(PR_CAPBSET_DROP, cap);
 }
 
 /* All five sets. Dropping from the bounding set needs a privilege; who lacks it has the other four, and the verifier reports the fifth. */

@@ -115,7 +115,9 @@ static void check_capabilities(void) {
   u64 bounding = 0, ambient = 0;
   syscall(SYS_capget, &header, data);
   for (int cap = 0; cap < 64; cap++) {
-    if (prctl(PR_CAPBSET_READ, cap) == 1) bounding |= 1ull << cap;
+    int has = prctl(PR_CAPBSET_READ, cap);
+    if (has < 0) break; /* the kernel knows no more */
+    if (has) bounding |= 1ull << cap;
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1) ambient |= 1ull << cap;
   }
   const u64 sets[5] = {(u64)data[1].effective << 32 | data[0].effective, (u64)data[1].permitted << 32 | data[0].permitted,
@@ -180,7 +182,7 @@ static void check_namespaces(void) {
   }
 }
 
-/* One line of a file is one finding: `mount` for each line of mountinfo, `uid_map` for each range. */
+/* One line of a file is one finding: `uid_map` for each range. Mounts the agent looks at itself. */
 static void check_lines(const char *name, const char *path) {
   static char content[65536];
   ssize_t n = read_file_at(AT_FDCWD, path, content, sizeof content);
@@ -253,7 +255,6 @@ _Noreturn void verify_fd(const char *number) {
   check_namespaces();
   check_lines("uid_map", "/proc/self/uid_map");
   check_lines("gid_map", "/proc/self/gid_map");
-  check_lines("mount", "/proc/self/mountinfo");
   if (take_filter(&in.identity, &f)) stop(&f);
   check_number("seccomp", prctl(PR_GET_SECCOMP, 0, 0, 0, 0));
   struct text ready = begin("ready");

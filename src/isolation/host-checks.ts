@@ -216,9 +216,8 @@ function capabilityLine(held: HeldProcess, line: Line): Mechanism {
 }
 
 /** Every mount is read-only but those the task is to write, and its root is not the host's. */
-function readOnlyLine(request: CheckRequest, held: HeldProcess, line: Line): Mechanism {
+function readOnlyLine(request: CheckRequest, held: HeldProcess, mounts: MountRows, line: Line): Mechanism {
   if (held.mounts === null) return line('read_only_system', false, "the root is the host's");
-  const mounts = rowsOf(held.mounts);
   const root = mounts.find((fields) => fields[4] === '/');
   if (root === undefined) return line('read_only_system', false, 'the mounts cannot be seen');
   if (root[3] === '/' && !separate(held, 'mnt')) return line('read_only_system', false, "the root is the host's");
@@ -234,15 +233,18 @@ function readOnlyLine(request: CheckRequest, held: HeldProcess, line: Line): Mec
   );
 }
 
-function rowsOf(mountinfo: string): readonly (readonly string[])[] {
+type MountRows = readonly (readonly string[])[];
+
+function rowsOf(mountinfo: string): MountRows {
   const rows = mountinfo.split('\n').filter((row) => row !== '');
   return rows.map((row) => row.split(' '));
 }
 
 /** The view of files as a whole: what is writable, whose root it is, what of /proc is covered. */
 function fileLines(request: CheckRequest, held: HeldProcess, line: Line): readonly Mechanism[] {
-  const readOnly = readOnlyLine(request, held, line);
-  const points = rowsOf(held.mounts ?? '').map((fields) => fields[4] ?? '');
+  const mounts = rowsOf(held.mounts ?? '');
+  const readOnly = readOnlyLine(request, held, mounts, line);
+  const points = mounts.map((fields) => fields[4] ?? '');
   const bare = [...maskedProc, '/proc/sys'].filter((path) => !points.includes(path));
   return [
     readOnly,

@@ -49,7 +49,7 @@ async function measure(report, { rung, driver = 'exec', prefer, more = {}, none,
     cleared();
     const agent = await Agent.start(undefined, prefer === undefined ? {} : { plugin });
     try {
-      latency.push((await latencies(agent, driver, 40, more)).p50);
+      latency.push((await latencies(agent, driver, 25, more)).p50);
       await agent.stopJobs();
       rates.push(await startRate(agent, driver, count, more));
       memory = memoryOf(agent, count);
