@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 // npm run bench: every figure the project promises, measured here and now, each beside its target.
-//   npm run bench -- [SECTION…]     sections: submit starts rungs verifier cost reattach cli logs lists scheduler hcl plugins docker podman java
-//                                              wasm qemu microvm lxc
+//   npm run bench -- [SECTION…]     default: all; --help: their names
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { clients } from '../test/bench/clients.mjs';
 import { docker, podman } from '../test/bench/docker.mjs';
@@ -29,11 +28,13 @@ const sections = {
   podman,
   ...clients,
 };
-const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'));
+const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !Object.hasOwn(sections, name));
 if (unknown.length > 0) {
-  console.error(`no such section: ${unknown.join(', ')}; there are: ${Object.keys(sections).join(', ')}`);
-  process.exit(1);
+  const asked = ['-h', '-help', '--help'].includes(unknown[0]);
+  const which = `npm run bench -- [SECTION…]; sections, all by default: ${Object.keys(sections).join(' ')}`;
+  console.error(asked ? which : `no such section: ${unknown.join(', ')}\n${which}`);
+  process.exit(asked ? 0 : 1);
 }
 
 ensureModules();

@@ -9,11 +9,11 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 export const drover = join(root, 'bin/drover.js');
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-/** Ended when the measurement is interrupted. */
-const live = new Set();
+/** What has a `dispose` that is called when the measurement is interrupted, the last one first. */
+export const live = new Set();
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.once(signal, async () => {
-    await Promise.all([...live].map((agent) => agent.dispose()));
+    for (const each of [...live].reverse()) await each.dispose();
     process.exit(1);
   });
 const cgroupParent = `drover-bench-${process.pid}`;

@@ -1,7 +1,7 @@
 /** Figures about the drivers of container engines: what it costs above the engine's own client, and what containers cost the agent. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { Agent, cpuSeconds, memoryKb, quantile, sleep } from './agent.mjs';
+import { Agent, cpuSeconds, live, memoryKb, quantile, sleep } from './agent.mjs';
 import { submitToRunning } from './tasks.mjs';
 
 const image = { docker: 'drover-test/busybox:1', podman: 'localhost/drover-test/busybox:1' };
@@ -10,20 +10,29 @@ const count = 100;
 // the same thing, said to the engine's own client
 const asked = ['--cap-drop', 'all', '--security-opt', 'no-new-privileges', '--pids-limit', '4096', '--network', 'none', '-m', '10m'];
 
-export async function docker(report) {
+export const docker = (report) => measured(report, 'docker');
+/** The same of podman, whose client speaks to the same service. */
+export const podman = (report) => measured(report, 'podman');
+
+async function measured(report, engine) {
   // built by then
-  const { lackingForDaemon, ScratchDaemon } = await import('../../dist/driver-kit/container-engine/scratch-daemon.js');
-  const missing = [...lackingForDaemon, ...(spawnSync('docker', ['--version']).status === 0 ? [] : ["docker's client"])];
+  const { lackingForDaemon, lackingForPodman, ScratchDaemon } = await import('../../dist/driver-kit/container-engine/scratch-daemon.js');
+  const ownClient = engine === 'podman' || spawnSync('docker', ['--version']).status === 0 ? [] : ["docker's client"];
+  const missing = [...(engine === 'podman' ? lackingForPodman : lackingForDaemon), ...ownClient];
   if (missing.length > 0) throw new Error(`not here: ${missing.join(', ')}`);
-  const daemon = await ScratchDaemon.open();
-  const agent = await Agent.start(['-server', '-client'], { plugin: { docker: { config: { endpoint: daemon.endpoint } } } });
+  const daemon = await ScratchDaemon.open({ engine });
+  const closing = { dispose: () => daemon.close() };
+  live.add(closing);
+  const where = engine === 'podman' ? { socket_path: daemon.endpoint } : { endpoint: daemon.endpoint };
+  const agent = await Agent.start(['-server', '-client'], { plugin: { [engine]: { config: where } } });
   try {
-    await tried(agent, 'docker');
+    await tried(agent, engine);
     await latency(report, agent, daemon);
-    await many(report, agent, 'docker');
+    await many(report, agent, engine);
   } finally {
     await agent.dispose();
     await daemon.close();
+    live.delete(closing);
   }
 }
 
@@ -40,22 +49,6 @@ const taskOf = (driver) => ({
   driver,
   config: { image: image[driver], command: 'sleep', args: ['100000'], network_mode: 'none', cap_drop: ['all'], ...more[driver] },
 });
-
-/** The same of podman, whose client speaks to the same service. */
-export async function podman(report) {
-  const { lackingForPodman, ScratchDaemon } = await import('../../dist/driver-kit/container-engine/scratch-daemon.js');
-  if (lackingForPodman.length > 0) throw new Error(`not here: ${lackingForPodman.join(', ')}`);
-  const daemon = await ScratchDaemon.open({ engine: 'podman' });
-  const agent = await Agent.start(['-server', '-client'], { plugin: { podman: { config: { socket_path: daemon.endpoint } } } });
-  try {
-    await tried(agent, 'podman');
-    await latency(report, agent, daemon);
-    await many(report, agent, 'podman');
-  } finally {
-    await agent.dispose();
-    await daemon.close();
-  }
-}
 
 /** The engine's own client, told where it listens. */
 const client = ({ engine, endpoint }) => (engine === 'podman' ? ['podman', '--url', endpoint] : ['docker', '-H', endpoint]);
