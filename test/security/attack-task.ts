@@ -8,7 +8,7 @@ import { type Attacks, type Attempt, attempts, excess, ordinaryUser, startCanary
 
 export interface Place {
   readonly who: 'root' | 'an ordinary user';
-  readonly driver: 'exec' | 'raw_exec' | 'java' | 'qemu' | 'docker' | 'podman' | 'lxc';
+  readonly driver: 'exec' | 'raw_exec' | 'java' | 'qemu' | 'docker' | 'podman' | 'lxc' | 'microvm';
   /** What is wanted: a node without what `container` needs keeps the task at `sandbox`, without a network all the same. */
   readonly rung: 'none' | 'process' | 'sandbox' | 'container';
   /** Default: none at rung `container`, else the host's. */
@@ -25,13 +25,18 @@ export interface Place {
   readonly config?: Record<string, unknown>;
 }
 
+interface Attacked {
+  readonly rung: string;
+  readonly uid: string;
+  /** Names of lines of the ladder. */
+  readonly verified: readonly string[];
+  readonly attempts: readonly Attempt[];
+}
+
 /** Where a task's files are at the rungs that leave it the host's: there a volume cannot be mounted. */
 const seesHost = ({ rung, driver }: Place): boolean => (rung === 'none' || rung === 'process') && driver !== 'lxc';
 
-export async function attackFrom(
-  attacks: Attacks,
-  place: Place,
-): Promise<{ readonly rung: string; readonly uid: string; readonly attempts: readonly Attempt[] }> {
+export async function attackFrom(attacks: Attacks, place: Place): Promise<Attacked> {
   const uid = place.who === 'root' ? 0 : ordinaryUser;
   const canary = await startCanary(attacks.plant, uid);
   const prefer = place.rung === 'none' ? 'process' : place.rung;
@@ -88,10 +93,12 @@ esac
 
 function attacker(attacks: Attacks, place: Place, canary: readonly string[]) {
   const plant = seesHost(place) ? attacks.plant : '/plant';
-  const mounts = !seesHost(place) && !['qemu', 'lxc'].includes(place.driver);
+  const mounts = !seesHost(place) && !['qemu', 'lxc', 'microvm'].includes(place.driver);
+  // root of a kernel of its own: what it does to it must not reach the next attack
+  const apart = seesHost(place) || place.driver === 'microvm';
   const volume = { plant: { Name: 'plant', Type: 'host', Source: 'plant' } };
   const words = [`plant=${plant}`, 'scratch=${NOMAD_TASK_DIR}', 'logs=${NOMAD_ALLOC_DIR}/logs', ...excess, ...canary];
-  const args = ['run', ...words, ...(seesHost(place) ? ['apart=yes'] : [])];
+  const args = ['run', ...words, ...(apart ? ['apart=yes'] : [])];
   return {
     ID: 'attacker',
     Name: 'attacker',
@@ -129,7 +136,7 @@ function commandOf({ driver, config }: Place, program: string, args: readonly st
   return { class: 'Attack', class_path: '/plant', args: [program, ...args], ...config };
 }
 
-async function ending(agent: AgentProcess) {
+async function ending(agent: AgentProcess): Promise<Attacked> {
   const stub = await eventually(async () => {
     const { value } = await agent.client.jobs.allocations('attacker');
     if (!['complete', 'failed'].includes(value[0]?.ClientStatus ?? ''))
@@ -142,8 +149,10 @@ async function ending(agent: AgentProcess) {
   for await (const frame of agent.client.files.logs(stub.ID, { task: 't', type: 'stdout' }))
     text += Buffer.from(frame.data).toString();
   const { value: reports } = await agent.client.allocations.isolation(stub.ID);
-  const uid = reports['t']?.mechanisms.find(({ name }) => name === 'unique_uid')?.evidence ?? '';
-  return { rung: reports['t']?.rung ?? 'none', uid, attempts: attempts(text) };
+  const mechanisms = reports['t']?.mechanisms ?? [];
+  const uid = mechanisms.find(({ name }) => name === 'unique_uid')?.evidence ?? '';
+  const verified = mechanisms.filter(({ state }) => state === 'verified').map(({ name }) => name);
+  return { rung: reports['t']?.rung ?? 'none', uid, verified, attempts: attempts(text) };
 }
 
 /** What a rung lets through by what it is: a job without a network of its own has the host's. */

@@ -236,6 +236,18 @@ describe.skipIf(lackingForModules.length > 0).each([
     if (args[0] !== 'truncate' && args[0] !== 'touch') expect((await attempt(args, false)).exit.exitCode).toBe(0);
   });
 
+  test('that are read-only do not lie in one that is not', async () => {
+    const dir = [{ path: 'local' }, { path: 'local/link', guest: '/data', read_only: true }];
+    const nested = await task(['exit', '0'], { dir });
+    mkdirSync(join(nested.directories.local, 'data'));
+    symlinkSync('data', join(nested.directories.local, 'link'));
+    const { exit } = await run(nested, by.engine);
+    expect(exit).toMatchObject({
+      exitCode: 126,
+      message: 'dir /data is read_only, but lies in /local, which is not: make both so, or put them side by side',
+    });
+  });
+
   test('are those of the task: no other is named', async () => {
     const start = async (path: string) => {
       const of = await task(['exit', '0'], { dir: [{ path }] });

@@ -12,9 +12,11 @@ import { waitingCall } from './waiting-call.ts';
 export type Call = (...args: readonly never[]) => number;
 export type Calls = Record<string, Call>;
 
-const errno = { success: 0, badf: 8, notsup: 58, rofs: 69, notcapable: 76 } as const;
+const errno = { success: 0, badf: 8, inval: 28, notsup: 58, rofs: 69, notcapable: 76 } as const;
 const openFlag = { create: 1, directory: 2, truncate: 8 } as const;
 const followLinks = 1;
+/** As POSIX has it (IOV_MAX). Node makes room for as many as are named, and reckons their size in 32 bits. */
+const mostVectors = 1024;
 
 /** Places of a call's arguments. */
 interface PathArgument {
@@ -101,6 +103,9 @@ class GuardedCalls {
     const calls = { ...this.#calls, ...Object.fromEntries(ruled) };
     // a module is given no socket; asked about another descriptor, Node ends with SIGSEGV
     for (const name of ['sock_accept', 'sock_recv', 'sock_send', 'sock_shutdown']) calls[name] = () => errno.notsup;
+    for (const name of ['fd_pread', 'fd_pwrite', 'fd_read', 'fd_write'])
+      calls[name] = (...args: readonly unknown[]) =>
+        Number(args[2]) >>> 0 > mostVectors ? errno.inval : this.#call(name, args);
     const open = calls['path_open']!;
     return {
       ...calls,
@@ -171,7 +176,7 @@ class GuardedCalls {
     const result = open(...(asked as never[]));
     if (result !== errno.success || from === undefined) return result;
     const path = resolve(from.path, this.#text(Number(text), Number(length)));
-    const opened = this.#memory().getUint32(Number(into), true);
+    const opened = this.#memory().getUint32(Number(into) >>> 0, true);
     this.#opened.set(opened, { ...from, path });
     this.#flags.set(opened, Number(fdFlags));
     return result;

@@ -1,7 +1,8 @@
 /** The thread in which the module runs: a loop without end in it does not keep the process from ending. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { guardedCalls } from './guarded-calls.ts';
+import { exposed } from './path-check.ts';
 import { exitCodes, type HostPlan, type ModuleEnd } from './plan.ts';
 import { type WasmInstance, type WasmModule, webAssembly } from './webassembly.ts';
 
@@ -20,6 +21,12 @@ async function run(plan: HostPlan): Promise<ModuleEnd> {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return { code: exitCodes.notFound, message: `module ${plan.module} is not there` };
     return { code: exitCodes.notRunnable, message: `module ${plan.module}: ${message}` };
+  }
+  const nested = exposed(plan.dirs.map((dir) => ({ ...dir, path: realpathSync(dir.path) })));
+  if (nested !== null) {
+    const [inner, outer] = nested;
+    const message = `dir ${inner.guest} is read_only, but lies in ${outer.guest}, which is not: make both so, or put them side by side`;
+    return { code: exitCodes.notRunnable, message };
   }
   // only now: Node warns of it where it is loaded
   process.emitWarning = () => {};

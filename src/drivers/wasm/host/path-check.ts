@@ -22,6 +22,15 @@ export function staysBelow(root: string, from: string, path: string, follow: boo
   return false;
 }
 
+/** Of directories whose links were followed: one that is read-only in one that is not. What it holds could be changed by way of that. */
+export function exposed<D extends { readonly path: string; readonly readOnly: boolean }>(
+  dirs: readonly D[],
+): readonly [inner: D, outer: D] | null {
+  for (const inner of dirs.filter(({ readOnly }) => readOnly))
+    for (const outer of dirs) if (!outer.readOnly && below(outer.path, inner.path)) return [inner, outer];
+  return null;
+}
+
 /** Null: it is not there, and what is asked for will say so. */
 function existing(path: string): string | null {
   try {
