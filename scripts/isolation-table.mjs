@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// docs/isolation-measured.md: what each rung was measured to stop. Reads what `npm test -- security` left in build/attacks, tries the same
-// attacks under bubblewrap as people call it, and writes the page. Needs root.
+// docs/isolation-measured.md: what each rung was measured to stop. Reads what `npm test -- security` and src/drivers/wasm/attacks.test.ts left in
+// build/attacks, tries the same attacks under bubblewrap as people call it, and writes the page. Needs root.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
@@ -13,9 +13,11 @@ if (!existsSync(folder)) {
   say('nothing is measured yet: run `npm test -- security` as root first');
   process.exit(1);
 }
-const measured = readdirSync(folder)
+const files = readdirSync(folder)
   .filter((name) => name.endsWith('.json'))
   .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')));
+const measured = files.filter(({ attempts }) => attempts !== undefined);
+const modules = files.find(({ module }) => module !== undefined)?.module;
 const proven = new Set(measured.flatMap(({ attempts }) => attempts.map(({ name }) => name)));
 const columns = [
   ...measured.sort((a, b) => order(a) - order(b)).map((each) => ({ title: titleOf(each), attempts: each.attempts })),
@@ -23,7 +25,8 @@ const columns = [
   ...(systemdRuns() ? [{ title: '`systemd-run`, hardened', attempts: await alone(hardenedUnit) }] : []),
 ];
 const absent = [
-  ...['docker', 'podman'].filter((name) => !measured.some(({ driver }) => driver === name)),
+  ...['docker', 'podman', 'lxc', 'microvm'].filter((name) => !measured.some(({ driver }) => driver === name)),
+  ...(modules === undefined ? ['modules of wasm'] : []),
   ...(found('bwrap') ? [] : ['`bwrap`']),
   ...(systemdRuns() ? [] : ['`systemd-run` (systemd does not run here)']),
 ];
@@ -64,10 +67,34 @@ ${table}
 ## What got through
 ${through.join('\n')}
 
+The task of a machine is root of a kernel of its own: what got through there took effect in that kernel and went with it. What looks for something of the host
+found nothing (\`test/security/machines.test.ts\`). What that kernel's emulator reaches when its guest has taken it over are the columns before.
+
 A task at rung \`sandbox\` keeps the host's network unless its job says otherwise: what it reaches there is named by the \`network\` dimension of its
 report. \`process\` and \`none\` promise nothing about files or the network; they are here for comparison.
-`,
+${modules === undefined ? '' : ofModules(modules)}`,
 );
+
+/** What a module tries of WASI is another list. */
+function ofModules(by) {
+  const ways = Object.keys(by);
+  const names = by[ways[0]].map(({ name }) => name);
+  const outcome = (way, name) => by[way].find((each) => each.name === name).outcome;
+  const count = (way) => `**${by[way].filter((each) => each.outcome === 'stopped').length}/${names.length}**`;
+  const rows = [
+    ['a module tries to get', ...ways],
+    ['---', ...ways.map(() => '---')],
+    ...names.map((name) => [name, ...ways.map((way) => outcome(way, name))]),
+    ['**stopped**', ...ways.map(count)],
+  ];
+  return `
+## Modules of wasm
+A module reaches outside by WASI's calls alone, so it has attacks of its own (\`src/drivers/wasm/attacks.c\`). The control is Node's WASI that was given
+the host: what it stopped by itself shows nothing about us.
+
+${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}
+`;
+}
 
 function titleOf({ driver, rung, wanted, who, network: kind, subordinates }) {
   const user = who === 'root' ? '' : subordinates ? ' (user, an id each)' : ' (user)';
@@ -75,14 +102,15 @@ function titleOf({ driver, rung, wanted, who, network: kind, subordinates }) {
   if (['docker', 'podman'].includes(driver)) return `${driver}'s default (${rung})`;
   if (driver === 'qemu') return `an emulator taken over, ${rung}${user}`;
   if (driver === 'lxc') return "lxc's own container";
+  if (driver === 'microvm') return 'root of a machine of microvm';
   if (kind !== undefined) return `${driver} ${rung} on a ${kind}${user}`;
   const network = wanted === 'container' && rung !== 'container' ? ' without network' : '';
   return `${driver} ${rung}${network}${user}`;
 }
 
 function order({ driver, wanted, who, network, subordinates }) {
-  const drivers = ['exec', 'java', 'qemu', 'raw_exec', 'docker', 'podman', 'lxc'];
-  const rung = ['docker', 'podman', 'lxc'].includes(driver)
+  const drivers = ['exec', 'java', 'qemu', 'raw_exec', 'docker', 'podman', 'lxc', 'microvm'];
+  const rung = ['docker', 'podman', 'lxc', 'microvm'].includes(driver)
     ? 4
     : ['container', 'sandbox', 'process', 'none'].indexOf(wanted);
   return (

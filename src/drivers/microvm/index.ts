@@ -131,6 +131,13 @@ class Microvm implements CommandDriver {
   ): Promise<'kvm' | 'tcg'> {
     if (!['auto', 'kvm', 'tcg'].includes(wanted))
       throw new Fault('invalid', `accelerator is "auto", "kvm" or "tcg", not ${JSON.stringify(wanted)}`);
+    if (resources.ports.length > 0) {
+      const labels = resources.ports.map(({ label }) => JSON.stringify(label)).join(', ');
+      throw new Fault(
+        'invalid',
+        `a machine has no network: ports of the group (${labels}) lead nowhere; take them away`,
+      );
+    }
     if (resources.memoryMb < leastMemoryMb)
       throw new Fault('invalid', `memory: a machine needs ${leastMemoryMb} MB at least, not ${resources.memoryMb}`);
     if (wanted === 'tcg') return 'tcg';

@@ -292,6 +292,10 @@ describe.skipIf(!here)('microvm', { timeout: 240_000 }, () => {
     expect(await refusal({ kernel: '/etc/passwd' })).toContain('is neither in the allocation nor below');
     expect(await refusal({ accelerator: 'xen' })).toContain('accelerator is "auto", "kvm" or "tcg"');
     expect(await refusal({}, { resources: { ...resources, memoryMb: 32 } })).toContain('a machine needs 96 MB');
+    const ports = [{ label: 'http', value: 8080, to: 0, hostIp: '' }];
+    expect(await refusal({}, { resources: { ...resources, ports } })).toContain(
+      'ports of the group ("http") lead nowhere',
+    );
     expect(await refusal({}, { user: 'nobody-there' })).toContain('is not in the machine');
     for (const [options, reason] of [
       [{ enabled: false }, 'disabled'],

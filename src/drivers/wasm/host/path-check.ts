@@ -4,7 +4,7 @@
  * the sandbox around the process holds.
  */
 import { lstatSync, readlinkSync, realpathSync } from 'node:fs';
-import { dirname, isAbsolute, relative, resolve } from 'node:path';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 
 const mostLinks = 40;
 
@@ -50,5 +50,5 @@ function linkAt(path: string): string | null {
 
 function below(root: string, path: string): boolean {
   const from = relative(root, path);
-  return from === '' || (from !== '..' && !from.startsWith('../') && !isAbsolute(from));
+  return from === '' || (from.split(sep)[0] !== '..' && !isAbsolute(from));
 }
