@@ -137,7 +137,7 @@ function resultOf(report: IsolationReport): TrialResult {
 }
 
 /** `taskRoot`: of the agent's; null: it is not known where that will be. */
-async function diskAdvice(
+export async function diskAdvice(
   found: ProbeResult | undefined,
   uid: number,
   taskRoot: string | null,

@@ -320,7 +320,7 @@ export class VethNetworks implements HostNetworks {
   }
 
   async #run(command: readonly string[], input?: string): Promise<void> {
-    const done = await runChild(command, input === undefined ? {} : { input });
+    const done = await runChild(command, { timeoutMs: commandLimitMs, ...(input === undefined ? {} : { input }) });
     if (done.code === 0) return;
     const why = done.stderr.trim().split('\n').slice(0, 3).join('; ') || `exit code ${done.code}`;
     throw new Fault('unavailable', `${command.slice(this.#options.within.length).join(' ')}: ${why}`, {
@@ -328,6 +328,9 @@ export class VethNetworks implements HostNetworks {
     });
   }
 }
+
+/** The first rules after a boot make the kernel load a dozen modules, one after the other, while everything else starts too. */
+const commandLimitMs = 60_000;
 
 function networkOf({ kind, namespacePath, address, egress }: NetworkLease): GroupNetwork {
   return { path: namespacePath, interfaceName: kind === 'loopback' ? '' : inside, address, egress };
