@@ -11,8 +11,8 @@ export default defineConfig({
   test: {
     reporters: ['default'],
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/*.test.mjs'], exclude: driverTests, pool: 'forks', testTimeout: 60_000 } },
-      { test: { name: 'drivers', include: driverTests, pool: 'forks', testTimeout: 60_000 } },
+      { test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/*.test.mjs'], exclude: driverTests, pool: 'forks', maxWorkers: '100%', testTimeout: 60_000 } },
+      { test: { name: 'drivers', include: driverTests, pool: 'forks', maxWorkers: '100%', testTimeout: 60_000 } },
       // they wait more than they work
       ...['e2e', 'compat'].map((name) => ({
         test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, maxWorkers: 2, testTimeout: 120_000, hookTimeout: 120_000 },
