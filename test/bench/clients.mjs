@@ -1,9 +1,10 @@
 /** Figures about drivers of commands: to a task's first words, beside the same thing by the runtime's own client; and what we add in memory. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, drover, memoryKb, quantile, root, sleep } from './agent.mjs';
+import { sandboxed } from './runtimes.mjs';
 import { shimsOf } from './tasks.mjs';
 
 const word = 'drover-bench-up';
@@ -27,16 +28,37 @@ function byHand([program, ...args], options = {}) {
   });
 }
 
-/** From the request to the word in the task's output. */
+/** From the request to the word in the task's output: its directory is waited for, then the kernel tells what is written there. */
 async function byAgent(agent, id, task) {
   const from = performance.now();
   await agent.register(id, task);
   for (const data = join(agent.directory, 'data/alloc'); ; await sleep(2)) {
-    for (const allocation of list(data))
-      for (const file of list(join(data, allocation, 'alloc/logs')))
-        if (file.includes('.stdout.') && readFileSync(join(data, allocation, 'alloc/logs', file), 'utf8').includes(word)) return performance.now() - from;
+    for (const allocation of list(data)) {
+      const logs = join(data, allocation, 'alloc/logs');
+      if (list(join(data, allocation)).includes('alloc') && (await saidIn(logs, from + 90_000 - performance.now()))) return performance.now() - from;
+    }
     if (performance.now() - from > 90_000) throw new Error(`${id} says nothing: ${JSON.stringify((await agent.get(`/v1/job/${id}/allocations`))[0]?.TaskStates)}`);
   }
+}
+
+/** False: the directory is not there yet, or nothing came in time. */
+function saidIn(logs, limitMs) {
+  return new Promise((resolve) => {
+    const said = () => list(logs).some((file) => file.includes('.stdout.') && readFileSync(join(logs, file), 'utf8').includes(word));
+    let watcher;
+    const end = (found) => {
+      clearTimeout(timer);
+      watcher?.close();
+      resolve(found);
+    };
+    const timer = setTimeout(end, limitMs, false);
+    try {
+      watcher = watch(logs, () => said() && end(true));
+      if (said()) end(true);
+    } catch {
+      end(false);
+    }
+  });
 }
 
 function list(path) {
@@ -58,6 +80,7 @@ const kinds = {
     },
     task: () => ({ driver: 'java', volume: 'code', config: { class_path: '/code', class: 'Up', jvm_options: ['-Xmx32m', '-XX:+UseSerialGC'] }, memory: 192 }),
     hand: (directory) => () => byHand(['java', '-Xmx32m', '-XX:+UseSerialGC', '-cp', directory, 'Up']),
+    sandboxed: (directory, root) => () => byHand(sandboxed(['java', '-Xmx32m', '-XX:+UseSerialGC', '-cp', '/code', 'Up'], root, ['--ro-bind', directory, '/code', '--dir', '/tmp'])),
   },
   wasm: {
     samples: 15,
@@ -82,8 +105,8 @@ const kinds = {
     prepare: (directory) => writeFileSync(join(directory, 'up.img'), speaks(`${word}\n`), { mode: 0o644 }),
     plugin: (directory) => ({ qemu: { config: { image_paths: [directory] } } }),
     task: (directory) => ({ driver: 'qemu', config: { image_path: join(directory, 'up.img'), accelerator: 'tcg' }, memory: 128 }),
-    hand: (directory) => () =>
-      byHand(['qemu-system-x86_64', '-machine', 'type=pc,accel=tcg', '-m', '128M', '-nographic', '-nic', 'none', '-snapshot', '-drive', `file=${join(directory, 'up.img')},if=ide,format=raw`]),
+    hand: (directory) => () => byHand(machine(join(directory, 'up.img'))),
+    sandboxed: (directory, root) => () => byHand(sandboxed(machine('/code/up.img'), root, ['--ro-bind', directory, '/code', '--dir', '/var/tmp', '--dir', '/tmp'])),
   },
   microvm: {
     samples: 5,
@@ -132,6 +155,8 @@ const kinds = {
   },
 };
 
+const machine = (image) => ['qemu-system-x86_64', '-machine', 'type=pc,accel=tcg', '-m', '128M', '-nographic', '-nic', 'none', '-snapshot', '-drive', `file=${image},if=ide,format=raw`];
+
 /** A boot sector that says this on the first serial port and stands still. */
 function speaks(text) {
   const disk = Buffer.alloc(1 << 20);
@@ -163,15 +188,20 @@ async function client(report, name) {
     });
     await agent.untilDriver(name);
     const hand = kind.hand(directory);
-    const [theirs, ours] = [[], []];
+    mkdirSync(join(directory, 'sandbox'));
+    const held = kind.sandboxed?.(directory, join(directory, 'sandbox'));
+    const [theirs, ours, inSandbox] = [[], [], []];
     for (let at = 0; at < kind.samples + 1; at++) {
-      const [by, own] = [await hand(), await byAgent(agent, `${name}-${at}`, { cpu: 500, ...kind.task(directory) })];
+      const [by, sandbox, own] = [await hand(), await held?.(), await byAgent(agent, `${name}-${at}`, { cpu: 500, ...kind.task(directory) })];
       // the first one warms what both read
       if (at > 0) {
         theirs.push(by);
+        inSandbox.push(sandbox);
         ours.push(own);
       }
       if (at === kind.samples) {
+        // what starts still opens and closes files
+        await sleep(200);
         const added = [agent.directory, directory].flatMap(shimsOf).map(memoryKb);
         report(`${name}, supervisor of a task: RSS`, kilobyte(Math.max(...added.map(({ rss }) => rss))), 'kB', { most: 1024 });
       }
@@ -181,7 +211,11 @@ async function client(report, name) {
     }
     const p50 = quantile(theirs, 0.5);
     report(`${name} by hand, first words, p50`, p50, 'ms');
-    report(`${name}, submit → first words, p50`, quantile(ours, 0.5), 'ms', { most: p50 * 1.2, note: `${(quantile(ours, 0.5) / p50).toFixed(2)} × by hand` });
+    const own = quantile(ours, 0.5);
+    const times = (other) => (own / other).toFixed(2);
+    const sandbox = held === undefined ? null : quantile(inSandbox, 0.5);
+    if (sandbox !== null) report(`${name} in bubblewrap by hand, first words, p50`, sandbox, 'ms');
+    report(`${name}, submit → first words, p50`, own, 'ms', { most: p50 * 1.2, note: `${times(p50)} × by hand${sandbox === null ? '' : `, ${times(sandbox)} × in bubblewrap by hand`}` });
   } finally {
     await agent?.dispose();
     rmSync(directory, { recursive: true, force: true });

@@ -9,11 +9,14 @@ import { quantile } from './agent.mjs';
 export const atOnce = 4 * availableParallelism();
 const system = ['/bin', '/etc', '/lib', '/lib64', '/sbin', '/usr', '/sys'].filter((path) => existsSync(path));
 
-export const bwrap = () => [
+/** `more`: what it is to see besides the system. */
+export const sandboxed = (command, directory = tmpdir(), more = []) => [
   ...['bwrap', '--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup'],
-  ...['--bind', tmpdir(), '/', ...system.flatMap((path) => ['--ro-bind', path, path])],
-  ...['--proc', '/proc', '--dev', '/dev', '--mqueue', '/dev/mqueue', '--', '/bin/true'],
+  ...['--bind', directory, '/', ...system.flatMap((path) => ['--ro-bind', path, path])],
+  ...['--proc', '/proc', '--dev', '/dev', '--mqueue', '/dev/mqueue', ...more, '--', ...command],
 ];
+
+export const bwrap = () => sandboxed(['/bin/true']);
 
 export class Runc {
   directory = mkdtempSync(join(tmpdir(), 'drover-bench-runc-'));
