@@ -29,7 +29,7 @@ import { type CallLimits, defaultLimits } from './plugin-calls.ts';
 import { PluginFaults } from './plugin-faults.ts';
 import { type Known, readKnown, writeKnown } from './plugin-memory.ts';
 
-export interface PluginProgram extends Omit<LaunchOptions, 'log' | 'directory' | 'flooded'> {
+export interface PluginProgram extends Omit<LaunchOptions, 'log' | 'directory' | 'flooded' | 'supervisor'> {
   /** The operator's options as written. */
   readonly config: unknown;
   /** Default: 30 s for questions, an hour for starts. */
@@ -211,6 +211,7 @@ export class External implements ExternalDriver {
   }
 
   #use(up: Up): void {
+    up.process.use();
     this.#up = up;
     this.#last = up;
     this.problem = null;
@@ -238,7 +239,7 @@ export class External implements ExternalDriver {
   #launch(program: PluginProgram): LaunchOptions {
     const { log, directory } = this.options;
     const flooded = (): void => this.faults.add('its log: more than anybody reads; the rest is left out', false);
-    return { ...program, log, directory, flooded };
+    return { ...program, log, directory, supervisor: this.deps.supervisor, flooded };
   }
 
   async #configure(process: LaunchedPlugin, { config, limits = defaultLimits }: PluginProgram): Promise<Up> {

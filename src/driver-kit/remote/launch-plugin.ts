@@ -1,13 +1,13 @@
 /**
  * Starts a plugin's program and reads its handshake, or finds one again that a former agent left.
  *
- *   spawned (own session, output to files) → handshake line → running → told to end | died
+ *   spawned (own session, output to a sink of ours) → handshake line → running → told to end | died
  *                                                              ↑ found again by pid and start time
  */
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createReadStream, renameSync } from 'node:fs';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,11 +17,13 @@ import { parsePluginLine } from '../../driver/hclog.ts';
 import { Fault, messageOf } from '../../lib/fault.ts';
 import type { Log } from '../../lib/log.ts';
 import type { SelfSigned } from '../../lib/node/self-signed.ts';
+import type { Supervisor } from '../../supervise/contract.ts';
 import { isAlive, startTimeOf } from '../../supervise/this-host.ts';
 import { connectionCertificate, hostCertificateVariable, hostCredentials } from '../plugin-tls.ts';
+import { PluginOutput } from './plugin-output.ts';
 import { shutDownPlugin } from './remote-driver.ts';
 import { leaveSocketDirectory, socketDirectoryOf } from './socket-directory.ts';
-import { mostBytes, tailFile, windowMs } from './tail-file.ts';
+import { fileBytes, newestIndex, tailFiles } from './tail-files.ts';
 
 export interface LaunchOptions {
   /** Program and arguments. */
@@ -37,6 +39,8 @@ export interface LaunchOptions {
   /** TLS between us and the plugin: for one that listens on a TCP port, where any process of the host could command it. */
   readonly tls?: boolean;
   readonly log: Log;
+  /** Its shims keep what the plugin writes. */
+  readonly supervisor: Supervisor;
   /** It writes more than is read; the rest is left out. */
   readonly flooded?: () => void;
 }
@@ -52,6 +56,8 @@ export interface LaunchedPlugin {
   readonly reattached: boolean;
   /** Resolves when the process has ended. */
   readonly ended: Promise<void>;
+  /** From now on it is the one that the next agent finds; until then that one ends it. */
+  use(): void;
   /** Asks it to end, and kills it after 2 s. Its tasks stay. */
   stop(): Promise<void>;
   /** Stops listening; the plugin goes on. */
@@ -61,16 +67,19 @@ export interface LaunchedPlugin {
 interface PluginRecord {
   readonly pid: number;
   readonly startTime: string;
+  /** `""`: it has not said its handshake. */
   readonly target: string;
   readonly socketDirectory: string;
   readonly command: readonly string[];
   readonly checksum: string;
-  /** Its output is in `stdout.<launch>.log` and `stderr.<launch>.log`: a new version writes beside the old one. */
   readonly launch: string;
   readonly tls?: { readonly certificate: string; readonly key: string; readonly plugin: string };
 }
 
+/** Of the process that is used; the next agent finds it by this. */
 const recordFile = 'plugin.json';
+/** Of one that is not used yet, beside another that is: the next agent ends it. */
+const newFile = 'plugin.new.json';
 
 /** `Fault('invalid')`: what it said is no handshake; `Fault('unavailable')`: it ended or said nothing in time; `Fault('denied')`: the checksum. */
 export async function launchPlugin(options: LaunchOptions, signal: AbortSignal): Promise<LaunchedPlugin> {
@@ -80,36 +89,22 @@ export async function launchPlugin(options: LaunchOptions, signal: AbortSignal):
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const { path: socketDirectory, fresh } = await socketDirectoryOf(directory);
   const launch = randomBytes(4).toString('hex');
+  const output = new PluginOutput(options.supervisor, directory, launch);
   const own = options.tls === true ? connectionCertificate(Date.now()) : null;
-  const [stdout, stderr] = await Promise.all(
-    ['stdout', 'stderr'].map((name) => open(outputFile(directory, name, launch), 'a', 0o600)),
-  );
-  const child = spawn(command[0] ?? '', command.slice(1), {
-    env: environment(options.env, socketDirectory, own),
-    stdio: ['ignore', stdout!.fd, stderr!.fd],
-    detached: true,
-  });
-  const failed = new Promise<string>((resolve) => child.once('error', (error) => resolve(error.message)));
-  const ended = new Promise<void>((resolve) => {
-    child.once('error', () => resolve());
-    child.once('exit', () => resolve());
-  });
-  child.unref();
-  await Promise.all([stdout!.close(), stderr!.close()]);
+  let begun: PluginRecord = { pid: 0, startTime: '0', target: '', socketDirectory, command, checksum, launch };
+  let child: Child | undefined;
   try {
-    const { network, address, certificate } = await handshakeOf(options, launch, { failed, ended }, signal);
+    child = await spawned(options, output, environment(options.env, socketDirectory, own));
+    const { pid, ended } = child;
+    begun = { ...begun, pid, startTime: String(startTimeOf(pid)) };
+    await keep(directory, begun);
+    const { network, address, certificate } = await handshakeOf(options, output, child, signal);
     if (own !== null && certificate === '')
       throw new Fault('unsupported', 'auto_mtls is set, but the plugin answered without a certificate');
-    const pid = child.pid ?? 0;
     const { certificate: ours = '', key = '' } = own ?? {};
     const record: PluginRecord = {
-      pid,
-      startTime: String(startTimeOf(pid)),
+      ...begun,
       target: network === 'unix' ? `unix:${address}` : address,
-      socketDirectory,
-      command,
-      checksum,
-      launch,
       ...(own === null ? {} : { tls: { certificate: ours, key, plugin: certificate } }),
     };
     if (network === 'tcp' && own === null)
@@ -117,37 +112,85 @@ export async function launchPlugin(options: LaunchOptions, signal: AbortSignal):
         address,
         help: 'auto_mtls = true in its plugin block, where the plugin can',
       });
-    await writeFile(join(directory, recordFile), JSON.stringify(record), { mode: 0o600 });
+    await keep(directory, record);
     return await running(record, options, ended, false);
   } catch (error) {
-    child.kill('SIGKILL');
-    await clear(directory, { socketDirectory, launch, target: '' });
+    child?.kill();
+    await clear(options, begun);
+    await rm(join(directory, newFile), { force: true });
     // it was never told of a task: what it left there is its own
     if (fresh) await rm(socketDirectory, { recursive: true, force: true });
     throw error;
   }
 }
 
+interface Child {
+  readonly pid: number;
+  /** It could not be executed, with the reason. */
+  readonly failed: Promise<string>;
+  readonly ended: Promise<void>;
+  kill(): void;
+}
+
+async function spawned({ command }: LaunchOptions, output: PluginOutput, env: Record<string, string>): Promise<Child> {
+  const [stdout, stderr] = await output.open();
+  try {
+    const child = spawn(command[0] ?? '', command.slice(1), {
+      env,
+      stdio: ['ignore', stdout.fd, stderr.fd],
+      detached: true,
+    });
+    const failed = new Promise<string>((resolve) => child.once('error', (error) => resolve(error.message)));
+    const ended = new Promise<void>((resolve) => {
+      child.once('error', () => resolve());
+      child.once('exit', () => resolve());
+    });
+    child.unref();
+    return { pid: child.pid ?? 0, failed, ended, kill: () => child.kill('SIGKILL') };
+  } finally {
+    await Promise.all([stdout.close(), stderr.close()]);
+  }
+}
+
 /** The plugin a former agent started with this very command and program, if it still runs; another is ended. */
 export async function reattachPlugin(options: LaunchOptions): Promise<LaunchedPlugin | null> {
   const { directory } = options;
-  let record: PluginRecord;
-  try {
-    record = JSON.parse(await readFile(join(directory, recordFile), 'utf8')) as PluginRecord;
-  } catch {
-    return null;
-  }
-  const startTime = /^\d+$/.test(record.startTime) ? BigInt(record.startTime) : 0n;
-  if (!Number.isSafeInteger(record.pid) || record.pid <= 1 || !isAlive(record.pid, startTime)) {
-    await clear(directory, record);
-    return null;
-  }
-  const plugin = await running(record, options, gone(record.pid, startTime), true);
+  // one that a former agent was about to use, or to put in the place of another, was told of no task yet
+  await (await leftBehind(options, newFile))?.stop();
+  const record = await readRecord(join(directory, recordFile));
+  const plugin = await leftBehind(options, recordFile);
+  if (record === null || plugin === null) return null;
   const sum = await checkedSum(options).catch(() => '');
-  if (JSON.stringify(record.command) === JSON.stringify(options.command) && record.checksum === sum) return plugin;
+  const same = JSON.stringify(record.command) === JSON.stringify(options.command) && record.checksum === sum;
+  if (same && (await outputOf(options, record).isCollected())) return plugin;
   await plugin.stop();
   return null;
 }
+
+async function readRecord(path: string): Promise<PluginRecord | null> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as PluginRecord;
+  } catch {
+    return null;
+  }
+}
+
+/** The process of a record, if it still runs; what is left of it where it does not is removed. */
+async function leftBehind(options: LaunchOptions, file: string): Promise<LaunchedPlugin | null> {
+  const record = await readRecord(join(options.directory, file));
+  if (record === null) return null;
+  const startTime = /^\d+$/.test(record.startTime) ? BigInt(record.startTime) : 0n;
+  if (Number.isSafeInteger(record.pid) && record.pid > 1 && isAlive(record.pid, startTime))
+    return running(record, options, gone(record.pid, startTime), true);
+  await clear(options, record);
+  return null;
+}
+
+const outputOf = ({ supervisor, directory }: LaunchOptions, { launch }: Pick<PluginRecord, 'launch'>): PluginOutput =>
+  new PluginOutput(supervisor, directory, launch);
+
+const keep = (directory: string, record: PluginRecord): Promise<void> =>
+  writeFile(join(directory, newFile), JSON.stringify(record), { mode: 0o600 });
 
 /** SHA-256 of a file, hexadecimal. */
 export async function fileChecksum(path: string): Promise<string> {
@@ -169,18 +212,10 @@ async function checkedSum({ command, checksum: wanted }: LaunchOptions): Promise
   return found;
 }
 
-const outputFile = (directory: string, name: string, launch: string): string =>
-  join(directory, `${name}.${launch}.log`);
-
 /** What one launch left behind. */
-async function clear(
-  directory: string,
-  { socketDirectory, launch, target }: Pick<PluginRecord, 'socketDirectory' | 'launch' | 'target'>,
-): Promise<void> {
-  await leaveSocketDirectory(socketDirectory, target);
-  const files = await readdir(directory).catch(() => []);
-  const left = files.filter((name) => name.endsWith(`.${launch}.log`));
-  await Promise.all(left.map((name) => rm(join(directory, name), { force: true })));
+async function clear(options: LaunchOptions, record: PluginRecord): Promise<void> {
+  await leaveSocketDirectory(record.socketDirectory, record.target);
+  await outputOf(options, record).remove();
 }
 
 /** It is no child of ours: its end is asked for. */
@@ -213,22 +248,29 @@ async function running(
   reattached: boolean,
 ): Promise<LaunchedPlugin> {
   const { directory, log } = options;
-  const { pid, target, launch, checksum, tls } = record;
-  const drained = await tailFile(outputFile(directory, 'stdout', launch), () => {});
+  const { pid, target, checksum, tls } = record;
+  const output = outputOf(options, record);
   const relog = (text: string): void => {
     const { level, message, fields } = parsePluginLine(text);
     log[level](message, fields);
   };
-  const said = await tailFile(outputFile(directory, 'stderr', launch), relog, () => {
-    log.warn(`a plugin writes more than ${mostBytes} bytes in ${windowMs} ms: the rest is left out`, { pid });
+  const said = await tailFiles(output.path('stderr'), relog, (bytes) => {
+    log.warn('a plugin writes more than anybody reads: some is left out', { pid, bytes });
     options.flooded?.();
   });
   let over = false;
-  const finished = ended.then(async () => {
+  const left = ended.then(() => {
     over = true;
-    await Promise.all([drained.close(), said.close()]);
-    await clear(directory, record);
+    return leaveSocketDirectory(record.socketDirectory, target);
   });
+  // the next life need not wait for the last words of this one
+  const finished = left.then(async () => {
+    const dropped = await output.end();
+    if (dropped > 0n) log.warn('what a plugin wrote found no place on the disk', { pid, bytes: String(dropped) });
+    await said.close();
+    await output.remove();
+  });
+  finished.catch((error: unknown) => log.warn('output of a plugin is left behind', { pid, reason: messageOf(error) }));
   const channel = tls === undefined ? credentials.createInsecure() : hostCredentials(tls, tls.plugin);
   return {
     pid,
@@ -236,27 +278,30 @@ async function running(
     credentials: channel,
     checksum,
     reattached,
-    ended: finished,
+    ended: left,
+    use() {
+      if (!reattached) renameSync(join(directory, newFile), join(directory, recordFile));
+    },
     async stop() {
       if (!over) {
-        await shutDownPlugin(target, AbortSignal.timeout(2000), channel).catch(() => {});
+        if (target === '') kill(record);
+        else await shutDownPlugin(target, AbortSignal.timeout(2000), channel).catch(() => {});
         const timer = setTimeout(() => kill(record), 2000);
-        await finished;
+        await left;
         clearTimeout(timer);
       }
+      await finished.catch(() => {});
       await forget(directory, pid);
     },
     async detach() {
-      await Promise.all([drained.close(), said.close()]);
+      await said.close();
     },
   };
 }
 
-/** Unless it is the record of the next version by now. */
 async function forget(directory: string, pid: number): Promise<void> {
-  const path = join(directory, recordFile);
-  const text = await readFile(path, 'utf8').catch(() => '');
-  if (text.includes(`"pid":${pid},`)) await rm(path, { force: true });
+  for (const path of [join(directory, newFile), join(directory, recordFile)])
+    if ((await readRecord(path))?.pid === pid) await rm(path, { force: true });
 }
 
 function kill({ pid, startTime }: PluginRecord): void {
@@ -269,9 +314,9 @@ function kill({ pid, startTime }: PluginRecord): void {
 }
 
 async function handshakeOf(
-  { directory, handshakeMs = 60_000 }: LaunchOptions,
-  launch: string,
-  child: { readonly failed: Promise<string>; readonly ended: Promise<void> },
+  { handshakeMs = 60_000 }: LaunchOptions,
+  output: PluginOutput,
+  child: Child,
   signal: AbortSignal,
 ): Promise<Handshake> {
   const limit = Date.now() + handshakeMs;
@@ -281,14 +326,14 @@ async function handshakeOf(
   void child.ended.then(() => (over = true));
   for (;;) {
     const wasOver = over;
-    const said = await firstBytes(outputFile(directory, 'stdout', launch));
+    // all that it wrote is in the files then
+    if (wasOver) await output.end();
+    const said = await firstBytes(`${output.path('stdout')}.0`);
     const [line, rest] = said.split('\n', 2);
     if (rest !== undefined || said.length === longestHandshake) return parseHandshake(line ?? '');
     if (failure !== '') throw new Fault('unavailable', `the plugin cannot be started: ${failure}`);
-    if (wasOver)
-      throw new Fault('unavailable', `the plugin ended before its handshake${await lastWords(directory, launch)}`);
-    const { size } = await stat(outputFile(directory, 'stderr', launch));
-    if (size > mostBeforeHandshake)
+    if (wasOver) throw new Fault('unavailable', `the plugin ended before its handshake${await lastWords(output)}`);
+    if ((await newestIndex(output.path('stderr'))) * fileBytes >= mostBeforeHandshake)
       throw new Fault('invalid', `the plugin wrote more than ${mostBeforeHandshake} bytes before its handshake`);
     if (Date.now() > limit) throw new Fault('unavailable', `the plugin gave no handshake within ${handshakeMs} ms`);
     await sleep(10, undefined, { signal });
@@ -305,9 +350,10 @@ async function firstBytes(path: string): Promise<string> {
   return (await bytesAt(path, () => 0)).toString('latin1');
 }
 
-/** A few, from where `from` says for a file of that size. */
+/** A few, from where `from` says for a file of that size; none of a file that is not there. */
 async function bytesAt(path: string, from: (size: number) => number): Promise<Buffer> {
-  const file = await open(path, 'r');
+  const file = await open(path, 'r').catch(() => null);
+  if (file === null) return Buffer.alloc(0);
   try {
     const { size } = await file.stat();
     const buffer = Buffer.alloc(longestHandshake);
@@ -318,9 +364,10 @@ async function bytesAt(path: string, from: (size: number) => number): Promise<Bu
   }
 }
 
-async function lastWords(directory: string, launch: string): Promise<string> {
-  const path = outputFile(directory, 'stderr', launch);
-  const text = await bytesAt(path, (size) => Math.max(0, size - longestHandshake)).then(String, () => '');
+async function lastWords(output: PluginOutput): Promise<string> {
+  const path = output.path('stderr');
+  const newest = `${path}.${Math.max(0, await newestIndex(path))}`;
+  const text = String(await bytesAt(newest, (size) => Math.max(0, size - longestHandshake)));
   const last = text.trim().split('\n').at(-1) ?? '';
   return last === '' ? '' : `: ${JSON.stringify(parsePluginLine(last).message.slice(0, 300))}`;
 }

@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import type { DriverInfo, TaskConfig } from '../../driver/contract.ts';
 import { cgroupName } from '../../isolation/cgroup/task-cgroup.ts';
 import { isFault } from '../../lib/fault.ts';
-import type { StartRecord } from '../../supervise/contract.ts';
+import type { Rotation, StartRecord, Supervisor } from '../../supervise/contract.ts';
 import { removeStart } from '../command-task.ts';
 import type { HostDeps } from '../driver-plugin.ts';
 
@@ -17,35 +17,20 @@ export async function collectOutput(deps: HostDeps, task: TaskConfig, info: Driv
   const { log, directories, name } = task;
   if (log.disabled || info.ownLogs === true)
     return { ...task, log: { ...log, fifos: { stdout: '/dev/null', stderr: '/dev/null' } } };
-  const directory = directoryOf(deps, task.id);
-  const fifos = { stdout: join(directory, 'stdout.fifo'), stderr: join(directory, 'stderr.fifo') };
-  const record: StartRecord = {
-    id: task.id,
-    directory,
-    launcher: { kind: 'none' },
-    command: [],
-    env: {},
-    identity: {},
-    cgroups: [],
-    killUnit: { kind: 'session' },
-    output: {
-      mode: 'collect',
-      stdoutFifo: fifos.stdout,
-      stderrFifo: fifos.stderr,
-      directory: directories.logs,
-      stdout: `${basename(name)}.stdout`,
-      stderr: `${basename(name)}.stderr`,
-      maxFiles: Math.max(1, log.maxFiles),
-      maxBytes: Math.max(1, log.maxFileSizeMb) * megabyte,
-    },
-  };
+  const record = collectorOf(task.id, directoryOf(deps, task.id), {
+    directory: directories.logs,
+    stdout: `${basename(name)}.stdout`,
+    stderr: `${basename(name)}.stderr`,
+    maxFiles: Math.max(1, log.maxFiles),
+    maxBytes: Math.max(1, log.maxFileSizeMb) * megabyte,
+  });
   try {
     await deps.supervisor.collect(record);
   } catch (error) {
     if (!isFault(error, 'exists')) throw error;
     await collectAgain(deps, record);
   }
-  return { ...task, log: { ...log, fifos } };
+  return { ...task, log: { ...log, fifos: fifosIn(record.directory) } };
 }
 
 /** The directory was used before: by a collector that runs on, or by one that is gone. */
@@ -59,16 +44,44 @@ async function collectAgain({ supervisor }: HostDeps, record: StartRecord): Prom
 
 /** After the task's end: what is still in the FIFOs is taken first. */
 export async function endCollection(deps: HostDeps, taskId: string): Promise<void> {
-  const directory = directoryOf(deps, taskId);
-  const found = await deps.supervisor.recover(directory);
-  if (found.state === 'present') {
-    await found.shim.stop();
-    await found.shim.wait();
-    await found.shim.shutdown();
-  }
-  await removeStart({ cgroup: null, directory });
+  await endCollector(deps.supervisor, directoryOf(deps, taskId));
 }
 
 function directoryOf(deps: HostDeps, taskId: string): string {
   return join(deps.stateDirectory, cgroupName(taskId));
+}
+
+/** In the record directory of a collector. */
+export function fifosIn(directory: string): { readonly stdout: string; readonly stderr: string } {
+  return { stdout: join(directory, 'stdout.fifo'), stderr: join(directory, 'stderr.fifo') };
+}
+
+/** A shim without a command. */
+export function collectorOf(id: string, directory: string, files: Rotation): StartRecord {
+  const { stdout: stdoutFifo, stderr: stderrFifo } = fifosIn(directory);
+  return {
+    id,
+    directory,
+    launcher: { kind: 'none' },
+    command: [],
+    env: {},
+    identity: {},
+    cgroups: [],
+    killUnit: { kind: 'session' },
+    output: { mode: 'collect', stdoutFifo, stderrFifo, ...files },
+  };
+}
+
+/** What was written until now is in the files after it. Resolves with what found no place on the disk. No error where there is none. */
+export async function endCollector(supervisor: Supervisor, directory: string): Promise<bigint> {
+  const found = await supervisor.recover(directory);
+  let dropped = 0n;
+  if (found.state === 'present') {
+    await found.shim.stop();
+    const end = await found.shim.wait();
+    if (end.unknown === null) dropped = end.stdout.dropped + end.stderr.dropped;
+    await found.shim.shutdown();
+  }
+  await removeStart({ cgroup: null, directory });
+  return dropped;
 }

@@ -26,6 +26,7 @@ const launch = (script: string, handshakeMs = 5000) =>
       directory: join(host.scratch.root, 'plugin'),
       handshakeMs,
       log: silentLog,
+      supervisor: host.deps.supervisor,
     },
     never,
   );
@@ -51,7 +52,13 @@ test('what is no plugin is named, not waited for', async () => {
   await expect(launch('exec sleep 60', 200)).rejects.toThrow(/no handshake within 200 ms/);
   await expect(
     launchPlugin(
-      { command: ['/no/such/plugin'], env: {}, directory: join(host.scratch.root, 'none'), log: silentLog },
+      {
+        command: ['/no/such/plugin'],
+        env: {},
+        directory: join(host.scratch.root, 'none'),
+        log: silentLog,
+        supervisor: host.deps.supervisor,
+      },
       never,
     ),
   ).rejects.toMatchObject({ kind: 'unavailable' });
@@ -74,6 +81,7 @@ test('a plugin on a TCP port is used as one on a socket is, and said to be open 
       env: { PATH: '/usr/bin:/bin' },
       directory: join(host.scratch.root, 'tcp'),
       log: createLog('', ({ message }) => said.push(message), Date.now),
+      supervisor: host.deps.supervisor,
     },
     never,
   );

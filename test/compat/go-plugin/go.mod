@@ -8,6 +8,7 @@ require (
 	github.com/hashicorp/nomad v1.11.3
 	github.com/shoenig/test v1.12.2
 	github.com/zclconf/go-cty v1.18.0
+	google.golang.org/grpc v1.79.2
 )
 
 require (
@@ -125,7 +126,6 @@ require (
 	golang.org/x/time v0.14.0 // indirect
 	golang.org/x/tools v0.41.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20251202230838-ff82c1b0f217 // indirect
-	google.golang.org/grpc v1.79.2 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect
 	gopkg.in/fsnotify.v1 v1.4.7 // indirect
 	gopkg.in/tomb.v1 v1.0.0-20141024135613-dd632973f1e7 // indirect
