@@ -11,8 +11,14 @@ export const command: Command = {
 configuration, and a workflow that runs the tests. Everything in it works as it is:
 
   drover driver init greeter
-  cd greeter && npm install && npm test && npm run check`,
+  cd greeter && npm install && npm test && npm run check
+
+Without -engine the driver says which program to run, and everything else is done for it.`,
   flags: {
+    engine: {
+      kind: 'bool',
+      help: 'A driver of an engine (of containers, of machines, a remote service), with one hook for each thing that the engine is asked.',
+    },
     sdk: {
       kind: 'string',
       value: '<version>',
@@ -30,7 +36,12 @@ configuration, and a workflow that runs the tests. Everything in it works as it 
     const folder = resolve(given);
     if (existsSync(folder) && readdirSync(folder).length > 0)
       throw new CommandError(`${given} is there and is not empty: name another with -dir`);
-    const files = driverProject({ name, sdk: call.flags.string('sdk') ?? `file:${root}`, bundler: versionOfBundler() });
+    const files = driverProject({
+      name,
+      sdk: call.flags.string('sdk') ?? `file:${root}`,
+      bundler: versionOfBundler(),
+      engine: call.flags.bool('engine'),
+    });
     for (const [path, text] of Object.entries(files)) {
       mkdirSync(dirname(join(folder, path)), { recursive: true });
       writeFileSync(join(folder, path), text, { flag: 'wx', mode: path === 'plugin.js' ? 0o755 : 0o644 });

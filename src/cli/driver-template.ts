@@ -1,4 +1,5 @@
 /** What `drover driver init` writes: file → text. */
+import { engineFiles } from './driver-engine-template.ts';
 
 export interface DriverProject {
   /** As in `driver = "…"`. */
@@ -6,6 +7,8 @@ export interface DriverProject {
   /** The version npm is asked for, e.g. `"^0.1.0"` or `"file:/opt/drover"`. */
   readonly sdk: string;
   readonly bundler: string;
+  /** True: a driver of an engine; false: one that runs programs. */
+  readonly engine: boolean;
 }
 
 export function driverProject(project: DriverProject): Readonly<Record<string, string>> {
@@ -22,6 +25,7 @@ export function driverProject(project: DriverProject): Readonly<Record<string, s
     // a drover that lies on this machine is copied, not linked: the project then holds all that it needs
     '.npmrc': 'install-links=true\n',
     'README.md': readme(project),
+    ...(project.engine ? engineFiles(project.name) : {}),
   };
 }
 
@@ -198,7 +202,8 @@ jobs:
       - run: npm run build
 `;
 
-function readme({ name }: DriverProject): string {
+function readme({ name, engine }: DriverProject): string {
+  const engineRow = engine ? '\n| engine.js | stands for your engine: what driver.js asks of it |' : '';
   return `# drover-driver-${name}
 A task driver for Drover, and for every other host of the same plugin protocol.
 
@@ -211,7 +216,7 @@ A task driver for Drover, and for every other host of the same plugin protocol.
 
 | file | |
 |---|---|
-| driver.js | the driver |
+| driver.js | the driver |${engineRow}
 | plugin.js | the driver as a program |
 | driver.test.js, driver.check.hcl | its tests, and how the conformance suite makes tasks of it |
 | example.nomad.hcl, agent.hcl | a job that uses it, and the agent's configuration |

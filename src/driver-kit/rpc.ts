@@ -110,6 +110,8 @@ export function serverStream<I extends DescMessage, O extends DescMessage>(
     request as unknown,
   );
   const cancel = (): void => call.cancel();
+  // its reader may have gone before it was asked for
+  if (signal.aborted) cancel();
   signal.addEventListener('abort', cancel, { once: true });
   return received<MessageShape<O>>(call, () => signal.removeEventListener('abort', cancel));
 }

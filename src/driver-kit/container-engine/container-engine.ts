@@ -267,6 +267,7 @@ class ContainerEngine implements EngineDriver {
   async *events(signal: AbortSignal): AsyncIterable<DriverEvent> {
     const queue = new AsyncQueue<DriverEvent>();
     const end = (): void => queue.end();
+    if (signal.aborted) return;
     this.#listeners.add(queue);
     signal.addEventListener('abort', end, { once: true });
     try {

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DriverEvent, DriverInfo, EngineDriver, Fingerprint } from '../../driver/contract.ts';
 import { isFault } from '../../lib/fault.ts';
+import { abortable } from '../abortable.ts';
 import { AsyncQueue } from '../async-queue.ts';
 import type { External } from './external-driver.ts';
 import { Preparations } from './preparations.ts';
@@ -136,6 +137,7 @@ async function* fingerprints(external: External, signal: AbortSignal): AsyncGene
   };
   const done = new AbortController();
   const all = AbortSignal.any([signal, done.signal]);
+  if (signal.aborted) return;
   all.addEventListener('abort', () => reports.end(), { once: true });
   const silence = external.faults.listen(tell);
   // a fault is forgiven in time
@@ -188,7 +190,9 @@ async function* events(external: External, signal: AbortSignal): AsyncGenerator<
   let [since, count] = [0, 0];
   while (!signal.aborted) {
     try {
-      for await (const event of (await external.current()).events?.(signal) ?? []) {
+      // one that is being started may say nothing for a minute
+      const driver = await abortable(external.current(), signal);
+      for await (const event of driver.events?.(signal) ?? []) {
         if (Date.now() - since > perMs) [since, count] = [Date.now(), 0];
         if (++count <= mostEvents) yield event;
         else if (count === mostEvents + 1)

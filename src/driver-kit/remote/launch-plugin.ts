@@ -286,11 +286,12 @@ async function running(
       if (!over) {
         if (target === '') kill(record);
         else await shutDownPlugin(target, AbortSignal.timeout(2000), channel).catch(() => {});
-        const timer = setTimeout(() => kill(record), 2000);
-        await left;
-        clearTimeout(timer);
       }
+      // again and again, for that also keeps this process here until it is over: a child that is let go does not
+      const timer = setInterval(() => kill(record), 2000);
+      await left;
       await finished.catch(() => {});
+      clearInterval(timer);
       await forget(directory, pid);
     },
     async detach() {

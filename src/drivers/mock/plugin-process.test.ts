@@ -2,6 +2,7 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DriverPlugin } from '../../driver-kit/driver-plugin.ts';
+import { externalDriver } from '../../driver-kit/remote/external-driver.ts';
 import { launchPlugin } from '../../driver-kit/remote/launch-plugin.ts';
 import { openRemoteDriver } from '../../driver-kit/remote/remote-driver.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
@@ -44,6 +45,41 @@ test('a plugin that says where it listens is used, and ends when it is told', as
   await serving.ended;
   await plugin.ended;
   await serving.close();
+});
+
+test('a stream ends at once for a reader who had gone before it was asked for', async () => {
+  const serving = await serveOnSocket(mockDriver as unknown as DriverPlugin, host.deps);
+  const target = `unix:${serving.socketPath}`;
+  const driver = await openRemoteDriver({ target, config: { fs_isolation: 'image' } }, never);
+  const gone = AbortSignal.abort();
+  const all = async (stream: AsyncIterable<unknown>) => {
+    for await (const each of stream) return each;
+    return 'ended';
+  };
+  expect(await all(driver.events!(gone))).toBe('ended');
+  expect(await all(driver.fingerprint(gone))).toBe('ended');
+  await driver.close();
+  await serving.close();
+});
+
+test('who listens to a plugin that is being started, and says nothing, can go', async () => {
+  const driver = externalDriver({
+    fileName: 'mute',
+    command: ['/bin/sleep', '600'],
+    config: {},
+    env: {},
+    directory: join(host.scratch.root, 'mute'),
+    log: silentLog,
+    deps: host.deps,
+  });
+  const going = new AbortController();
+  const events = (async () => {
+    for await (const _ of driver.engine.events!(going.signal));
+  })();
+  await expect.poll(() => driver.problem).toMatch(/not said its handshake/);
+  going.abort();
+  await events;
+  await driver.close();
 });
 
 test('what is no plugin is named, not waited for', async () => {

@@ -68,7 +68,8 @@ func engine(t *testing.T, name string) string {
 	return strings.TrimSpace(line)
 }
 
-func containers(t *testing.T, driver, option, image string, more map[string]any) {
+// inContainers is the life of a driver whose tasks are containers of busybox.
+func inContainers(driver, image string, options, more map[string]any) life {
 	shell := func(script string) map[string]any {
 		options := map[string]any{"image": image, "command": "/bin/sh", "args": []string{"-c", script}}
 		for name, value := range more {
@@ -76,21 +77,75 @@ func containers(t *testing.T, driver, option, image string, more map[string]any)
 		}
 		return options
 	}
-	live(t, life{
-		driver: driver, options: map[string]any{option: engine(t, driver)}, memoryMB: 64,
+	return life{
+		driver: driver, options: options, memoryMB: 64,
 		says: shell("echo out"), fails: shell("exit 9"), stays: shell("trap 'exit 0' INT TERM; sleep 300 & wait"),
 		inside: []string{"/bin/sh", "-c", "echo checked; exit 4"},
-	})
+	}
 }
 
 func TestDocker(t *testing.T) {
-	containers(t, "docker", "endpoint", "drover-test/busybox:1", nil)
+	live(t, inContainers("docker", "drover-test/busybox:1", map[string]any{"endpoint": engine(t, "docker")}, nil))
 }
 
-func TestPodman(t *testing.T) {
+// rkt is podman by its own name and options.
+func TestPodmanAndRkt(t *testing.T) {
+	socket := engine(t, "podman")
 	// the engine's own default limits may be more than this host gives
 	limits := []map[string]any{{"nofile": "1024:1024", "nproc": "1024:1024"}}
-	containers(t, "podman", "socket_path", "localhost/drover-test/busybox:1", map[string]any{"network_mode": "none", "ulimit": limits})
+	podman := map[string]any{"network_mode": "none", "ulimit": limits}
+	t.Run("podman", func(t *testing.T) {
+		live(t, inContainers("podman", "localhost/drover-test/busybox:1", map[string]any{"socket_path": socket}, podman))
+	})
+	t.Run("rkt", func(t *testing.T) {
+		options := map[string]any{"socket_path": socket, "translate": true}
+		live(t, inContainers("rkt", "docker://localhost/drover-test/busybox:1", options, map[string]any{"net": []string{"none"}}))
+	})
+}
+
+func TestWasm(t *testing.T) {
+	needs(t, "clang", "wasm-ld")
+	modules := t.TempDir()
+	module := filepath.Join(modules, "program.wasm")
+	compiler := exec.Command("clang", "--target=wasm32-wasi", "--sysroot=/usr", "-O1", "-s", "-o", module, "../../../src/drivers/wasm/program.c")
+	output, err := compiler.CombinedOutput()
+	must.NoError(t, err, must.Sprint(string(output)))
+	data, err := os.ReadFile(module)
+	must.NoError(t, err)
+	runs := func(args ...string) map[string]any {
+		return map[string]any{"module": "local/program.wasm", "args": args}
+	}
+	live(t, life{
+		driver: "wasm", options: map[string]any{}, memoryMB: 192, files: map[string][]byte{"program.wasm": data},
+		says: runs("say", "out"), fails: runs("exit", "9"), stays: runs("sleep", "300000"),
+		inside: []string{"sh", "-c", "echo checked; exit 4"},
+	})
+}
+
+// The machine's root file system is busybox alone.
+func TestMicrovm(t *testing.T) {
+	needs(t, "qemu-system-x86_64", "mke2fs", "busybox")
+	if kernels, _ := filepath.Glob("/boot/vmlinuz-*"); len(kernels) == 0 {
+		t.Skip("no kernel is installed")
+	}
+	images := t.TempDir()
+	for _, name := range []string{"bin", "proc", "sys", "dev", "etc", "root"} {
+		must.NoError(t, os.MkdirAll(filepath.Join(images, "root", name), 0o755))
+	}
+	busybox, err := os.ReadFile("/bin/busybox")
+	must.NoError(t, err)
+	must.NoError(t, os.WriteFile(filepath.Join(images, "root/bin/busybox"), busybox, 0o755))
+	for _, name := range []string{"sh", "echo", "sleep", "mount"} {
+		must.NoError(t, os.Symlink("busybox", filepath.Join(images, "root/bin", name)))
+	}
+	shell := func(script string) map[string]any {
+		return map[string]any{"rootfs": filepath.Join(images, "root"), "command": "sh", "args": []string{"-c", script}}
+	}
+	live(t, life{
+		driver: "microvm", options: map[string]any{"image_paths": []string{images}}, memoryMB: 128,
+		says: shell("echo out"), fails: shell("exit 9"), stays: shell("trap 'exit 0' INT TERM; sleep 300 & wait"),
+		inside: []string{"sh", "-c", "echo checked; exit 4"},
+	})
 }
 
 func TestJava(t *testing.T) {

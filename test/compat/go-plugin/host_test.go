@@ -111,7 +111,7 @@ func task(t *testing.T, driver drivers.DriverPlugin, config map[string]any) (*te
 
 func ended(t *testing.T, driver drivers.DriverPlugin, id string) *drivers.ExitResult {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	results, err := driver.WaitTask(ctx, id)
 	must.NoError(t, err)
