@@ -39,10 +39,13 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 describe('a project of drover driver init', () => {
+  let packageOfDrover = '';
+
   beforeAll(() => {
     const packed = sh('npm', ['pack', '--ignore-scripts', '--silent', `--pack-destination=${folder}`], root);
     expect(packed.status, packed.all).toBe(0);
-    const made = sh('drover', ['driver', 'init', `-sdk=file:${join(folder, packed.stdout.trim())}`, 'greeter'], folder);
+    packageOfDrover = `file:${join(folder, packed.stdout.trim())}`;
+    const made = sh('drover', ['driver', 'init', `-sdk=${packageOfDrover}`, 'greeter'], folder);
     expect(made.status, made.all).toBe(0);
     const installed = sh(
       'npm',
@@ -68,6 +71,25 @@ describe('a project of drover driver init', () => {
     expect(sh('npm', ['test'], project).status).not.toBe(0);
     writeFileSync(file, text);
   });
+
+  it('for a driver of an engine has tests that pass, and passes the suite with the faults of an engine driver', () => {
+    const crate = join(folder, 'crate');
+    const made = sh('drover', ['driver', 'init', '-engine', `-sdk=${packageOfDrover}`, 'crate'], folder);
+    expect(made.status, made.all).toBe(0);
+    // the same modules, from the same package
+    symlinkSync(join(project, 'node_modules'), join(crate, 'node_modules'));
+    const tested = sh('npm', ['test'], crate);
+    expect(tested.all).toMatch(/pass 3/);
+    expect(tested.status, tested.all).toBe(0);
+    const cases = ['a task ends with its code', 'output is kept', 'stop ends a task', 'killed', 'two starts of one id'];
+    const words = ['driver', 'check', '-json', ...cases.map((name) => `-only=${name}`), 'driver.js'];
+    const { rows } = JSON.parse(sh('drover', words, crate).stdout) as { rows: { outcome: string }[] };
+    expect(rows.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
+    expect(rows.length).toBeGreaterThan(6);
+    const built = sh('npm', ['run', 'build'], crate);
+    expect(built.status, built.all).toBe(0);
+    expect(readdirSync(join(crate, 'dist'))).toEqual(['crate']);
+  }, 300_000);
 
   it('has a workflow that runs what the package has', () => {
     const workflow = readFileSync(join(project, '.github/workflows/test.yml'), 'utf8');
