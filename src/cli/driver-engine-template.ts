@@ -1,11 +1,12 @@
 /** What `drover driver init -engine` writes in place of the files of a driver that runs programs: file → text. */
 
-export function engineFiles(name: string): Readonly<Record<string, string>> {
+/** `checkTasks`: the beginning of driver.check.hcl, up to a task that cannot be started. */
+export function engineFiles(name: string, checkTasks: string): Readonly<Record<string, string>> {
   return {
     'driver.js': driverFile(name),
     'engine.js': engineFile,
     'driver.test.js': testFile,
-    'driver.check.hcl': checkFile,
+    'driver.check.hcl': `${checkTasks}fails {\n  script = " "\n}\n`,
     'agent.hcl': agentFile(name),
   };
 }
@@ -205,34 +206,6 @@ test('what the engine refuses is the reason that people read', async () => {
 test('an option that does not exist is named with the nearest one', async () => {
   await assert.rejects(tryTask(driver, { config: { scrip: 'true' } }), /"scrip".*Did you mean "script"/);
 });
-`;
-
-const checkFile = `# How \`drover driver check\` makes tasks of this driver. Each block is a task's config; what is left out is not checked.
-
-# ends at once with the code \${code}
-ends {
-  script = "exit \${code}"
-}
-
-# runs for \${seconds} and then ends with 0; ends at a signal
-runs {
-  script = "trap 'exit 0' INT TERM; sleep \${seconds} & wait"
-}
-
-# does not heed SIGINT
-stubborn {
-  script = "trap '' INT; while :; do sleep 0.1; done"
-}
-
-# cannot be started
-fails {
-  script = " "
-}
-
-# prints \${text} to stdout
-says {
-  script = "echo \${text}"
-}
 `;
 
 const agentFile = (

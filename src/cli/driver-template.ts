@@ -25,7 +25,7 @@ export function driverProject(project: DriverProject): Readonly<Record<string, s
     // a drover that lies on this machine is copied, not linked: the project then holds all that it needs
     '.npmrc': 'install-links=true\n',
     'README.md': readme(project),
-    ...(project.engine ? engineFiles(project.name) : {}),
+    ...(project.engine ? engineFiles(project.name, checkTasks) : {}),
   };
 }
 
@@ -113,7 +113,8 @@ test('an option that does not exist is named with the nearest one', async () => 
 });
 `;
 
-const checkFile = `# How \`drover driver check\` makes tasks of this driver. Each block is a task's config; what is left out is not checked.
+/** What a driver of either kind is checked with. */
+const checkTasks = `# How \`drover driver check\` makes tasks of this driver. Each block is a task's config; what is left out is not checked.
 
 # ends at once with the code \${code}
 ends {
@@ -130,15 +131,17 @@ stubborn {
   script = "trap '' INT; while :; do sleep 0.1; done"
 }
 
-# cannot be started
-fails {
-  script = "true"
-  shell  = "/no/such/shell"
-}
-
 # prints \${text} to stdout
 says {
   script = "echo \${text}"
+}
+
+# cannot be started
+`;
+
+const checkFile = `${checkTasks}fails {
+  script = "true"
+  shell  = "/no/such/shell"
 }
 
 # runs, and a command inside of it prints "out" and ends with 4
