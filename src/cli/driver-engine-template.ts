@@ -78,7 +78,9 @@ export default defineEngineDriver({
 });
 
 /** Named after the task, so that it is found again. @param {string} taskId */
-const unitOf = (taskId) => taskId.replaceAll(/[^a-zA-Z0-9-]/g, '-');
+function unitOf(taskId) {
+  return taskId.replaceAll(/[^a-zA-Z0-9-]/g, '-');
+}
 `;
 
 const engineFile = `// @ts-check

@@ -41,7 +41,6 @@ export async function remoteExec(
       );
     });
   const abort = (): void => call.cancel();
-  if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
   const exit = new Promise<TaskExit>((resolve, reject) => {
     call.on('data', (message: wire.ExecTaskStreamingResponse) => {

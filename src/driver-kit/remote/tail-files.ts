@@ -14,8 +14,8 @@ const keepEveryMs = 1000;
 /** A file of this size is followed by the next. */
 export const fileBytes = 4 * 1024 * 1024;
 /** So much is read within each window. */
-export const mostBytes = 4 * 1024 * 1024;
-export const windowMs = 10_000;
+const mostBytes = 4 * 1024 * 1024;
+const windowMs = 10_000;
 
 export interface Tail {
   /** Reads what is left and ends. */
