@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 
 enum { F_DIR = 1, F_LAUNCHER, F_ARGV, F_ENV, F_CWD, F_UID, F_GID, F_GROUP, F_RLIMIT, F_OOM_SCORE_ADJ, F_UMASK, F_NO_NEW_PRIVS,
-  F_CAPABILITIES, F_SECCOMP, F_JOIN_CGROUP, F_JOIN_NETWORK };
+  F_CAPABILITIES, F_SECCOMP, F_JOIN_CGROUP, F_JOIN_NETWORK, F_PATH = 43, F_PROCESSOR };
 
 struct identity {
   int has_uid, has_gid, has_caps, no_new_privs, oom_score_adj;
@@ -30,6 +30,9 @@ struct identity {
   gid_t groups[64];
   struct { u32 resource; struct rlimit limit; } rlimits[16];
   const char *cgroups[16];
+  cpu_set_t processors;
+  struct { u8 access; const char *path; } paths[128];
+  int path_count;
   const char *network, *users, *cwd;
   u64 caps;
   const u8 *seccomp;
@@ -80,6 +83,12 @@ static inline int identity_field(struct identity *id, u8 tag, const u8 *v, u32 l
       if (id->cgroup_count == (int)COUNT(id->cgroups)) return -1;
       id->cgroups[id->cgroup_count] = field_string(v, len);
       return id->cgroups[id->cgroup_count++] ? 1 : -1;
+    case F_PATH:
+      if (len < 2 || v[0] < '0' || v[0] > '2' || id->path_count == (int)COUNT(id->paths)) return -1;
+      id->paths[id->path_count].access = v[0] - '0';
+      id->paths[id->path_count].path = field_string(v + 1, len - 1);
+      return id->paths[id->path_count++].path ? 1 : -1;
+    case F_PROCESSOR: if (len != 4 || be32(v) >= CPU_SETSIZE) return -1; CPU_SET(be32(v), &id->processors); return 1;
     case F_JOIN_NETWORK: id->network = field_string(v, len); return id->network ? 1 : -1;
     default: return 0;
   }
@@ -260,7 +269,7 @@ static inline int join_users(const struct identity *id, const struct place *plac
 }
 
 /*
- * First half: session, cgroups, out-of-memory score, namespaces.
+ * First half: session, cgroups, out-of-memory score, processors, namespaces.
  * A user namespace of the task's is entered as its owner, which is the task's host uid; so the user is taken before, where the ids still
  * mean what the record says.
  */
@@ -269,6 +278,8 @@ static inline int place_self(const struct identity *id, const struct place *plac
     if (join_cgroup(id->cgroups[i])) return fail(f, "join cgroup");
   /* Only raising is always allowed; a value below ours that we may not set is no reason to fail a start. */
   write_oom_score_adj(id->oom_score_adj);
+  /* Where processors are that we may not use, the task has ours: whoever started it sees that. */
+  if (CPU_COUNT(&id->processors)) sched_setaffinity(0, sizeof id->processors, &id->processors);
   int last = place && made_by_root(place->user), owned = 0;
   if (join_users(id, place, f)) return -1;
   if (id->network && join_network(id->network, &owned, f)) return -1;
@@ -313,7 +324,44 @@ static inline int take_filter(const struct identity *id, struct failure *f) {
   return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) ? fail(f, "seccomp") : 0;
 }
 
-/* Second half: limits, user, capabilities, dispositions, directory, filter. What comes after must be execve. */
+static inline int may_list_root(void) {
+  int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
+}
+
+/*
+ * Landlock: of all files only those listed, and what lies below them: to read and execute (0), to use and not to add to (1), everything (2).
+ * What is not there cannot be allowed, and stays refused. The one proof there is comes from inside: what was allowed before is refused now.
+ * Source: landlock(7).
+ */
+static inline int confine(const struct identity *id, struct failure *f) {
+  enum { READ = 1 | 4 | 8, MAKE = (1 << 13) - 1, MOVE = 1 << 13, CUT = 1 << 14, CONTROL = 1 << 15, OF_FILES = 1 | 2 | 4 | CUT | CONTROL };
+  static const u64 access[] = {READ, READ | 2 | CUT | CONTROL, MAKE | MOVE | CUT | CONTROL};
+  if (!id->path_count) return 0;
+  int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
+  struct { u64 files, ports, scopes; } handled = {MAKE | MOVE | (abi >= 3 ? CUT : 0) | (abi >= 5 ? CONTROL : 0), 0, abi >= 6};
+  /* The first version lets nothing be moved between directories at all. */
+  errno = abi < 0 ? errno : ENOTSUP;
+  int rules = abi < 2 ? -1 : (int)syscall(SYS_landlock_create_ruleset, &handled, abi >= 6 ? 24 : abi >= 4 ? 16 : 8, 0);
+  if (rules < 0 || !may_list_root()) return fail(f, "landlock");
+  for (int i = 0; i < id->path_count; i++) {
+    struct { u64 access; int at; } __attribute__((packed)) rule = {access[id->paths[i].access] & handled.files, open(id->paths[i].path, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (rule.at < 0) {
+      rule.access &= OF_FILES;
+      rule.at = open(id->paths[i].path, O_PATH | O_CLOEXEC);
+    }
+    if (rule.at < 0) continue;
+    if (syscall(SYS_landlock_add_rule, rules, 1, &rule, 0)) return fail(f, "landlock");
+    close(rule.at);
+  }
+  if (syscall(SYS_landlock_restrict_self, rules, 0)) return fail(f, "landlock");
+  close(rules);
+  errno = EPERM;
+  return may_list_root() ? fail(f, "landlock lets what it should not") : 0;
+}
+
+/* Second half: limits, user, capabilities, dispositions, directory, files, filter. What comes after must be execve. */
 static inline int drop_to(const struct identity *id, int user_taken, struct failure *f) {
   for (int i = 0; i < id->rlimit_count; i++)
     if (setrlimit((int)id->rlimits[i].resource, &id->rlimits[i].limit)) return fail(f, "setrlimit");
@@ -326,6 +374,7 @@ static inline int drop_to(const struct identity *id, int user_taken, struct fail
   if (id->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return fail(f, "no_new_privs");
   default_signals();
   if (chdir(id->cwd ? id->cwd : "/")) return fail(f, "chdir");
+  if (confine(id, f)) return -1;
   return take_filter(id, f);
 }
 

@@ -7,7 +7,7 @@ export const canGiveGroups = existsSync('/sys/fs/cgroup/memory/tasks');
 /** Of `user`; `before`: what the shell does that then starts its agent. */
 export function giveGroups(user: number) {
   const groups = ['cpu', 'cpuset', 'memory', 'pids', 'freezer']
-    .map((name) => `/sys/fs/cgroup/${name}/drover-test-${process.pid}`)
+    .map((name) => `/sys/fs/cgroup/${name}/drover-given-${process.pid}`)
     .filter((path) => existsSync(join(path, '../tasks')));
   for (const path of groups) {
     mkdirSync(path);

@@ -25,6 +25,9 @@ import { triedIsolation } from './trial.ts';
 /** Whom a task runs as that names nobody. */
 const defaultUser = 'nobody';
 
+/** What the driver itself needs, or can do without, of files. */
+type FilesWish = Pick<IsolationWish, 'sharedIds' | 'confined'>;
+
 /** One driver's share: made once of its name and the operator's options, asked for every task. */
 export class IsolatedCommand {
   readonly #name: string;
@@ -33,17 +36,17 @@ export class IsolatedCommand {
   readonly #prefer: IsolationRung;
   readonly #min: IsolationRung;
   readonly #deps: DriverDeps;
-  readonly #sharedIds: boolean;
+  readonly #files: FilesWish;
 
   /** A wrong option is `Fault('invalid')`. */
   constructor(
     name: string,
     config: Strictness & Partial<IsolatedPluginOptions>,
     deps: DriverDeps,
-    { sharedIds = false }: Pick<IsolationWish, 'sharedIds'> = {},
+    files: FilesWish = {},
   ) {
     this.#deps = deps;
-    this.#sharedIds = sharedIds;
+    this.#files = files;
     this.#name = name;
     this.#config = config;
     this.#denied = new DeniedUsers(config.denied_host_uids, config.denied_host_gids);
@@ -136,7 +139,7 @@ export class IsolatedCommand {
       ipcMode: modeOf('ipc_mode', options.ipc_mode, this.#config.default_ipc_mode),
       capabilities: lowPort ? [...new Set([...given, 'NET_BIND_SERVICE'])].sort() : given,
       runtimes: this.#runtimes,
-      ...(this.#sharedIds ? { sharedIds: true } : {}),
+      ...this.#files,
     };
   }
 

@@ -343,6 +343,8 @@ export interface IsolationWish {
   readonly runtimes: readonly string[];
   /** The driver asks the task by a socket of the task's: without root that must be the agent's own. Default: false. */
   readonly sharedIds?: boolean;
+  /** Where a sandbox was preferred and none can be had: it may touch its own directories and the system's alone. Default: false. */
+  readonly confined?: boolean;
 }
 
 /** A command driver: the kit's engine makes an EngineDriver of it. */

@@ -5,7 +5,7 @@ import type { CgroupLimits } from './cgroup/limits.ts';
 import { killDirectories, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import { deviceRules } from './device-trial.ts';
 import type { LaunchRequest } from './launch/launch.ts';
-import { leftDirectories, limitChecks } from './limit-checks.ts';
+import { affinityLine, leftDirectories, limitChecks } from './limit-checks.ts';
 import type { Mechanism } from './lines.ts';
 import { maskedProc } from './masked-proc.ts';
 import type { ProbeAnswer } from './mechanisms/probe.ts';
@@ -132,6 +132,7 @@ export function checkFromHost(request: CheckRequest, held: HeldProcess): readonl
     line('session', held.session > 0 && held.session !== held.ownSession, `session ${held.session}`),
     killUnitLine(request, held, line),
     ...limitChecks(request, held.limits, line),
+    ...affinityLine(request, held.status.get('Cpus_allowed_list') ?? '', line),
     ...identityLines(request, held, line),
     line('environment', true, 'built for the task; nothing is inherited'),
     descriptorLine(request, held, line),

@@ -1,7 +1,7 @@
 /** Whether a held task's limits are really there: read back from its cgroup, or from its rlimits where it has none. */
 import { join } from 'node:path';
 import { kernelText } from '../lib/node/kernel-file.ts';
-import { type CgroupLimits, limitFiles, sameLimit } from './cgroup/limits.ts';
+import { type CgroupLimits, cpuList, limitFiles, sameLimit } from './cgroup/limits.ts';
 import { boundsTask, readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import type { Mechanism } from './lines.ts';
 
@@ -37,6 +37,23 @@ export function limitChecks(request: LimitRequest, rlimits: string, line: Line):
       first === undefined ? seen : `the task is not in ${first.path}`,
     ),
   ];
+}
+
+/** Processors of its own that no control group holds the task to: the kernel's scheduler does, until the task asks it for others. */
+export function byAffinity(cgroup: TaskCgroup | null, limits: CgroupLimits | null): readonly number[] {
+  const held = cgroup?.directories.some(({ ours, controllers }) => ours && controllers.includes('cpuset')) === true;
+  return held || limits === null || limits.cpusetCpus === '' ? [] : cpuList(limits.cpusetCpus);
+}
+
+/** `allowed`: as `/proc/<pid>/status` has it. */
+export function affinityLine({ cgroup, limits }: LimitRequest, allowed: string, line: Line): readonly Mechanism[] {
+  const wanted = byAffinity(cgroup, limits);
+  if (wanted.length === 0) return [];
+  const same = cpuList(allowed).join() === wanted.join();
+  const evidence = same
+    ? `affinity: ${allowed}; no cgroup, so the task may take others`
+    : `${allowed}, not ${limits?.cpusetCpus}`;
+  return [line('processors', same, evidence)];
 }
 
 /** Those of its cgroup's directories that the process is not in; one that is gone is among them. */

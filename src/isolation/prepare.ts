@@ -17,11 +17,13 @@ import { diskLine } from './disk-line.ts';
 import { checkFromHost, type RunningChecks, readHeldProcess } from './host-checks.ts';
 import type { IsolationHost } from './isolation-host.ts';
 import { bwrapLaunch } from './launch/bwrap.ts';
-import type { Launch, LaunchRequest, LaunchUser } from './launch/launch.ts';
+import type { AllowedPath, Launch, LaunchRequest, LaunchUser } from './launch/launch.ts';
 import { nameFiles } from './launch/name-files.ts';
 import { ociLaunch } from './launch/oci.ts';
+import { allowedPaths } from './launch/paths.ts';
 import { plainLaunch } from './launch/plain.ts';
 import { unshareLaunch } from './launch/unshare.ts';
+import { byAffinity } from './limit-checks.ts';
 import { type Mechanism, missingLine, rankOf, rungOf } from './lines.ts';
 import { maskedProc } from './masked-proc.ts';
 import type { OciRuntime } from './mechanisms/oci.ts';
@@ -61,6 +63,13 @@ const required = (request: PrepareRequest): boolean => (request.required ?? []).
 
 /** Chooses the launch; starts nothing. `Fault('unsupported')` names what is missing for the floor. */
 export async function prepareTask(host: IsolationHost, request: PrepareRequest): Promise<PreparedTask> {
+  const prepared = await chosen(host, request);
+  const processors = byAffinity(request.cgroup, request.limits);
+  if (processors.length === 0) return prepared;
+  return { ...prepared, launch: { ...prepared.launch, identity: { ...prepared.launch.identity, processors } } };
+}
+
+async function chosen(host: IsolationHost, request: PrepareRequest): Promise<PreparedTask> {
   const { wish, floor } = request;
   if (rankOf(floor) > rankOf(wish.prefer))
     throw belowFloor(wish.prefer, floor, `this driver gives at most "${wish.prefer}"`);
@@ -93,6 +102,7 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
       noNewPrivs: strict,
       capabilities: strict ? capabilityBits(wish.capabilities) : undefined,
       rlimits,
+      paths: strict ? confined(host, request) : null,
       pidNamespace: request.nativeShim && !canKill(request.cgroup) && host.probes.get('namespace.pid')?.ok === true,
     },
   );
@@ -104,6 +114,16 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
     // of a task that keeps the host's network nobody wants a container
     lacking: wish.prefer === 'none' ? [] : obstacles(host, request, 'sandbox'),
   };
+}
+
+/** What the task may touch, where a sandbox was wanted and nothing here makes one; null: any file. */
+function confined(host: IsolationHost, request: PrepareRequest): readonly AllowedPath[] | null {
+  if (!wantsPaths(request) || host.verifier === null || host.probes.get('landlock')?.ok !== true) return null;
+  return allowedPaths(request.launch, host.system, host.verifier);
+}
+
+function wantsPaths({ wish }: PrepareRequest): boolean {
+  return wish.confined === true && rankOf(wish.prefer) >= rankOf('sandbox');
 }
 
 async function isolated(host: IsolationHost, request: PrepareRequest): Promise<Launch> {
@@ -323,7 +343,10 @@ export async function checkTask(
   const lacking = prepared.lacking.map(
     ({ probe, evidence }) => ({ name: probe, state: 'unavailable', evidence, checkedAt: now }) as const,
   );
-  const mechanisms = [...lacking, ...(prepared.gate ? await seenFromHost(host, prepared, input, now) : [])];
+  const mechanisms = [
+    ...lacking,
+    ...(prepared.gate ? [...(await seenFromHost(host, prepared, input, now)), ...pathsLine(host, prepared, now)] : []),
+  ];
   const rung = rungOf(mechanisms);
   const missing = missingLine(mechanisms, floor, required);
   if (missing !== null) throw belowFloor(rung, floor, missing);
@@ -335,6 +358,17 @@ export async function checkTask(
     runtime: launch.runtime,
     mechanisms,
   };
+}
+
+/** Nothing outside tells of Landlock. Its supervisor holds a task back only once it was refused a file that it could read before. */
+function pathsLine(host: IsolationHost, { request, launch }: PreparedTask, now: string): readonly Mechanism[] {
+  if (launch.launcher.kind !== 'direct' || !wantsPaths(request)) return [];
+  const { paths } = launch.identity;
+  const { ok, evidence } = host.probes.get('landlock') ?? { ok: false, evidence: 'not probed' };
+  const line = { name: 'landlock', checkedAt: now };
+  if (paths === undefined) return [{ ...line, state: ok ? 'not_asked' : 'unavailable', evidence }];
+  const held = `no file but those below ${paths.length} paths, tried from inside; ${evidence}`;
+  return [{ ...line, state: 'verified', evidence: held }];
 }
 
 async function seenFromHost(

@@ -40,6 +40,8 @@ const fixes: { readonly [line: string]: string } = {
   native_shim: 'build the native supervisor (npm run build with a C compiler)',
   'runtime.bwrap': 'install bubblewrap, and allow user namespaces',
   'runtime.runc': 'install runc, and run the agent as root',
+  landlock: 'a kernel from 5.19 on with CONFIG_SECURITY_LANDLOCK, and landlock among lsm= of its command line',
+  processors: 'a writable cpuset controller (run as root, or with Delegate=yes)',
   capabilities: 'build the native verifier; an outer container must let capabilities be dropped',
   reachable: 'let others pass the directories above data_dir (chmod o+x), or choose another data_dir',
   session: 'build the native supervisor (npm run build with a C compiler)',

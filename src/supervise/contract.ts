@@ -23,6 +23,18 @@ export interface Identity {
   readonly capabilities?: bigint;
   /** An array of `struct sock_filter`, at most 32 KiB. */
   readonly seccomp?: Uint8Array;
+  /**
+   * The only files it may touch, with what lies below: `read` (and execute), `use` (read and write what is there), `all`. By Landlock, which wants
+   * `noNewPrivs`; a start fails where it does not hold. Default: any file.
+   */
+  readonly paths?: readonly AllowedPath[];
+  /** By affinity, which the process may change; those that cannot be used are left out in silence. Default: as the shim. */
+  readonly processors?: readonly number[];
+}
+
+export interface AllowedPath {
+  readonly path: string;
+  readonly access: 'read' | 'use' | 'all';
 }
 
 /**

@@ -46,6 +46,8 @@ export const tag = {
   cover: 40,
   passage: 41,
   joinUsers: 42,
+  path: 43,
+  processor: 44,
   tty: 64,
   rows: 65,
   columns: 66,
@@ -54,6 +56,7 @@ export const tag = {
 
 export const launcherNumbers = { direct: 0, bwrap: 1, oci: 2, none: 3 } as const;
 export const killUnitNumbers = { session: 0, cgroup: 1, 'pid-namespace': 2 } as const;
+const accessNumbers = { read: 0, use: 1, all: 2 } as const;
 export const outputNumbers = { rotate: 0, forward: 1, collect: 2, discard: 4 } as const;
 
 function strings(number: number, values: readonly string[]): Uint8Array[] {
@@ -86,6 +89,9 @@ export function identityFields(identity: Identity): Uint8Array[] {
   if (identity.noNewPrivs === true) parts.push(field(tag.noNewPrivs, u8(1)));
   if (identity.capabilities !== undefined) parts.push(field(tag.capabilities, u64(identity.capabilities)));
   if (identity.seccomp !== undefined) parts.push(field(tag.seccomp, identity.seccomp));
+  for (const processor of identity.processors ?? []) parts.push(field(tag.processor, u32(processor)));
+  for (const { path, access } of identity.paths ?? [])
+    parts.push(stringField(tag.path, `${accessNumbers[access]}${path}`));
   return parts;
 }
 

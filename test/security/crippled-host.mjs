@@ -75,7 +75,7 @@ try {
   const carried = process.env.CARRY_OUT === '1' && advice.length > 0;
   // the shell in which it is done starts what looks again
   const again = ['exec "$NODE" "$DROVER" doctor -json -data-dir "$DATA_DIR" -cgroup-parent "$CGROUP"'];
-  const script = [...advice.map(({ Command }) => Command), ...again].join('\n');
+  const script = [...advice.map(({ Command }) => `{ ${Command}\n} >&2`), ...again].join('\n');
   const env = { ...process.env, PATH: `${process.env.BIN}:${process.env.PATH}`, NODE: process.execPath, DROVER: drover };
   const after = carried ? JSON.parse(execFileSync('sh', ['-ec', script], { env })) : null;
   process.stdout.write(JSON.stringify({ modes, doctor, after }));

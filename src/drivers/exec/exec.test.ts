@@ -6,6 +6,7 @@ import { commandSuite } from '../../driver-kit/command-suite.ts';
 import { conformanceCases } from '../../driver-kit/conformance.ts';
 import { type DriverDeps, type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { findSystemPaths } from '../../isolation/launch/system-paths.ts';
 import { predictIsolation } from '../../model/isolation-ability.ts';
 import { noFloor } from '../../model/isolation-floor.ts';
 import type { TaskGroup } from '../../model/task-group.ts';
@@ -336,4 +337,33 @@ test('no_pivot_root of old configurations is taken, and a task has a root of its
   expect(await readFile(join(of.directories.logs, 'main.stdout.0'), 'utf8')).toBe('/alloc\n/local\nnot the host\n');
   await old.engine.destroy(of.id, { force: false }, never);
   await old.engine.close();
+});
+
+describe.each(['bwrap', 'runc', 'unshare'])('under %s', (runtime) => {
+  test("a task sees of the system what the operator's chroot_env names, where it says, read-only, and nothing else", async ({
+    skip,
+  }) => {
+    if (deps.isolation.probes.get(`runtime.${runtime}`)?.ok !== true) skip(`no ${runtime}`);
+    const shown = ['/bin', '/lib', '/lib64', '/usr'].map((path) => [path, path]);
+    const chrootEnv = {
+      ...Object.fromEntries(shown),
+      '/etc/ssl': '/inside/ssl',
+      '/etc/passwd': '/inside/passwd',
+      '/not/here': '/x',
+    };
+    const isolation = { ...deps.isolation, system: await findSystemPaths(chrootEnv) };
+    const own = openDriver(exec, { isolation: [{ runtimes: [runtime] }] }, { ...deps, isolation });
+    const script =
+      'ls /inside; head -n 1 /inside/passwd; ls -d /inside/ssl/certs; ls -d /etc/ssl /x /sys/devices; echo >/inside/ssl/made; echo >>/inside/passwd';
+    const of = await host.task(own, shell(script));
+    await own.engine.start(of, never);
+    await own.engine.wait(of.id, never);
+    const [stdout, stderr] = [await output(of), await output(of, 'stderr')];
+    await own.engine.destroy(of.id, { force: false }, never);
+    await own.engine.close();
+    const [first = ''] = (await readFile('/etc/passwd', 'utf8')).split('\n');
+    expect(stdout).toBe(`passwd\nssl\n${first}\n/inside/ssl/certs\n`);
+    expect(stderr.match(/No such file or directory/g)).toHaveLength(3);
+    expect(stderr.match(/Read-only file system|Permission denied/g)).toHaveLength(2);
+  });
 });

@@ -1,10 +1,12 @@
 /** What a task of exec is given beside its sandbox, and held to: a low port, a part of a core; each beside the same task without it (control). */
 import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { noCgroups } from '../../isolation/cgroup/hierarchy.ts';
 import { exec } from './index.ts';
 
 const never = new AbortController().signal;
@@ -34,8 +36,9 @@ const resources = (more: Partial<TaskConfig['resources']>): TaskConfig['resource
   ...more,
 });
 
-async function run(config: Record<string, unknown>, more: Partial<TaskConfig> = {}) {
-  const task = await host.task(driver, config, more);
+async function run(config: Record<string, unknown>, more: Partial<TaskConfig> = {}, by = driver) {
+  const { engine } = by;
+  const task = await host.task(by, config, more);
   const { isolation } = await engine.start(task, never);
   const exit = await engine.wait(task.id, never);
   const read = (stream: string) => readFile(join(task.directories.logs, `main.${stream}.0`), 'utf8');
@@ -95,6 +98,27 @@ describe.skipIf(!root)('a task of exec', () => {
     };
     expect(await throttled({ cpu_hard_limit: true })).toBeGreaterThan(0);
     expect(await throttled({})).toBe(0);
+  });
+
+  const processors = { command: '/bin/sh', args: ['-c', 'sed -n "s/^Cpus_allowed_list:\\s*//p" /proc/self/status'] };
+
+  it('with cores of its own is held to them, which one without is not (control); where no group does that, by affinity, and the report says so', async ({
+    skip,
+  }) => {
+    if (host.deps.isolation.cgroups.mode === 'none' || availableParallelism() < 2) skip('no cgroups, or one processor');
+    const { stdout: all } = await run(processors);
+    const { stdout, isolation } = await run(processors, { resources: resources({ cpusetCpus: '1' }) });
+    expect([all, stdout]).toEqual([expect.stringMatching(/^0-\d+\n$/), '1\n']);
+    expect(isolation.mechanisms.map(({ name }) => name)).not.toContain('processors');
+    const none = { ...host.deps, isolation: { ...host.deps.isolation, cgroups: noCgroups } };
+    const without = openDriver(exec, {}, none);
+    const held = await run(processors, { resources: resources({ cpusetCpus: '1' }) }, without);
+    await without.engine.close();
+    expect(held.stdout).toBe('1\n');
+    expect(held.isolation.mechanisms.find(({ name }) => name === 'processors')).toMatchObject({
+      state: 'verified',
+      evidence: 'affinity: 1; no cgroup, so the task may take others',
+    });
   });
 
   it('with a weight of its own among the disks has it, or is refused where the kernel has none', async ({ skip }) => {

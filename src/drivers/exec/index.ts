@@ -10,7 +10,8 @@ export const exec = definePlugin({
   pluginName: 'exec',
   configSchema,
   taskSchema,
-  create: (config, deps) => commandEngine(new Exec(new IsolatedCommand('exec', config, deps)), deps),
+  create: (config, deps) =>
+    commandEngine(new Exec(new IsolatedCommand('exec', config, deps, { confined: true })), deps),
 });
 
 class Exec implements CommandDriver {

@@ -12,7 +12,8 @@ export const java = definePlugin({
   pluginName: 'java',
   configSchema,
   taskSchema,
-  create: (config, deps) => commandEngine(new Java(new IsolatedCommand('java', config, deps)), deps),
+  create: (config, deps) =>
+    commandEngine(new Java(new IsolatedCommand('java', config, deps, { confined: true })), deps),
 });
 
 class Java implements CommandDriver {

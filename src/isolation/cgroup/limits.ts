@@ -100,7 +100,7 @@ export function sameLimit(file: string, now: string, wanted: string): boolean {
 }
 
 /** `"0-2,5"` → 0 1 2 5 */
-function cpuList(text: string): readonly number[] {
+export function cpuList(text: string): readonly number[] {
   return text
     .split(',')
     .flatMap((part) => {

@@ -65,6 +65,16 @@ export interface LaunchIdentity {
   readonly noNewPrivs?: boolean;
   readonly capabilities?: bigint;
   readonly seccomp?: Uint8Array;
+  /** The only files that it may touch (see `paths.ts`); absent: any. */
+  readonly paths?: readonly AllowedPath[];
+  /** By affinity, where no control group holds it to them. */
+  readonly processors?: readonly number[];
+}
+
+/** With what lies below: to read and execute, to write what is there too, everything. */
+export interface AllowedPath {
+  readonly path: string;
+  readonly access: 'read' | 'use' | 'all';
 }
 
 /** What the verifier is to do last, inside; it then becomes the command. */

@@ -1,6 +1,6 @@
 /** No runtime: the shim forks the command itself. Rung `process` at best. */
 import type { ResourceLimit } from '../rlimits.ts';
-import type { Launch, LaunchRequest } from './launch.ts';
+import type { AllowedPath, Launch, LaunchRequest } from './launch.ts';
 
 export interface PlainOptions {
   readonly noNewPrivs: boolean;
@@ -8,13 +8,16 @@ export interface PlainOptions {
   readonly capabilities: bigint | undefined;
   readonly rlimits: readonly ResourceLimit[];
   readonly pidNamespace: boolean;
+  /** Null: any file. */
+  readonly paths: readonly AllowedPath[] | null;
 }
 
 export function plainLaunch(request: LaunchRequest, options: PlainOptions): Launch {
   return {
     launcher: { kind: 'direct' },
     command: request.command,
-    env: request.env,
+    // the host's /tmp is not among them
+    env: options.paths === null ? request.env : { TMPDIR: request.directories.tmp, ...request.env },
     workDir: request.workDir,
     identity: {
       // the primary group needs no second mention, and not every supervisor can set others
@@ -24,6 +27,7 @@ export function plainLaunch(request: LaunchRequest, options: PlainOptions): Laun
       oomScoreAdj: request.oomScoreAdj,
       rlimits: options.rlimits,
       ...(options.noNewPrivs ? { noNewPrivs: true } : {}),
+      ...(options.paths === null ? {} : { paths: options.paths }),
       ...(options.capabilities === undefined ? {} : { capabilities: options.capabilities }),
     },
     inside: null,
