@@ -14,10 +14,10 @@ export default defineConfig({
       { test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/*.test.mjs'], exclude: driverTests, pool: 'forks', maxWorkers: '100%', testTimeout: 60_000 } },
       { test: { name: 'drivers', include: driverTests, pool: 'forks', maxWorkers: '100%', testTimeout: 60_000 } },
       // they wait more than they work
-      ...['e2e', 'compat'].map((name) => ({
+      ...['e2e', 'compat', 'security'].map((name) => ({
         test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, maxWorkers: 2, testTimeout: 120_000, hookTimeout: 120_000 },
       })),
-      ...['network', 'faults', 'security', 'guest'].map((name) => ({
+      ...['network', 'faults', 'guest'].map((name) => ({
         test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const,
           fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 },
       })),
