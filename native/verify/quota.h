@@ -21,7 +21,7 @@ static int quota_no(const char *what) {
   static char text[256];
   const char *why = errno == ESRCH ? "quotas of projects are not switched on"
     : errno == ENOTTY || errno == EOPNOTSUPP ? "the file system knows no quotas of projects"
-    : errno == ENOSYS ? "the kernel has no quotas of projects"
+    : errno == ENOSYS ? "quotas of projects are not switched on, or the kernel has none" /* so says xfs of the first */
     : errno == EPERM ? "quotas of projects are set by root alone"
     : strerrordesc_np(errno);
   snprintf(text, sizeof text, "%s: %s", what, why);
