@@ -81,14 +81,11 @@ describe('a project of drover driver init', () => {
     const tested = sh('npm', ['test'], crate);
     expect(tested.all).toMatch(/pass 3/);
     expect(tested.status, tested.all).toBe(0);
-    const cases = ['a task ends with its code', 'output is kept', 'stop ends a task', 'killed', 'two starts of one id'];
+    const cases = ['a task ends with its code', 'killed in the middle of starts', 'killed while a task runs'];
     const words = ['driver', 'check', '-json', ...cases.map((name) => `-only=${name}`), 'driver.js'];
     const { rows } = JSON.parse(sh('drover', words, crate).stdout) as { rows: { outcome: string }[] };
     expect(rows.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
-    expect(rows.length).toBeGreaterThan(6);
-    const built = sh('npm', ['run', 'build'], crate);
-    expect(built.status, built.all).toBe(0);
-    expect(readdirSync(join(crate, 'dist'))).toEqual(['crate']);
+    expect(rows).toHaveLength(4);
   }, 300_000);
 
   it('has a workflow that runs what the package has', () => {
