@@ -31,7 +31,7 @@ test('a report of an allocation on its way waits for what is better, and the new
   expect(requests[2]).toEqual(['c pending']);
 });
 
-test('the first report goes at once, those that come right after it go together', async () => {
+test('a report goes at once, those that come right after several went together go together too', async () => {
   const requests: string[][] = [];
   const server = {
     updateAllocations: async (_: unknown, updates: readonly AllocationUpdate[]) => {
@@ -46,10 +46,15 @@ test('the first report goes at once, those that come right after it go together'
   report('a');
   await Promise.resolve();
   expect(requests).toEqual([['a']]);
-  report('b');
   await new Promise((resolve) => setImmediate(resolve));
+  report('b');
   report('c');
-  await sender.idle();
+  await new Promise((resolve) => setImmediate(resolve));
   expect(requests).toEqual([['a'], ['b', 'c']]);
+  report('d');
+  await new Promise((resolve) => setImmediate(resolve));
+  report('e');
+  await sender.idle();
+  expect(requests).toEqual([['a'], ['b', 'c'], ['d', 'e']]);
   stop.abort();
 });

@@ -12,7 +12,7 @@ const batch = 500;
 /** News of an allocation on its way to run waits so long for better: each report is a write of the servers' disk. */
 const patienceMs = 500;
 
-/** The first report goes at once; those that follow within so long go together: in a burst of starts each would be a commit of its own. */
+/** After reports that went together others follow: those of so long go together again. In a burst of starts each would be a commit of its own. */
 const paceMs = 20;
 
 export class UpdateSender {
@@ -90,8 +90,8 @@ export class UpdateSender {
         await sleep(early, undefined, { signal }).catch(() => undefined);
         continue;
       }
-      next = performance.now() + paceMs;
       const updates = [...this.#waiting.values()].slice(0, batch);
+      if (updates.length > 1) next = performance.now() + paceMs;
       for (const update of updates) this.#waiting.delete(update.ID);
       this.#sending = true;
       try {

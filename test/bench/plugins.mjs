@@ -11,6 +11,7 @@ import { defaultLimits } from '../../dist/driver-kit/remote/plugin-calls.js';
 import { PluginFaults } from '../../dist/driver-kit/remote/plugin-faults.js';
 import { channelOptions, receivingOptions, serviceDefinition, unary } from '../../dist/driver-kit/rpc.js';
 import { silentLog } from '../../dist/lib/log.js';
+import { createSupervisor } from '../../dist/supervise/supervisor.js';
 import { Agent, memoryKb, quantile } from './agent.mjs';
 import { sideBySide } from './tasks.mjs';
 
@@ -23,9 +24,9 @@ function program(directory, file, driver) {
   return join(directory, 'plugins', file);
 }
 
-async function readyTime(path, directory) {
+async function readyTime(supervisor, path, directory) {
   const from = performance.now();
-  const options = { command: [path], env: { PATH: process.env.PATH }, directory, log: silentLog };
+  const options = { command: [path], env: { PATH: process.env.PATH }, directory, log: silentLog, supervisor };
   const plugin = await launchPlugin(options, never);
   const { target, credentials: channel } = plugin;
   const opened = await openPlugin(
@@ -96,7 +97,9 @@ export async function plugins(report) {
   try {
     const path = program(directory, 'one', 'mock_driver');
     const ready = [];
-    for (let at = 0; at < 10; at++) ready.push(await readyTime(path, join(directory, `run-${at}`)));
+    const supervisor = createSupervisor();
+    for (let at = 0; at < 10; at++) ready.push(await readyTime(supervisor, path, join(directory, `run-${at}`)));
+    await supervisor.close();
     report('a served driver, start → ready p50', quantile(ready.map(({ ms }) => ms), 0.5), 'ms');
     report('a served driver, RSS', quantile(ready.map(({ rss }) => rss), 0.5) / 1024, 'MB');
     await calls(report, directory);

@@ -11,7 +11,7 @@ const system = ['/bin', '/etc', '/lib', '/lib64', '/sbin', '/usr', '/sys'].filte
 
 /** `more`: what it is to see besides the system. */
 export const sandboxed = (command, directory = tmpdir(), more = []) => [
-  ...['bwrap', '--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup'],
+  ...['bwrap', '--die-with-parent', '--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup'],
   ...['--bind', directory, '/', ...system.flatMap((path) => ['--ro-bind', path, path])],
   ...['--proc', '/proc', '--dev', '/dev', '--mqueue', '/dev/mqueue', ...more, '--', ...command],
 ];
