@@ -3,6 +3,7 @@
  * files and counts what it took, as for every other task.
  */
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DriverInfo, TaskConfig } from '../../driver/contract.ts';
 import { cgroupName } from '../../isolation/cgroup/task-cgroup.ts';
 import { isFault } from '../../lib/fault.ts';
@@ -72,16 +73,28 @@ export function collectorOf(id: string, directory: string, files: Rotation): Sta
   };
 }
 
-/** What was written until now is in the files after it. Resolves with what found no place on the disk. No error where there is none. */
+/** One that is about to end does not answer, and is gone a moment later: such a one is looked at again for so long. */
+const endingMs = 3_000;
+
+/** What was written until now is in the files after it. Resolves with what found no place on the disk. No error where there is none, or another ends it. */
 export async function endCollector(supervisor: Supervisor, directory: string): Promise<bigint> {
-  const found = await supervisor.recover(directory);
-  let dropped = 0n;
-  if (found.state === 'present') {
-    await found.shim.stop();
-    const end = await found.shim.wait();
-    if (end.unknown === null) dropped = end.stdout.dropped + end.stderr.dropped;
-    await found.shim.shutdown();
-  }
+  const deadline = Date.now() + endingMs;
+  let dropped: bigint | null = null;
+  while (dropped === null)
+    dropped = await ended(supervisor, directory).catch(async (error: unknown) => {
+      if (!isFault(error, 'unavailable') || Date.now() > deadline) throw error;
+      await sleep(20);
+      return null;
+    });
   await removeStart({ cgroup: null, directory });
   return dropped;
+}
+
+async function ended(supervisor: Supervisor, directory: string): Promise<bigint> {
+  const found = await supervisor.recover(directory);
+  if (found.state !== 'present') return 0n;
+  await found.shim.stop();
+  const end = await found.shim.wait();
+  await found.shim.shutdown();
+  return end.unknown === null ? end.stdout.dropped + end.stderr.dropped : 0n;
 }

@@ -1,10 +1,12 @@
 // What plugins write, and which of their processes an agent finds again.
 import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLog, type LogEntry } from '../../lib/log.ts';
 import { openScratchHost, type ScratchHost } from '../scratch-host.ts';
 import { type LaunchedPlugin, type LaunchOptions, launchPlugin, reattachPlugin } from './launch-plugin.ts';
+import { PluginOutput } from './plugin-output.ts';
 import { tailFiles } from './tail-files.ts';
 
 const never = new AbortController().signal;
@@ -63,6 +65,17 @@ test('what is written while no agent runs ends nobody, fills no disk, and what o
   expect(Math.abs(missing)).toBeLessThan(2000);
   expect(readdirSync(of.directory).filter((name) => /^(std|collector|plugin)/.test(name))).toEqual([]);
 }, 120_000);
+
+test('a collector that two end at the same time ends once, and neither is told of an error', async () => {
+  for (let round = 0; round < 20; round++) {
+    const output = new PluginOutput(host.deps.supervisor, host.scratch.root, `both${round}`);
+    const [stdout, stderr] = await output.open();
+    await Promise.all([stdout.close(), stderr.close()]);
+    const pause = sleep(round % 10);
+    await Promise.all([output.end(), pause.then(() => output.isCollected()), pause.then(() => output.remove())]);
+    expect(await output.isCollected()).toBe(false);
+  }
+}, 60_000);
 
 test('a process that an agent had not begun to use when it died is ended by the next', async () => {
   const of = options('unused', 'exec sleep 600');

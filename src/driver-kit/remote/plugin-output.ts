@@ -5,6 +5,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { isFault } from '../../lib/fault.ts';
 import type { Rotation, Supervisor } from '../../supervise/contract.ts';
 import { collectorOf, endCollector, fifosIn } from './output-collector.ts';
 import { fileBytes } from './tail-files.ts';
@@ -48,10 +49,14 @@ export class PluginOutput {
 
   /** False: what the plugin writes is read by nobody. */
   async isCollected(): Promise<boolean> {
-    const found = await this.#supervisor.recover(this.#collector);
-    if (found.state !== 'present') return false;
-    found.shim.close();
-    return true;
+    try {
+      const found = await this.#supervisor.recover(this.#collector);
+      if (found.state === 'present') found.shim.close();
+      return found.state === 'present';
+    } catch (error) {
+      if (isFault(error, 'unavailable')) return false;
+      throw error;
+    }
   }
 
   /** What was written until now is in the files after it. Resolves with what found no place on the disk. Idempotent. */
