@@ -176,12 +176,17 @@ async function persistently<T>(work: () => Promise<T>, signal: AbortSignal): Pro
 
 /** Also a running one, with its anonymous volumes. Gone already: no error. */
 export async function removeContainer(client: EngineClient, id: string): Promise<void> {
-  try {
-    await client.text('DELETE', `/containers/${id}`, { query: { force: 'true', v: 'true' }, signal: never });
-  } catch (error) {
-    if (isFault(error, 'not_found')) return;
-    // "removal is already in progress"
-    if (!isFault(error, 'conflict')) throw error;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await client.text('DELETE', `/containers/${id}`, { query: { force: 'true', v: 'true' }, signal: never });
+      return;
+    } catch (error) {
+      // a conflict: "removal is already in progress"
+      if (isFault(error, 'not_found') || isFault(error, 'conflict')) return;
+      // podman says this of one that ended by itself between its look and its signal: the next look sees that
+      if (attempt === tries || !/container state improper/.test(messageOf(error))) throw error;
+      await sleep(100 * attempt);
+    }
   }
 }
 
