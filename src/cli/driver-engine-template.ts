@@ -171,7 +171,8 @@ export class Engine {
     );
     for (let tries = 0; begun && tries < 500 && !(await this.knows(unit)); tries++) await sleep(10);
     await this.signal(unit, 'SIGKILL');
-    await rm(own, { recursive: true, force: true });
+    // what was killed may write until it is gone
+    await rm(own, { recursive: true, force: true, maxRetries: 20, retryDelay: 10 });
   }
 
   /** Empty: not there. @param {string} unit @param {string} file */
