@@ -13,7 +13,7 @@ export interface HeartbeatOptions {
   readonly graceMs?: number;
   /** Heartbeats per second that the servers want at most: with many nodes each beats less often. Default: 50. */
   readonly maxPerSecond?: number;
-  /** What every known node gets after a start of the server. Default: 30 s. */
+  /** What every known node gets after a start of the server: a machine that boots looks at its drivers first. Default: 5 min. */
   readonly startTtlMs?: number;
 }
 
@@ -31,7 +31,7 @@ export class Heartbeats implements CommitListener {
 
   constructor(context: ServerContext, options: HeartbeatOptions = {}) {
     this.#context = context;
-    this.#options = { minTtlMs: 10_000, graceMs: 10_000, maxPerSecond: 50, startTtlMs: 30_000, ...options };
+    this.#options = { minTtlMs: 10_000, graceMs: 10_000, maxPerSecond: 50, startTtlMs: 300_000, ...options };
   }
 
   start(): void {
