@@ -375,7 +375,9 @@ describe('a server', () => {
     await register(before.server, testJob('web'));
     const after = await startCluster({ disk: before.disk, clock: before.clock, newId: before.newId });
     expect(allocationsOf(after, 'web')).toHaveLength(1);
-    await after.clock.advance(45_000);
+    await after.clock.advance(5 * 60_000);
+    expect(after.store.snapshot().get('nodes', 'n1')?.Status).toBe('ready');
+    await after.clock.advance(15_000);
     expect(after.store.snapshot().get('nodes', 'n1')?.Status).toBe('down');
   });
 
