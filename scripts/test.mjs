@@ -45,6 +45,7 @@ const packages = [
   { program: 'iptables', package: 'iptables', why: 'the docker driver is skipped' },
   { program: 'podman', package: 'podman', why: 'the podman driver is skipped' },
   { program: 'conmon', package: 'conmon', why: 'the podman driver is skipped' },
+  { program: '../lib/podman/netavark', package: 'netavark', why: 'the podman driver is skipped' },
   { program: 'catatonit', package: 'catatonit', why: 'the init of podman is not tried' },
   { program: 'busybox', package: 'busybox-static', why: 'the drivers of containers are skipped: no image can be made' },
   { program: 'qemu-system-x86_64', package: 'qemu-system-x86', why: 'the qemu driver is skipped' },

@@ -35,10 +35,25 @@ export const scratchImage = 'drover-test/busybox:1';
 export const lackingForDaemon: readonly string[] = lacking('dockerd', 'containerd', 'busybox', 'unshare', 'iptables');
 
 /** Podman's service in docker's place; empty: nothing is missing. */
-export const lackingForPodman: readonly string[] = lacking('podman', 'conmon', 'runc', 'busybox', 'unshare');
+export const lackingForPodman: readonly string[] = lacking(
+  'podman',
+  'conmon',
+  'netavark',
+  'runc',
+  'busybox',
+  'unshare',
+);
 
 function lacking(...programs: readonly string[]): readonly string[] {
-  const folders = ['/usr/sbin', '/usr/bin', '/bin', '/sbin', '/usr/local/bin'];
+  const folders = [
+    '/usr/sbin',
+    '/usr/bin',
+    '/bin',
+    '/sbin',
+    '/usr/local/bin',
+    '/usr/lib/podman',
+    '/usr/libexec/podman',
+  ];
   const missing = programs.filter((name) => !folders.some((folder) => existsSync(join(folder, name))));
   return [...(process.getuid?.() === 0 ? [] : ['root']), ...missing];
 }
