@@ -2,6 +2,7 @@
 // modules; the program is an archive beside it: unpacked once for each version, then imported from there.
 'use strict';
 const fs = require('node:fs');
+const { createRequire } = require('node:module');
 const os = require('node:os');
 const path = require('node:path');
 const sea = require('node:sea');
@@ -75,19 +76,24 @@ function locate() {
 // the program starts scripts of its own as processes, by `process.execPath` and a path: this executable is their Node too. They may get
 // no environment, so the place is told by the path alone.
 const script = process.argv[2] ?? '';
-const place = /^(\/.+)\/dist\/[\w/-]+\.js$/.exec(script)?.[1] ?? '';
+const place = /^(\/.+)\/dist\/[\w/-]+\.c?js$/.exec(script)?.[1] ?? '';
 const isOwnScript = path.basename(place) === sea.getAsset('name', 'utf8') && trusted(place);
 if (isOwnScript) process.argv.splice(1, 1);
-const main = pathToFileURL(isOwnScript ? script : path.join(locate(), 'dist/cli/main.js')).href;
-// the one warning of this way in is not the user's concern
-const { emitWarning } = process;
-process.emitWarning = () => {};
-const load = new vm.Script('(url) => import(url)', {
-  importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-}).runInThisContext();
-const loaded = load(main);
-process.emitWarning = emitWarning;
-loaded.catch((error) => {
-  process.stderr.write(`${error?.stack ?? error}\n`);
-  process.exit(1);
-});
+const main = isOwnScript ? script : path.join(locate(), 'dist/cli/main.js');
+if (main.endsWith('.cjs')) createRequire(main)(main);
+else importModule(pathToFileURL(main).href);
+
+function importModule(url) {
+  // the one warning of this way in is not the user's concern
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  const load = new vm.Script('(url) => import(url)', {
+    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  }).runInThisContext();
+  const loaded = load(url);
+  process.emitWarning = emitWarning;
+  loaded.catch((error) => {
+    process.stderr.write(`${error?.stack ?? error}\n`);
+    process.exit(1);
+  });
+}

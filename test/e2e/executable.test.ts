@@ -189,6 +189,27 @@ describe('the packaged executable', () => {
     }
   });
 
+  it('is the Node around a module, in a sandbox too, and ends one that loops for ever', async () => {
+    // (module (memory (export "memory") 1) (func (export "_start") (loop br 0)))
+    const hex =
+      '0061736d01000000 0104016000 00 03020100 0503010001 0713 02 066d656d6f72790200 065f73746172740000 0a0901070003400c000b0b';
+    writeFileSync(join(folder, 'loop.wasm'), Buffer.from(hex.replaceAll(' ', ''), 'hex'));
+    const config = join(folder, 'modules.hcl');
+    writeFileSync(config, `plugin "wasm" { config { module_paths = [${JSON.stringify(folder)}] } }`);
+    const child = await agent('-dev', `-config=${config}`);
+    try {
+      const path = job('loop', '');
+      const text = readFileSync(path, 'utf8').replace('"exec"', '"wasm"');
+      writeFileSync(path, text.replace(/config \{[^}]*\}/, 'config {\n module = "loop.wasm"\n timeout = "500ms"\n }'));
+      expect(run('job', 'run', '-detach', path)).toMatchObject({ status: 0 });
+      await eventually(() => {
+        expect(run('alloc', 'status', allocation('loop')).stdout).toMatch(/Exit Code: 124/);
+      });
+    } finally {
+      await end(child);
+    }
+  });
+
   it('checks and serves a driver out of a file', () => {
     writeFileSync(
       join(folder, 'own.js'),

@@ -12,7 +12,8 @@ export interface HostFiles {
   readonly mounts: readonly TaskMount[];
 }
 
-const place = 'drivers/wasm/host';
+/** What the build makes of `host/`. */
+const place = 'dist/drivers/wasm/host.cjs';
 
 /** The package's own directory: `dist` lies in it. */
 function packageRoot(): string {
@@ -21,13 +22,13 @@ function packageRoot(): string {
 
 /** As the host has them: no sandbox is around the task. */
 export function filesOnHost(): HostFiles {
-  return { node: process.execPath, script: join(packageRoot(), 'dist', place, 'main.js'), mounts: [] };
+  return { node: process.execPath, script: join(packageRoot(), place), mounts: [] };
 }
 
 /** In a sandbox the script keeps the end of its path: an executable with Node inside knows its own scripts by it. */
 export function filesInSandbox(system: readonly SystemPath[]): HostFiles {
   const root = packageRoot();
-  const inside = join('/run', basename(root));
+  const script = join('/run', basename(root), place);
   const node = realpathSync(process.execPath);
   const visible = system.some(({ from, to }) => from === to && node.startsWith(`${from}/`));
   const shown = (taskPath: string, hostPath: string): TaskMount => ({
@@ -38,16 +39,11 @@ export function filesInSandbox(system: readonly SystemPath[]): HostFiles {
   });
   return {
     node: visible ? node : '/run/drover-node',
-    script: join(inside, 'dist', place, 'main.js'),
-    mounts: [
-      ...(visible ? [] : [shown('/run/drover-node', node)]),
-      shown(join(inside, 'dist', place), join(root, 'dist', place)),
-      // it says that scripts are modules
-      shown(join(inside, 'package.json'), join(root, 'package.json')),
-    ],
+    script,
+    mounts: [...(visible ? [] : [shown('/run/drover-node', node)]), shown(script, join(root, place))],
   };
 }
 
 export function hostFilesAreThere(): boolean {
-  return existsSync(join(packageRoot(), 'dist', place, 'main.js'));
+  return existsSync(join(packageRoot(), place));
 }

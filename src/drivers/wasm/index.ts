@@ -15,6 +15,7 @@ import { IsolatedCommand } from '../../driver-kit/isolated-command.ts';
 import { openBeneath, writeBeneath } from '../../lib/node/safe-path.ts';
 import type { HostDirectory, HostPlan } from './host/plan.ts';
 import { filesInSandbox, filesOnHost, hostFilesAreThere } from './host-files.ts';
+import { endedByInterrupt } from './interrupt.ts';
 import { moduleOf, timeoutMsOf, type View, viewOf } from './module-view.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 
@@ -22,7 +23,8 @@ export const wasm = definePlugin({
   pluginName: 'wasm',
   configSchema,
   taskSchema,
-  create: (config, deps) => commandEngine(new Wasm(config, new IsolatedCommand('wasm', config, deps)), deps),
+  create: (config, deps) =>
+    endedByInterrupt(commandEngine(new Wasm(config, new IsolatedCommand('wasm', config, deps)), deps)),
 });
 
 /** What of a task's variables would change the process around the module, and not the module. */

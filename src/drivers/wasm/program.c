@@ -67,6 +67,7 @@ int main(int argc, char **argv) {
   if (!strcmp(word, "exit")) return atoi(a);
   if (!strcmp(word, "say")) return puts(a) < 0;
   if (!strcmp(word, "sleep")) return pause_for(atol(a)), 0;
+  if (!strcmp(word, "nap")) return puts("napping"), pause_for(1000000), 0;
   if (!strcmp(word, "spin")) for (volatile int i = puts("spinning");; i++);
   if (!strcmp(word, "count")) {
     volatile long n = 0;

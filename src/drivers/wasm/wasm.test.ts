@@ -105,11 +105,18 @@ describe.skipIf(lackingForModules.length > 0)('a module', () => {
     const of = await task(['spin'], { timeout: '700ms' });
     const { exit } = await run(of);
     expect(exit).toMatchObject({ exitCode: 124, message: 'the module ran longer than its timeout of 0.7 s' });
-    const endless = await task(['spin']);
+  });
+
+  test.each([
+    ['spin', 'SIGINT', 130],
+    ['spin', 'SIGTERM', 143],
+    ['nap', 'SIGHUP', 129],
+  ])('that would go on for ever (%s) ends at once by %s', async (word, killSignal, exitCode) => {
+    const endless = await task([word]);
     await engine.start(endless, never);
-    await expect.poll(() => readFileSync(join(endless.directories.logs, 'main.stdout.0'), 'utf8')).toBe('spinning\n');
-    await engine.stop(endless.id, { timeoutMs: 20_000, killSignal: 'SIGINT' }, never);
-    expect(await engine.wait(endless.id, never)).toMatchObject({ exitCode: 130 });
+    await expect.poll(() => readFileSync(join(endless.directories.logs, 'main.stdout.0'), 'utf8')).toContain(word);
+    await engine.stop(endless.id, { timeoutMs: 20_000, killSignal }, never);
+    expect(await engine.wait(endless.id, never)).toMatchObject({ exitCode, signal: 0 });
     await engine.destroy(endless.id, { force: false }, never);
   });
 

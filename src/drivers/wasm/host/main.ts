@@ -1,36 +1,42 @@
 /**
- * The process of a task of `wasm`: one thread for the module, and this one, which ends it when it must. Imports nothing but Node and this
- * folder: in a sandbox there is nothing else.
+ * The process of a task of `wasm`: runs the module on the only thread that Node's JavaScript has, for a second one would take longer to
+ * begin than Node itself. Built into one file: in a sandbox there is nothing else.
  */
 import { writeFileSync, writeSync } from 'node:fs';
-import { constants } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import { Script } from 'node:vm';
 import { exitCodes, type HostPlan, type ModuleEnd } from './plan.ts';
+import { runModule } from './run-module.ts';
 
 const plan = JSON.parse(process.argv[2] ?? '{}') as HostPlan;
 
-function end({ code, message }: ModuleEnd): never {
-  if (message !== null) {
-    writeSync(2, `drover: ${message}\n`);
-    try {
-      writeFileSync(plan.endFile, message.slice(0, 400));
-    } catch {
-      // it is on standard error too
+/** Threads of Node's own wait for the time and for SIGINT, and break off what runs in the script, a loop of the module too. */
+function watched(run: () => ModuleEnd): ModuleEnd {
+  const limit = plan.timeoutMs > 0 ? { timeout: plan.timeoutMs } : {};
+  Object.assign(globalThis, { run });
+  try {
+    return new Script('run()').runInThisContext({ breakOnSigint: true, ...limit }) as ModuleEnd;
+  } catch (error) {
+    switch ((error as NodeJS.ErrnoException).code) {
+      case 'ERR_SCRIPT_EXECUTION_INTERRUPTED':
+        return { code: exitCodes.interrupted, message: null };
+      case 'ERR_SCRIPT_EXECUTION_TIMEOUT':
+        return {
+          code: exitCodes.timeout,
+          message: `the module ran longer than its timeout of ${plan.timeoutMs / 1000} s`,
+        };
+      default:
+        return { code: exitCodes.trap, message: `trap: ${(error as Error).message}` };
     }
   }
-  process.exit(code);
 }
 
-// in a pid namespace of its own this process is the first, which only signals with a handler reach
-for (const name of ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM'] as const)
-  process.once(name, () => process.exit(128 + constants.signals[name]));
-
-const thread = new Worker(new URL(`./module-thread${import.meta.url.slice(-3)}`, import.meta.url), {
-  workerData: plan,
-});
-thread.once('message', (ended: ModuleEnd) => end(ended));
-thread.once('error', (error) => end({ code: exitCodes.trap, message: `trap: ${error.message}` }));
-if (plan.timeoutMs > 0) {
-  const message = `the module ran longer than its timeout of ${plan.timeoutMs / 1000} s`;
-  setTimeout(() => end({ code: exitCodes.timeout, message }), plan.timeoutMs);
+const { code, message } = watched(() => runModule(plan));
+if (message !== null) {
+  writeSync(2, `drover: ${message}\n`);
+  try {
+    writeFileSync(plan.endFile, message.slice(0, 400));
+  } catch {
+    // it is on standard error too
+  }
 }
+process.exit(code);

@@ -16,11 +16,11 @@ export interface HostDirectory {
   readonly readOnly: boolean;
 }
 
-/** What the module's thread says last. `message` null: the module ended by itself. */
+/** `message` null: the code says it all. */
 export interface ModuleEnd {
   readonly code: number;
   readonly message: string | null;
 }
 
-/** As other runtimes and shells have it: a trap is an abort (128 + 6); a command that cannot be run 126, or is not there 127. */
-export const exitCodes = { timeout: 124, notRunnable: 126, notFound: 127, trap: 134 } as const;
+/** As other runtimes and shells have it: a trap is an abort (128 + 6); a command that cannot be run 126, or is not there 127; SIGINT is 2. */
+export const exitCodes = { timeout: 124, notRunnable: 126, notFound: 127, interrupted: 130, trap: 134 } as const;

@@ -1,4 +1,4 @@
-/** `poll_oneoff` of WASI: files are always ready, and a clock is waited for in a way that ends when the thread is ended. */
+/** `poll_oneoff` of WASI: files are always ready, and a clock is waited for in a way that can be broken off. */
 import type { Call } from './guarded-calls.ts';
 
 const errno = { success: 0, inval: 28 } as const;
@@ -14,7 +14,7 @@ export function waitingCall(memory: () => DataView): Call {
     const asked = Array.from({ length: count }, (_, at) => subscription(view, subscriptions + at * subscriptionSize));
     const clocks = asked.filter((each) => each.waitMs !== null);
     const files = asked.filter((each) => each.waitMs === null);
-    const soonest = Math.min(...clocks.map(({ waitMs }) => waitMs!));
+    const soonest = clocks.reduce((least, { waitMs }) => Math.min(least, waitMs!), Number.POSITIVE_INFINITY);
     if (files.length === 0 && soonest > 0) Atomics.wait(never, 0, 0, soonest);
     const ready = files.length > 0 ? files : clocks.filter(({ waitMs }) => waitMs! <= soonest);
     for (const [at, { userData, kind }] of ready.entries()) {

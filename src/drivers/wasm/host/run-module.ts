@@ -1,6 +1,5 @@
-/** The thread in which the module runs: a loop without end in it does not keep the process from ending. */
+/** Reads, checks and runs the module. */
 import { readFileSync, realpathSync } from 'node:fs';
-import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { guardedCalls } from './guarded-calls.ts';
 import { exposed } from './path-check.ts';
 import { exitCodes, type HostPlan, type ModuleEnd } from './plan.ts';
@@ -11,7 +10,7 @@ type Abi = keyof typeof versions;
 
 class NotRunnable extends Error {}
 
-async function run(plan: HostPlan): Promise<ModuleEnd> {
+export function runModule(plan: HostPlan): ModuleEnd {
   let module: WasmModule;
   let abi: Abi;
   try {
@@ -30,7 +29,7 @@ async function run(plan: HostPlan): Promise<ModuleEnd> {
   }
   // only now: Node warns of it where it is loaded
   process.emitWarning = () => {};
-  const { WASI } = await import('node:wasi');
+  const { WASI } = process.getBuiltinModule('node:wasi');
   const wasi = new WASI({
     version: versions[abi],
     args: [...plan.args],
@@ -69,5 +68,3 @@ function abiOf(module: WasmModule): Abi {
   if (!has('memory', 'memory')) throw new NotRunnable('exports no memory');
   return imports.some((each) => each.module === 'wasi_unstable') ? 'wasi_unstable' : 'wasi_snapshot_preview1';
 }
-
-if (!isMainThread) parentPort?.postMessage(await run(workerData as HostPlan));
