@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type DroverClient } from '../src/api-client/index.ts';
 import { httpTransport } from '../src/lib/node/http-transport.ts';
+import { keepProofs, lendProofs } from './shared-proofs.ts';
 
 const root = join(import.meta.dirname, '..');
 export const drover = join(root, 'bin/drover.js');
@@ -59,6 +60,7 @@ export interface AgentProcess {
 
 export async function startAgent(options: AgentOptions = {}): Promise<AgentProcess> {
   const directory = options.directory ?? makeDirectory(options.user);
+  if (sharesProofs(options)) lendProofs(directory, options.user ?? process.getuid!());
   const port = options.port ?? (await freePort());
   const config = {
     name: 'node1',
@@ -111,6 +113,10 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
   };
 }
 
+/** Not on a host that was made for one test, which is there to see what its agent finds. */
+const sharesProofs = ({ directory, wrap, env, program }: AgentOptions): boolean =>
+  directory === undefined && wrap === undefined && env === undefined && program === undefined;
+
 class Ended extends Error {}
 
 function lifetime(child: ChildProcess, options: AgentOptions, directory: string, port: number, client: DroverClient) {
@@ -133,6 +139,7 @@ function lifetime(child: ChildProcess, options: AgentOptions, directory: string,
       client.close();
       await Promise.race([end('SIGINT'), new Promise((resolve) => setTimeout(resolve, 10_000))]);
       await end('SIGKILL');
+      if (sharesProofs(options)) keepProofs(directory, options.user ?? process.getuid!());
       unmountBelow(directory);
       rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
     },

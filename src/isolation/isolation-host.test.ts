@@ -6,8 +6,9 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
 import { openCgroups } from './cgroup/hierarchy.ts';
 import { type IsolationHost, openIsolation } from './isolation-host.ts';
-import { openProofs } from './proofs.ts';
+import { openProofs, proofKey } from './proofs.ts';
 import { isolationAttributes, mechanismNames } from './rungs.ts';
+import { gatherTaskMounts, releaseTaskMounts } from './task-mounts.ts';
 
 const linux = process.platform === 'linux';
 let root: string;
@@ -60,6 +61,17 @@ describe.skipIf(!linux)('the proofs of a host', () => {
     const changed = await open(own);
     expect(changed.proofs.get('mark')).toBeUndefined();
     expect(changed.probes.get('seccomp')).toMatchObject({ ok: false });
+  });
+
+  it('hold in another directory too, for all that the agent makes a mount of it', async () => {
+    const keys: string[] = [];
+    for (const name of ['here', 'there']) {
+      const taskRoot = join(root, name);
+      const gathered = await gatherTaskMounts(taskRoot);
+      keys.push(proofKey({ taskRoot, programs: [], options: [] }));
+      await releaseTaskMounts(gathered);
+    }
+    expect(keys[1]).toBe(keys[0]);
   });
 
   it('name what was lost when the host is looked at again', async () => {

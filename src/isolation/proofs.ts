@@ -113,10 +113,9 @@ export function proofKey({ taskRoot, programs, options }: ProofGround): string {
     namespaces,
     self('limits'),
     self('cgroup'),
-    mountsOnTheWay([
+    mountsOnTheWay(taskRoot, [
       ...found,
       ...programs,
-      taskRoot,
       tmpdir(),
       '/usr',
       '/lib',
@@ -136,15 +135,21 @@ export function proofKey({ taskRoot, programs, options }: ProofGround): string {
   return createHash('sha256').update(JSON.stringify(ground)).digest('hex');
 }
 
-/** By place and options: those that lead to what a proof used, and the kernel's own. Others come and go with tasks and with other programs. */
-function mountsOnTheWay(paths: readonly string[]): readonly string[] {
+/**
+ * By place and options: those that lead to what a proof used, and the kernel's own. Others come and go with tasks and with other programs. A
+ * mount at the tasks' root itself is the agent's own doing, wherever that is: by its options alone.
+ */
+function mountsOnTheWay(taskRoot: string, paths: readonly string[]): readonly string[] {
   const leads = (at: string): boolean =>
-    at === '/' || /^\/(proc|sys)(\/|$)/.test(at) || paths.some((path) => path === at || path.startsWith(`${at}/`));
+    at === '/' ||
+    /^\/(proc|sys)(\/|$)/.test(at) ||
+    [taskRoot, ...paths].some((path) => path === at || path.startsWith(`${at}/`));
+  const place = (fields: readonly string[]) => (fields[4] === taskRoot ? ['tasks'] : fields.slice(3, 5));
   return kernelText('/proc/self/mountinfo')
     .split('\n')
     .map((row) => row.split(' '))
     .filter((fields) => fields.length > 6 && leads(fields[4] ?? ''))
-    .map((fields) => [...fields.slice(3, 6), ...fields.slice(fields.indexOf('-'))].join(' '));
+    .map((fields) => [...place(fields), fields[5], ...fields.slice(fields.indexOf('-'))].join(' '));
 }
 
 function ownPidsGroup(): string {
