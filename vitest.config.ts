@@ -1,10 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-// Daemons and machines: several files of them at once make each other late.
-const engineTests = [
-  'src/drivers/{docker,podman,qemu,microvm}/**/*.test.ts',
-  'examples/plugins/lxc/**/*.test.ts',
-];
+// Several daemons at once make each other late, and so do several machines.
+const engineTests = ['src/drivers/{docker,podman}/**/*.test.ts', 'examples/plugins/lxc/**/*.test.ts'];
+const machineTests = ['src/drivers/{qemu,microvm}/**/*.test.ts'];
 
 // What else needs real runtimes, supervisors and the kernel's own isolation.
 const driverTests = [
@@ -17,9 +15,11 @@ export default defineConfig({
   test: {
     reporters: ['default'],
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/*.test.mjs'], exclude: [...driverTests, ...engineTests], pool: 'forks', maxWorkers: '100%', testTimeout: 60_000 } },
-      { test: { name: 'drivers', include: driverTests, exclude: engineTests, pool: 'forks', maxWorkers: 2, testTimeout: 60_000 } },
-      { test: { name: 'engines', include: engineTests, pool: 'forks', fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 } },
+      { test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/*.test.mjs'], exclude: [...driverTests, ...engineTests, ...machineTests], pool: 'forks', maxWorkers: '100%', testTimeout: 60_000 } },
+      { test: { name: 'drivers', include: driverTests, exclude: [...engineTests, ...machineTests], pool: 'forks', maxWorkers: 2, testTimeout: 60_000 } },
+      ...Object.entries({ engines: engineTests, machines: machineTests }).map(([name, include]) => ({
+        test: { name, include, pool: 'forks' as const, fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 },
+      })),
       // they wait more than they work
       ...['e2e', 'compat', 'security'].map((name) => ({
         test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, maxWorkers: 2, testTimeout: 120_000, hookTimeout: 120_000 },

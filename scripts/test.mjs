@@ -13,12 +13,12 @@ const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const inCi = process.env.CI === 'true' || process.env.CI === '1';
 const scratch = mkdtempSync(join(tmpdir(), 'drover-test-'));
 const factor = long ? 20 : 1;
-/** Most of them wait more than they work. */
-const atOnce = Math.max(3, availableParallelism());
+/** They wait three times as long as they work. */
+const atOnce = 2 * Math.max(2, availableParallelism());
 /** What failed, said again at the end, where whoever reads a long log looks first. */
 const problems = [];
 
-/** minutes: the lane's own limit, beside others; needs: programs without which it is skipped, and in CI as root failed. */
+/** minutes: the lane's own limit, beside others; needs: programs without which it is skipped, and in CI as root failed; provesAnew: each of its agents. */
 const lanes = [
   { name: 'check', minutes: 6, run: check },
   { name: 'unit', minutes: 12, run: vitest },
@@ -26,8 +26,9 @@ const lanes = [
   { name: 'network', minutes: 14, run: network, needs: ['ip', 'nft', 'unshare', 'perl'] },
   { name: 'goldens', minutes: 22, project: 'compat', run: vitest },
   { name: 'engines', minutes: 30, run: vitest, needs: ['runc'] },
+  { name: 'machines', minutes: 20, run: vitest, needs: ['runc'] },
   { name: 'drivers', minutes: 21, run: vitest, needs: ['runc', 'bwrap'] },
-  { name: 'security', minutes: 20, run: vitest },
+  { name: 'security', minutes: 20, run: vitest, provesAnew: true },
   { name: 'guest', minutes: 23, run: vitest },
   { name: 'faults', minutes: 15, run: vitest },
   { name: 'go', minutes: 18, run: go, needs: ['go'] },
@@ -135,7 +136,7 @@ async function network(lane) {
 
 async function vitest(lane) {
   const project = lane.project ?? lane.name;
-  if (!['unit', 'drivers', 'engines'].includes(project) && !hasTests(project)) {
+  if (!['unit', 'engines', 'machines', 'drivers'].includes(project) && !hasTests(project)) {
     say(lane, `${lane.name}: no test yet`);
     return { counts: { passed: 0, failed: 0, skipped: 0 } };
   }
@@ -172,7 +173,10 @@ async function vitestRun(lane, project, files) {
     `--outputFile.json=${report}`,
     ...files,
   ];
-  const env = { ...process.env, ...lane.env, ...(long ? { DROVER_LONG: '1' } : {}) };
+  // what failed is tried again on its own, without what others have proved
+  const shares = files.length === 0 && lane.provesAnew !== true;
+  const proofs = shares ? { DROVER_TEST_PROOFS: join(scratch, `${lane.name}-proofs`) } : {};
+  const env = { ...process.env, ...lane.env, ...proofs, ...(long ? { DROVER_LONG: '1' } : {}) };
   const [program, ...rest] = [...(lane.within ?? []), join(root, 'node_modules/.bin/vitest'), ...args];
   const code = await limited(program, rest, lane, { env });
   const results = existsSync(report) ? (JSON.parse(readFileSync(report, 'utf8')).testResults ?? []) : [];
