@@ -1,6 +1,6 @@
 /**
  * A value as MessagePack, byte for byte as Go's cty writes it with the value's own type: objects and maps with sorted keys, whole
- * numbers of 64 bits in the shortest form, others as a float where that is exact and as decimal text where not.
+ * numbers of 64 bits in the shortest form, fractions as a float where that is exact, and all others as decimal text.
  */
 import {
   asEntries,
@@ -59,7 +59,7 @@ class Writer {
     const near = toFloat(number);
     const exact = fromFloat(near);
     if (whole !== undefined && BigInt.asIntN(64, whole) === whole) this.#integer(whole);
-    else if (number.infinite || (exact !== undefined && sameNumber(exact, number))) {
+    else if (number.infinite || (whole === undefined && exact !== undefined && sameNumber(exact, number))) {
       this.#byte(0xcb);
       this.#room(8);
       this.#view.setFloat64(this.#at, near);

@@ -34,7 +34,7 @@ describe('options through a specification', () => {
             },
           },
         }),
-        implied: spec({ block: { case: 'Attr', value: { name: '', type: '' } } }),
+        implied: spec({ block: { case: 'Attr', value: { name: '', type: 'any' } } }),
         one: spec({ block: { case: 'blockValue', value: { name: 'one', nested } } }),
         set: spec({ block: { case: 'blockSet', value: { name: 'set', nested } } }),
         list: spec({ block: { case: 'blockList', value: { name: 'list', minItems: 1n, maxItems: 2n, nested } } }),

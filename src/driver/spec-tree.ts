@@ -4,7 +4,6 @@
  */
 
 import {
-  dynamicType,
   evaluate,
   hasErrors,
   listType,
@@ -73,8 +72,8 @@ function read(spec: Spec | undefined, implied: string, path: readonly string[], 
       const { primary, default: otherwise } = block.value;
       return {
         kind: 'default',
-        primary: read(primary, implied, [...path, 'primary'], what),
-        otherwise: read(otherwise, implied, [...path, 'default'], what),
+        primary: inside(primary, 'primary'),
+        otherwise: inside(otherwise, 'default'),
       };
     }
     case 'literal':
@@ -113,9 +112,7 @@ function read(spec: Spec | undefined, implied: string, path: readonly string[], 
 
 type Wrong = (why: string) => Fault;
 
-/** `""` is any type. */
 function typeOf(text: string, wrong: Wrong): Type {
-  if (text === '') return dynamicType;
   const { expr, diagnostics } = parseExpression(text, 'type');
   const problems = hasErrors(diagnostics) ? diagnostics : parseTypeConstraint(expr, { open: true }).diagnostics;
   if (hasErrors(problems)) throw wrong(`the type ${JSON.stringify(text)}: ${problems[0]!.detail}`);

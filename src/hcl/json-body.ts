@@ -14,7 +14,7 @@ export function jsonBody(node: JsonNode, scope?: Scope): Body {
   return { attributes: new Map(), blocks: [], range: node.range, missingItemRange: end.atStart(), json: node, scope };
 }
 
-/** All properties of an object or of a list of objects; anything else is a problem. */
+/** All properties of an object or of a list of objects; null has none, anything else is a problem. */
 function propertiesOf(node: JsonNode, what: string, diagnostics: Diagnostic[]): JsonProperty[] {
   if (node.kind === 'object') return [...node.properties];
   if (node.kind === 'array') {
@@ -25,7 +25,7 @@ function propertiesOf(node: JsonNode, what: string, diagnostics: Diagnostic[]): 
     }
     return found;
   }
-  if (node.kind !== 'invalid') {
+  if (node.kind !== 'invalid' && node.kind !== 'null') {
     diagnostics.push(
       errorAt(node.range, 'Incorrect JSON value type', `an object or a list of objects is required here, ${what}`),
     );
@@ -49,7 +49,14 @@ const toAttribute = (property: JsonProperty, scope: Scope): Attribute => ({
 export function jsonAttributes(body: Body): { attributes: ReadonlyMap<string, Attribute>; diagnostics: Diagnostic[] } {
   const attributes = new Map<string, Attribute>();
   const diagnostics: Diagnostic[] = [];
-  for (const property of propertiesOf(body.json!, 'with the arguments', diagnostics)) {
+  const node = body.json!;
+  if (node.kind !== 'object') {
+    diagnostics.push(
+      errorAt(node.range, 'Incorrect JSON value type', 'an object is required here, with the arguments'),
+    );
+    return { attributes, diagnostics };
+  }
+  for (const property of node.properties) {
     if (property.name === '//') continue;
     const before = attributes.get(property.name);
     if (before === undefined) attributes.set(property.name, toAttribute(property, body.scope));
@@ -117,7 +124,12 @@ class BlockReader {
     if (labelNames.length > 0) {
       const [first, ...rest] = labelNames;
       const what = `with the "${first}" of each "${this.#property.name}" as its property names`;
-      for (const property of propertiesOf(node, what, this.#diagnostics)) {
+      const properties = propertiesOf(node, what, this.#diagnostics);
+      if (properties.length === 0) {
+        const detail = `no property is here whose name is the "${first}" of "${this.#property.name}"`;
+        this.#diagnostics.push(errorAt(node.range, 'Missing block label', detail));
+      }
+      for (const property of properties) {
         this.read(property.value, rest, [...labels, property.name], [...ranges, property.nameRange]);
       }
     } else if (node.kind === 'array') {
@@ -126,7 +138,7 @@ class BlockReader {
   }
 
   #block(node: JsonNode, labels: readonly string[], labelRanges: readonly SourceRange[]): void {
-    if (node.kind === 'null' || node.kind === 'invalid') return;
+    if (node.kind === 'invalid') return;
     const typeRange = this.#property.nameRange;
     const open = node.kind === 'object' || node.kind === 'array' ? node.openRange : node.range;
     this.#blocks.push({

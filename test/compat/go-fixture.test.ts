@@ -3,11 +3,20 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { toBinary, toJsonString } from '@bufbuild/protobuf';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeThroughSpec } from '../../src/driver/config-chain.ts';
+import { type Spec, SpecSchema } from '../../src/driver/gen/nomad/hclspec_pb.ts';
+import { readSpec } from '../../src/driver/spec-tree.ts';
 import { type ExternalDriver, externalDriver } from '../../src/driver-kit/remote/external-driver.ts';
 import { openScratchHost, type ScratchHost } from '../../src/driver-kit/scratch-host.ts';
+import { stringValue, type Value } from '../../src/hcl/index.ts';
+import { isFault } from '../../src/lib/fault.ts';
+import { formatJson } from '../../src/lib/json.ts';
 import { createLog, type LogEntry } from '../../src/lib/log.ts';
 import { runCli } from '../e2e/cli.ts';
+import { specCases } from './spec-cases.ts';
 
 const folder = resolve(import.meta.dirname, 'go-plugin');
 const modules = process.env['GOFLAGS'] ?? '';
@@ -20,6 +29,17 @@ const go = (() => {
   }
 })();
 const never = new AbortController().signal;
+
+/** In hexadecimal; `refused` of specification or options. */
+function decodedByUs(spec: Spec, config: unknown, variables: ReadonlyMap<string, Value> | null): string {
+  try {
+    const result = decodeThroughSpec(config, readSpec(spec), variables);
+    return result.ok ? Buffer.from(result.msgpack).toString('hex') : 'refused';
+  } catch (error) {
+    if (isFault(error, 'invalid')) return 'refused';
+    throw error;
+  }
+}
 
 describe.skipIf(!go)(`a driver in Go${go ? '' : ' (skipped: no Go toolchain)'}`, () => {
   const files = mkdtempSync(join(tmpdir(), 'drover-go-'));
@@ -89,6 +109,39 @@ describe.skipIf(!go)(`a driver in Go${go ? '' : ' (skipped: no Go toolchain)'}`,
     const decoded = driver.decodeTemplates(config, new Map());
     if (!decoded.ok) throw new Error(decoded.problems.join('; '));
     expect(Buffer.from(decoded.value as Uint8Array).toString('hex')).toBe(bytes);
+  });
+
+  it('decodes options of any specification as Go does: the same bytes, or a refusal by both', () => {
+    const variables = { who: 'you', n: '2' };
+    const values = new Map(Object.entries(variables).map(([name, value]) => [name, stringValue(value)]));
+    const cases = fc.sample(specCases, 4000);
+    const input = cases.map(({ spec, config, operator }) =>
+      formatJson({
+        Spec: Buffer.from(toBinary(SpecSchema, spec)).toString('base64'),
+        Config: config,
+        Variables: operator ? null : variables,
+      }),
+    );
+    const answers = execFileSync(program, ['decode'], {
+      input: input.join('\n'),
+      maxBuffer: 2 ** 28,
+      encoding: 'utf8',
+    });
+    const counts = { same: 0, refused: 0 };
+    for (const [at, line] of answers.trim().split('\n').entries()) {
+      const { bytes, error } = JSON.parse(line) as { bytes?: string; error?: string };
+      // nothing to agree with: Go crashed
+      if (error?.startsWith('panic: ') === true) continue;
+      const { spec, config, operator } = cases[at]!;
+      expect(
+        decodedByUs(spec, config, operator ? null : values),
+        `${toJsonString(SpecSchema, spec)} ${input[at]} ${error}`,
+      ).toBe(bytes ?? 'refused');
+      counts[bytes === undefined ? 'refused' : 'same']++;
+    }
+    // a generator that fits nothing, or everything, shows nothing
+    expect(counts.same).toBeGreaterThan(800);
+    expect(counts.refused).toBeGreaterThan(400);
   });
 
   it('refuses wrong options of operator and task with their names', async () => {

@@ -7,10 +7,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/golang/protobuf/proto"
 	"github.com/hashicorp/go-hclog"
 	cstructs "github.com/hashicorp/nomad/client/structs"
 	"github.com/hashicorp/nomad/helper/pluginutils/hclspecutils"
@@ -21,6 +23,7 @@ import (
 	"github.com/hashicorp/nomad/plugins/drivers/fsisolation"
 	"github.com/hashicorp/nomad/plugins/shared/hclspec"
 	"github.com/hashicorp/nomad/plugins/shared/structs"
+	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/msgpack"
 )
 
@@ -283,9 +286,95 @@ func printBytes() error {
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{"config": fixtureConfig, "bytes": hex.EncodeToString(data)})
 }
 
+type question struct {
+	// A specification as the plugin protocol has it.
+	Spec   []byte
+	Config any
+	// What templates of a task may use; null: an operator's options.
+	Variables map[string]string
+}
+
+type answer struct {
+	Bytes string `json:"bytes,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// What Nomad's own chain makes of the options.
+func decode(asked question) (result answer) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			result = answer{Error: fmt.Sprint("panic: ", reason)}
+		}
+	}()
+	var published hclspec.Spec
+	if err := proto.Unmarshal(asked.Spec, &published); err != nil {
+		return answer{Error: err.Error()}
+	}
+	spec, diagnostics := hclspecutils.Convert(&published)
+	if diagnostics.HasErrors() {
+		return answer{Error: "specification: " + diagnostics.Error()}
+	}
+	var variables map[string]cty.Value
+	if asked.Variables != nil {
+		variables = map[string]cty.Value{}
+		for name, value := range asked.Variables {
+			variables[name] = cty.StringVal(value)
+		}
+	}
+	value, diagnostics, all := hclutils.ParseHclInterface(asked.Config, spec, variables)
+	if diagnostics.HasErrors() {
+		return answer{Error: fmt.Sprint(all)}
+	}
+	data, err := msgpack.Marshal(value, value.Type())
+	if err != nil {
+		return answer{Error: err.Error()}
+	}
+	return answer{Bytes: hex.EncodeToString(data)}
+}
+
+// One question a line on stdin, one answer a line on stdout.
+func decodeAll() error {
+	asked, answers := json.NewDecoder(os.Stdin), json.NewEncoder(os.Stdout)
+	asked.UseNumber()
+	for {
+		var each question
+		if err := asked.Decode(&each); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		each.Config = plain(each.Config)
+		if err := answers.Encode(decode(each)); err != nil {
+			return err
+		}
+	}
+}
+
+// As an API job has numbers: whole ones exact.
+func plain(value any) any {
+	switch value := value.(type) {
+	case json.Number:
+		if whole, err := value.Int64(); err == nil {
+			return whole
+		}
+		near, _ := value.Float64()
+		return near
+	case []any:
+		for at := range value {
+			value[at] = plain(value[at])
+		}
+	case map[string]any:
+		for key := range value {
+			value[key] = plain(value[key])
+		}
+	}
+	return value
+}
+
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "bytes" {
-		if err := printBytes(); err != nil {
+	asked := map[string]func() error{"bytes": printBytes, "decode": decodeAll}
+	if len(os.Args) > 1 && asked[os.Args[1]] != nil {
+		if err := asked[os.Args[1]](); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
