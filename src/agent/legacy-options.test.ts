@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { loadConfig } from './config-load.ts';
 import { applyLegacyOptions, pluginDefaults } from './legacy-options.ts';
 
 const configs = (options: Record<string, string>, plugins: Record<string, unknown> = {}) => {
@@ -8,6 +12,20 @@ const configs = (options: Record<string, string>, plugins: Record<string, unknow
   const { plugins: result, warnings } = applyLegacyOptions(options, blocks, ['docker', 'exec', 'java']);
   return { config: Object.fromEntries(Object.entries(result).map(([name, { config }]) => [name, config])), warnings };
 };
+
+/** The options of drivers that an agent file of these blocks has. */
+function pasted(blocks: readonly string[]): unknown {
+  const directory = mkdtempSync(join(tmpdir(), 'drover-legacy-'));
+  try {
+    const file = join(directory, 'agent.hcl');
+    writeFileSync(file, ['server { enabled = true }', ...blocks].join('\n'));
+    const loaded = loadConfig({ paths: [file], dev: false, flags: {}, defaultDataDir: directory });
+    expect([loaded.diagnostics, loaded.problems, loaded.warnings]).toEqual([[], [], []]);
+    return Object.fromEntries(Object.entries(loaded.config.plugins).map(([name, { config }]) => [name, config]));
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
 
 describe('driver settings in client options', () => {
   it.each([
@@ -44,10 +62,37 @@ describe('driver settings in client options', () => {
     ['driver.blacklist', 'exec', 'is read as plugin "exec" { enabled = false }: write that'],
     ['driver.allowlist', '', 'leaves every driver on'],
     ['docker.no.such', 'x', 'is not known'],
+    [
+      'driver.raw_exec.enable',
+      'maybe',
+      'is not read: "maybe" is neither true nor false; write plugin "raw_exec" { config',
+    ],
+    ['docker.cleanup.image', '', 'is not read: "" is neither true nor false'],
+    ['docker.volumes.enabled', ' true ', 'is not read: " true " is neither true nor false'],
+    ['user.blacklist', 'root', 'is called "user.denylist" now'],
+    ['env.blacklist', 'A', 'is called "env.denylist" now'],
+    ['fingerprint.whitelist', 'arch', 'is not read: every fact of a host'],
   ])('%s only warns', (name, value, warning) => {
     const result = configs({ [name]: value });
     expect(result.config).toEqual({});
     expect(result.warnings).toEqual([expect.stringContaining(warning)]);
+  });
+
+  it('all at once: the printed blocks, pasted into an agent file, mean the same', () => {
+    const values: Record<string, string> = {
+      'docker.caps.allowlist': 'chown, kill',
+      'docker.auth.helper': 'a "b" ${c}',
+    };
+    const options = Object.fromEntries(
+      `docker.endpoint docker.auth.config docker.auth.helper docker.tls.cert docker.tls.key docker.tls.ca docker.cleanup.image
+       docker.cleanup.image.delay docker.cleanup.container docker.volumes.enabled docker.volumes.selinuxlabel docker.caps.allowlist
+       docker.privileged.enabled docker.nvidia_runtime driver.raw_exec.enable`
+        .split(/\s+/)
+        .map((name) => [name, values[name] ?? 'false']),
+    );
+    const { config, warnings } = configs(options);
+    const blocks = warnings.map((warning) => /is read as (.*): write that$/.exec(warning)?.[1] ?? warning);
+    expect(pasted(blocks)).toEqual(config);
   });
 
   it('yield to what the plugin block says, and add to it', () => {

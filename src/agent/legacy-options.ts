@@ -11,18 +11,24 @@ interface Legacy {
   readonly plugin: string;
   /** Where in the block's `config`: `['gc', 'image']`. */
   readonly path: readonly string[];
-  readonly read: (text: string) => Value;
+  /** Null: what is written is no such value. */
+  readonly read: (text: string) => Value | null;
 }
 
 const text = (value: string): Value => value;
-const bool = (value: string): Value => /^(1|t|true)$/i.test(value);
+const bool = (value: string): Value | null =>
+  /^(1|t|true)$/i.test(value) ? true : /^(0|f|false)$/i.test(value) ? false : null;
 const list = (value: string): readonly string[] =>
   value
     .split(',')
     .map((each) => each.trim())
     .filter((each) => each !== '');
 
-const docker = (path: string, read = text): Legacy => ({ plugin: 'docker', path: path.split('.'), read });
+const docker = (path: string, read: Legacy['read'] = text): Legacy => ({
+  plugin: 'docker',
+  path: path.split('.'),
+  read,
+});
 
 /** Source: the driver settings that Nomad 0.9 and later still read from client options. */
 const legacyOptions: Readonly<Record<string, Legacy>> = {
@@ -59,6 +65,18 @@ function others(named: readonly string[], builtIn: readonly string[]): readonly 
   return named.length === 0 ? [] : builtIn.filter((each) => !named.includes(each));
 }
 
+const everyFact = 'is not read: every fact of a host is found out and told';
+
+/** Of no driver: what there is to know of them. */
+const notOfDrivers: Readonly<Record<string, string>> = {
+  'user.blacklist': 'is called "user.denylist" now: write that',
+  'env.blacklist': 'is called "env.denylist" now: write that',
+  'fingerprint.allowlist': everyFact,
+  'fingerprint.whitelist': everyFact,
+  'fingerprint.denylist': everyFact,
+  'fingerprint.blacklist': everyFact,
+};
+
 export interface LegacyOptions {
   /** The `plugin` blocks with what the options add. */
   readonly plugins: Plugins;
@@ -76,11 +94,21 @@ export function applyLegacyOptions(
   for (const [name, value] of Object.entries(options)) {
     const off = lists[name];
     const legacy = legacyOptions[name];
-    if (off !== undefined) warnings.push(switchedOff(name, off(list(value), builtIn)));
+    const known = notOfDrivers[name];
+    if (known !== undefined) warnings.push(`client option "${name}" ${known}`);
+    else if (off !== undefined) warnings.push(switchedOff(name, off(list(value), builtIn)));
     else if (name.startsWith('driver.lxc.')) warnings.push(lxc(name));
     else if (legacy !== undefined) {
-      const { plugin, path, read } = legacy;
-      const meant = nest(path, read(value));
+      const { plugin, path } = legacy;
+      const read = legacy.read(value);
+      if (read === null) {
+        const block = `plugin "${plugin}" { config ${hcl(nest(path, true))} }`;
+        warnings.push(
+          `client option "${name}" is not read: ${JSON.stringify(value)} is neither true nor false; write ${block} or the same with false`,
+        );
+        continue;
+      }
+      const meant = nest(path, read);
       const unread = unreadOptions.has(name) ? '; this version does not read it' : '';
       warnings.push(
         `client option "${name}" is read as plugin "${plugin}" { config ${hcl(meant)} }: write that${unread}`,

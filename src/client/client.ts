@@ -170,7 +170,8 @@ function ownNode(
 }
 
 function deniedEnvOf({ options }: ClientConfig): ReadonlySet<string> {
-  return new Set(options['env.denylist']?.split(',').map((name) => name.trim()) ?? defaultDeniedEnv);
+  const named = options['env.denylist'] ?? options['env.blacklist'];
+  return new Set(named?.split(',').map((name) => name.trim()) ?? defaultDeniedEnv);
 }
 
 interface Parts {

@@ -132,8 +132,8 @@ describe('what a task is given', () => {
     expect(events.at(-2)!.DisplayMessage).toMatch(/^2 errors occurred:\n\t\* failed to parse config: \n\t\* .*NOPE/);
   });
 
-  it('is not a user that the operator denies', async () => {
-    await world.start({ options: { 'user.denylist': 'root,boss', 'user.checked_drivers': 'machine' } });
+  it.each(['user.denylist', 'user.blacklist'])('is not a user that the operator denies by %s', async (denied) => {
+    await world.start({ options: { [denied]: 'root,boss', 'user.checked_drivers': 'machine' } });
     const alloc = testAllocation(testJob('boss', [{ Name: 't', User: 'boss', ...noRestart }]));
     world.server.put(alloc);
     await until(() => status(alloc.ID) === 'failed');

@@ -29,12 +29,11 @@ export interface TaskConfigInput extends Omit<TaskEnvInput, 'filesystem'> {
   refusesUser(driver: string, user: string): boolean;
 }
 
-/** Nomad's client options `user.denylist` (default `root,Administrator`) and `user.checked_drivers` (default `exec,qemu,java`). */
+/** Nomad's client options `user.denylist` (once `user.blacklist`; default `root,Administrator`) and `user.checked_drivers` (default `exec,qemu,java`). */
 export function userRefusal(options: Readonly<Record<string, string>>): TaskConfigInput['refusesUser'] {
-  const listed = (option: string, otherwise: string): ReadonlySet<string> =>
-    new Set((options[option] ?? otherwise).split(',').map((name) => name.trim()));
-  const denied = listed('user.denylist', 'root,Administrator');
-  const checked = listed('user.checked_drivers', 'exec,qemu,java');
+  const listed = (text: string): ReadonlySet<string> => new Set(text.split(',').map((name) => name.trim()));
+  const denied = listed(options['user.denylist'] ?? options['user.blacklist'] ?? 'root,Administrator');
+  const checked = listed(options['user.checked_drivers'] ?? 'exec,qemu,java');
   const isRoot = (user: string): boolean => /^(root|0+)(:|$)/.test(user);
   return (driver, user) => checked.has(driver) && (denied.has(user) || (denied.has('root') && isRoot(user)));
 }
