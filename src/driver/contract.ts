@@ -242,6 +242,8 @@ export interface DriverInfo {
   readonly ownLogs?: boolean;
   /** True: a task without a user gets one of its own from the client's pool, `nomad-<uid>`. */
   readonly dynamicUsers?: boolean;
+  /** True: the driver makes its tasks' control groups itself. Plugins that do not say so are given such as Nomad makes. */
+  readonly ownCgroups?: boolean;
 }
 
 /**

@@ -53,6 +53,8 @@ export function capabilitiesToWire(driver: EngineDriver): MessageInitShape<typeo
     mountConfigs: info.mounts ? Mounts.ANY_MOUNTS : Mounts.NO_MOUNTS,
     disableLogCollection: info.ownLogs ?? false,
     dynamicWorkloadUsers: info.dynamicUsers ?? false,
+    // by the contract: a driver is never told of groups that others made
+    ownCgroups: true,
   };
 }
 
@@ -68,6 +70,7 @@ export function infoFromWire(name: string, version: string, wire: DriverCapabili
     mounts: wire?.mountConfigs !== Mounts.NO_MOUNTS,
     ...(wire?.disableLogCollection === true ? { ownLogs: true } : {}),
     ...(wire?.dynamicWorkloadUsers === true ? { dynamicUsers: true } : {}),
+    ...(wire?.ownCgroups === true ? { ownCgroups: true } : {}),
   };
 }
 

@@ -33,6 +33,7 @@ const carried: Readonly<Record<string, readonly string[]>> = {
     'must_create_network',
     'disable_log_collection',
     'dynamic_workload_users',
+    'own_cgroups',
   ],
   FingerprintResponse: ['attributes', 'health', 'health_description', 'err'],
   ExitResult: ['exit_code', 'signal', 'oom_killed'],

@@ -2,8 +2,10 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TaskConfig } from '../../driver/contract.ts';
+import { openScratchHost } from '../scratch-host.ts';
 import { openScratch, type Scratch } from '../scratch-task.ts';
 import { makePluginGroups, removePluginGroups } from './plugin-cgroups.ts';
+import { Preparations } from './preparations.ts';
 
 const isRoot = process.getuid?.() === 0;
 const top = '/sys/fs/cgroup';
@@ -45,6 +47,27 @@ describe.skipIf(!isRoot)(`control groups for tasks of plugins${isRoot ? '' : ' (
     expect(existsSync(ownOf(second))).toBe(true);
     await removePluginGroups(second.id);
     expect(existsSync(ownOf(second))).toBe(false);
+  });
+
+  it('are made for a plugin that does not make its own alone', async () => {
+    const host = await openScratchHost({ isolation: false });
+    try {
+      const info = { name: 'x', version: '1.0.0', filesystem: 'none', networkModes: ['host'], mounts: false } as const;
+      for (const ownCgroups of [true, false]) {
+        const task = await host.scratch.task({});
+        const preparations = new Preparations(host.deps, () => ({ ...info, ownCgroups }));
+        const { cpusetCgroup } = (await preparations.again(task)).resources;
+        expect([ownCgroups, cpusetCgroup === '', existsSync(ownOf(task))]).toEqual([
+          ownCgroups,
+          ownCgroups,
+          !ownCgroups,
+        ]);
+        await preparations.end(task.id);
+        expect(existsSync(ownOf(task))).toBe(false);
+      }
+    } finally {
+      await host.close();
+    }
   });
 
   it('are their own where the task has cores of its own', async () => {

@@ -84,16 +84,22 @@ export class Preparations {
   }
 
   async #make(task: TaskConfig): Promise<TaskConfig> {
-    const { log } = this.#deps;
     const info = this.#info();
     // the collector's process starts while the kernel makes groups
     const collecting = collectOutput(this.#deps, task, info);
-    const groups = makePluginGroups(task).catch((error: unknown) => {
-      log.warn('control groups for tasks of plugins cannot be made', { task: task.id, reason: messageOf(error) });
-      return '';
-    });
+    const groups = info.ownCgroups === true ? '' : this.#groups(task);
     const [collected, cpusetCgroup] = await Promise.all([collecting, groups]);
     return { ...collected, resources: { ...task.resources, cpusetCgroup } };
+  }
+
+  async #groups(task: TaskConfig): Promise<string> {
+    try {
+      return await makePluginGroups(task);
+    } catch (error) {
+      const reason = messageOf(error);
+      this.#deps.log.warn('control groups for tasks of plugins cannot be made', { task: task.id, reason });
+      return '';
+    }
   }
 
   /** Of directories that are there by now. */

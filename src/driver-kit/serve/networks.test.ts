@@ -76,6 +76,8 @@ it('every capability of a driver arrives at the other end', () => {
     mounts: false,
     ownLogs: true,
     dynamicUsers: true,
+    // of every driver that the kit serves
+    ownCgroups: true,
   });
 });
 
