@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import { loadConfig } from './config-load.ts';
 import { openPluginDrivers } from './plugin-drivers.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'drover-late-plugin-'));
+const drover = join(import.meta.dirname, '../../bin/drover.js');
 const supervisor = createSupervisor();
 afterAll(async () => {
   await supervisor.close();
@@ -15,7 +16,6 @@ afterAll(async () => {
 });
 
 it('tells who follows it later of a plugin that came up before, under the name it has', async () => {
-  const drover = join(import.meta.dirname, '../../bin/drover.js');
   mkdirSync(join(directory, 'plugins'));
   writeFileSync(
     join(directory, 'plugins/slow'),
@@ -43,3 +43,55 @@ it('tells who follows it later of a plugin that came up before, under the name i
     await plugins.close();
   }
 });
+
+it('reloads one at a time: what is replaced ends, and the driver is healthy all the while', async () => {
+  const program = join(directory, 'often/plugins/often');
+  const served = join(directory, 'often/served');
+  mkdirSync(join(directory, 'often/plugins'), { recursive: true });
+  let version = 0;
+  const change = (): void =>
+    writeFileSync(
+      program,
+      `#!/bin/sh\n# ${++version}\nexec '${process.execPath}' '${drover}' driver serve -state-dir '${served}' mock_driver\n`,
+      { mode: 0o755 },
+    );
+  change();
+  const file = join(directory, 'often.hcl');
+  writeFileSync(file, `plugin_dir = "${directory}/often/plugins"\nplugin "often" {}\n`);
+  const { config } = loadConfig({ paths: [file], dev: false, flags: {}, defaultDataDir: directory });
+  const deps = { supervisor, stateDirectory: join(directory, 'often/tasks'), log: silentLog };
+  const plugins = await openPluginDrivers(config, join(directory, 'often/state'), deps, new Set());
+  const gone = new AbortController();
+  try {
+    const health: string[] = [];
+    const told = (async () => {
+      for await (const each of plugins.drivers.get('mock_driver')!.engine.fingerprint(gone.signal))
+        health.push(each.health);
+    })();
+    await expect.poll(() => health).toEqual(['healthy']);
+    for (let count = 1; count < 4; count++) {
+      change();
+      const rows = await Promise.all([plugins.reload(config), plugins.reload(config)]);
+      expect(rows.map(([row]) => row?.outcome)).toEqual(['replaced', 'unchanged']);
+      await expect.poll(() => health.length, { timeout: 50_000 }).toBeGreaterThan(count);
+      await expect.poll(() => processesOf(served), { timeout: 50_000 }).toHaveLength(1);
+    }
+    expect(new Set(health)).toEqual(new Set(['healthy']));
+    gone.abort();
+    await told;
+  } finally {
+    gone.abort();
+    await plugins.close();
+  }
+  await expect.poll(() => processesOf(served)).toEqual([]);
+});
+
+function processesOf(argument: string): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(argument);
+    } catch {
+      return false; // ended meanwhile
+    }
+  });
+}

@@ -10,6 +10,7 @@ import {
   type PluginStatus,
 } from '../driver-kit/remote/external-driver.ts';
 import { type FoundPlugin, findPlugins } from '../driver-kit/remote/plugin-directory.ts';
+import { Turns } from '../driver-kit/turns.ts';
 import { millisecond } from '../lib/duration.ts';
 import { messageOf } from '../lib/fault.ts';
 import { compareVersions, parseVersion } from '../lib/go-version.ts';
@@ -69,6 +70,8 @@ class PluginSet implements PluginDrivers {
   #listener: DriverListener | null = null;
   /** What nobody heard of: plugins also come up while the client, which will listen, is being made. */
   readonly #untold: ((listener: DriverListener) => void)[] = [];
+  /** A second reload looks at what the first left. */
+  readonly #turns = new Turns();
   readonly #stateDirectory: string;
   readonly #deps: HostDeps;
   readonly #builtIn: ReadonlySet<string>;
@@ -167,7 +170,11 @@ class PluginSet implements PluginDrivers {
     return [...this.#plugins.values()].map((each) => each.status());
   }
 
-  async reload(config: AgentConfig): Promise<readonly PluginReload[]> {
+  reload(config: AgentConfig): Promise<readonly PluginReload[]> {
+    return this.#turns.take('reload', () => this.#reload(config));
+  }
+
+  async #reload(config: AgentConfig): Promise<readonly PluginReload[]> {
     const found = await this.#find(config);
     const there = new Set(found.map(({ name }) => name));
     const gone = [...this.#plugins.keys()].filter((name) => !there.has(name));

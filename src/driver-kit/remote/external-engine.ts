@@ -165,21 +165,31 @@ async function follow(external: External, signal: AbortSignal, report: (report: 
   for (let quick = 0; !signal.aborted; quick = Math.min(6, quick + 1)) {
     const began = Date.now();
     let failed = false;
+    let driver: EngineDriver | null = null;
     try {
       const slow = setTimeout(down, slowMs);
-      const driver = await external.current().finally(() => clearTimeout(slow));
+      driver = await external.current().finally(() => clearTimeout(slow));
       for await (const each of driver.fingerprint(signal)) report(each);
     } catch (error) {
       failed = true;
-      const driver = await external.current().catch(() => null);
       if (driver !== null && isFault(error, 'unavailable')) external.silent(driver);
     }
     if (signal.aborted) return;
+    if (driver !== null && (await replaced(external, driver))) {
+      // its successor tells at once
+      quick = -1;
+      continue;
+    }
     if (failed || external.problem !== null) down();
     if (Date.now() - began > 60_000) quick = 0;
     // a stream that ends at once is not opened again at once for ever
     await sleep(1_000 * 2 ** quick, undefined, { signal, ref: false }).catch(() => {});
   }
+}
+
+async function replaced(external: External, driver: EngineDriver): Promise<boolean> {
+  const now = external.problem === null ? await external.current().catch(() => null) : null;
+  return now !== null && now !== driver;
 }
 
 const mostEvents = 100;
