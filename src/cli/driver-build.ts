@@ -1,9 +1,9 @@
 import {
   chmodSync,
   existsSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -39,29 +39,36 @@ Bundling is done by rolldown, which the driver's project or this program must ha
     const [word] = args;
     if (word === undefined || args.length > 1) throw new CommandError('This command takes one argument: <file>');
     const driver = await loadDriverFile(word);
-    const target = outputOf(flags.string('o') ?? '.', driver.plugin.pluginName);
+    const target = outputOf(flags.string('o') ?? '.', driver);
     const code = await bundle(driver, flags.bool('minify'));
     // built beside and renamed: one that runs is never half written
     const fresh = `${target}.${process.pid}`;
-    writeFileSync(fresh, code, { mode: 0o755 });
-    chmodSync(fresh, 0o755);
-    renameSync(fresh, target);
+    try {
+      writeFileSync(fresh, code, { mode: 0o755 });
+      chmodSync(fresh, 0o755);
+      renameSync(fresh, target);
+    } finally {
+      rmSync(fresh, { force: true });
+    }
     const { pluginName: name, version = '' } = driver.plugin;
     terminal.out(`${target}: driver ${name} ${version}, ${(statSync(target).size / 1e6).toFixed(1)} MB`);
     return 0;
   },
 };
 
-function outputOf(given: string, name: string): string {
+function outputOf(given: string, { path: source, plugin }: DriverFile): string {
   const path = resolve(given);
-  const target = existsSync(path) && statSync(path).isDirectory() ? join(path, name) : path;
-  if (existsSync(target) && !statSync(target).isFile()) throw new CommandError(`${target} is there and is no file`);
+  const target = existsSync(path) && statSync(path).isDirectory() ? join(path, plugin.pluginName) : path;
+  if (!existsSync(target)) return target;
+  if (!statSync(target).isFile()) throw new CommandError(`${target} is there and is no file`);
+  if (realpathSync(target) === realpathSync(source))
+    throw new CommandError(`${target} is the driver's own source: name another file with -o`);
   return target;
 }
 
 interface Bundler {
   rolldown(options: object): Promise<{
-    write(options: object): Promise<{ output: readonly { readonly code?: string }[] }>;
+    generate(options: object): Promise<{ output: readonly { readonly code?: string }[] }>;
     close(): Promise<void>;
   }>;
 }
@@ -76,7 +83,6 @@ async function bundle(driver: DriverFile, minify: boolean): Promise<string> {
     [inner.programs]: () =>
       `import { carryPrograms } from 'drover/driver';\ncarryPrograms(${JSON.stringify(nativePrograms())});\n`,
   };
-  const folder = mkdtempSync(join(dirname(driver.path), '.drover-build-'));
   try {
     const built = await rolldown({
       input: inner.entry,
@@ -91,20 +97,12 @@ async function bundle(driver: DriverFile, minify: boolean): Promise<string> {
         },
       ],
     });
-    const options = {
-      file: join(folder, 'out.mjs'),
-      format: 'esm',
-      banner: '#!/usr/bin/env node',
-      codeSplitting: false,
-      minify,
-    };
-    const { output } = await built.write(options);
+    const options = { format: 'esm', banner: '#!/usr/bin/env node', codeSplitting: false, minify };
+    const { output } = await built.generate(options);
     await built.close();
     return output[0]?.code ?? '';
   } catch (error) {
     throw new CommandError(`${driver.path} cannot be bundled: ${messageOf(error)}`);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -6,7 +6,7 @@ import { type CheckReport, type CheckRow, checkDriver } from '../driver-kit/chec
 import { type CheckFile, readCheckFile } from '../driver-kit/check/check-file.ts';
 import { isFault } from '../lib/fault.ts';
 import { createLog } from '../lib/log.ts';
-import { type Command, CommandError } from './command.ts';
+import { type Command, CommandError, Interrupted } from './command.ts';
 import { showDiagnostics } from './diagnostics.ts';
 import { isDriverFile, pluginCommand } from './driver-file.ts';
 import type { Terminal } from './terminal.ts';
@@ -76,6 +76,8 @@ What is left out is not run, and the report says so. A driver whose options are 
         signal: interrupted,
         only,
       });
+      // what was not looked at did not pass
+      if (interrupted.aborted) throw new Interrupted();
       terminal.out(quiet ? JSON.stringify(report, undefined, 2) : summary(terminal, report));
       return report.rows.some(({ outcome }) => outcome === 'failed') ? 1 : 0;
     } catch (error) {

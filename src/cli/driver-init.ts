@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { takes } from './client-context.ts';
@@ -34,11 +34,13 @@ Without -engine the driver says which program to run, and everything else is don
       throw new CommandError(`a driver's name is small letters, digits, "_" and "-", not ${JSON.stringify(name)}`);
     const given = call.flags.string('dir') ?? name;
     const folder = resolve(given);
+    if (existsSync(folder) && !statSync(folder).isDirectory())
+      throw new CommandError(`${given} is there and is no directory: name another with -dir`);
     if (existsSync(folder) && readdirSync(folder).length > 0)
       throw new CommandError(`${given} is there and is not empty: name another with -dir`);
     const files = driverProject({
       name,
-      sdk: call.flags.string('sdk') ?? `file:${root}`,
+      sdk: call.flags.string('sdk') || `file:${root}`,
       bundler: versionOfBundler(),
       engine: call.flags.bool('engine'),
     });

@@ -54,7 +54,7 @@ async function execute(name: string, words: readonly string[], terminal: Termina
     });
   } catch (error) {
     if (error instanceof Interrupted || interrupted?.aborted) return endBySignal();
-    if (error instanceof Fault) {
+    if (error instanceof Fault || ofSystem(error)) {
       terminal.error(`Error: ${error.message}`);
       return 1;
     }
@@ -62,6 +62,11 @@ async function execute(name: string, words: readonly string[], terminal: Termina
     if (error.message !== '') terminal.error(error.message);
     return error.exitCode;
   }
+}
+
+/** `EACCES: permission denied, mkdir '/x'`: it says what was refused, and is no fault of this program's. */
+function ofSystem(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && 'code' in error;
 }
 
 async function flagsOf(command: Command): Promise<FlagTable> {

@@ -319,6 +319,26 @@ export default definePlugin({
     expect(left).toEqual([]);
   }, 400_000);
 
+  it('names no case that there is not, and has not passed when Ctrl-C ends it', async () => {
+    const none = sh('drover', ['driver', 'check', '-only=no such', 'mock_driver'], folder);
+    expect(none).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/no case has a name that contains "no such"/),
+    });
+    const child = spawn(process.execPath, [drover, 'driver', 'check', 'mock_driver'], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const output: string[] = [];
+    const ended = new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code)));
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output.push(text);
+      if (output.join('').includes('ok ')) child.kill('SIGINT');
+    });
+    expect(await ended).toBe('SIGINT');
+    expect(output.join('')).not.toMatch(/passed/);
+  });
+
   it('says of what is no plugin what it is', () => {
     writeFileSync(join(folder, 'liar'), '#!/bin/sh\necho hello\n', { mode: 0o755 });
     expect(sh('drover', ['driver', 'check', './liar'], folder)).toMatchObject({
@@ -331,5 +351,50 @@ export default definePlugin({
     const wrong = sh('drover', ['driver', 'check', '-tasks=tasks.hcl', 'mock_driver'], folder);
     expect(wrong.stderr).toMatch(/tasks\.hcl:1,1.*Did you mean "ends"/);
     expect(wrong.stderr).toMatch(/tasks\.hcl:2/);
+  });
+});
+
+describe('the tools used wrongly', () => {
+  const source = "export { default } from './real.mjs';\n";
+
+  beforeAll(() => {
+    mkdirSync(join(folder, 'wrong'));
+    writeFileSync(join(folder, 'wrong/d.mjs'), source);
+    const kit = join(root, 'dist/driver-kit/index.js');
+    writeFileSync(
+      join(folder, 'wrong/real.mjs'),
+      `import { defineDriver } from ${JSON.stringify(kit)};\nexport default defineDriver({ name: 'd', version: '1.0.0', config: {}, start: () => ({ command: ['true'] }) });\n`,
+    );
+  });
+
+  it('init names what is no directory', () => {
+    writeFileSync(join(folder, 'wrong/file'), '');
+    const at = (path: string) => sh('drover', ['driver', 'init', `-dir=${path}`, 'x'], join(folder, 'wrong'));
+    expect(at('file')).toMatchObject({
+      status: 1,
+      stderr: 'file is there and is no directory: name another with -dir\n',
+    });
+    expect(at('file/below')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^Error: ENOTDIR: .*file\/below'\n$/),
+    });
+  });
+
+  it('build writes neither over its source nor a trace of itself beside it', () => {
+    const inside = join(folder, 'wrong');
+    const build = (...words: string[]) => sh('drover', ['driver', 'build', ...words, 'd.mjs'], inside);
+    const before = readdirSync(inside);
+    expect(build('-o', 'd.mjs')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/d\.mjs is the driver's own source/),
+    });
+    expect(readFileSync(join(inside, 'd.mjs'), 'utf8')).toBe(source);
+    expect(build('-o', 'no/such')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/^Error: ENOENT: .*no\/such/),
+    });
+    expect(readdirSync(inside)).toEqual(before);
+    expect(build('-o', 'built').stdout).toMatch(/driver d 1\.0\.0/);
+    expect(readdirSync(inside)).toEqual([...before, 'built'].sort());
   });
 });

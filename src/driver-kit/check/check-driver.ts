@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineDriver } from '../../driver/contract.ts';
-import { messageOf } from '../../lib/fault.ts';
+import { Fault, messageOf } from '../../lib/fault.ts';
 import { conformanceCases, type DriverSuite } from '../conformance.ts';
 import { type BenchOptions, CheckBench, type CheckedPlugin, NotGiven } from './check-bench.ts';
 import { faultCases } from './fault-cases.ts';
@@ -39,10 +39,16 @@ export interface CheckOptions extends BenchOptions {
 const caseLimitMs = 120_000;
 const hooks = ['signal', 'exec', 'stats', 'events'] as const;
 
-/** `Fault('unavailable')`: the plugin does not even start. */
+/** `Fault('unavailable')`: the plugin does not even start. `Fault('invalid')`: no case is meant. Where the signal fired it ends early. */
 export async function checkDriver(options: CheckOptions): Promise<CheckReport> {
   const bench = await CheckBench.open(options);
   try {
+    const planned = plan(bench, options);
+    if (planned.length === 0)
+      throw new Fault(
+        'invalid',
+        `no case has a name that contains ${options.only.map((each) => JSON.stringify(each)).join(' or ')}`,
+      );
     const before = Date.now();
     const first = await bench.plugin();
     const readyMs = Date.now() - before;
@@ -51,17 +57,18 @@ export async function checkDriver(options: CheckOptions): Promise<CheckReport> {
     const tasksKnown = await bench.recognize(first);
     await bench.clear();
     const rows: CheckRow[] = [];
-    for (const each of plan(bench, options)) {
+    for (const each of planned) {
       if (options.signal.aborted) break;
       const row = await runCase(bench, each);
       rows.push(row);
       options.row?.(row);
       await bench.clear();
     }
-    const left = options.signal.aborted ? [] : await bench.left();
-    const last = leftRow(left);
-    rows.push(last);
-    options.row?.(last);
+    if (!options.signal.aborted) {
+      const last = leftRow(await bench.left());
+      rows.push(last);
+      options.row?.(last);
+    }
     return { driver: name, version, readyMs, can, tasksKnown, rows };
   } finally {
     await bench.close();
