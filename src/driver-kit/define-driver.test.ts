@@ -4,7 +4,7 @@ import { Fault } from '../lib/fault.ts';
 import { commandSuite } from './command-suite.ts';
 import { conformanceCases } from './conformance.ts';
 import { type Command, defineDriver } from './define-driver.ts';
-import { openDriver } from './driver-plugin.ts';
+import { definePlugin, openDriver } from './driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from './scratch-host.ts';
 
 const never = new AbortController().signal;
@@ -74,4 +74,17 @@ test('a name or version that hosts would refuse is refused at once', () => {
     defineDriver({ name, version, config: {}, start: () => ({ command: 'x' }) });
   expect(() => define('My Driver', '1.0.0')).toThrow(/small letters/);
   expect(() => define('mine', 'one')).toThrow(/no semantic version/);
+});
+
+test('an operator is told which plugin refuses what: a wrong type, and what the driver itself finds wrong', () => {
+  const picky = definePlugin({
+    pluginName: 'picky',
+    configSchema: { delay: option.string() },
+    taskSchema: {},
+    create: () => {
+      throw new Error('delay: "soon" is no duration');
+    },
+  });
+  expect(() => openDriver(picky, { delay: [] }, host.deps)).toThrow(/^plugin "picky": .*delay/);
+  expect(() => openDriver(picky, { delay: 'soon' }, host.deps)).toThrow('plugin "picky": delay: "soon" is no duration');
 });

@@ -7,7 +7,7 @@ import type { EngineDriver } from '../driver/contract.ts';
 import { SpecSchema } from '../driver/gen/nomad/hclspec_pb.ts';
 import { specOf } from '../driver/hclspec.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
-import { Fault } from '../lib/fault.ts';
+import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Supervisor } from '../supervise/contract.ts';
 
@@ -64,10 +64,18 @@ export function openDriver(
   deps: DriverDeps,
 ): OpenDriver {
   const { pluginName, configSchema, taskSchema, create } = plugin as DriverPlugin;
+  const wrong = (why: string, cause?: unknown): Fault =>
+    new Fault('invalid', `plugin ${JSON.stringify(pluginName)}: ${why}`, { cause });
   const decoded = decodeConfig(configSchema, config);
-  if (!decoded.ok) throw new Fault('invalid', `plugin ${JSON.stringify(pluginName)}: ${decoded.problems.join(' ')}`);
+  if (!decoded.ok) throw wrong(decoded.problems.join(' '));
+  let engine: EngineDriver;
+  try {
+    engine = create(decoded.value, { ...deps, log: deps.log.child(pluginName) });
+  } catch (error) {
+    throw wrong(messageOf(error), error);
+  }
   return {
-    engine: create(decoded.value, { ...deps, log: deps.log.child(pluginName) }),
+    engine,
     schemaBytes: () => toBinary(SpecSchema, specOf(taskSchema)),
     decodeConfig: (body) => decodeConfig(taskSchema, body),
   };
