@@ -43,10 +43,13 @@ function table(schema, tests) {
   return ['| option | type | default | what it is | tested by |', '|---|---|---|---|---|', ...rows].join('\n');
 }
 
+/** What is asked of a session in a task: its command and its terminal are no options. */
+const sessions = /\.exec!?\([^;]*;/g;
+
 /** Files in which the option is given, inside of what it belongs to: `name: …`, `name = …` or `name {`. At most two are named. */
 function testedBy(path, tests) {
   return tests
-    .filter(({ text }) => gives(text, path.split('.')))
+    .filter(({ text }) => gives(text.replace(sessions, ''), path.split('.')))
     .map((file) => file.path)
     .slice(0, 2);
 }

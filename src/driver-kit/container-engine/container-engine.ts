@@ -416,13 +416,15 @@ class ContainerEngine implements EngineDriver {
     );
   }
 
-  /** A container that ended meanwhile needs no signal. */
+  /** A container that ended meanwhile needs no signal; one that somebody paused hears it when it goes on. */
   async #kill(task: ContainerTask, name: string, signal: AbortSignal): Promise<void> {
-    const { containerId } = task.handle;
+    const path = `/containers/${task.handle.containerId}`;
     if (signalNumber(name) === 9) task.killed = true;
     const query = { signal: /^\d+$/.test(name) ? name : name.toUpperCase() };
     try {
-      await this.#client.text('POST', `/containers/${containerId}/kill`, { query, signal });
+      await this.#client.text('POST', `${path}/kill`, { query, signal });
+      // podman leaves it paused, docker does not; of one that runs it is an error
+      await this.#client.text('POST', `${path}/unpause`, { signal }).catch(() => undefined);
     } catch (error) {
       // podman has no status of its own for that
       const looked = await this.#lookOnce(task, null);

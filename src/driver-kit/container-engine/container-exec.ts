@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ExecRequest, ExecSession, TaskExit } from '../../driver/contract.ts';
+import type { ExecRequest, ExecSession, TaskExit, TerminalSize } from '../../driver/contract.ts';
 import { Fault } from '../../lib/fault.ts';
-import { AsyncQueue } from '../async-queue.ts';
+import { SessionOutput } from '../session-output.ts';
 import { numberAt, objectAt, textAt } from './engine-answers.ts';
 import type { EngineClient } from './engine-client.ts';
 import { FrameSplitter } from './frames.ts';
@@ -23,22 +23,23 @@ export async function containerExec(
   const id = textAt(made, 'Id');
   if (id === '') throw new Fault('unavailable', 'the engine makes no exec', { recoverable: true });
   const socket = await client.upgrade(`/exec/${id}/start`, { body: { Detach: false, Tty: tty }, signal });
-  const resize = async (to: { readonly height: number; readonly width: number }): Promise<void> => {
+  const resize = async (to: TerminalSize): Promise<void> => {
     const query = { h: String(to.height), w: String(to.width) };
     // a session that ended meanwhile has no size
     await client.json('POST', `/exec/${id}/resize`, { query, signal: never }).catch(() => {});
   };
-  if (tty && size !== undefined) await resize(size);
-  const output = new AsyncQueue<{ readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }>();
+  const output = new SessionOutput(socket);
+  // before anything is waited for: what is said and ends meanwhile would not be heard
   const ended = readOutput(socket, tty, output);
+  if (tty && size !== undefined) await resize(size);
   const abort = (): void => {
     void endExec(client, id).finally(() => socket.destroy());
   };
   if (signal.aborted) abort();
   else signal.addEventListener('abort', abort, { once: true });
-  const exit = ended.then(async () => {
+  const exit = ended.then(async (sensible) => {
     signal.removeEventListener('abort', abort);
-    const code = await exitCodeOf(client, id);
+    const code = sensible ? await exitCodeOf(client, id) : null;
     output.end();
     return { exitCode: code ?? 0, signal: 0, oomKilled: false, ...(code === null ? { unknown: 'engine-lost' } : {}) };
   });
@@ -66,22 +67,21 @@ function session(
   };
 }
 
-/** Resolves when the process has closed its output, or the connection fell. */
-function readOutput(
-  socket: Duplex,
-  tty: boolean,
-  output: AsyncQueue<{ readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }>,
-): Promise<void> {
+/** Resolves when the process has closed its output, or the connection fell. False: what came was no output. */
+function readOutput(socket: Duplex, tty: boolean, output: SessionOutput): Promise<boolean> {
   const frames = new FrameSplitter();
-  socket.on('data', (part: Buffer) => {
-    if (tty) output.push({ stream: 'stdout', data: part });
-    else for (const frame of frames.push(part)) output.push(frame);
-  });
   return new Promise((resolve) => {
-    socket
-      .on('end', resolve)
-      .on('close', resolve)
-      .on('error', () => resolve());
+    const ended = (): void => resolve(true);
+    socket.on('data', (part: Buffer) => {
+      try {
+        if (tty) output.push('stdout', part);
+        else for (const { stream, data } of frames.push(part)) output.push(stream, data);
+      } catch {
+        resolve(false);
+        socket.destroy();
+      }
+    });
+    socket.on('end', ended).on('close', ended).on('error', ended);
   });
 }
 

@@ -124,7 +124,7 @@ function followRequest(
   };
 }
 
-/** A container in the way is one of a former try: taken over where it is this very start's and runs, else removed. */
+/** A container in the way is one of a former try, made of what the task was then: it is removed. */
 async function createContainer(
   context: StartContext,
   task: TaskConfig,
@@ -149,16 +149,16 @@ async function createContainer(
       if (id === '') throw new Fault('unavailable', `${rules.engine} makes no container`, { recoverable: true });
       return id;
     } catch (error) {
-      if (!isFault(error, 'conflict') || attempt >= rules.existsAttempts) throw startFault(error);
-      const found = await client.json('GET', `/containers/${plan.name}/json`, { signal }).catch(() => null);
-      if (found !== null) {
-        const state = containerState(found);
-        if (state.labels[taskLabel] === task.id && !state.running) return state.id;
-        await removeContainer(client, state.id);
-      }
+      if (!isTaken(error) || attempt >= rules.existsAttempts) throw startFault(error);
+      await removeContainer(client, plan.name);
       await sleep(50 * 2 ** attempt, undefined, { signal });
     }
   }
+}
+
+/** Podman has no status of its own for a name that is in use. */
+function isTaken(error: unknown): boolean {
+  return isFault(error, 'conflict') || /name .* is already in use/.test(messageOf(error));
 }
 
 /** A daemon that is away for a moment is asked again; what it answers is believed. */
