@@ -15,7 +15,7 @@ type Line = (name: string, ok: boolean, evidence: string) => Mechanism;
 
 export function limitChecks(request: LimitRequest, rlimits: string, line: Line): readonly Mechanism[] {
   const { cgroup, limits } = request;
-  if (!boundsTask(cgroup) || limits === null) return byRlimits(rlimits, line);
+  if (!boundsTask(cgroup) || limits === null) return byRlimits(rlimits, limits, line);
   const version = cgroup.directories.find((each) => each.controllers.includes('memory'))?.version;
   const pids = readCgroupFile(cgroup, 'pids', 'pids.max');
   const memory = readCgroupFile(cgroup, 'memory', version === 2 ? 'memory.max' : 'memory.limit_in_bytes');
@@ -26,7 +26,7 @@ export function limitChecks(request: LimitRequest, rlimits: string, line: Line):
     joined('memory') && limits.memoryBytes !== null && sameLimit('memory.max', memory, String(limits.memoryBytes));
   const why = (controller: string): string => (joined(controller) ? '' : ', but the task is not in that cgroup');
   const [first] = outside;
-  const others = limitDrift(cgroup, limits);
+  const others = [...limitDrift(cgroup, limits), ...unheld(cgroup, limits)];
   const seen = [`pids.max ${pids || 'absent'}, memory ${memory || 'absent'}`, ...others].join(', ');
   return [
     line('pids_limit', pidsOk, `pids.max ${pids || 'absent'}${why('pids')}`),
@@ -90,7 +90,15 @@ function limitDrift(cgroup: TaskCgroup, limits: CgroupLimits): readonly string[]
     );
 }
 
-function byRlimits(text: string, line: Line): readonly Mechanism[] {
+/** Controllers of limits that were asked for which no directory has: `"no cpu controller"`. */
+function unheld(cgroup: TaskCgroup | null, limits: CgroupLimits): readonly string[] {
+  const held = new Set(cgroup?.directories.flatMap(({ controllers }) => controllers));
+  const wanted = limitFiles(limits, 2).filter(({ optional }) => !optional);
+  const missing = new Set(wanted.map(({ controller }) => controller).filter((name) => !held.has(name)));
+  return [...missing].map((name) => `no ${name} controller`);
+}
+
+function byRlimits(text: string, limits: CgroupLimits | null, line: Line): readonly Mechanism[] {
   const processes = rlimit(text, 'Max processes');
   const data = rlimit(text, 'Max data size');
   return [
@@ -104,7 +112,11 @@ function byRlimits(text: string, line: Line): readonly Mechanism[] {
       data !== null,
       data === null ? 'no cgroup, no rlimit' : `rlimit: ${data} bytes of data for each process`,
     ),
-    line('cgroup_limits', false, 'no cgroup'),
+    line(
+      'cgroup_limits',
+      false,
+      `no cgroup: ${limits?.cpuCores === undefined ? '' : 'its part of a core and '}its share of processors is not held`,
+    ),
   ];
 }
 

@@ -9,6 +9,7 @@ const all = [
   'cgroup.kill',
   'cgroup.pids',
   'cgroup.memory',
+  'cgroup.cpu',
   'namespace.user',
   'namespace.pid',
   'runtime.bwrap',

@@ -2,6 +2,8 @@
  * Hosts that lack something, made of this one with namespaces and wrappers; nothing of the host itself is changed. What is left of the
  * ladder on each, for tasks with a network of their own and for tasks that keep the host's.
  */
+import { constants } from 'node:os';
+
 export interface CrippledHost {
   readonly name: string;
   /** Shell, run in namespaces of its own before the agent's part starts; `$BIN` is a directory at the front of PATH, `$DATA` the task root. */
@@ -157,6 +159,15 @@ export const crippledHosts: readonly CrippledHost[] = [
     rungs: both('none'),
     lost: 'seccomp',
   },
+  ...(['EPERM', 'EINVAL'] as const).map((name) => ({
+    // as in a container or a unit whose own filter forbids it
+    name: `an outer filter answers ${name} to who would install one`,
+    cripple: `set -- "$WITHOUT_SECCOMP" ${constants.errno[name]} "$@"`,
+    rungs: both('process'),
+    lost: 'seccomp',
+    remedy: /^run the agent where nothing around it .* forbids seccomp filters$/,
+    remedied: { cripple: ':' },
+  })),
   {
     name: 'the supervisor is gone',
     cripple: without('drover-shim'),
@@ -191,6 +202,13 @@ export const crippledHosts: readonly CrippledHost[] = [
     rungs: both('sandbox'),
     lost: 'cgroup.pids',
     remedy: /^for c in pids; do .*mount -t cgroup/,
+  },
+  {
+    name: 'the cpu controller is gone',
+    cripple: unmount('cpu'),
+    rungs: both('sandbox'),
+    lost: 'cgroup.cpu',
+    remedy: /^for c in cpu; do .*mount -t cgroup/,
   },
   {
     name: 'no group can be killed as one',

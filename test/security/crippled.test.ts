@@ -3,11 +3,11 @@
  * exactly the rung that is left and that was foretold, its floor refuses it above, and the doctor names what was lost. Control: the host
  * as it is gives more.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HostExamination } from '../../src/agent/examine-host.ts';
 import { rungs } from '../../src/model/isolation-ladder.ts';
 import { type CrippledHost, crippledHosts } from './crippled-hosts.ts';
@@ -28,6 +28,8 @@ interface Found {
 
 const repository = join(import.meta.dirname, '../..');
 const program = join(import.meta.dirname, 'crippled-host.mjs');
+
+const withoutSeccomp = join(tmpdir(), `drover-without-seccomp-${process.pid}`);
 
 /** The map of a user namespace is written from outside, all ids onto themselves; a new shell then has its capabilities. */
 const inUserNamespace = `
@@ -61,6 +63,7 @@ async function look(
     DATA: join(root, 'data'),
     DATA_DIR: join(root, 'data'),
     TMPDIR: join(root, 'data'),
+    WITHOUT_SECCOMP: withoutSeccomp,
     NATIVE: join(repository, 'build/native'),
     PREBUILT: join(repository, `prebuilt/linux-${process.arch}`),
     CARRY_OUT: host.remedy === undefined || host.remedied !== undefined ? '' : '1',
@@ -102,8 +105,10 @@ describe.skipIf(!complete)('on a crippled host', () => {
   let whole: Found;
 
   beforeAll(async () => {
+    execFileSync('cc', ['-static', '-o', withoutSeccomp, join(import.meta.dirname, 'without-seccomp.c')]);
     whole = await look({ cripple: ':' });
   }, 120_000);
+  afterAll(() => rmSync(withoutSeccomp, { force: true }));
 
   it('(control) nothing is lost where nothing is taken away', ({ skip }) => {
     if (!whole.doctor.Cgroups.startsWith('hybrid') && !whole.doctor.Cgroups.startsWith('v1')) skip('not a v1 host');
