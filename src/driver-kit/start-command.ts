@@ -16,6 +16,7 @@ import {
 } from '../isolation/cgroup/task-cgroup.ts';
 import type { InsideSteps, LaunchRequest } from '../isolation/launch/launch.ts';
 import { checkTask, type PreparedTask, prepareTask, runningChecks } from '../isolation/prepare.ts';
+import { processAdvice, processRoom } from '../isolation/process-room.ts';
 import type { Tried } from '../isolation/tries.ts';
 import { type HostUser, lookUpUser } from '../isolation/users.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
@@ -165,6 +166,10 @@ async function undo(shim: Shim | null): Promise<void> {
 }
 
 function explained(error: unknown): unknown {
+  const advice = processAdvice(messageOf(error), processRoom);
+  // whatever it is called: the task may be started once there is room
+  if (advice !== null)
+    return new Fault('unavailable', `${messageOf(error)}: ${advice}`, { recoverable: true, cause: error });
   if (!isFault(error, 'invalid')) return error;
   return new Fault('invalid', launchFailed(messageOf(error)), { cause: error });
 }

@@ -1,5 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
+import { getSystemErrorName } from 'node:util';
 import { Fault } from '../lib/fault.ts';
 import { faultOf } from './connection.ts';
 import { parseJson } from './exit-record.ts';
@@ -99,7 +100,7 @@ export class NativeSpawner implements Spawner {
     }
     const id = readU32(payload);
     const body = payload.subarray(4);
-    if (type === shimFrame.error) this.#settle(id, (each) => each.reject(faultOf(body)));
+    if (type === shimFrame.error) this.#settle(id, (each) => each.reject(withErrno(body)));
     else {
       const pid = Number(parseJson(decoder.decode(body))['pid']);
       if (type === FORKED) {
@@ -115,4 +116,11 @@ export class NativeSpawner implements Spawner {
     if (this.#pending.size === 0 && this.#helper !== null) this.#hold(this.#helper);
     if (waiting !== undefined) act(waiting);
   }
+}
+
+/** A shim that did not come to be names the step alone: `"fork"` → `"fork: EAGAIN"`. */
+function withErrno(body: Uint8Array): Fault {
+  const { kind, message, recoverable } = faultOf(body);
+  const errno = Number(parseJson(decoder.decode(body))['errno']);
+  return new Fault(kind, errno > 0 ? `${message}: ${getSystemErrorName(-errno)}` : message, { recoverable });
 }

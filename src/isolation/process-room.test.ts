@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { type ProcessRoom, processAdvice, processRoom } from './process-room.ts';
+
+const room = (more: Partial<ProcessRoom>): (() => ProcessRoom) => {
+  return () => ({ groups: [], uid: 0, rlimit: null, ...more });
+};
+const full = { path: '/sys/fs/cgroup/pids/agent', max: 40, current: 40 };
+
+describe('where no process can be started', () => {
+  it('the group that is full is named, and its limit', () => {
+    const wide = { path: '/sys/fs/cgroup/pids', max: 4000, current: 90 };
+    expect(processAdvice('fork: Resource temporarily unavailable', room({ groups: [wide, full] }))).toBe(
+      'no more processes can be started: /sys/fs/cgroup/pids/agent has 40 of 40; raise its pids.max (of a unit: TasksMax=)',
+    );
+  });
+
+  it('a limit of the user counts for all but root', () => {
+    const user = { uid: 1000, rlimit: 50 };
+    expect(processAdvice('spawn EAGAIN', room(user))).toMatch(/uid 1000 may have 50; raise its limit \(ulimit -u/);
+    expect(processAdvice('spawn EAGAIN', room({ ...user, groups: [{ ...full, current: 3 }] }))).toMatch(/ulimit -u/);
+    expect(processAdvice('spawn EAGAIN', room({ ...user, groups: [full] }))).toMatch(/pids\.max/);
+    expect(processAdvice('spawn EAGAIN', room({ rlimit: 50 }))).toMatch(/kernel\.pid_max/);
+  });
+
+  it('nothing is said of other errors', () => {
+    expect(processAdvice('fork/exec /bin/x: no such file or directory', room({}))).toBeNull();
+  });
+
+  it.skipIf(process.platform !== 'linux')('this process is in groups whose counts are numbers', () => {
+    for (const { max, current } of processRoom().groups) expect(max).toBeGreaterThanOrEqual(current);
+  });
+});

@@ -1,0 +1,91 @@
+/**
+ * The room for processes goes while an agent runs: by the control group it is in, and by the limit of its user. A start then fails with what
+ * is to be raised, at no other rung; the agent lives. Controls: the same job before, and after there is room again.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
+import { nodeReady, shellJob } from '../e2e/jobs.ts';
+import { instances } from '../processes.ts';
+
+const root = process.getuid?.() === 0;
+const hierarchy = ['/sys/fs/cgroup/pids', '/sys/fs/cgroup'].find((path) => existsSync(join(path, 'cgroup.procs')));
+const group = join(hierarchy ?? '', `drover-few-${process.pid}`);
+const lonely = 61_239;
+const config = { client: { options: { 'driver.allowlist': 'exec' } } };
+
+async function known(agent: AgentProcess): Promise<void> {
+  const node = await nodeReady(agent);
+  await eventually(async () => {
+    const { Attributes } = (await agent.client.nodes.read(node.ID)).value;
+    expect(Attributes).toHaveProperty(['driver.exec.isolation']);
+  });
+}
+
+/** What became of a job's only allocation. */
+async function outcome(agent: AgentProcess, id: string) {
+  const never = { ReschedulePolicy: { Attempts: 0, Unlimited: false } };
+  await agent.client.jobs.register(shellJob(id, 'exec sleep 600', { driver: 'exec', group: never }));
+  return eventually(async () => {
+    const [row] = (await agent.client.jobs.allocations(id)).value;
+    if (row?.ClientStatus !== 'running' && row?.ClientStatus !== 'failed') throw new Error(`${row?.ClientStatus}`);
+    const { Events } = (await agent.client.allocations.read(row.ID)).value.TaskStates!['t']!;
+    const said = (Events ?? []).map(({ Type, DisplayMessage }) => `${Type}: ${DisplayMessage}`).join('\n');
+    const rung =
+      row.ClientStatus === 'running' ? (await agent.client.allocations.isolation(row.ID)).value['t']?.rung : '';
+    return { status: row.ClientStatus, said, rung, id: row.ID };
+  });
+}
+
+async function withoutRoom(agent: AgentProcess, bound: () => void, free: () => void, remedy: RegExp): Promise<void> {
+  await known(agent);
+  const before = await outcome(agent, 'before');
+  expect(before).toMatchObject({ status: 'running', rung: 'sandbox' });
+  bound();
+  const now = await outcome(agent, 'without-room');
+  expect(now).toMatchObject({ status: 'failed', said: expect.stringMatching(remedy) });
+  expect(instances().filter(({ allocId }) => allocId === now.id)).toEqual([]);
+  expect((await agent.client.agent.health()).value).toBeTruthy();
+  free();
+  expect(await outcome(agent, 'after')).toMatchObject({ status: 'running', rung: before.rung });
+}
+
+describe.skipIf(!root || hierarchy === undefined)('an agent that can start no more processes', () => {
+  it('because its control group is full says so', { timeout: 300_000 }, async () => {
+    mkdirSync(group);
+    const agent = await startAgent({
+      config,
+      wrap: (command) => ['sh', '-c', `echo $$ >${group}/cgroup.procs && exec "$@"`, 'sh', ...command],
+    });
+    const bind = (max: string): void => writeFileSync(join(group, 'pids.max'), max);
+    const full = (): void => bind(readFileSync(join(group, 'pids.current'), 'utf8').trim());
+    try {
+      await withoutRoom(agent, full, () => bind('max'), new RegExp(`no more processes can be started: ${group} has`));
+    } finally {
+      bind('max');
+      await agent.dispose();
+      await eventually(() => rmdirSync(group), 20_000);
+    }
+  });
+
+  it('because its user may have no more says so', { timeout: 300_000 }, async () => {
+    const agent = await startAgent({ config, user: lonely });
+    const each = (limit: string): void => {
+      const pids = execFileSync('ps', ['-o', 'pid=', '-u', String(lonely)], { encoding: 'utf8' }).split(/\s+/);
+      for (const pid of pids.filter((text) => text !== ''))
+        execFileSync('prlimit', ['--pid', pid, `--nproc=${limit}:`]);
+    };
+    try {
+      await withoutRoom(
+        agent,
+        () => each('1'),
+        () => each('20000'),
+        /uid 61239 may have 1; raise its limit/,
+      );
+    } finally {
+      await agent.dispose();
+    }
+  });
+});
