@@ -6,6 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { isolationTrials } from '../driver-kit/trial.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
 import { type DiskFacts, diskRemedy, kernelKeepsQuotas, wholeMount } from '../isolation/disk-remedy.ts';
+import { notOnThisSystem } from '../isolation/elsewhere.ts';
 import { openIsolation } from '../isolation/isolation-host.ts';
 import { type ProbeResult, probe, runChild } from '../isolation/mechanisms/probe.ts';
 import {
@@ -127,7 +128,8 @@ function withDisproved(
 /** A supervisor that starts plain processes only isolates nothing. */
 function shimProbe(supervisor: Supervisor) {
   const ok = supervisor.kind === 'native';
-  return probe('native_shim', async () => ({ ok, evidence: ok ? 'native' : 'the native supervisor is not built' }));
+  const missing = process.platform === 'linux' ? 'the native supervisor is not built' : notOnThisSystem;
+  return probe('native_shim', async () => ({ ok, evidence: ok ? 'native' : missing }));
 }
 
 function resultOf(report: IsolationReport): TrialResult {
@@ -142,7 +144,7 @@ export async function diskAdvice(
   uid: number,
   taskRoot: string | null,
 ): Promise<HostExamination['Beside']> {
-  if (found === undefined || found.ok) return [];
+  if (found === undefined || found.ok || found.evidence === notOnThisSystem) return [];
   const command = diskRemedy(found, taskRoot === null ? null : await diskFacts(taskRoot), uid);
   return [{ Mechanism: found.name, Command: command, Because: found.evidence }];
 }

@@ -113,7 +113,7 @@ export class IsolatedCommand {
     }
     return {
       workDir: options.work_dir || (this.sandboxed ? '/' : task.directories.task),
-      env: await userVariables(task.user || defaultUser),
+      env: await userVariables(task.user || this.#environmentUser),
       defaultUser: this.#defaultUser,
       isolation: this.#wish(options, bindsLowPort(task)),
       isolationMin: this.#min,
@@ -125,6 +125,11 @@ export class IsolatedCommand {
 
   get #defaultUser(): string {
     return this.host.uid === 0 || this.sandboxed ? defaultUser : '';
+  }
+
+  /** As Nomad's on Linux, whoever the task then runs as; elsewhere nobody need be known by that name. */
+  get #environmentUser(): string {
+    return process.platform === 'linux' ? defaultUser : this.#defaultUser;
   }
 
   #wish(
@@ -188,7 +193,12 @@ function checkMode(name: string, mode: string): void {
     throw new Fault('invalid', `${name} must be "private" or "host", not ${JSON.stringify(mode)}`);
 }
 
+/** `""`: the agent's own. */
 async function userVariables(name: string): Promise<Readonly<Record<string, string>>> {
+  if (name === '') {
+    const own = ['HOME', 'LOGNAME', 'USER'].map((each) => [each, process.env[each] ?? ''] as const);
+    return Object.fromEntries(own.filter(([, value]) => value !== ''));
+  }
   try {
     const user = await lookUpUser(name);
     return { HOME: user.home, LOGNAME: user.name, USER: user.name };

@@ -1,5 +1,6 @@
 /** What is proved of a host, kept, and looked at again. */
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -16,8 +17,13 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'drover-host-'));
   chmodSync(root, 0o755);
 });
-// what was proved is still being written down
-afterEach(() => rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
+// what was proved is still being written down, by this very thread
+afterEach(async () => {
+  for (let tries = 0; existsSync(root) && tries < 100; tries++) {
+    await rm(root, { recursive: true, force: true }).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+});
 afterAll(async () => {
   const { hierarchies } = await openCgroups(`drover-test-${process.pid}`);
   for (const { parent } of hierarchies) rmdirSync(parent);

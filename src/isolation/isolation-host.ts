@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { IsolationRung } from '../driver/contract.ts';
 import { type CgroupHost, noCgroups, openCgroups } from './cgroup/hierarchy.ts';
 import { DiskQuotas, diskQuotaProbe, projectIds } from './disk-quota.ts';
+import { probesElsewhere } from './elsewhere.ts';
 import { defaultSystemPaths, findSystemPaths, type SystemPath } from './launch/system-paths.ts';
 import { bwrapProbe, type FoundBwrap, findBwrap } from './mechanisms/bwrap.ts';
 import { cgroupProbes } from './mechanisms/cgroup.ts';
@@ -19,7 +20,7 @@ import { unshareProbe } from './mechanisms/unshare.ts';
 import { type VerifierProbe, verifierProbes } from './mechanisms/verifier.ts';
 import { closedAbove, throughPassage } from './passage.ts';
 import { openProofs, type Proofs, passingProofs, proofKey } from './proofs.ts';
-import { bestRung, mechanismNames } from './rungs.ts';
+import { bestRung } from './rungs.ts';
 import { hostFilter } from './seccomp/compile.ts';
 import { probeSubordinates, SubordinateIds, type SubordinateMap } from './subordinate.ts';
 import { defaultTaskUids, TaskUids } from './uids.ts';
@@ -97,10 +98,14 @@ export const noIsolation: IsolationHost = {
   refresh: async () => [],
 };
 
-/** Takes about 0.5 s where nothing is known from before. Elsewhere than on Linux each mechanism is "not on this system". */
+/** Takes about 0.5 s where nothing is known from before; nothing elsewhere than on Linux (`elsewhere.ts`). */
 export async function openIsolation(options: IsolationOptions): Promise<IsolationHost> {
-  if (process.platform !== 'linux') return { ...noIsolation, probes: notHere() };
   const uid = process.getuid?.() ?? -1;
+  if (process.platform !== 'linux') {
+    // only where users are numbers does a directory say by its mode whom it lets in
+    const closed = uid === 0 ? closedAbove(options.taskRoot) : null;
+    return { ...noIsolation, probes: probesElsewhere({ uid, closed }) };
+  }
   const range = options.taskUids ?? defaultTaskUids;
   const host: IsolationHost = {
     ...(await look(options, false, null)),
@@ -133,11 +138,6 @@ function disksOf({ verifier, stateDirectory }: IsolationOptions, works: () => bo
     claims: new TaskUids(join(stateDirectory, 'projects'), range),
     works,
   });
-}
-
-function notHere(): ReadonlyMap<string, ProbeResult> {
-  const result = { ok: false, errno: '', durationMs: 0, evidence: 'not on this system' };
-  return new Map(mechanismNames.map((name) => [name, { name, ...result }]));
 }
 
 /** `fresh`: what was proved before counts no more. */

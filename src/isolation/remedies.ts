@@ -4,6 +4,7 @@
  */
 import type { IsolationRung } from '../driver/contract.ts';
 import { sharedGroup } from './cgroup/hierarchy.ts';
+import { notOnThisSystem } from './elsewhere.ts';
 import { rankOf } from './lines.ts';
 import { ociRuntimes } from './mechanisms/oci.ts';
 import type { ProbeResult } from './mechanisms/probe.ts';
@@ -65,14 +66,14 @@ const ways: readonly { readonly rung: IsolationRung; readonly oneOf: readonly (r
   {
     rung: 'container',
     oneOf: [
-      ['cgroup.memory', 'cgroup.pids', 'reachable', 'runtime.runc'],
-      ['cgroup.memory', 'cgroup.pids', 'reachable', 'runtime.crun'],
+      ['cgroup.memory', 'cgroup.pids', 'cgroup.cpu', 'reachable', 'runtime.runc'],
+      ['cgroup.memory', 'cgroup.pids', 'cgroup.cpu', 'reachable', 'runtime.crun'],
     ],
   },
 ];
 
 /** Of an agent without root: a task with ids of its own and a group that bounds it. */
-const rootlessContainer = ['cgroup.memory', 'cgroup.pids', 'subordinate_ids', 'runtime.bwrap'];
+const rootlessContainer = ['cgroup.memory', 'cgroup.pids', 'cgroup.cpu', 'subordinate_ids', 'runtime.bwrap'];
 
 /** `reached`: what a trial task really got. */
 export function climbsFrom(reached: IsolationRung, probes: Probes, facts: HostFacts): readonly Climb[] {
@@ -116,10 +117,12 @@ function remedyOf(probe: string, probes: Probes, facts: HostFacts): Remedy {
   return { probe, because, command: commandFor(probe, because, probes, facts) };
 }
 
+const onLinux = 'run the agent on Linux, or in a virtual machine with it';
 const asRoot = 'run the agent as root';
 const outside = "run the agent in the host's own user namespace";
 
 function commandFor(probe: string, because: string, probes: Probes, facts: HostFacts): string {
+  if (because === notOnThisSystem) return onLinux;
   const name = packages[probe];
   if (name !== undefined && because.includes('not installed')) return install(facts, name);
   if (because.includes('not built')) {
@@ -229,8 +232,8 @@ function giveGroups(facts: HostFacts): string {
 }
 
 function controllersOf(probe: string): string {
-  const [, name = ''] = /^cgroup\.(memory|pids)$/.exec(probe) ?? [];
-  return name === '' ? '+memory +pids' : `+${name}`;
+  const [, name = ''] = /^cgroup\.(memory|pids|cpu)$/.exec(probe) ?? [];
+  return name === '' ? '+cpu +memory +pids' : `+${name}`;
 }
 
 /** Settings that close a kind of namespace to everybody, or to programs that are not root. */

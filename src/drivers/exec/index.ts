@@ -26,12 +26,7 @@ class Exec implements CommandDriver {
   }
 
   fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {
-    return fingerprints(() => this.#look(), signal);
-  }
-
-  async #look(): Promise<Fingerprint> {
-    if (process.platform !== 'linux') return { health: 'undetected', description: 'exec needs Linux', attributes: {} };
-    return this.#isolated.healthy();
+    return fingerprints(() => this.#isolated.healthy(), signal);
   }
 
   async plan(task: TaskConfig): Promise<CommandSpec> {
