@@ -52,7 +52,7 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
   const drivers = await openBuiltInDrivers(config, directory, log.child('driver'));
   opened.add(() => drivers.close());
   const remote = options.connection === null ? remoteServers(config, opened) : null;
-  const { networks, probes } = await found;
+  const { networks, probes, refresh: networksAgain } = await found;
   // before anything new is started: what the store does not know now, nobody will ask for again
   await drivers.sweep(knownStarts(store));
   const proven = [...drivers.isolation.probes, ...probes.map((each) => [each.name, each] as const)];
@@ -65,7 +65,6 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
       httpAddress: options.address,
       version: options.version,
       attributes,
-      bridgeNetworks: networks !== null,
     }),
     networks,
     disks: drivers.isolation.disk,
@@ -90,8 +89,9 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
     drivers,
     isolationSummary: () => isolationSummary(client),
     async lookAgain() {
-      const lost = await drivers.isolation.refresh();
-      Object.assign(attributes, isolationAttributes(drivers.isolation.probes));
+      const [lost, again] = await Promise.all([drivers.isolation.refresh(), networksAgain()]);
+      const named = again.map((each) => [each.name, each] as const);
+      Object.assign(attributes, isolationAttributes(new Map([...drivers.isolation.probes, ...named])));
       const evidenceOf = (name: string): string => drivers.isolation.probes.get(name)?.evidence ?? '';
       for (const name of lost) log.warn('a mechanism of isolation is lost', { name, evidence: evidenceOf(name) });
       await client.hostChanged(lost.map((name) => ({ name, evidence: evidenceOf(name) })));

@@ -30,7 +30,7 @@ export function networkOptions(config: AgentConfig, address: string, stateDirect
 
 export function clientConfigOf(
   config: AgentConfig,
-  found: Pick<ClientConfig, 'httpAddress' | 'version' | 'attributes' | 'bridgeNetworks'>,
+  found: Pick<ClientConfig, 'httpAddress' | 'version' | 'attributes'>,
 ): ClientConfig {
   const client = config.client!;
   return {

@@ -23,8 +23,6 @@ export interface ClientConfig {
   readonly networkInterface: string;
   /** Ports of allocations with a network of their own are published on every address of the host, not on one. */
   readonly bindWildcard: boolean;
-  /** Allocations can have a network of their own here. */
-  readonly bridgeNetworks: boolean;
   /** MHz; 0: measured. Likewise below. */
   readonly cpuTotalCompute: number;
   readonly memoryTotalMb: number;
@@ -74,7 +72,6 @@ export const clientDefaults: Omit<ClientConfig, 'name' | 'allocDir' | 'httpAddre
   meta: {},
   networkInterface: '',
   bindWildcard: true,
-  bridgeNetworks: false,
   cpuTotalCompute: 0,
   memoryTotalMb: 0,
   diskTotalMb: 0,

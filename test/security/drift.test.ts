@@ -64,6 +64,7 @@ const root = process.getuid?.() === 0;
 const cgroups = readFileSync('/proc/self/mountinfo', 'utf8').includes(' - cgroup');
 
 const bwrap = '/usr/bin/bwrap';
+const nft = '/usr/sbin/nft';
 
 describe.skipIf(!root || !existsSync(bwrap))('a node that loses a mechanism', () => {
   let agent: AgentProcess;
@@ -116,6 +117,55 @@ describe.skipIf(!root || !existsSync(bwrap))('a node that loses a mechanism', ()
     inItsView('umount', bwrap);
     process.kill(agent.pid, 'SIGHUP');
     await eventually(async () => expect(await placed('after')).toBe(1), 60_000);
+  }, 240_000);
+});
+
+describe.skipIf(!root || !existsSync(nft))('a node that can make no networks any more', () => {
+  let agent: AgentProcess;
+
+  beforeAll(async () => {
+    agent = await startAgent({
+      config: { client: { options: { 'driver.allowlist': 'raw_exec' } } },
+      wrap: (command) => ['unshare', '--mount', '--propagation', 'private', ...command],
+    });
+  }, 60_000);
+  afterAll(() => agent.dispose());
+
+  it('says so on SIGHUP, and is given no job that wants one, until it can again', async () => {
+    const inItsView = (...command: readonly string[]) =>
+      execFileSync('nsenter', ['--target', String(agent.pid), '--mount', ...command]);
+    const bridged = (id: string) => {
+      const job = limited(id, {});
+      const [group] = job.TaskGroups;
+      return {
+        ...job,
+        TaskGroups: [
+          { ...group!, Networks: [{ Mode: 'bridge' }], Tasks: [{ ...group!.Tasks[0]!, Driver: 'raw_exec' }] },
+        ],
+      };
+    };
+    const bridge = async () => {
+      const { value: nodes } = await agent.client.nodes.list();
+      return (await agent.client.nodes.read(nodes[0]!.ID)).value.Attributes?.['isolation.network.bridge'];
+    };
+    const placed = async (job: string) => (await agent.client.jobs.allocations(job)).value.length;
+    await eventually(async () => expect(await bridge()).toBe('verified'));
+    await agent.client.jobs.register(bridged('control'));
+    await eventually(async () => expect(await placed('control')).toBe(1));
+
+    inItsView('mount', '--bind', '/dev/null', nft);
+    process.kill(agent.pid, 'SIGHUP');
+    await eventually(async () => expect(await bridge()).toMatch(/nft is not installed/));
+    await agent.client.jobs.register(bridged('after'));
+    await eventually(async () => {
+      const { value } = await agent.client.jobs.evaluations('after');
+      expect(value.map(({ Status }) => Status)).toContain('blocked');
+    });
+    expect(await placed('after')).toBe(0);
+
+    inItsView('umount', nft);
+    process.kill(agent.pid, 'SIGHUP');
+    await eventually(async () => expect(await placed('after')).toBe(1));
   }, 240_000);
 });
 

@@ -100,6 +100,11 @@ export function buildNode(
   };
 }
 
+/** Found out by a probe, at the start and on SIGHUP. */
+function makesNetworks({ attributes }: ClientConfig): boolean {
+  return attributes['isolation.network.bridge'] === 'verified';
+}
+
 function hostAttributes(config: ClientConfig, facts: HostFacts): Record<string, string> {
   const { processor, storage, network } = facts;
   return {
@@ -120,7 +125,7 @@ function hostAttributes(config: ClientConfig, facts: HostFacts): Record<string, 
     'nomad.version': nomadVersion,
     'nomad.service_discovery': 'true',
     'nomad.bridge.hairpin_mode': 'false',
-    ...(config.bridgeNetworks && builtInPlugins),
+    ...(makesNetworks(config) && builtInPlugins),
     'drover.version': config.version,
   };
 }
@@ -150,14 +155,14 @@ function nodeResources(config: ClientConfig, facts: HostFacts): NodeResources {
     Memory: { MemoryMB: Math.floor(facts.memoryBytes / (1024 * 1024)) },
     Disk: { DiskMB: diskMb },
     Networks: [
-      ...(config.bridgeNetworks ? [{ Mode: 'bridge' }] : []),
+      ...(makesNetworks(config) ? [{ Mode: 'bridge' }] : []),
       ...(network?.addresses ?? []).map((address) => hostNetwork(network!, address)),
     ],
     Devices: null,
     MinDynamicPort: config.minDynamicPort,
     MaxDynamicPort: config.maxDynamicPort,
     NodeNetworks: [
-      ...(config.bridgeNetworks ? [{ Mode: 'bridge', Device: '', MacAddress: '', Speed: 0, Addresses: null }] : []),
+      ...(makesNetworks(config) ? [{ Mode: 'bridge', Device: '', MacAddress: '', Speed: 0, Addresses: null }] : []),
       ...(network === null ? [] : [nodeNetwork(network, config.reserved.ports)]),
     ],
     Processors: { Topology: topology(processor) },

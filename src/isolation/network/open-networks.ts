@@ -1,6 +1,7 @@
 /** Which networks this host can make for groups, by probe: as root `veth.ts`, without `user-networks.ts`. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { absentElsewhere } from '../elsewhere.ts';
 import type { ProbeResult } from '../mechanisms/probe.ts';
 import { probeSubordinates } from '../subordinate.ts';
 import type { Block } from './address.ts';
@@ -29,26 +30,54 @@ export interface FoundNetworks {
   /** Null: networks of their own cannot be had here; leases of an earlier life are kept for when they can. */
   readonly networks: HostNetworks | null;
   readonly probes: readonly ProbeResult[];
+  /** Probes anew. What did not work when the agent started comes with its next start. */
+  refresh(): Promise<readonly ProbeResult[]>;
 }
 
 /** Takes about 0.2 s. */
 export async function openNetworks(options: OpenNetworksOptions): Promise<FoundNetworks> {
-  if (process.platform !== 'linux') return { networks: null, probes: [] };
-  const directory = join(options.stateDirectory, 'networks');
+  if (process.platform !== 'linux') {
+    const probes = ['network.bridge', 'egress_policy'].map(absentElsewhere);
+    return { networks: null, probes, refresh: async () => probes };
+  }
+  const { look, make } = await waysOf(options);
+  const found = await look();
+  const networks = found.ok ? make() : null;
+  const probesOf = (bridge: ProbeResult): readonly ProbeResult[] => [bridge, egressProbe(options.policy, bridge)];
+  return {
+    networks,
+    probes: probesOf(found),
+    async refresh() {
+      const now = await look();
+      const late = networks === null && now.ok;
+      return probesOf(late ? { ...now, ok: false, evidence: 'works now: start the agent again' } : now);
+    },
+  };
+}
+
+interface Ways {
+  look(): Promise<ProbeResult>;
+  make(): HostNetworks;
+}
+
+async function waysOf({ stateDirectory, ...options }: OpenNetworksOptions): Promise<Ways> {
+  const directory = join(stateDirectory, 'networks');
   const { store } = await LeaseStore.open(directory);
-  const { subnet, policy, agentPorts, agents, bootId, verifier } = options;
-  const base = { subnet, agentPorts, agents, bootId, verifier, namespaces: '/run/netns' };
   if (process.geteuid?.() !== 0) {
     const subordinates = (await probeSubordinates()).map !== null;
-    const rootless = { subnet, policy, agentPorts, agents, bootId, verifier, subordinates };
-    const found = await userProbe({ ...rootless, directory });
-    const networks = found.ok ? new UserNetworks({ ...rootless, verifier: verifier!, store, directory }) : null;
-    return { networks, probes: [found, egressProbe(policy, found)] };
+    const rootless = { ...options, subordinates, directory };
+    return {
+      look: () => userProbe(rootless),
+      make: () => new UserNetworks({ ...rootless, verifier: options.verifier!, store }),
+    };
   }
-  const found = await vethProbe(base);
+  const { policy, ...rest } = options;
+  const base = { ...rest, namespaces: '/run/netns' };
   const table = `drover_${createHash('sha256').update(directory).digest('hex').slice(0, 8)}`;
-  const networks = found.ok ? new VethNetworks({ ...base, store, policy, table, within: [] }) : null;
-  return { networks, probes: [found, egressProbe(policy, found)] };
+  return {
+    look: () => vethProbe(base),
+    make: () => new VethNetworks({ ...base, store, policy, table, within: [] }),
+  };
 }
 
 /** What the operator's own policy leaves of the default; the mechanism itself was tried by the probe before. */
