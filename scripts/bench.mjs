@@ -4,6 +4,7 @@
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { clients } from '../test/bench/clients.mjs';
 import { docker, podman } from '../test/bench/docker.mjs';
+import { identities } from '../test/bench/identities.mjs';
 import { lists } from '../test/bench/lists.mjs';
 import { plugins } from '../test/bench/plugins.mjs';
 import { cli, hcl, logs, scheduler } from '../test/bench/programs.mjs';
@@ -15,6 +16,7 @@ const sections = {
   submit,
   starts,
   rungs,
+  identities,
   verifier,
   cost,
   reattach,

@@ -1,6 +1,6 @@
 /** A built agent of its own for measurements, and what /proc says about it. */
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,14 +31,15 @@ export class Agent {
     Object.assign(this, { directory, port, args, address: `http://127.0.0.1:${port}` });
   }
 
-  /** `config`: merged over the settings of its file. */
-  static async start(args = ['-server', '-client'], config = {}) {
+  /** `config`: merged over the settings of its file. `user`: of its directory; `wrap`: the command line that starts its own. */
+  static async start(args = ['-server', '-client'], config = {}, { user, wrap = (command) => command } = {}) {
     const directory = mkdtempSync(join(tmpdir(), 'drover-bench-'));
     mkdirSync(join(directory, 'data'));
     chmodSync(directory, 0o755);
+    if (user !== undefined) for (const each of ['.', 'data']) chownSync(join(directory, each), user, user);
     const agent = new Agent(directory, await freePort(), args);
     live.add(agent);
-    agent.config = config;
+    Object.assign(agent, { config, wrap });
     await agent.again();
     return agent;
   }
@@ -58,7 +59,8 @@ export class Agent {
     const file = join(this.directory, 'agent.json');
     writeFileSync(file, JSON.stringify(config));
     const output = openSync(join(this.directory, 'agent.log'), 'a');
-    this.child = spawn(process.execPath, [drover, 'agent', ...args, '-config', file], {
+    const [program, ...words] = this.wrap([process.execPath, drover, 'agent', ...args, '-config', file]);
+    this.child = spawn(program, words, {
       stdio: ['ignore', output, output],
       env: { PATH: process.env.PATH, HOME: this.directory },
       detached: true,
