@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { IsolationRung } from '../driver/contract.ts';
+import { kernelText } from '../lib/node/kernel-file.ts';
 import { type CgroupHost, noCgroups, openCgroups } from './cgroup/hierarchy.ts';
 import { DiskQuotas, diskQuotaProbe, projectIds } from './disk-quota.ts';
 import { probesElsewhere } from './elsewhere.ts';
@@ -23,6 +24,7 @@ import { openProofs, type Proofs, passingProofs, proofKey } from './proofs.ts';
 import { bestRung } from './rungs.ts';
 import { hostFilter } from './seccomp/compile.ts';
 import { probeSubordinates, SubordinateIds, type SubordinateMap } from './subordinate.ts';
+import { givenRanges } from './subordinate-rows.ts';
 import { defaultTaskUids, TaskUids } from './uids.ts';
 import type { IdRange } from './users.ts';
 
@@ -113,7 +115,11 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
     verifier: options.verifier?.program ?? null,
     uids:
       uid === 0
-        ? new TaskUids(join(options.stateDirectory, 'uids'), { first: range.first, last: range.last - 1 })
+        ? new TaskUids(
+            join(options.stateDirectory, 'uids'),
+            { first: range.first, last: range.last - 1 },
+            ['/etc/subuid', '/etc/subgid'].flatMap((path) => givenRanges(kernelText(path))),
+          )
         : null,
     seccomp: hostFilter(),
     disk: disksOf(options, () => host.probes.get('disk_quota')?.ok === true),

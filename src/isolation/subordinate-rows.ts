@@ -1,5 +1,7 @@
 /** Rows of /etc/subuid and /etc/subgid, `name:first:count`, and the command that gives a user the ids that its tasks need. Source: subuid(5). */
 
+import type { IdRange } from './users.ts';
+
 interface Row {
   readonly user: string;
   readonly first: number;
@@ -27,6 +29,11 @@ function parseRows(text: string): readonly Row[] {
     first: Number(first),
     count: Number(count),
   }));
+}
+
+/** Every range that is given to somebody. */
+export function givenRanges(text: string): readonly IdRange[] {
+  return parseRows(text).map(({ first, count }) => ({ first, last: first + count - 1 }));
 }
 
 /** The lowest range that nobody has. What the user had goes: only the first row of a user is mapped, and one that is too small stays in the way. */

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { TaskUids } from './uids.ts';
+import { givenRanges } from './subordinate-rows.ts';
+import { rootUidOf, TaskUids } from './uids.ts';
 
 let base: string;
 beforeEach(() => {
@@ -27,4 +28,23 @@ it('keeps the uid of each task whose files are there, and no claim of those that
   }
   expect(readdirSync(join(base, 'uids')).length).toBeLessThanOrEqual(3 + 64);
   for (const [task, uid] of living) expect(uids.claim(task, directoryOf(task))).toBe(uid);
+});
+
+it('claims nothing that /etc/subuid gives somebody, neither for the task nor for root of its namespace; what it has it keeps', () => {
+  const range = { first: 1_900_000_000, last: 1_900_000_005 };
+  const before = new TaskUids(join(base, 'uids'), range);
+  const kept = before.claim('kept', directoryOf('kept'));
+  const given = givenRanges(`bob:1900000000:2\nann:${rootUidOf(range.first) + 2}:1\n`);
+  const uids = new TaskUids(join(base, 'uids'), range, given);
+  const claimed = ['kept', 'a', 'b', 'c'].flatMap((task) => {
+    try {
+      return [uids.claim(task, directoryOf(task))];
+    } catch {
+      return [];
+    }
+  });
+  expect(claimed[0]).toBe(kept);
+  const free = [1_900_000_003, 1_900_000_004, 1_900_000_005];
+  expect(claimed.slice(1).every((uid) => free.includes(uid))).toBe(true);
+  expect(new Set([...claimed, ...free]).size).toBe(new Set([kept, ...free]).size);
 });

@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '../lib/fault.ts';
-import type { IdRange } from './users.ts';
+import { type IdRange, inRanges } from './users.ts';
 
 /** Above what distributions, directory services and systemd hand out, below 2^31; /etc/subuid does not reach it by default. */
 export const defaultTaskUids: IdRange = { first: 1_900_000_000, last: 1_900_065_535 };
@@ -39,17 +39,21 @@ const claimsPerSweep = 64;
 export class TaskUids {
   readonly range: IdRange;
   readonly #directory: string;
+  readonly #others: readonly IdRange[];
   #untilSweep = 0;
 
-  constructor(directory: string, range: IdRange = defaultTaskUids) {
+  /** `others`: ids that somebody else was given (/etc/subuid); none of them is claimed anew. */
+  constructor(directory: string, range: IdRange = defaultTaskUids, others: readonly IdRange[] = []) {
     this.#directory = directory;
     this.range = range;
+    this.#others = others;
   }
 
   /** `owner`: `<allocation>/<task>`; `directory`: the task's. `Fault('unavailable')`: all are taken. */
   claim(owner: string, directory: string): number {
     this.#sweep();
-    for (const uid of this.#places(owner, 4096)) if (this.#take(uid, { owner, directory })) return uid;
+    for (const uid of this.#places(owner, 4096))
+      if (this.#isFree(uid, owner) && this.#take(uid, { owner, directory })) return uid;
     throw new Fault('unavailable', 'no uid is left for the task', { recoverable: true });
   }
 
@@ -67,6 +71,13 @@ export class TaskUids {
     const size = this.range.last - this.range.first + 1;
     const start = createHash('sha256').update(owner).digest().readUInt32BE(0) % size;
     return Array.from({ length: Math.min(size, count) }, (_, step) => this.range.first + ((start + step) % size));
+  }
+
+  /** What a task already has it keeps: its files are of that uid. */
+  #isFree(uid: number, owner: string): boolean {
+    if (this.#others.length === 0) return true;
+    const taken = [uid, rootUidOf(uid)].some((id) => inRanges(this.#others, id));
+    return !taken || readClaim(this.#fileOf(uid))?.owner === owner;
   }
 
   #fileOf(uid: number): string {

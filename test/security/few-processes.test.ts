@@ -2,7 +2,7 @@
  * The room for processes goes while an agent runs: by the control group it is in, and by the limit of its user. A start then fails with what
  * is to be raised, at no other rung; the agent lives. Controls: the same job before, and after there is room again.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -74,8 +74,10 @@ describe.skipIf(!root || hierarchy === undefined)('an agent that can start no mo
     const agent = await startAgent({ config, user: lonely });
     const each = (limit: string): void => {
       const pids = execFileSync('ps', ['-o', 'pid=', '-u', String(lonely)], { encoding: 'utf8' }).split(/\s+/);
+      // as that user: root of a container may not set limits of others
+      const as = ['--reuid', String(lonely), '--regid', String(lonely), '--clear-groups'];
       for (const pid of pids.filter((text) => text !== ''))
-        execFileSync('prlimit', ['--pid', pid, `--nproc=${limit}:`]);
+        spawnSync('setpriv', [...as, 'prlimit', '--pid', pid, `--nproc=${limit}:`]);
     };
     try {
       await withoutRoom(
