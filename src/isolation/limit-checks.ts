@@ -112,12 +112,17 @@ function byRlimits(text: string, limits: CgroupLimits | null, line: Line): reado
       data !== null,
       data === null ? 'no cgroup, no rlimit' : `rlimit: ${data} bytes of data for each process`,
     ),
-    line(
-      'cgroup_limits',
-      false,
-      `no cgroup: ${limits?.cpuCores === undefined ? '' : 'its part of a core and '}its share of processors is not held`,
-    ),
+    line('cgroup_limits', false, `no cgroup: ${unboundOf(limits)} not held`),
   ];
+}
+
+/** What rlimits know nothing of. A priority would not hold it either: each task is a session of its own, and kernels divide by sessions first. */
+function unboundOf(limits: CgroupLimits | null): string {
+  const more = [
+    ...(limits?.cpuCores === undefined ? [] : ['its part of a core']),
+    ...(limits?.ioWeight === undefined ? [] : ['its weight on disks']),
+  ];
+  return more.length === 0 ? 'its share of processors is' : `its share of processors, ${more.join(', ')} are`;
 }
 
 /** The soft limit in `/proc/<pid>/limits`; null: unlimited or not there. */

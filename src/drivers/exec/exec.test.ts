@@ -302,6 +302,14 @@ const configurations: readonly (readonly [string, Record<string, unknown>, Recor
   ["with Nomad's capabilities", { capabilities: 'nomad' }, {}],
   ['with a capability of the job', {}, { cap_add: ['net_bind_service'] }],
   ["in the host's pid namespace", {}, { pid_mode: 'host' }],
+  ...(['bwrap', 'unshare', 'runc'] as const).map(
+    (name) =>
+      [
+        `in the host's ipc namespace with ${name} alone`,
+        { isolation: [{ runtimes: [name] }] },
+        { ipc_mode: 'host' },
+      ] as const,
+  ),
 ];
 
 describe('what the node says a task would get is what the task gets:', () => {

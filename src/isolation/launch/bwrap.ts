@@ -76,7 +76,9 @@ function viewArgs(request: LaunchRequest, options: BwrapOptions): readonly strin
     ...inMemory(runBytes, '/run'),
     ...shown.flatMap((each) => bind('--ro-bind', each.from, each.to)),
     ...['/private', ...covered].flatMap((path) => ['--tmpfs', path, '--remount-ro', path]),
-    ...['--proc', '/proc', '--dev', '/dev', '--mqueue', '/dev/mqueue'],
+    ...['--proc', '/proc', '--dev', '/dev'],
+    // of the host's nobody may make a mount
+    ...(request.ipcMode === 'private' ? ['--mqueue', '/dev/mqueue'] : []),
     ...['--perms', '1777', ...inMemory(options.sharedMemoryBytes, '/dev/shm')],
     ...options.maskedProc.flatMap((path) => bind('--ro-bind', '/dev/null', path)),
     ...bind('--ro-bind', '/proc/sys', '/proc/sys'),

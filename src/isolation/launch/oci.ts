@@ -81,7 +81,7 @@ function ociConfig(request: LaunchRequest, options: OciOptions): unknown {
     process: ociProcess(request, options),
     ...(hostnameOf(request) === '' ? {} : { hostname: hostnameOf(request) }),
     root: { path: request.directories.task, readonly: false },
-    mounts: [...kernelMounts, ...taskMounts(request, options)],
+    mounts: [...kernelMounts, ...queueMounts(request), ...taskMounts(request, options)],
     linux: {
       namespaces: namespaces(request, options),
       ...(options.mapping === null ? {} : mappings(options)),
@@ -113,10 +113,15 @@ const kernelMounts = [
     source: 'shm',
     options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
   },
-  { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
   { destination: '/run', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=755', 'size=65536k'] },
   { destination: '/private', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=755', 'size=64k'] },
 ];
+
+/** Of the host's ipc namespace nobody in a user namespace may make a mount. */
+function queueMounts({ ipcMode }: LaunchRequest): readonly unknown[] {
+  const options = ['nosuid', 'noexec', 'nodev'];
+  return ipcMode === 'private' ? [{ destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options }] : [];
+}
 
 const maskedPaths = [
   'acpi',

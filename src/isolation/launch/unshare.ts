@@ -24,7 +24,7 @@ export interface UnshareOptions extends TaskPrivileges {
 
 /** One mount of the view: `ro` and `rw` bind `from`, the others make a new one; of `tmp` and `dev` (its shm) it is the size in bytes. */
 export interface ViewStep {
-  readonly kind: 'ro' | 'rw' | 'tmp' | 'empty' | 'proc' | 'dev';
+  readonly kind: 'ro' | 'rw' | 'tmp' | 'empty' | 'proc' | 'dev' | 'queues';
   readonly from: string;
   /** Absolute, inside. */
   readonly to: string;
@@ -60,13 +60,13 @@ while [ "$1" != -- ]; do
     tmp) place "$to" d; mount -t tmpfs -o "nosuid,nodev,mode=755,size=$from" tmpfs "$to" ;;
     empty) place "$to" d; mount -t tmpfs -o ro,nosuid,nodev,mode=555,size=4k tmpfs "$to" ;;
     proc) place "$to" d; mount -t proc -o nosuid,nodev,noexec proc "$to" ;;
+    queues) place "$to" d; mount -t mqueue mqueue "$to" ;;
     dev)
       place "$to" d
       mount -t tmpfs -o nosuid,mode=755,size=64k,nr_inodes=1k tmpfs "$to"
       for name in null zero full random urandom tty; do : >"$to/$name"; mount --bind "/dev/$name" "$to/$name"; done
-      mkdir "$to/pts" "$to/shm" "$to/mqueue"
+      mkdir "$to/pts" "$to/shm"
       mount -t tmpfs -o "nosuid,nodev,mode=1777,size=$from" tmpfs "$to/shm"
-      mount -t mqueue mqueue "$to/mqueue"
       mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$to/pts"
       ln -s pts/ptmx "$to/ptmx"
       ln -s /proc/self/fd "$to/fd"
@@ -133,7 +133,7 @@ function viewSteps(request: LaunchRequest, options: UnshareOptions): readonly Vi
   const { directories } = request;
   const bind = (kind: 'ro' | 'rw', from: string, to: string): ViewStep => ({ kind, from, to });
   const { shown, covered } = viewOfSystem(options.system, request);
-  const made = (kind: 'empty' | 'proc', to: string): ViewStep => ({ kind, from: '', to });
+  const made = (kind: 'empty' | 'proc' | 'queues', to: string): ViewStep => ({ kind, from: '', to });
   const sized = (kind: 'tmp' | 'dev', bytes: number, to: string): ViewStep => ({ kind, from: String(bytes), to });
   return [
     sized('tmp', runBytes, '/run'),
@@ -143,6 +143,8 @@ function viewSteps(request: LaunchRequest, options: UnshareOptions): readonly Vi
     // only in a pid namespace of its own may a new one be mounted
     request.pidMode === 'private' ? made('proc', '/proc') : bind('ro', '/proc', '/proc'),
     sized('dev', options.sharedMemoryBytes, '/dev'),
+    // of the host's nobody may make a mount
+    ...(request.ipcMode === 'private' ? [made('queues', '/dev/mqueue')] : []),
     ...options.maskedProc.map((path) => bind('ro', '/dev/null', path)),
     bind('ro', '/proc/sys', '/proc/sys'),
     bind('rw', directories.shared, '/alloc'),

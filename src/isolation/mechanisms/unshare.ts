@@ -26,6 +26,7 @@ export function unshareProbe(taskRoot: string, as: ChildOptions): Promise<ProbeR
         { kind: 'tmp', from: '64k', to: '/run' },
         { kind: 'proc', from: '', to: '/proc' },
         { kind: 'dev', from: '64k', to: '/dev' },
+        { kind: 'queues', from: '', to: '/dev/mqueue' },
       ] as const;
       const command = unshareCommand(root, steps, ['sh', '-c', 'echo inside $$; touch /usr/x 2>&1'], {
         inside: { uid: 65_534, gid: 65_534 },
