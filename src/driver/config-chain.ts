@@ -1,5 +1,5 @@
 /** From the options in a job's (or an operator's) JSON to what a plugin is sent: specification, templates, conversions, MessagePack. */
-import { type Diagnostic, hasErrors, isWhollyKnown, parseJson, type Value } from '../hcl/index.ts';
+import { type Diagnostic, hasErrors, isWhollyKnown, LimitError, parseJson, type Value } from '../hcl/index.ts';
 import { formatJson } from '../lib/json.ts';
 import { ctyMsgpack } from './cty-msgpack.ts';
 import { decodeBody } from './spec-decode.ts';
@@ -25,7 +25,12 @@ export function decodeThroughSpec(
   const { value, diagnostics } = decodeBody(parsed.body, spec, context);
   if (hasErrors(diagnostics)) return refused(diagnostics);
   if (!isWhollyKnown(value)) return { ok: false, problems: ['a part of the options is not known'], diagnostics: [] };
-  return { ok: true, value, msgpack: ctyMsgpack(value) };
+  try {
+    return { ok: true, value, msgpack: ctyMsgpack(value) };
+  } catch (error) {
+    if (!(error instanceof LimitError)) throw error;
+    return { ok: false, problems: [`the options have ${error.message}`], diagnostics: [] };
+  }
 }
 
 function refused(diagnostics: readonly Diagnostic[]): ChainResult {

@@ -107,6 +107,19 @@ describe('options through a specification', () => {
     expect(() => readSpec(deep)).toThrow(/more than 64 levels/);
   });
 
+  it('refuses what options or a specification make too much of, as any other problem', () => {
+    const block = spec({ block: { case: 'blockList', value: { name: 'b', nested: attribute('x', 'string') } } });
+    const many = readSpec(spec({ block: { case: 'array', value: { values: Array(5000).fill(block) } } }));
+    expect(decoded({ b: Array(500).fill({}) }, many)).toEqual([expect.stringMatching(/^Too many options: .*elements/)]);
+    const long = readSpec(spec({ block: { case: 'literal', value: { value: '1e300000' } } }));
+    expect(decoded({}, long)).toEqual([expect.stringMatching(/more than 50000 digits/)]);
+    const loops = `[${Array(60).fill(1).join()}]`;
+    const bomb = `[for a in ${loops}: [for b in ${loops}: [for c in ${loops}: [for d in ${loops}: 1]]]]`;
+    expect(() => readSpec(object({ a: spec({ block: { case: 'literal', value: { value: bomb } } }) }))).toThrow(
+      /at "a"/,
+    );
+  });
+
   it('reads the specification of our own schemas back as the same options', () => {
     const schema = {
       command: option.string({ required: true }),

@@ -15,6 +15,7 @@ import {
   errorAt,
   evaluate,
   justAttributes,
+  LimitError,
   listType,
   mapType,
   mapValue,
@@ -35,7 +36,14 @@ export interface DecodedBody {
 
 export function decodeBody(body: Body, spec: SpecNode, context: EvalContext): DecodedBody {
   const decoder = new Decoder(context);
-  return { value: decoder.body(body, spec), diagnostics: decoder.diagnostics };
+  const { diagnostics } = decoder;
+  try {
+    return { value: decoder.body(body, spec), diagnostics };
+  } catch (error) {
+    if (!(error instanceof LimitError)) throw error;
+    const problem = errorAt(body.missingItemRange, 'Too many options', `What is written here makes ${error.message}.`);
+    return { value: unknownValue(dynamicType), diagnostics: [...diagnostics, problem] };
+  }
 }
 
 /** What stands in the body itself, not in blocks of it. */
