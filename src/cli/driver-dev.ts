@@ -47,21 +47,26 @@ The operator's options come from agent.hcl beside the file, or from -config:  pl
   async run(call) {
     const [word] = call.args;
     if (word === undefined || call.args.length > 1) throw new CommandError('This command takes one argument: <file>');
+    // asked for before there is anything to leave behind: an agent that is still starting is stopped when it has
+    const terminated = new AbortController();
+    process.once('SIGTERM', () => terminated.abort());
+    const over = AbortSignal.any([call.interrupted, terminated.signal]);
     const driver = await loadDriverFile(word);
     // tasks of other users pass through it
     const folder = mkdtempSync(join(tmpdir(), 'drover-driver-dev-'));
     chmodSync(folder, 0o711);
     try {
-      return await develop(call, driver, folder);
+      return await develop(call, driver, folder, over);
     } finally {
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     }
   },
 };
 
-async function develop(call: Call, driver: DriverFile, folder: string): Promise<number> {
+async function develop(call: Call, driver: DriverFile, folder: string, over: AbortSignal): Promise<number> {
   const { terminal } = call;
   const { pluginName: name } = driver.plugin;
+  over.addEventListener('abort', () => terminal.out('\nstopping …'), { once: true });
   const program = new PluginFile(folder, driver);
   program.write();
   const agent = await startAgent(call, folder, driver);
@@ -70,12 +75,10 @@ async function develop(call: Call, driver: DriverFile, folder: string): Promise<
   );
   const reloading = watchModules(dirname(driver.path), () => reload(call, driver, program, agent.address));
   await new Promise<void>((done) => {
-    if (call.interrupted.aborted) done();
-    call.interrupted.addEventListener('abort', () => done(), { once: true });
-    process.once('SIGTERM', () => done());
+    if (over.aborted) done();
+    over.addEventListener('abort', () => done(), { once: true });
   });
   await reloading.close();
-  terminal.out('\nstopping …');
   await agent.stop();
   return 0;
 }

@@ -397,4 +397,31 @@ describe('the tools used wrongly', () => {
     expect(build('-o', 'built').stdout).toMatch(/driver d 1\.0\.0/);
     expect(readdirSync(inside)).toEqual([...before, 'built'].sort());
   });
+
+  it('dev that is ended while its agent starts leaves no process and no file', async () => {
+    const TMPDIR = join(folder, 'tmp');
+    mkdirSync(TMPDIR);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      const port = String(await freePort());
+      const child = spawn(process.execPath, [drover, 'driver', 'dev', '-http-port', port, 'd.mjs'], {
+        cwd: join(folder, 'wrong'),
+        env: { PATH: process.env['PATH'], TMPDIR },
+        stdio: 'ignore',
+      });
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      await eventually(async () => {
+        const [made] = readdirSync(TMPDIR);
+        if (made === undefined || !existsSync(join(TMPDIR, made, 'plugins/d'))) throw new Error('nothing is there yet');
+      }, 60_000);
+      child.kill(signal);
+      await ended;
+      expect(readdirSync(TMPDIR), signal).toEqual([]);
+      expect(processesIn(TMPDIR), signal).toEqual([]);
+    }
+  }, 300_000);
 });
+
+function processesIn(path: string): string[] {
+  const lines = sh('ps', ['-eo', 'args'], folder).stdout.split('\n');
+  return lines.filter((line) => line.includes(path));
+}
