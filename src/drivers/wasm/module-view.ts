@@ -43,8 +43,8 @@ export async function moduleOf(
   const own = await viewOf(task, sandboxed)('module', name);
   if (!isAbsolute(name) && (await isThere(task, name))) return { path: own, mounts: [] };
   for (const directory of allowed) {
-    const root = await realpath(directory).catch(() => null);
-    const real = await realpath(isAbsolute(name) ? name : join(directory, name)).catch(() => null);
+    const file = isAbsolute(name) ? name : join(directory, name);
+    const [root, real] = await Promise.all([resolved(directory), resolved(file)]);
     if (root === null || real === null || !below(root, real)) continue;
     const path = '/run/module.wasm';
     return sandboxed
@@ -54,6 +54,9 @@ export async function moduleOf(
   if (isAbsolute(name)) return { path: own, mounts: [] };
   throw new Fault('invalid', `module ${JSON.stringify(name)} is neither in the task's directory nor in module_paths`);
 }
+
+/** Null: it is not there. */
+const resolved = (path: string): Promise<string | null> => realpath(path).catch(() => null);
 
 async function isThere({ directories }: TaskConfig, name: string): Promise<boolean> {
   const inside = posix.normalize(name);

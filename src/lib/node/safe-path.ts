@@ -5,7 +5,7 @@
  * weaker against a race, and all that Node gives there.
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, constants, fstatSync, lstatSync, openSync, type Stats } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync, type Stats, writeFileSync } from 'node:fs';
 import { chmod, type FileHandle, lstat, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../fault.ts';
@@ -137,7 +137,7 @@ function explained(error: unknown, verb: string, path: string): unknown {
 export async function statBeneath(root: string, path: string): Promise<Entry> {
   return within(root, path, 'stat', async (directory, name) => {
     if (name === '') return { name: '', stats: directory.stats() };
-    return { name, stats: await lstat(directory.at(name)) };
+    return { name, stats: lstatSync(directory.at(name)) };
   });
 }
 
@@ -190,13 +190,21 @@ function requireRegular(stats: Stats): void {
 /** Makes a new file (an old one of the name, of whatever kind, is unlinked first) with exactly this content. */
 export async function writeBeneath(root: string, path: string, content: Uint8Array, mode: number): Promise<void> {
   await within(root, path, 'open', async (directory, name) => {
-    await unlink(directory.at(name)).catch(ignoreMissing);
-    const handle = await open(directory.at(name), O_WRONLY | O_CREAT | O_EXCL | (O_NOFOLLOW ?? 0), mode);
+    const create = () => openSync(directory.at(name), O_WRONLY | O_CREAT | O_EXCL | (O_NOFOLLOW ?? 0), mode);
+    let file: number;
     try {
-      await handle.writeFile(content);
-      await handle.chmod(mode);
+      file = create();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      // what lies there may be large
+      await unlink(directory.at(name)).catch(ignoreMissing);
+      file = create();
+    }
+    try {
+      writeFileSync(file, content);
+      fchmodSync(file, mode);
     } finally {
-      await handle.close();
+      closeSync(file);
     }
   });
 }
