@@ -88,14 +88,17 @@ export class Follower {
   }
 
   async #read(follow: boolean): Promise<void> {
-    const { containerId, tty } = this.request;
+    const { containerId, engine, tty } = this.request;
     const time = this.#place.place.mark.from;
     const since = `${time.slice(0, -9) || '0'}.${time.slice(-9).padStart(9, '0')}`;
     const query = { follow: String(follow), stdout: 'true', stderr: 'true', timestamps: 'true', since };
     const { signal } = this.#stop;
-    const stream = await this.#client.stream('GET', `/containers/${containerId}/logs`, { query, signal });
+    // podman ends a record wherever its task paused for breath, and has a call that frames them with a terminal too
+    const framed = engine === 'podman';
+    const path = `${framed ? '/libpod' : ''}/containers/${containerId}/logs`;
+    const stream = await this.#client.stream('GET', path, { query, signal });
     this.#place.begin();
-    const records = tty ? new LineRecords() : new FrameRecords();
+    const records = tty && !framed ? new LineRecords() : new FrameRecords();
     for await (const part of stream as AsyncIterable<Buffer>) await this.#storeAll(records.push(part));
     await this.#storeAll(records.rest());
   }
@@ -163,21 +166,34 @@ class FrameRecords {
   }
 }
 
-/** Without frames a record is a line. */
+/** Bytes: docker makes several records of a line that is longer. */
+const longestRecord = 16 * 1024;
+const stamp = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z /;
+
+/** Without frames a record is a line; in one that is too long for that, the next record begins with its stamp. */
 class LineRecords {
   #rest: Buffer = Buffer.alloc(0);
 
   push(part: Buffer): readonly LogRecord[] {
     this.#rest = Buffer.concat([this.#rest, part]);
     const records: LogRecord[] = [];
-    for (let end = this.#rest.indexOf(0x0a); end >= 0; end = this.#rest.indexOf(0x0a)) {
-      records.push(stamped('stdout', this.#rest.subarray(0, end + 1)));
-      this.#rest = this.#rest.subarray(end + 1);
+    for (let end = this.#end(); end > 0; end = this.#end()) {
+      records.push(stamped('stdout', this.#rest.subarray(0, end)));
+      this.#rest = this.#rest.subarray(end);
     }
     return records;
   }
 
   rest(): readonly LogRecord[] {
     return this.#rest.length === 0 ? [] : [stamped('stdout', this.#rest)];
+  }
+
+  /** 0: the first record is not whole yet. */
+  #end(): number {
+    const line = this.#rest.indexOf(0x0a) + 1;
+    const full = this.#rest.indexOf(0x20) + 1 + longestRecord;
+    if (line > 0 && line <= full) return line;
+    const next = stamp.exec(this.#rest.toString('latin1', full, line > 0 ? line : this.#rest.length));
+    return next === null ? line : full + next.index;
   }
 }
