@@ -196,6 +196,7 @@ function startFault(error: unknown): unknown {
   const text = messageOf(error);
   const hopeless =
     /executable file not found|no such file or directory|permission denied|invalid |unknown|not supported/i;
-  const recoverable = error.recoverable && !hopeless.test(text);
+  // removed by somebody after it was looked for: it is pulled at the next try
+  const recoverable = /no such image/i.test(text) || (error.recoverable && !hopeless.test(text));
   return new Fault(error.kind === 'not_found' ? 'invalid' : error.kind, text, { recoverable, cause: error });
 }

@@ -49,6 +49,12 @@ export interface ImagesOptions {
   readonly log: Log;
 }
 
+interface Pull {
+  readonly done: Promise<void>;
+  readonly limit: AbortController;
+  waiting: number;
+}
+
 /** How often a pull tells how far it is. */
 const reportEveryMs = 10_000;
 const never = new AbortController().signal;
@@ -56,7 +62,9 @@ const never = new AbortController().signal;
 export class Images {
   readonly #client: EngineClient;
   readonly #options: ImagesOptions;
-  readonly #pulls = new Map<string, Promise<void>>();
+  readonly #pulls = new Map<string, Pull>();
+  /** Image id → its removal, while that goes on. */
+  readonly #removals = new Map<string, Promise<void>>();
   /** Image id → tasks that use it. */
   readonly #users = new Map<string, Set<string>>();
   readonly #names = new Map<string, string>();
@@ -120,7 +128,11 @@ export class Images {
   #removeLater(imageId: string): void {
     const { removeAfterMs } = this.#options;
     if (removeAfterMs === null) return;
-    const timer = setTimeout(() => void this.#remove(imageId), Math.min(removeAfterMs, 2 ** 31 - 1));
+    const remove = (): void => {
+      const removal = this.#remove(imageId).finally(() => this.#removals.delete(imageId));
+      this.#removals.set(imageId, removal);
+    };
+    const timer = setTimeout(remove, Math.min(removeAfterMs, 2 ** 31 - 1));
     timer.unref();
     this.#timers.set(imageId, timer);
   }
@@ -140,7 +152,17 @@ export class Images {
     }
   }
 
+  /** One that is being removed is not there until that has failed. */
   async #look(reference: string, signal: AbortSignal): Promise<ImageDetails | null> {
+    for (;;) {
+      const found = await this.#inspect(reference, signal);
+      const removal = found === null ? undefined : this.#removals.get(found.id);
+      if (removal === undefined) return found;
+      await abortable(removal, signal);
+    }
+  }
+
+  async #inspect(reference: string, signal: AbortSignal): Promise<ImageDetails | null> {
     try {
       const answer = await this.#client.json('GET', `/images/${encodeURIComponent(reference)}/json`, { signal });
       const id = textAt(answer, 'Id');
@@ -171,7 +193,7 @@ export class Images {
     return name;
   }
 
-  /** Whoever gives up waiting leaves the pull to the others; it ends by its own limits. */
+  /** Whoever gives up waiting leaves the pull to the others who ask for the same; the last of them ends it. */
   async #pull(
     reference: string,
     registry: string,
@@ -180,13 +202,25 @@ export class Images {
     signal: AbortSignal,
   ): Promise<void> {
     say('Downloading image', { image: reference });
-    let pull = this.#pulls.get(reference);
+    const { auth, authSoftFail, platform, tlsVerify, timeoutMs } = wish;
+    // another's credentials are not ours, nor is their patience
+    const key = JSON.stringify([reference, auth, authSoftFail, platform, tlsVerify, timeoutMs]);
+    let pull = this.#pulls.get(key);
     if (pull === undefined) {
-      pull = this.#pullNow(reference, registry, wish, say).finally(() => this.#pulls.delete(reference));
-      pull.catch(() => {});
-      this.#pulls.set(reference, pull);
+      const limit = new AbortController();
+      pull = { done: this.#pullNow(reference, registry, wish, say, limit), limit, waiting: 0 };
+      this.#pulls.set(key, pull);
     }
-    await abortable(pull, signal);
+    pull.waiting++;
+    try {
+      await abortable(pull.done, signal);
+    } finally {
+      if (--pull.waiting === 0) {
+        if (this.#pulls.get(key) === pull) this.#pulls.delete(key);
+        pull.limit.abort(new Fault('unavailable', `pull of ${reference}: nobody waits for it any more`));
+        pull.done.catch(() => {});
+      }
+    }
   }
 
   async #pullNow(
@@ -194,13 +228,13 @@ export class Images {
     registry: string,
     wish: ImageWish,
     say: (message: string, annotations: Readonly<Record<string, string>>) => void,
+    limit: AbortController,
   ): Promise<void> {
     const auth = await registryAuth(registry, wish.auth).catch((error: unknown) => {
       if (wish.authSoftFail) return null;
       throw error;
     });
     const headers = auth === null ? {} : { 'X-Registry-Auth': authHeader(auth) };
-    const limit = new AbortController();
     const giveUp = (why: string): void =>
       limit.abort(new Fault('unavailable', `pull of ${reference}: ${why}`, { recoverable: true }));
     const whole = setTimeout(() => giveUp(`not done within ${wish.timeoutMs / 1000} s`), wish.timeoutMs);

@@ -28,8 +28,12 @@ export interface AuthSources {
 
 const helperLimitMs = 30_000;
 
-/** Null: nobody has credentials for this registry. `Fault('unavailable')`: a file or helper that cannot be used. */
-export async function registryAuth(registry: string, sources: AuthSources): Promise<RegistryAuth | null> {
+/** Null: nobody has credentials for this registry. `Fault('unavailable')`: a file or helper that cannot be used. `limitMs`: of a helper. */
+export async function registryAuth(
+  registry: string,
+  sources: AuthSources,
+  limitMs = helperLimitMs,
+): Promise<RegistryAuth | null> {
   const { task } = sources;
   const address = registry === 'docker.io' ? 'https://index.docker.io/v1/' : registry;
   if (task !== null && task.username !== '')
@@ -39,9 +43,9 @@ export async function registryAuth(registry: string, sources: AuthSources): Prom
       email: task.email,
       serverAddress: task.serverAddress || address,
     };
-  const fromFile = sources.config === '' ? null : await authInFile(sources.config, registry, address);
+  const fromFile = sources.config === '' ? null : await authInFile(sources.config, registry, address, limitMs);
   if (fromFile !== null) return fromFile;
-  return sources.helper === '' ? null : fromHelper(sources.helper, address);
+  return sources.helper === '' ? null : fromHelper(sources.helper, address, limitMs);
 }
 
 /** As a header: URL-safe base64 of JSON; engines insist on the padding, which Node leaves out. */
@@ -52,7 +56,12 @@ export function authHeader(auth: RegistryAuth): string {
   return text.padEnd(Math.ceil(text.length / 4) * 4, '=');
 }
 
-async function authInFile(path: string, registry: string, address: string): Promise<RegistryAuth | null> {
+async function authInFile(
+  path: string,
+  registry: string,
+  address: string,
+  limitMs: number,
+): Promise<RegistryAuth | null> {
   let config: unknown;
   try {
     config = JSON.parse(await readFile(path, 'utf8'));
@@ -64,7 +73,7 @@ async function authInFile(path: string, registry: string, address: string): Prom
   const names = [address, registry, `https://${registry}`, `https://${registry}/v1/`, `https://${registry}/v2/`];
   for (const name of names) {
     const helper = textAt(config, 'credHelpers', name);
-    if (helper !== '') return fromHelper(helper, name);
+    if (helper !== '') return fromHelper(helper, name, limitMs);
     const entry = objectAt(config, 'auths', name);
     const [username = '', ...password] = Buffer.from(textAt(entry, 'auth'), 'base64').toString('utf8').split(':');
     if (username !== '') return { username, password: password.join(':'), serverAddress: name };
@@ -72,24 +81,27 @@ async function authInFile(path: string, registry: string, address: string): Prom
     if (identityToken !== '') return { username: '', password: '', identityToken, serverAddress: name };
   }
   const store = textAt(config, 'credsStore');
-  return store === '' ? null : fromHelper(store, address);
+  return store === '' ? null : fromHelper(store, address, limitMs);
 }
 
 /** The program gets the registry on stdin and answers JSON; it knows nothing: null. */
-async function fromHelper(name: string, address: string): Promise<RegistryAuth | null> {
+async function fromHelper(name: string, address: string, limitMs: number): Promise<RegistryAuth | null> {
   if (!/^[A-Za-z0-9._-]+$/.test(name))
     throw new Fault('invalid', `credential helper ${JSON.stringify(name)}: a name such as "ecr-login" is needed`);
   const program = `docker-credential-${name}`;
-  const { code, stdout } = await ask(program, address);
+  const unusable = (why: string): Fault =>
+    new Fault('unavailable', `credential helper ${program} ${why}`, { recoverable: true });
+  const { code, stdout } = await ask(program, address, limitMs, unusable);
   if (code !== 0) {
     if (/credentials not found/i.test(stdout)) return null;
-    throw new Fault('unavailable', `credential helper ${program} ended with ${code}`, { recoverable: true });
+    // where a helper says what is wrong; credentials are only in an answer with 0
+    throw unusable(`ended with ${code}: ${JSON.stringify(stdout.trim().slice(0, 200))}`);
   }
   let answer: unknown;
   try {
     answer = JSON.parse(stdout);
   } catch {
-    throw new Fault('unavailable', `credential helper ${program} answered what is no JSON`, { recoverable: true });
+    throw unusable('answered what is no JSON');
   }
   const username = textAt(answer, 'Username');
   const secret = textAt(answer, 'Secret');
@@ -97,18 +109,40 @@ async function fromHelper(name: string, address: string): Promise<RegistryAuth |
   return username === '' ? null : { username, password: secret, serverAddress: address };
 }
 
-function ask(program: string, address: string): Promise<{ readonly code: number; readonly stdout: string }> {
+/** In a group of its own: what it started is ended with it, and nobody waits for that. */
+function ask(
+  program: string,
+  address: string,
+  limitMs: number,
+  unusable: (why: string) => Fault,
+): Promise<{ readonly code: number; readonly stdout: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'ignore'], timeout: helperLimitMs });
+    const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'ignore'], detached: true });
+    const late = setTimeout(() => {
+      reject(unusable(`does not answer within ${limitMs / 1000} s`));
+      if (child.pid !== undefined) endGroup(child.pid);
+    }, limitMs);
     let stdout = '';
     child.stdout.on('data', (part: Buffer) => {
       stdout = `${stdout}${part.toString('utf8')}`.slice(0, 65_536);
     });
-    child.on('error', (error) =>
-      reject(new Fault('unavailable', `credential helper ${program}: ${error.message}`, { recoverable: true })),
-    );
-    child.on('close', (code) => resolve({ code: code ?? -1, stdout }));
+    child.on('error', (error) => {
+      clearTimeout(late);
+      reject(unusable(`cannot be run: ${error.message}`));
+    });
+    child.on('close', (code) => {
+      clearTimeout(late);
+      resolve({ code: code ?? -1, stdout });
+    });
     child.stdin.on('error', () => {});
     child.stdin.end(address);
   });
+}
+
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // it has ended
+  }
 }

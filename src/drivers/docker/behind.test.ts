@@ -1,9 +1,9 @@
 // What happens to a container behind the driver's back, and what enters it: of each engine.
-import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, ExecSession, TaskConfig, TerminalSize } from '../../driver/contract.ts';
 import { lackingForDaemon, lackingForPodman, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
+import { openHook } from './evil-proxy.ts';
 import { ScratchDocker, shell } from './scratch-docker.ts';
 
 const never = new AbortController().signal;
@@ -93,20 +93,10 @@ describe.each(engines)('a container of $name', { timeout: 120_000 }, ({ name, la
 
   here('whose engine answers nonsense to a session has a session that ended so, and an agent that lives', async () => {
     const path = join(scratch.host.scratch.root, 'sessions.sock');
-    const server = createServer((front: Socket) => {
-      front.on('error', () => {});
-      front.once('data', (request: Buffer) => {
-        if (/POST \S*\/exec\/\w+\/start /.test(request.toString('latin1')))
-          return front.end(
-            'HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nwhat is it? what is it?',
-          );
-        const back = connect(scratch.daemon.socket);
-        back.on('error', () => front.destroy());
-        back.write(request);
-        front.pipe(back).pipe(front);
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(path, resolve));
+    const upgraded = 'HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n';
+    const server = await openHook(scratch.daemon.socket, path, async (line) =>
+      /^POST \S*\/exec\/\w+\/start /.test(line) ? `${upgraded}what is it? what is it?` : '',
+    );
     const by = scratch.driver({ [name === 'podman' ? 'socket_path' : 'endpoint']: `unix://${path}` }).engine;
     const of = await scratch.task(shell('sleep 300'));
     await by.start(of, never);

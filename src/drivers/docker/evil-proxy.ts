@@ -73,3 +73,23 @@ export class EvilProxy {
     });
   }
 }
+
+/** A socket in front of an engine that passes each request on when `hook` of its first line is done; what that gives is answered instead. */
+export async function openHook(behind: string, path: string, hook: (line: string) => Promise<string>): Promise<Server> {
+  const server = createServer((front) => {
+    front.on('error', () => {});
+    front.once('data', async (request: Buffer) => {
+      front.pause();
+      const answered = await hook(request.toString('latin1').split('\r\n', 1)[0] ?? '');
+      if (answered !== '') return front.end(answered);
+      const back = connect(behind);
+      back.on('error', () => front.destroy());
+      back.on('close', () => front.end());
+      front.on('close', () => back.destroy());
+      back.write(request);
+      front.pipe(back).pipe(front);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  return server;
+}

@@ -1,8 +1,10 @@
 // Images from a registry on the loopback of the daemon's own network, from a tar, by digest; credentials from each place.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { DriverEvent, EngineDriver } from '../../driver/contract.ts';
@@ -10,6 +12,7 @@ import { parseImageName, referenceOf } from '../../driver-kit/container-engine/i
 import { PullProgress } from '../../driver-kit/container-engine/pull-progress.ts';
 import { authHeader, registryAuth } from '../../driver-kit/container-engine/registry-auth.ts';
 import { lackingForDaemon, lackingForPodman, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
+import { openHook } from './evil-proxy.ts';
 import { ScratchDocker, shell } from './scratch-docker.ts';
 
 const never = new AbortController().signal;
@@ -199,6 +202,87 @@ describe.each(engines)('images of $engine', { timeout: 120_000 }, ({ engine: nam
     });
   });
 
+  here('that the only task does not want any more are not pulled any further', async ({ skip }) => {
+    if (name === 'docker') skip('its daemon asks a registry for a manifest to the end, whoever waits');
+    const stop = new AbortController();
+    const of = await scratch.task(shell('true', { image: `${registry}/slow/stopped:1` }));
+    const given = expect(engine.start(of, stop.signal)).rejects.toThrow('enough');
+    await expect.poll(() => log.includes(' /v2/slow/stopped/'), { timeout: 20_000 }).toBe(true);
+    stop.abort(new Error('enough'));
+    await given;
+    await expect.poll(() => log.includes('gone /v2/slow/stopped/'), { timeout: 20_000 }).toBe(true);
+  });
+
+  here("come to who has credentials, whatever another's are who asks at the same time", async () => {
+    const image = `${closed}/app/both:1`;
+    const as = (password: string) => scratch.task(shell('true', { image, auth: [{ username: 'me', password }] }));
+    const [wrong, right] = [await as('wrong'), await as('secret')];
+    const [refused, started] = await Promise.allSettled([engine.start(wrong, never), engine.start(right, never)]);
+    expect(started.status).toBe('fulfilled');
+    expect(String((refused as PromiseRejectedResult).reason)).toContain('cannot be pulled');
+    await engine.destroy(right.id, { force: true }, never);
+  });
+
+  /** One that no registry has, with an id of its own. */
+  async function lone(repo: string): Promise<string> {
+    const body = createReadStream(join(scratch.daemon.root, 'image.tar'));
+    const headers = { 'Content-Type': 'application/x-tar' };
+    const query = { fromSrc: '-', repo: `${registry}/none/${repo}`, tag: 'latest', message: repo };
+    await scratch.daemon.client.text('POST', '/images/create', { query, headers, body, signal: never });
+    await scratch.daemon.tag(`${registry}/none/${repo}:latest`, `${registry}/none/${repo}`, 'none');
+    await scratch.daemon.client.text('DELETE', `/images/${encodeURIComponent(`${registry}/none/${repo}:latest`)}`, {
+      signal: never,
+    });
+    return `${registry}/none/${repo}:none`;
+  }
+  const through = (path: string, more = {}) =>
+    scratch.driver({ [name === 'podman' ? 'socket_path' : 'endpoint']: `unix://${path}`, ...more }).engine;
+
+  here('that are being removed when a start wants them are waited for, and pulled again', async ({ skip }) => {
+    if (name === 'podman') skip('it removes none');
+    let [asked, removed] = [false, false];
+    const path = join(scratch.daemon.root, 'slow.sock');
+    const server = await openHook(scratch.daemon.socket, path, async (line) => {
+      if (/^DELETE \S*\/images\//.test(line)) {
+        asked = true;
+        await sleep(500);
+        setTimeout(() => (removed = true), 500);
+      }
+      if (asked && /^POST \S*\/containers\/create/.test(line)) while (!removed) await sleep(50);
+      return '';
+    });
+    const by = through(path, { gc: [{ image_delay: '0s' }] });
+    const image = await lone('slow');
+    const [first, second] = [
+      await scratch.task(shell('true', { image })),
+      await scratch.task(shell('true', { image })),
+    ];
+    await by.start(first, never);
+    await by.destroy(first.id, { force: true }, never);
+    await expect.poll(() => asked, { timeout: 10_000 }).toBe(true);
+    await expect(by.start(second, never)).rejects.toMatchObject({
+      message: expect.stringContaining('cannot be pulled'),
+      recoverable: true,
+    });
+    server.close();
+  });
+
+  here('that somebody removes before the container is made fail the start, which may be tried again', async () => {
+    const path = join(scratch.daemon.root, 'robber.sock');
+    const image = await lone('robbed');
+    const server = await openHook(scratch.daemon.socket, path, async (line) => {
+      if (/^POST \S*\/containers\/create\?name=main/.test(line))
+        await scratch.daemon.client.text('DELETE', `/images/${encodeURIComponent(image)}`, {
+          query: { force: 'true' },
+          signal: never,
+        });
+      return '';
+    });
+    const of = await scratch.task(shell('true', { image }));
+    await expect(through(path).start(of, never)).rejects.toMatchObject({ recoverable: true });
+    server.close();
+  });
+
   here('that do not move are given up after pull_activity_timeout, which is a minute at least', async ({ skip }) => {
     if (name === 'podman') skip('no option of its own');
     const by = scratch.driver({ pull_activity_timeout: '1s' }).engine;
@@ -253,6 +337,27 @@ test('progress is one line, and knows when nothing moves', () => {
   expect(progress.line).toBe('pulled 0 of 1 layers (1.0 of 2.0 MiB)');
   progress.take({ errorDetail: { message: 'no space' }, error: 'no space' });
   expect(progress.error).toBe('no space');
+});
+
+test('a credential helper that hangs, says what is no answer, fails or is not there is named with the reason', async () => {
+  const { mkdtemp } = await import('node:fs/promises');
+  const bin = await mkdtemp('/tmp/drover-helper-');
+  const path = process.env['PATH'];
+  process.env['PATH'] = `${bin}:${path}`;
+  const asks = async (helper: string, script: string) => {
+    await writeFile(join(bin, `docker-credential-${helper}`), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return registryAuth('ghcr.io', { task: null, config: '', helper }, 500);
+  };
+  try {
+    await expect(asks('hangs', 'trap "" TERM; sleep 300')).rejects.toThrow('does not answer within 0.5 s');
+    await expect(asks('garbage', 'head -c 100000 /dev/urandom')).rejects.toThrow('answered what is no JSON');
+    await expect(asks('fails', 'echo no token; exit 3')).rejects.toThrow('ended with 3: "no token"');
+    await expect(asks('list', 'echo "[]"')).resolves.toBeNull();
+    await expect(asks('without', 'echo credentials not found in native keychain; exit 1')).resolves.toBeNull();
+    await expect(registryAuth('ghcr.io', { task: null, config: '', helper: 'none' })).rejects.toThrow('cannot be run');
+  } finally {
+    process.env['PATH'] = path;
+  }
 });
 
 test('credentials of the file: by helper, by identity token, for the default registry; its text is never in a message', async () => {

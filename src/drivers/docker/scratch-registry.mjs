@@ -16,7 +16,7 @@ createServer((request, response) => {
     response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="registry"' });
     return response.end('{"errors":[{"code":"UNAUTHORIZED","message":"who are you"}]}');
   }
-  if (pathname.startsWith('/v2/slow')) return;
+  if (pathname.startsWith('/v2/slow')) return request.on('close', () => console.log(`gone ${pathname}`));
   if (pathname === '/v2/') return response.end('{}');
   const [, kind, name] = /^\/v2\/.+\/(manifests|blobs)\/(.+)$/.exec(pathname) ?? [];
   if (kind === 'manifests' && name !== 'none') {
