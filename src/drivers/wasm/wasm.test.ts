@@ -120,6 +120,14 @@ describe.skipIf(lackingForModules.length > 0)('a module', () => {
     await engine.destroy(endless.id, { force: false }, never);
   });
 
+  test('that is stopped while its process begins ends all the same', async () => {
+    const of = await task(['spin']);
+    await engine.start(of, never);
+    await engine.stop(of.id, { timeoutMs: 20_000, killSignal: '' }, never);
+    expect(await engine.wait(of.id, never)).toMatchObject({ exitCode: 130, signal: 0 });
+    await engine.destroy(of.id, { force: false }, never);
+  });
+
   test('has its memory, and what the process around it may have beside it, as the limit of its group', async ({
     skip,
   }) => {
