@@ -32,8 +32,14 @@ export async function triedIsolation(
     ownNetwork: new Set(ownNetwork.lines),
     hostNetwork: new Set(hostNetwork.lines),
     unasked,
+    ...(deps.isolation.subordinate === null || wish.isolation.sharedIds === true
+      ? {}
+      : { lostByWriters: restOnOwnIds }),
   });
 }
+
+/** Without root: volumes are the agent's user's, and who may write them has its id. */
+const restOnOwnIds = ['user_namespace', 'devices'];
 
 export interface IsolationTrials {
   readonly ownNetwork: IsolationReport;

@@ -6,6 +6,7 @@
  *   driver.exec.isolation.lacks               "second_kernel,…": the lines that no task can have here
  *   driver.exec.isolation.host_network        "sandbox": the same for tasks that keep the host's network
  *   driver.exec.isolation.host_network.lacks
+ *   driver.exec.isolation.writers.lacks       "user_namespace,devices": lines that tasks besides cannot have which may write a volume
  *   driver.raw_exec.isolation.unasked         "none": what tasks get for which nobody demands anything
  */
 import { asksForOwnFilter, type GivenUp, givenUpByContainer } from './given-up.ts';
@@ -20,6 +21,8 @@ export interface IsolationAbility {
   readonly hostNetwork: ReadonlySet<string>;
   /** Null: the same as where something is demanded. */
   readonly unasked: IsolationRung | null;
+  /** Lines that a task besides loses which may write a volume. Default: none. */
+  readonly lostByWriters?: readonly string[];
 }
 
 export function abilityAttributes(driver: string, ability: IsolationAbility): Readonly<Record<string, string>> {
@@ -32,6 +35,7 @@ export function abilityAttributes(driver: string, ability: IsolationAbility): Re
     [`${own}.lacks`]: lacks(ability.ownNetwork),
     [`${own}.host_network`]: rungWith(ability.hostNetwork),
     [`${own}.host_network.lacks`]: lacks(ability.hostNetwork),
+    ...(ability.lostByWriters === undefined ? {} : { [`${own}.writers.lacks`]: ability.lostByWriters.join(',') }),
     ...(ability.unasked === null ? {} : { [`${own}.unasked`]: ability.unasked }),
   };
 }
@@ -73,11 +77,16 @@ function lowPort(group: Pick<TaskGroup, 'Networks'>): number | undefined {
   return ports.map(({ Value = 0 }) => Value).find((value) => value > 0 && value < 1024);
 }
 
-/** What the job's own choices cost, whatever the node. */
-export function givenUp(
-  group: Pick<TaskGroup, 'Networks'>,
-  task: Pick<Task, 'Config'> & Partial<Pick<Task, 'Driver' | 'User'>>,
-): readonly GivenUp[] {
+/** Of a group; and of a task, as far as they say how it is isolated. */
+type IsolatedGroup = Pick<TaskGroup, 'Networks'> & Partial<Pick<TaskGroup, 'Volumes'>>;
+type IsolatedTask = Pick<Task, 'Config'> & Partial<Pick<Task, 'Driver' | 'User' | 'VolumeMounts'>>;
+
+function writesVolume({ Volumes }: IsolatedGroup, { VolumeMounts }: IsolatedTask): boolean {
+  return (VolumeMounts ?? []).some(({ Volume, ReadOnly }) => ReadOnly !== true && Volumes?.[Volume]?.ReadOnly !== true);
+}
+
+/** What the job's own choices cost on this node. */
+export function givenUp(attributes: Node['Attributes'], group: IsolatedGroup, task: IsolatedTask): readonly GivenUp[] {
   const config = task.Config ?? {};
   const found: GivenUp[] = containerDrivers.has(task.Driver ?? '') ? [...givenUpByContainer(task)] : [];
   if (!hasOwnNetwork(group)) {
@@ -101,6 +110,11 @@ export function givenUp(
       remedy: 'network { mode = "bridge" } in the group, or a port from 1024 on',
     });
   }
+  const lost = attributes?.[`driver.${task.Driver}.isolation.writers.lacks`] ?? '';
+  if (lost !== '' && writesVolume(group, task)) {
+    const because = "a task that may write a volume, which is the agent's user's, has that user's id here";
+    for (const line of lost.split(',')) found.push({ line, because, remedy: 'read_only = true in its volume_mount' });
+  }
   for (const kind of ['pid', 'ipc'] as const) {
     if (config[`${kind}_mode`] === 'host') {
       found.push({
@@ -123,14 +137,14 @@ export interface Prediction {
 /** What a task of this driver would be verified to have on this node. */
 export function predictIsolation(
   attributes: Node['Attributes'],
-  group: Pick<TaskGroup, 'Networks'>,
-  task: Pick<Task, 'Driver' | 'Config'> & Partial<Pick<Task, 'User'>>,
+  group: IsolatedGroup,
+  task: Pick<Task, 'Driver'> & IsolatedTask,
   floor: IsolationFloor,
 ): Prediction | null {
   const ability = abilityOf(attributes, task.Driver);
   if (ability === null) return null;
   const given = hasOwnNetwork(group) ? ability.ownNetwork : ability.hostNetwork;
-  const lost = new Set(givenUp(group, task).map(({ line }) => line));
+  const lost = new Set(givenUp(attributes, group, task).map(({ line }) => line));
   // without a group that ends as one, the pid namespace is what is killed
   if (lost.has('pid_namespace') && (attributes?.['isolation.cgroup.kill'] ?? 'verified') !== 'verified')
     lost.add('kill_unit');

@@ -38,7 +38,7 @@ export function explainTask(node: Node, group: TaskGroup, task: Task, floor: Iso
 
 /** The job's own choice comes first: nothing on the node would help against it. */
 function missingLine(node: Node, group: TaskGroup, task: Task, line: string): MissingLine {
-  const own = givenUp(group, task).find((each) => each.line === line);
+  const own = givenUp(node.Attributes, group, task).find((each) => each.line === line);
   if (own !== undefined) return { Name: line, Reason: own.because, Fix: own.remedy };
   const rung = rungs.find((each) => linesOf[each].includes(line)) ?? 'process';
   if (predictIsolation(node.Attributes, group, task, { ...noFloor, min: rung })?.lines.has(line) === true)

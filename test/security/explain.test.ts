@@ -2,7 +2,9 @@
  * What `explain` says of a job is what the job gets: several jobs on agents of several hosts that lack something. And what a namespace
  * demands is refused, said or written down, as its mode wants.
  */
-import { existsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NodePlacement } from '../../src/model/job-explanation.ts';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
@@ -17,6 +19,7 @@ interface Wanted {
   readonly meta?: Record<string, string>;
   readonly config?: Record<string, unknown>;
   readonly namespace?: string;
+  readonly volume?: 'read_only' | 'writable';
 }
 
 const jobs: Readonly<Record<string, Wanted>> = {
@@ -26,6 +29,9 @@ const jobs: Readonly<Record<string, Wanted>> = {
   floored: { isolation: { Min: 'sandbox' } },
   strict: { network: 'none', isolation: { Min: 'container' } },
   impossible: { isolation: { Min: 'container' } },
+  reading: { network: 'none', volume: 'read_only' },
+  writing: { network: 'none', volume: 'writable' },
+  queues: { config: { ipc_mode: 'host' } },
   shared: { config: { pid_mode: 'host' } },
   required: { isolation: { Require: ['seccomp', 'memory_limit'] } },
   plainNomad: { meta: { drover_isolation_min: 'process' } },
@@ -60,7 +66,8 @@ const hosts: readonly Host[] = [
   { name: 'an ordinary user without bubblewrap and unshare', cripple: hide('bwrap', 'unshare'), user: ordinaryUser },
 ];
 
-function jobOf(id: string, { driver = 'exec', network, isolation, meta, config, namespace }: Wanted) {
+function jobOf(id: string, { driver = 'exec', network, isolation, meta, config, namespace, volume }: Wanted) {
+  const ReadOnly = volume === 'read_only';
   return {
     ID: id,
     Name: id,
@@ -75,6 +82,7 @@ function jobOf(id: string, { driver = 'exec', network, isolation, meta, config, 
         RestartPolicy: { Attempts: 0, Mode: 'fail' },
         ReschedulePolicy: { Attempts: 0, Unlimited: false },
         ...(network === undefined ? {} : { Networks: [{ Mode: network }] }),
+        ...(volume === undefined ? {} : { Volumes: { v: { Name: 'v', Type: 'host', Source: 'shared', ReadOnly } } }),
         Tasks: [
           {
             Name: 't',
@@ -82,6 +90,7 @@ function jobOf(id: string, { driver = 'exec', network, isolation, meta, config, 
             KillTimeout: 100_000_000,
             Config: { command: '/bin/sleep', args: ['600'], ...config },
             Resources: { CPU: 20, MemoryMB: 32 },
+            ...(volume === undefined ? {} : { VolumeMounts: [{ Volume: 'v', Destination: '/v', ReadOnly }] }),
           },
         ],
       },
@@ -89,11 +98,18 @@ function jobOf(id: string, { driver = 'exec', network, isolation, meta, config, 
   };
 }
 
+const volume = mkdtempSync(join(tmpdir(), 'drover-explain-'));
+chmodSync(volume, 0o777);
+afterAll(() => rmSync(volume, { recursive: true, force: true }));
+
 const startOn = (cripple: string, user?: number, ids = false): Promise<AgentProcess> =>
   startAgent({
     readyWithinMs: 120_000,
     ...(user === undefined ? {} : { user }),
-    config: { plugin: { raw_exec: { config: { enabled: true } } } },
+    config: {
+      plugin: { raw_exec: { config: { enabled: true } } },
+      client: { host_volume: { shared: { path: volume } } },
+    },
     wrap:
       ids && user !== undefined
         ? withSubordinateIds(user, cripple)

@@ -95,6 +95,19 @@ describe('what a task would get', () => {
     expect(rung('bridge', 80)).toBe('sandbox');
   });
 
+  it('loses with a volume that it may write what rests on an id of its own, where the node says that such a task has none', () => {
+    const ability = { ownNetwork: container, hostNetwork: sandbox, unasked: null };
+    const byUser = abilityAttributes('exec', { ...ability, lostByWriters: ['user_namespace', 'devices'] });
+    const rung = (attributes: Readonly<Record<string, string>>, ofGroup: boolean, ofTask: boolean) => {
+      const of = { Networks: [{ Mode: 'none' }], Volumes: { v: { ReadOnly: ofGroup } } } as never;
+      const task = { Driver: 'exec', Config: {}, VolumeMounts: [{ Volume: 'v', ReadOnly: ofTask }] } as never;
+      return predictIsolation(attributes, of, task, floor)?.rung;
+    };
+    expect(rung(byUser, false, false)).toBe('sandbox');
+    expect([rung(byUser, true, false), rung(byUser, false, true)]).toEqual(['container', 'container']);
+    expect(rung(abilityAttributes('exec', ability), false, false)).toBe('container');
+  });
+
   it('is what the driver gives unasked where nothing is demanded', () => {
     const attributes = abilityAttributes('raw', { ownNetwork: sandbox, hostNetwork: sandbox, unasked: 'none' });
     const task = { Driver: 'raw', Config: {} } as never;
