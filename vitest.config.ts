@@ -10,24 +10,38 @@ const driverTests = [
   'examples/plugins/**/*.test.ts',
 ];
 
+interface Files {
+  readonly include: readonly string[];
+  readonly exclude?: readonly string[];
+  /** Files at once. */
+  readonly maxWorkers: number | string;
+}
+
+/** Limits are for a machine that does other things too: what passes does not wait for them. */
+const project = (name: string, { include, exclude = [], maxWorkers }: Files) => ({
+  test: {
+    name, include: [...include], exclude: [...exclude], maxWorkers, pool: 'forks' as const,
+    testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { timeout: 15_000 } },
+  },
+});
+const folder = (name: string, maxWorkers: number) => project(name, { include: [`test/${name}/**/*.test.ts`], maxWorkers });
+
 // One project per lane, so that each can be run, timed and failed by itself (scripts/test.mjs).
 export default defineConfig({
   test: {
     reporters: ['default'],
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts', 'scripts/*.test.mjs'], exclude: [...driverTests, ...engineTests, ...machineTests], pool: 'forks', maxWorkers: '100%', testTimeout: 60_000 } },
-      { test: { name: 'drivers', include: driverTests, exclude: [...engineTests, ...machineTests], pool: 'forks', maxWorkers: 2, testTimeout: 60_000 } },
-      ...Object.entries({ engines: engineTests, machines: machineTests }).map(([name, include]) => ({
-        test: { name, include, pool: 'forks' as const, fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 },
-      })),
+      project('unit', {
+        include: ['src/**/*.test.ts', 'scripts/*.test.mjs'],
+        exclude: [...driverTests, ...engineTests, ...machineTests],
+        maxWorkers: '100%',
+      }),
+      project('drivers', { include: driverTests, exclude: [...engineTests, ...machineTests], maxWorkers: 2 }),
+      project('engines', { include: engineTests, maxWorkers: 1 }),
+      project('machines', { include: machineTests, maxWorkers: 1 }),
       // they wait more than they work
-      ...['e2e', 'compat', 'security'].map((name) => ({
-        test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const, maxWorkers: 2, testTimeout: 120_000, hookTimeout: 120_000 },
-      })),
-      ...['network', 'faults', 'guest'].map((name) => ({
-        test: { name, include: [`test/${name}/**/*.test.ts`], pool: 'forks' as const,
-          fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 },
-      })),
+      ...['e2e', 'compat', 'security'].map((name) => folder(name, 2)),
+      ...['network', 'faults', 'guest'].map((name) => folder(name, 1)),
     ],
   },
 });

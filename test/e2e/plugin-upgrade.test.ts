@@ -145,7 +145,8 @@ describe('a plugin', () => {
   });
 
   it('that takes longer than the agent waits for it still gets its tasks back', async () => {
-    await run('patient', 'sleep 40; exit 5');
+    const end = join(files, 'end');
+    await run('patient', `while ! [ -e ${end} ]; do sleep 0.1; done; exit 5`);
     const { Pid } = await listed();
     await agent.crash();
     process.kill(Pid, 'SIGKILL');
@@ -156,6 +157,8 @@ describe('a plugin', () => {
       port: agent.port,
       config: { plugin_dir: pluginDir, plugin: { raw_exec: { config: { enabled: true }, start_timeout: '60s' } } },
     });
+    await eventually(async () => expect(await listed()).toMatchObject({ Problem: '', Tasks: 1 }), 60_000, 500);
+    writeFileSync(end, '');
     const row = await become('patient', 'failed');
     expect(JSON.stringify(row.TaskStates)).toContain('Exit Code: 5');
     expect(row.TaskStates?.['t']?.Restarts).toBe(0);
