@@ -75,7 +75,7 @@ describe.skipIf(shim === '' || !has('strace'))('kill -9 at any system call', () 
     // The shim alone is traced: its child's calls are not counted.
     return spawnSync('strace', ['-o', trace, ...options, shim, 'run'], {
       input: encodeFrame(1, u32(1), encodeStart(of)),
-      timeout: 1000,
+      timeout: 3_000,
       killSignal: 'SIGKILL',
     });
   };
