@@ -55,37 +55,40 @@ export async function startCommand(
     userNamed: task.user !== '',
     launch: launchRequest(task, spec, user, directory),
   });
-  const begin = () => beginHeld(deps, prepared, { task, spec, directory, cgroup, limits }, signal);
-  return prepared.gate ? turns.run(begin) : begin();
+  return begin(deps, prepared, { task, spec, directory, cgroup, limits }, signal);
 }
 
 /**
- * Held starts at the same time. More of them are no faster: they contend for the same locks of the kernel, and each takes so long that its
- * shim may give it up.
+ * Launchers at the same time, until what they start is held. More of them are no faster: they contend for the same locks of the kernel, and
+ * each takes so long that its shim may give it up. A command that waits to be checked and for its intent to be stored is in nobody's way.
  */
 const turns = new Turns(4 * availableParallelism());
 
-async function beginHeld(
+async function begin(
   deps: DriverDeps,
   prepared: PreparedTask,
   start: Omit<Started, 'nonce'>,
   signal: AbortSignal,
 ): Promise<CommandTask> {
   const { task, directory, cgroup } = start;
-  signal.throwIfAborted();
-  if (cgroup !== null) await makeTaskCgroup(cgroup, start.limits, prepared.gate);
   let shim: Shim | null = null;
-  try {
+  const nonce = randomBytes(16).toString('hex');
+  const started = { ...start, nonce };
+  const launched = async (): Promise<Shim> => {
+    signal.throwIfAborted();
+    if (cgroup !== null) await makeTaskCgroup(cgroup, start.limits, prepared.gate);
     signal.throwIfAborted();
     const { launch, gate } = prepared;
-    const nonce = randomBytes(16).toString('hex');
     const verify = launch.inside === null ? null : encodeVerify(instructions(launch.inside, nonce));
-    const started = { ...start, nonce };
     if (!gate) await noteUnheld(deps, prepared, started);
     shim = await deps.supervisor.start(
       startRecord({ task, directory, launch, cgroup, gate, verify, taskMounts: deps.isolation.taskMounts }),
     );
-    return await release(deps, shim, prepared, started);
+    await shim.held();
+    return shim;
+  };
+  try {
+    return await release(deps, await (prepared.gate ? turns.run(launched) : launched()), prepared, started);
   } catch (error) {
     await undo(shim);
     await removeStart({ cgroup, directory });
