@@ -29,6 +29,8 @@ type Method = 'GET' | 'POST' | 'DELETE' | 'HEAD';
 const defaultTimeoutMs = 60_000;
 /** An answer that is read whole. */
 const largestAnswer = 64 * 1024 * 1024;
+/** Characters. */
+const longestLine = 16 * 1024 * 1024;
 
 /** The cause of a fault whose engine was reached and took longer than it may. */
 export const tookTooLong = new Error('the engine took too long');
@@ -210,10 +212,13 @@ function isStream(value: unknown): value is Readable {
 /** Values of a body that is one JSON value a line. What is no JSON is `Fault('unavailable')`. */
 export async function* jsonLines(stream: Readable): AsyncGenerator<Readonly<Record<string, unknown>>> {
   let rest = '';
-  for await (const part of stream as AsyncIterable<Buffer>) {
-    rest += part.toString('utf8');
-    const lines = rest.split('\n');
+  for await (const part of stream.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = `${rest}${part}`.split('\n');
     rest = lines.pop() ?? '';
+    if (rest.length > longestLine)
+      throw new Fault('unavailable', `the engine sent a line of more than ${longestLine} characters`, {
+        recoverable: true,
+      });
     for (const line of lines) if (line.trim() !== '') yield parseLine(line);
   }
   if (rest.trim() !== '') yield parseLine(rest);

@@ -1,6 +1,6 @@
 /** What an operator has not allowed is refused before anything is made; each refusal names the option that would allow it. */
 import { allCapabilities, capabilityName, nomadDefaultCapabilities } from '../../isolation/capabilities.ts';
-import { Fault } from '../../lib/fault.ts';
+import { Fault, messageOf } from '../../lib/fault.ts';
 import type { PluginOptions, TaskOptions } from './options.ts';
 
 /**
@@ -16,8 +16,21 @@ const modes = [
   ['uts_mode', 'uts'],
 ] as const;
 
+/** What is wrong in the operator's own options: `Fault('invalid')`. */
+export function checkPlugin(plugin: PluginOptions): void {
+  const { allow_caps: allowed, capabilities } = plugin;
+  notNegative(plugin, ['pids_limit']);
+  for (const each of allowed) named('allow_caps', () => capabilityName(each));
+  if (!['', 'nomad'].includes(capabilities))
+    throw new Fault('invalid', `capabilities: ${JSON.stringify(capabilities)} is none of "", "nomad"`);
+}
+
 /** `Fault('denied')`, `Fault('invalid')`. */
 export function checkGates(plugin: PluginOptions, task: TaskOptions): void {
+  // the engine would take one for no limit
+  notNegative(task, ['pids_limit', 'shm_size', 'memory_hard_limit']);
+  if (task.oom_score_adj < 0 && !plugin.allow_privileged)
+    throw denied(`oom_score_adj = ${task.oom_score_adj}`, 'allow_privileged = true');
   if (task.privileged && !plugin.allow_privileged) throw denied('privileged containers', 'allow_privileged = true');
   for (const [option, kind] of modes) {
     const mode = task[option];
@@ -37,6 +50,19 @@ export function checkGates(plugin: PluginOptions, task: TaskOptions): void {
     throw new Fault('denied', `pids_limit ${task.pids_limit} is more than the operator's ${plugin.pids_limit}`);
   if (task.cpu_cfs_period < 0 || task.cpu_cfs_period > 1_000_000)
     throw new Fault('invalid', `cpu_cfs_period is 0 to 1000000 microseconds, not ${task.cpu_cfs_period}`);
+}
+
+function notNegative<N extends string>(options: Readonly<Record<N, number>>, names: readonly N[]): void {
+  for (const name of names)
+    if (options[name] < 0) throw new Fault('invalid', `${name} is not ${options[name]}: it is 0 or more`);
+}
+
+function named(option: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw new Fault('invalid', `${option}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** What the container has: all others are dropped. */

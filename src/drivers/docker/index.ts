@@ -13,6 +13,7 @@ import { EngineClient } from '../../driver-kit/container-engine/engine-client.ts
 import type { EngineFacts } from '../../driver-kit/container-engine/engine-facts.ts';
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
 import { containerPlan, durationMs } from './container-plan.ts';
+import { checkPlugin } from './gates.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 
 export const docker = definePlugin({
@@ -42,7 +43,8 @@ class Docker implements ContainerDriver {
 
   constructor(config: PluginOptions) {
     this.#config = config;
-    durationMs(config.image_pull_timeout, 'image_pull_timeout');
+    checkPlugin(config);
+    for (const name of ['image_pull_timeout', 'pull_activity_timeout'] as const) durationMs(config[name], name);
   }
 
   attributes(facts: EngineFacts): Readonly<Record<string, string>> {

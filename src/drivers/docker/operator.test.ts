@@ -234,6 +234,13 @@ describe.skipIf(lackingForDaemon.length > 0)('an operator of docker', { timeout:
     await silent.destroy(of.id, { force: false }, never);
   });
 
+  test('is told of an option that is wrong when the driver is configured, not by every task', () => {
+    expect(() => under({ pull_activity_timeout: 'soon' })).toThrow('pull_activity_timeout: "soon" is no duration');
+    expect(() => under({ allow_caps: ['net_amdin'] })).toThrow('allow_caps: "net_amdin" is no capability');
+    expect(() => under({ capabilities: 'nomda' })).toThrow('capabilities: "nomda" is none of "", "nomad"');
+    expect(() => under({ pids_limit: -1 })).toThrow('pids_limit is not -1');
+  });
+
   test('and a job may say what has no effect here, and get the same container', async () => {
     const { Binds: _, ...plain } = await hostConfig(under({}));
     const { Binds: __, ...said } = await hostConfig(under({ windows_allow_insecure_container_admin: true }), {

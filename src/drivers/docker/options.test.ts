@@ -394,6 +394,9 @@ describe.skipIf(lackingForDaemon.length > 0)('what a task of docker asks for, it
     expect(await refusal({ cgroupns: 'mine' })).toContain('cgroupns must be');
     expect(await refusal({ runtime: 'runsc' })).toContain('allow_runtimes = ["runsc"]');
     expect(await refusal({ pids_limit: 400 }, open)).toContain("more than the operator's 300");
+    for (const limit of ['pids_limit', 'shm_size', 'memory_hard_limit'])
+      expect(await refusal({ [limit]: -1 }, open)).toContain(`${limit} is not -1`);
+    expect(await refusal({ oom_score_adj: -500 })).toContain('oom_score_adj = -500: not allowed on this node');
     const some = scratch.driver({ allowed_modes: [{ pid: ['ho*'], ipc: ['private'] }] }).engine;
     expect(await says('test -d /proc/2 && echo sees the host', { pid_mode: 'host' }, some)).toBe('sees the host');
     expect((await inspected({ ipc_mode: 'private' }, some)).HostConfig['IpcMode']).toBe('private');

@@ -16,6 +16,7 @@ import type { EngineFacts } from '../../driver-kit/container-engine/engine-facts
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
 import { Fault } from '../../lib/fault.ts';
 import { containerName, containerPlan } from '../docker/container-plan.ts';
+import { checkPlugin } from '../docker/gates.ts';
 import type { PluginOptions as DockerPluginOptions } from '../docker/options.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 import { SeveralServices, usualService } from './several-services.ts';
@@ -81,6 +82,7 @@ class Podman implements ContainerDriver {
     this.#config = config;
     this.#directory = directory;
     this.#docker = asDockerPlugin(config);
+    checkPlugin(this.#docker);
   }
 
   attributes(facts: EngineFacts): Readonly<Record<string, string>> {
