@@ -88,7 +88,7 @@ export class Images {
     const reference = /^sha256:[0-9a-f]{64}$/.test(image) ? image : referenceOf(name);
     const pulled = wish.forcePull || name.tag === 'latest';
     let found = pulled && wish.load === '' ? null : await this.#look(reference, signal);
-    if (wish.load === '' && found === null) {
+    if (wish.load === '' && (found === null || !isOf(found, wish.platform))) {
       await this.#pull(reference, name.registry, wish, say, signal);
       found = await this.#look(reference, signal);
     }
@@ -279,6 +279,12 @@ export class Images {
     })();
     return () => stop.abort();
   }
+}
+
+/** What is there under the name may be another machine's. */
+function isOf({ answer }: ImageDetails, platform: string): boolean {
+  const own = ['Os', 'Architecture', 'Variant'].map((name) => textAt(answer, name));
+  return platform.split('/').every((part, at) => part === '' || own[at] === '' || part === own[at]);
 }
 
 /** The call that docker has too, where that can say what is wanted. */

@@ -309,8 +309,17 @@ describe.each(engines)('images of $engine', { timeout: 120_000 }, ({ engine: nam
     const of = await scratch.task(shell('true', { image, os: 'linux', arch: 'arm64', variant: 'v8' }));
     // the registry has one for all machines; podman says what it got in place of what it asked for, or runs it
     await engine.start(of, never).catch((error: unknown) => expect(String(error)).toMatch(/arm64|exec format/));
-    expect(pulls('open/other')).toBeGreaterThan(0);
+    const before = pulls('open/other');
+    expect(before).toBeGreaterThan(0);
     await engine.destroy(of.id, { force: true }, never).catch(() => undefined);
+    // what is there is of this host's; for that it is not asked for again
+    const own = process.arch === 'x64' ? 'amd64' : process.arch;
+    await runs({ image, arch: own });
+    expect(pulls('open/other')).toBe(before);
+    const again = await scratch.task(shell('true', { image, arch: 's390x' }));
+    await engine.start(again, never).catch(() => undefined);
+    expect(pulls('open/other')).toBeGreaterThan(before);
+    await engine.destroy(again.id, { force: true }, never).catch(() => undefined);
   });
 });
 
