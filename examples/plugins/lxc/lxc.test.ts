@@ -369,8 +369,13 @@ describe.skipIf(lacking !== '')('the conformance suite', () => {
   test('passes against the built executable, killed and held up on the way', { timeout: 600_000 }, () => {
     const one = mkdtempSync(join(tmpdir(), 'drover-lxc-check-'));
     spawnSync(drover, ['driver', 'build', '-o', join(one, 'lxc'), join(import.meta.dirname, 'driver.js')]);
-    const own = readFileSync(join(import.meta.dirname, 'driver.check.hcl'), 'utf8');
-    writeFileSync(join(one, 'lxc.check.hcl'), `${own}\nplugin {\n  lxc_path = "${one}/containers"\n}\n`);
+    // the template of lxc runs a program for each of busybox's 300 names, for each of a hundred containers
+    const template = join(one, 'template');
+    const names = 'for name in sh sleep echo; do ln -s busybox "$root/bin/$name"; done\n';
+    writeFileSync(template, templateText + names, { mode: 0o755 });
+    const own = readFileSync(join(import.meta.dirname, 'driver.check.hcl'), 'utf8').replaceAll('busybox', template);
+    const plugin = `plugin {\n  lxc_path = "${one}/containers"\n  templates = ["${template}"]\n}\n`;
+    writeFileSync(join(one, 'lxc.check.hcl'), `${own}\n${plugin}`);
     process.getBuiltinModule('node:fs').chmodSync(one, 0o755);
     const { stdout, stderr, status } = spawnSync(drover, ['driver', 'check', join(one, 'lxc')], { encoding: 'utf8' });
     rmSync(one, { recursive: true, force: true });
