@@ -37,7 +37,7 @@ export interface AgentOptions {
   /** An agent's directory from before: the same node again. */
   readonly directory?: string;
   readonly port?: number;
-  /** Default: half a minute, which a machine that is emulated does not hold. */
+  /** Default: two minutes, which a machine that is emulated does not hold. */
   readonly readyWithinMs?: number;
 }
 
@@ -86,7 +86,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
   const address = `http://127.0.0.1:${port}`;
   const client = connect({ transport: httpTransport({ address }) });
   const log = (): string => readFileSync(logFile, 'utf8');
-  const { readyWithinMs = 60_000 } = options;
+  const { readyWithinMs = 120_000 } = options;
   try {
     await eventually(
       async () => {
@@ -96,7 +96,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
         // asking takes the processor from what is asked for
       },
       readyWithinMs,
-      readyWithinMs / 1000,
+      readyWithinMs / 2000,
     );
   } catch (error) {
     child.kill('SIGKILL');

@@ -72,7 +72,7 @@ describe.skipIf(!go).each([
       if (row?.ClientStatus !== status)
         throw new Error(`${job} is ${row?.ClientStatus}: ${JSON.stringify(row?.TaskStates)}`);
       return row;
-    }, 30_000);
+    }, 90_000);
   }
 
   it('all load, and say how they are', async () => {

@@ -190,7 +190,7 @@ for (const { user, network } of settings) {
         const rows = await allocationsOf(server, 'wandering', 'running', 2, 30_000);
         expect(new Set(nodesOf(rows))).toEqual(new Set([other]));
         return rows;
-      }, 30_000);
+      }, 90_000);
       const lost = (await server.client.jobs.allocations('wandering')).value.filter(
         (row) => row.ClientStatus === 'lost',
       );

@@ -95,7 +95,7 @@ async function allocation(job: string, wanted: (status: string) => boolean) {
     if (row === undefined || !wanted(row.ClientStatus))
       throw new Error(`${job} is ${row?.ClientStatus ?? 'not there'}`);
     return row;
-  }, 30_000);
+  }, 90_000);
 }
 
 /** Has the lie told where it is about a task. */

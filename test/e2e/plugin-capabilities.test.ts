@@ -75,7 +75,7 @@ beforeAll(async () => {
   await eventually(async () => {
     const { value } = await agent.client.nodes.list();
     if (value[0]?.Drivers?.['capable']?.Healthy !== true) throw new Error('the driver is not there');
-  }, 30_000);
+  }, 90_000);
 });
 
 afterAll(async () => {
@@ -90,7 +90,7 @@ async function become(job: string, status: string) {
     if (row?.ClientStatus !== status)
       throw new Error(`${job} is ${row?.ClientStatus}: ${JSON.stringify(row?.TaskStates)}`);
     return row;
-  }, 30_000);
+  }, 90_000);
 }
 
 const said = (): string => (existsSync(calls) ? readFileSync(calls, 'utf8') : '');

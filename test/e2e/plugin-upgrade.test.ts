@@ -37,7 +37,7 @@ beforeAll(async () => {
   });
   await eventually(async () => {
     if ((await listed()).Problem !== '') throw new Error((await listed()).Problem);
-  }, 30_000);
+  }, 90_000);
 });
 
 afterAll(async () => {

@@ -104,7 +104,7 @@ const waitFor = (job: string, state: string) =>
     const row = await allocationOf(job);
     if (row.ClientStatus !== state) throw new Error(`${job} is ${row.ClientStatus}: ${JSON.stringify(row.TaskStates)}`);
     return row;
-  }, 30_000);
+  }, 90_000);
 
 describe('an agent with a plugin_dir', () => {
   it('uses what is a plugin and says of the rest why it does not', async () => {

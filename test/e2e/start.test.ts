@@ -69,7 +69,7 @@ it('runs the example, says what goes on at Ctrl-C, finds it the next time, and r
   await eventually(async () => {
     const rows = (await (await fetch(`${address}/v1/allocations`)).json()) as { ClientStatus: string }[];
     expect(rows.filter(({ ClientStatus }) => ClientStatus === 'running')).toEqual([]);
-  }, 30_000);
+  }, 90_000);
   again.interrupt();
   await again.ended;
   expect(again.text()).not.toMatch(/keeps? running without/);

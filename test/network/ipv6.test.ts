@@ -94,7 +94,7 @@ describe.skipIf(!possible)('IPv6 in a network of its own', () => {
       expect(seen).toContain(`${host} 5557 host`);
       expect(seen).toContain(`${metadata} 80 metadata`);
       expect(seen.find((line) => line.startsWith(`${gateway} ${agent.port} `))).toContain('HTTP/1.');
-    }, 30_000);
+    }, 90_000);
     await stop('six');
   });
 });

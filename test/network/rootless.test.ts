@@ -171,7 +171,7 @@ describe.skipIf(!possible)('without root, a group with a network of its own', ()
     await eventually(async () => {
       expect(leaseOf(agent, alloc.id).processes[0]!.pid).not.toBe(holder!.pid);
       expect(await ask(hostAddress, alloc.port('web'))).toContain('unheld sees');
-    }, 30_000);
+    }, 90_000);
     await stop('unheld');
   });
 
@@ -184,7 +184,7 @@ describe.skipIf(!possible)('without root, a group with a network of its own', ()
       expect(JSON.stringify(value)).toContain(
         `port ${port} (web, tcp) of the host cannot be had: another program has it`,
       );
-    }, 30_000);
+    }, 90_000);
     await agent.client.jobs.deregister('taken', { purge: true });
     server.close();
   });

@@ -69,7 +69,7 @@ describe.each([{ who: root ? 'root' : 'this user' }, { who: 'an unprivileged use
         for await (const frame of agent.client.files.logs(id, { task: 't', type: 'stdout' }))
           text += Buffer.from(frame.data).toString();
         return text;
-      }, 30_000);
+      }, 90_000);
     }
     const jobs = async () => (await agent.client.jobs.list()).value.map((job) => job.ID);
 

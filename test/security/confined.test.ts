@@ -139,7 +139,7 @@ async function run(agent: AgentProcess, job: ReturnType<typeof jobOf>) {
     const lines = text.split('\n').filter((line) => line !== '');
     if (lines.at(-1) !== 'end') throw new Error(`${job.ID} said ${text}`);
     return lines;
-  }, 30_000);
+  }, 90_000);
   const { value } = await agent.client.allocations.isolation(alloc);
   return { alloc, said, report: value['t'] };
 }

@@ -183,7 +183,7 @@ describe.skipIf(!root || !cgroups)('a running task that loses a limit', () => {
       const row = value.find((each) => each.ClientStatus === 'running');
       if (row === undefined) throw new Error(`${job}: ${value[0]?.ClientStatus}`);
       return row.ID;
-    }, 30_000);
+    }, 90_000);
   }
   const begin = async (id: string, isolation: Record<string, unknown>) => {
     await agent.client.jobs.register(limited(id, isolation));
@@ -196,7 +196,7 @@ describe.skipIf(!root || !cgroups)('a running task that loses a limit', () => {
       const event = state.Events!.find(({ Type }) => Type === 'Isolation Degraded');
       if (event === undefined) throw new Error('no event yet');
       return event.DisplayMessage;
-    }, 30_000);
+    }, 90_000);
 
   it('is left running, with its loss said in an event and its report, where it asks for no more', async () => {
     const [touched, control] = [await begin('warned', { OnDegrade: 'warn', Min: 'process' }), await begin('left', {})];
@@ -219,7 +219,7 @@ describe.skipIf(!root || !cgroups)('a running task that loses a limit', () => {
     await degraded(alloc);
     await eventually(async () => {
       expect(await stateOf(alloc)).toMatchObject({ State: 'running', Restarts: 1, Failed: false });
-    }, 30_000);
+    }, 90_000);
     expect(groupsOf(alloc)).not.toContain(before);
     const { value } = await agent.client.allocations.isolation(alloc);
     expect(value['t']!.mechanisms.find(({ name }) => name === 'pids_limit')).toMatchObject({ state: 'verified' });
@@ -230,7 +230,7 @@ describe.skipIf(!root || !cgroups)('a running task that loses a limit', () => {
     unbound(alloc);
     await eventually(async () => {
       expect((await agent.client.allocations.read(alloc)).value.ClientStatus).toBe('failed');
-    }, 30_000);
+    }, 90_000);
     expect(await stateOf(alloc)).toMatchObject({ State: 'dead', Failed: true });
     expect(
       await eventually(async () => {
