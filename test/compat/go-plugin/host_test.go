@@ -71,8 +71,8 @@ func host(t *testing.T, name, state string, config map[string]any) *hosted {
 	return &hosted{client, raw.(drivers.DriverPlugin)}
 }
 
-// decode takes options through Nomad's own chain.
-func decode(t *testing.T, schema *hclspec.Spec, config any) cty.Value {
+// valueOf takes options through Nomad's own chain.
+func valueOf(t *testing.T, schema *hclspec.Spec, config any) cty.Value {
 	t.Helper()
 	spec, diagnostics := hclspecutils.Convert(schema)
 	must.False(t, diagnostics.HasErrors(), must.Sprintf("%v", diagnostics))
@@ -83,7 +83,7 @@ func decode(t *testing.T, schema *hclspec.Spec, config any) cty.Value {
 
 func encode(t *testing.T, schema *hclspec.Spec, config any) []byte {
 	t.Helper()
-	value := decode(t, schema, config)
+	value := valueOf(t, schema, config)
 	data, err := msgpack.Marshal(value, value.Type())
 	must.NoError(t, err)
 	return data
@@ -104,7 +104,7 @@ func task(t *testing.T, driver drivers.DriverPlugin, config map[string]any) (*te
 	}
 	schema, err := harness.TaskConfigSchema()
 	must.NoError(t, err)
-	must.NoError(t, of.EncodeDriverConfig(decode(t, schema, config)))
+	must.NoError(t, of.EncodeDriverConfig(valueOf(t, schema, config)))
 	t.Cleanup(harness.MkAllocDir(of, true))
 	return harness, of
 }
