@@ -50,7 +50,7 @@ export function endpointsOf(mode: string, options: TaskOptions): Readonly<Record
   return { EndpointsConfig: { [mode]: { Aliases: aliases, IPAMConfig: addresses, ...mac } } };
 }
 
-/** Where services find the container; null: at the host's address. */
+/** Where services find the container; null: at the host's address. `Fault('invalid')`: it has no address of the kind that is asked for. */
 export function driverNetwork(
   state: ContainerState,
   map: PublishedPorts['map'],
@@ -59,6 +59,8 @@ export function driverNetwork(
   const entries = Object.entries(state.networks);
   const [name, found] = entries.find(([, each]) => each.ip !== '' || each.ipv6 !== '') ?? ['', null];
   if (found === null) return null;
+  if (options.advertise_ipv6_address && found.ipv6 === '')
+    throw new Fault('invalid', 'advertise_ipv6_address: the container has no address of IPv6');
   const autoAdvertise = !['bridge', 'default', 'host', 'nat'].includes(name);
   return { ip: options.advertise_ipv6_address ? found.ipv6 : found.ip, portMap: map, autoAdvertise };
 }

@@ -207,6 +207,8 @@ describe.skipIf(lackingForDaemon.length > 0)('what a task of docker asks for, it
     expect((await plain.start(of, never)).network).toMatchObject({ ip: 'fd00:98::17', autoAdvertise: true });
     await expect.poll(() => outputOf(of), { timeout: 10_000 }).toBe('1\n');
     await plain.destroy(of.id, { force: true }, never);
+    const four = await scratch.task(shell('sleep 60', { advertise_ipv6_address: true }));
+    await expect(plain.start(four, never)).rejects.toThrow('the container has no address of IPv6');
   });
 
   test('options of the storage driver reach it, and those it has not are refused by it', async () => {
