@@ -10,6 +10,8 @@ import type { EngineClient } from './engine-client.ts';
 import { FrameSplitter } from './frames.ts';
 
 const never = new AbortController().signal;
+/** Docker has keys that leave a session (ctrl-p, ctrl-q, which shells use) and no word for none: ones that nobody types. */
+const noKeys = 'ctrl-^,ctrl-_,ctrl-^,ctrl-],ctrl-_,ctrl-^,ctrl-],ctrl-_';
 
 export async function containerExec(
   client: EngineClient,
@@ -18,7 +20,8 @@ export async function containerExec(
   signal: AbortSignal,
 ): Promise<ExecSession> {
   const { command, tty, size } = request;
-  const body = { Cmd: command, Tty: tty, AttachStdin: true, AttachStdout: true, AttachStderr: true };
+  const attached = { AttachStdin: true, AttachStdout: true, AttachStderr: true, DetachKeys: noKeys };
+  const body = { Cmd: command, Tty: tty, ...attached };
   const made = await client.json('POST', `/containers/${containerId}/exec`, { body, signal });
   const id = textAt(made, 'Id');
   if (id === '') throw new Fault('unavailable', 'the engine makes no exec', { recoverable: true });

@@ -91,6 +91,19 @@ describe.each(engines)('a container of $name', { timeout: 120_000 }, ({ name, la
     await engine.destroy(of.id, { force: true }, never);
   });
 
+  here('passes on every key: none leaves the session', async () => {
+    const { of } = await started('sleep 300');
+    const session = await enters(of, ['sh', '-c', 'read -r x; echo "$x" | od -An -c; exit 7'], {
+      height: 24,
+      width: 80,
+    });
+    await session.writeStdin(Buffer.from('a\x10'));
+    await session.writeStdin(Buffer.from('\x11b\n'));
+    expect(await output(session)).toMatch(/a 020\s+b\s+\\n/);
+    expect(await session.exit).toMatchObject({ exitCode: 7 });
+    await engine.destroy(of.id, { force: true }, never);
+  });
+
   here('whose engine answers nonsense to a session has a session that ended so, and an agent that lives', async () => {
     const path = join(scratch.host.scratch.root, 'sessions.sock');
     const upgraded = 'HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n';
