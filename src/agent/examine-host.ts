@@ -9,6 +9,7 @@ import { type DiskFacts, diskRemedy, kernelKeepsQuotas, wholeMount } from '../is
 import { notOnThisSystem } from '../isolation/elsewhere.ts';
 import { openIsolation } from '../isolation/isolation-host.ts';
 import { type ProbeResult, probe, runChild } from '../isolation/mechanisms/probe.ts';
+import { moreProcesses, processRoom } from '../isolation/process-room.ts';
 import {
   climbsFrom,
   disabledControllers,
@@ -198,6 +199,7 @@ async function hostFacts(uid: number): Promise<HostFacts> {
     hasCompiler: compiler.code === 0,
     unmounted: unmountedHierarchies(await read('/proc/cgroups'), mountinfo),
     disabled: disabledControllers(await read('/proc/cmdline')),
+    moreProcesses: moreProcesses(processRoom()),
     innerRoot: kernelLink('/proc/self/ns/user') !== firstUserNamespace,
     legacyGroups: legacyGroups(mountinfo),
     subordinates: {

@@ -10,10 +10,12 @@ import type {
 } from '../driver/contract.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
 import { rankOf, rungs } from '../isolation/lines.ts';
+import { processAdvice, processRoom, starvedProbe } from '../isolation/process-room.ts';
 import { bestRung } from '../isolation/rungs.ts';
 import { lookUpUser } from '../isolation/users.ts';
 import { Fault, isFault } from '../lib/fault.ts';
 import { kernelText } from '../lib/node/kernel-file.ts';
+import { abilityAttributes } from '../model/isolation-ability.ts';
 import { DeniedUsers } from './denied-users.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { findInSandbox, findOnHost } from './find-program.ts';
@@ -89,6 +91,12 @@ export class IsolatedCommand {
 
   /** Of a driver that works here; `attributes` are its own. What tasks get is found out with trial tasks. */
   async healthy(attributes: Readonly<Record<string, string>> = {}): Promise<Fingerprint> {
+    const starved = this.#starved();
+    if (starved !== null) {
+      const nothing = { ownNetwork: new Set<string>(), hostNetwork: new Set<string>(), unasked: null };
+      const tried = abilityAttributes(this.#name, nothing);
+      return { health: 'unhealthy', description: starved, attributes: { ...attributes, ...tried } };
+    }
     const isolation = this.#wish({ pid_mode: '', ipc_mode: '', cap_add: [], cap_drop: [] }, false);
     const tried = await triedIsolation(this.#deps, this.#name, { defaultUser: this.#defaultUser, isolation });
     const best = tried[`driver.${this.#name}.isolation`] ?? 'none';
@@ -107,6 +115,8 @@ export class IsolatedCommand {
 
   /** Refuses what the operator forbids; everything of the command but the program and its arguments. */
   async around(task: TaskConfig, options: AroundOptions): Promise<Omit<CommandSpec, 'command' | 'args'>> {
+    const starved = this.#starved();
+    if (starved !== null) throw new Fault('unavailable', starved, { recoverable: true });
     await this.#denied.check(task, defaultUser);
     if (options.work_dir !== '' && !isAbsolute(options.work_dir)) {
       throw new Fault('invalid', `work_dir must be an absolute path, not ${JSON.stringify(options.work_dir)}`);
@@ -121,6 +131,13 @@ export class IsolatedCommand {
       ...(options.cpu_hard_limit === true ? { cpuHardLimit: true } : {}),
       ...(options.io_weight ? { ioWeight: weightOf(options.io_weight) } : {}),
     };
+  }
+
+  /** Why nothing is known of this host: its probes could start no process. A task is not let run at what seems to be left. */
+  #starved(): string | null {
+    const probe = starvedProbe(this.#deps.isolation.probes);
+    if (probe === null) return null;
+    return `${processAdvice(probe.evidence, processRoom)}; then let the agent look again (SIGHUP)`;
   }
 
   get #defaultUser(): string {

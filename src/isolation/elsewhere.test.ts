@@ -45,6 +45,7 @@ describe('on a system that is not Linux', () => {
       disabled: [],
       innerRoot: true,
       subordinates: { user: 'ann', uid: 501, uids: '', gids: '', hasProgram: false },
+      moreProcesses: '',
       legacyGroups: [],
     };
     const supervisor = { ok: false, errno: '', evidence: notOnThisSystem };

@@ -20,6 +20,7 @@ import { type ChildOptions, type ProbeResult, probe, runChild } from './mechanis
 import { unshareProbe } from './mechanisms/unshare.ts';
 import { type VerifierProbe, verifierProbes } from './mechanisms/verifier.ts';
 import { closedAbove, throughPassage } from './passage.ts';
+import { starvedProbe } from './process-room.ts';
 import { openProofs, type Proofs, passingProofs, proofKey } from './proofs.ts';
 import { bestRung } from './rungs.ts';
 import { hostFilter } from './seccomp/compile.ts';
@@ -169,8 +170,9 @@ async function look(options: IsolationOptions, fresh: boolean, held: Subordinate
   const proofs = await openProofs(join(options.stateDirectory, 'proofs.json'), key, fresh);
   const known = proofs.get('probes') as readonly ProbeResult[] | undefined;
   const results = known ?? (await probeAll(options, { cgroups, bwrap, uid, range, proofs }));
-  if (known === undefined) proofs.set('probes', results);
   const probes = new Map(results.map((each) => [each.name, each]));
+  // what could not even be tried is no proof of anything
+  if (known === undefined && starvedProbe(probes) === null) proofs.set('probes', results);
   const map = (proofs.get('subordinates') ?? null) as SubordinateMap | null;
   const subordinate =
     map === null

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ProcessRoom, processAdvice, processRoom } from './process-room.ts';
+import { type ProcessRoom, processAdvice, processRoom, starvedProbe } from './process-room.ts';
 
 const room = (more: Partial<ProcessRoom>): (() => ProcessRoom) => {
   return () => ({ groups: [], uid: 0, rlimit: null, ...more });
@@ -24,6 +24,13 @@ describe('where no process can be started', () => {
 
   it('nothing is said of other errors', () => {
     expect(processAdvice('fork/exec /bin/x: no such file or directory', room({}))).toBeNull();
+  });
+
+  it('a probe that found nothing out for that is named, and none that saw its own bound hold', () => {
+    const refused = { ok: true, evidence: 'sh: 0: Cannot fork: Resource temporarily unavailable' };
+    const starved = { ok: false, evidence: 'spawn /usr/bin/bwrap EAGAIN' };
+    expect(starvedProbe(new Map([['cgroup.pids', refused]]))).toBeNull();
+    expect(starvedProbe(new Map(Object.entries({ 'cgroup.pids': refused, 'runtime.bwrap': starved })))).toBe(starved);
   });
 
   it.skipIf(process.platform !== 'linux')('this process is in groups whose counts are numbers', () => {

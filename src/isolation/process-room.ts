@@ -10,17 +10,47 @@ export interface ProcessRoom {
   readonly rlimit: number | null;
 }
 
+/** Of an error, or of what a program that met it said. */
+function lacksProcesses(text: string): boolean {
+  return /EAGAIN|resource temporarily unavailable/i.test(text);
+}
+
+/** A probe that could start no process has found out nothing of its mechanism; null: each could. */
+export function starvedProbe<T extends { readonly ok: boolean; readonly evidence: string }>(
+  probes: ReadonlyMap<string, T>,
+): T | null {
+  // that of a bound on processes works where its child is refused more of them
+  return [...probes.values()].find(({ ok, evidence }) => !ok && lacksProcesses(evidence)) ?? null;
+}
+
 /** `null`: `message` is of something else. Pure. */
 export function processAdvice(message: string, look: () => ProcessRoom): string | null {
-  if (!/EAGAIN|resource temporarily unavailable/i.test(message)) return null;
-  const { groups, uid, rlimit } = look();
-  // the fullest first; of what was full a moment ago a process may have ended since
+  if (!lacksProcesses(message)) return null;
+  const room = look();
+  const group = fullGroup(room);
+  const why =
+    group !== null
+      ? `${group.path} has ${group.current} of ${group.max}; raise its pids.max (of a unit: TasksMax=)`
+      : room.uid !== 0 && room.rlimit !== null
+        ? `uid ${room.uid} may have ${room.rlimit}; raise its limit (ulimit -u, of a unit: LimitNPROC=)`
+        : 'raise kernel.pid_max or kernel.threads-max';
+  return `no more processes can be started: ${why}`;
+}
+
+/** A command line, or a sentence where no command does it. Pure. */
+export function moreProcesses(room: ProcessRoom): string {
+  const group = fullGroup(room);
+  if (group !== null) return `echo max >${group.path}/pids.max`;
+  return room.uid !== 0 && room.rlimit !== null
+    ? `let uid ${room.uid} have more than ${room.rlimit} processes (ulimit -u, of a unit: LimitNPROC=)`
+    : 'sysctl -w kernel.pid_max=4194304 kernel.threads-max=1000000';
+}
+
+/** The fullest; of what was full a moment ago processes may have ended since. Null: it is the user's own limit that counts. */
+function fullGroup({ groups, uid, rlimit }: ProcessRoom): ProcessRoom['groups'][number] | null {
   const [group] = [...groups].sort((a, b) => a.max - a.current - (b.max - b.current));
-  if (group !== undefined && (uid === 0 || rlimit === null || group.max - group.current < 16))
-    return `no more processes can be started: ${group.path} has ${group.current} of ${group.max}; raise its pids.max (of a unit: TasksMax=)`;
-  if (uid !== 0 && rlimit !== null)
-    return `no more processes can be started: uid ${uid} may have ${rlimit}; raise its limit (ulimit -u, of a unit: LimitNPROC=)`;
-  return 'no more processes can be started: raise kernel.pid_max or kernel.threads-max';
+  if (group === undefined) return null;
+  return uid === 0 || rlimit === null || group.max - group.current < 16 ? group : null;
 }
 
 /** Of this process, now. */

@@ -29,6 +29,7 @@ const debian: HostFacts = {
   disabled: [],
   innerRoot: false,
   subordinates: { user: 'ann', uid: 1000, uids: '', gids: '', hasProgram: true },
+  moreProcesses: 'echo max >/sys/fs/cgroup/pids/agent/pids.max',
   legacyGroups: [],
 };
 
@@ -52,6 +53,13 @@ const commands = (
 describe('the way up', () => {
   it('is nothing where the host has everything', () => {
     expect(commands({}, 'sandbox')).toEqual([]);
+  });
+
+  it('is room for processes where a probe could start none, whatever else seems to be missing', () => {
+    const starved = { 'runtime.bwrap': 'spawn /usr/bin/bwrap EAGAIN', 'runtime.runc': 'runc is not installed' };
+    expect(commands(starved, 'process')).toEqual(
+      ['sandbox', 'container'].map((rung) => [rung, 'echo max >/sys/fs/cgroup/pids/agent/pids.max']),
+    );
   });
 
   it('is the one package that is missing', () => {

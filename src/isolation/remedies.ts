@@ -8,6 +8,7 @@ import { notOnThisSystem } from './elsewhere.ts';
 import { rankOf } from './lines.ts';
 import { ociRuntimes } from './mechanisms/oci.ts';
 import type { ProbeResult } from './mechanisms/probe.ts';
+import { starvedProbe } from './process-room.ts';
 import { giveIdsCommand, type SubordinateFacts } from './subordinate-rows.ts';
 
 type Probes = ReadonlyMap<string, Pick<ProbeResult, 'ok' | 'errno' | 'evidence'>>;
@@ -28,6 +29,8 @@ export interface HostFacts {
   /** The agent is in a user namespace of somebody's making: its root may do less than the host's. */
   readonly innerRoot: boolean;
   readonly subordinates: SubordinateFacts;
+  /** What lets more processes be started. */
+  readonly moreProcesses: string;
   /** Where hierarchies of version 1 are mounted that bound and end tasks: `["/sys/fs/cgroup/memory", …]`. */
   readonly legacyGroups: readonly string[];
 }
@@ -77,6 +80,11 @@ const rootlessContainer = ['cgroup.memory', 'cgroup.pids', 'cgroup.cpu', 'subord
 
 /** `reached`: what a trial task really got. */
 export function climbsFrom(reached: IsolationRung, probes: Probes, facts: HostFacts): readonly Climb[] {
+  const starved = starvedProbe(probes);
+  if (starved !== null) {
+    const remedy = { probe: 'processes', because: starved.evidence, command: facts.moreProcesses };
+    return ways.filter(({ rung }) => rankOf(rung) > rankOf(reached)).map(({ rung }) => ({ rung, remedies: [remedy] }));
+  }
   const climbs: Climb[] = [];
   const needed = new Map<string, Remedy>();
   for (const { rung, oneOf } of ways) {

@@ -13,6 +13,8 @@ export interface CrippledHost {
   /** In a user namespace that maps every id: its own settings can be closed. */
   readonly ownUserNamespace?: boolean;
   readonly rungs: { readonly own: string; readonly host: string };
+  /** Of a task that is refused. */
+  readonly why?: RegExp;
   /** A mechanism that the doctor must say is not there; none where each works, but not as a task gets them. */
   readonly lost?: string;
   /** Carried out in the same place, it must raise the host to the rung the doctor names with it. */
@@ -209,6 +211,14 @@ export const crippledHosts: readonly CrippledHost[] = [
     rungs: both('sandbox'),
     lost: 'cgroup.cpu',
     remedy: /^for c in cpu; do .*mount -t cgroup/,
+  },
+  {
+    // Node and one or two programs beside it
+    name: 'its group is full of processes',
+    cripple: 'g=/sys/fs/cgroup/pids/$CGROUP-few; mkdir $g; echo $$ >$g/cgroup.procs; echo 14 >$g/pids.max',
+    rungs: both('refused'),
+    why: /no more processes can be started: \S+-few has \d+ of 14; raise its pids\.max/,
+    remedy: /^echo max >\/sys\/fs\/cgroup\/pids\/drover-crippled-\w+-few\/pids\.max$/,
   },
   {
     name: 'no group can be killed as one',

@@ -120,6 +120,7 @@ describe.skipIf(!complete)('on a crippled host', () => {
     expect({ own: modes.none.rung, host: modes.host.rung }).toEqual(host.rungs);
     if (host.rungs.host !== 'refused') expect(modes.host.why).toBe('');
     for (const mode of [modes.none, modes.host]) {
+      if (host.why !== undefined) expect(mode.why).toMatch(host.why);
       expect(mode.predicted).toBe(mode.rung === 'refused' ? 'none' : mode.rung);
       if (mode.rung === 'refused') continue;
       expect(mode.exitCode).toBe(0);
