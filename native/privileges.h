@@ -378,6 +378,28 @@ static inline int drop_to(const struct identity *id, int user_taken, struct fail
   return take_filter(id, f);
 }
 
+static inline const char *path_of(char *const *env) {
+  const char *path = "/usr/local/bin:/usr/bin:/bin";
+  for (char *const *e = env; *e; e++)
+    if (!strncmp(*e, "PATH=", 5)) path = *e + 5;
+  return path;
+}
+
+/* Where PATH says that a program may be, one after the other; 0: nowhere else. */
+static inline int next_place(char file[4096], const char **rest, const char *name) {
+  while (*rest && **rest) {
+    const char *end = strchr(*rest, ':');
+    struct text t = {file, 0, 4095, 0};
+    text_raw(&t, *rest, end ? (size_t)(end - *rest) : strlen(*rest));
+    text_str(&t, "/");
+    text_str(&t, name);
+    file[t.len] = 0;
+    *rest = end ? end + 1 : NULL;
+    if (!t.full) return 1;
+  }
+  return 0;
+}
+
 /* Looks the command up in PATH of *its* environment and executes it; returns only where that is impossible. */
 static inline void execute(char *const *argv, char *const *env, struct failure *f) {
   if (strchr(argv[0], '/')) {
@@ -385,22 +407,12 @@ static inline void execute(char *const *argv, char *const *env, struct failure *
     fail(f, "execve");
     return;
   }
-  const char *path = "/usr/local/bin:/usr/bin:/bin";
-  for (char *const *e = env; *e; e++)
-    if (!strncmp(*e, "PATH=", 5)) path = *e + 5;
+  const char *rest = path_of(env);
+  char file[4096];
   int error = ENOENT;
-  for (const char *p = path; p && *p;) {
-    const char *end = strchr(p, ':');
-    size_t n = end ? (size_t)(end - p) : strlen(p);
-    char file[4096];
-    struct text t = {file, 0, sizeof file - 1, 0};
-    text_raw(&t, p, n);
-    text_str(&t, "/");
-    text_str(&t, argv[0]);
-    file[t.len] = 0;
-    if (!t.full) execve(file, argv, env);
+  while (next_place(file, &rest, argv[0])) {
+    execve(file, argv, env);
     if (errno != ENOENT && errno != ENOTDIR) error = errno;
-    p = end ? end + 1 : NULL;
   }
   errno = error;
   fail(f, "execve");

@@ -44,7 +44,7 @@ for (const folder of new Set(files.map((file) => dirname(file.path)))) {
     report('readme', folder, 'the folder has no README.md');
 }
 // docs/adr/0014-how-big-the-supervisor-may-be.md
-const maximumShimLines = 2300;
+const maximumShimLines = 2360;
 const maximumShimFileLines = 430;
 const shim = join(root, 'native/shim');
 let shimLines = 0;

@@ -128,7 +128,7 @@ pid_t fork_tool(char **argv, char **env, int out, int err, int verify, int creat
   pid_t pid = fork();
   if (pid) return pid;
   int null = open("/dev/null", O_RDWR);
-  int want[7] = {null, out, err, verify, -1, -1, -1};
+  int want[7] = {null, out, err, verify, -1, creates ? sealed_runtime : -1, -1};
   struct failure f;
   setsid();
   umask(022);
@@ -136,6 +136,9 @@ pid_t fork_tool(char **argv, char **env, int out, int err, int verify, int creat
   default_signals();
   /* Only `create` reaches for the task's files; the other steps are told by the runtime's own. */
   int there = !creates || (!leave_mounts_of_others() && !open_passage(&f));
-  if (there && !close_child_fds(want)) execute(argv, env, &f);
+  if (there && !close_child_fds(want)) {
+    if (want[5] >= 0) syscall(SYS_execveat, 5, "", argv, env, AT_EMPTY_PATH);
+    execute(argv, env, &f);
+  }
   _exit(127);
 }

@@ -245,6 +245,7 @@ static void shim_main(const u8 *frame, u32 len, int out) {
   if (write_oom_score_adj(-900)) { /* not permitted: as killable as the agent */ }
   record_prepare();
   if (launch_start(start_argv, start_env, &message)) refuse(out, id, "unavailable", message, errno);
+  sealed_close();
   reply(out, S_ANSWER, id, NULL, NULL, 0);
   int null = open("/dev/null", O_RDWR);
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);
@@ -316,6 +317,8 @@ static int spawn(void) {
     if (!fds[0].revents) continue;
     u32 len;
     if (read_start(&len)) return 0;
+    const char *message;
+    if (!record_parse(start_frame + 4, len - 4, &S.record, start_argv, start_env, &message) && S.record.launcher == LAUNCH_OCI) sealed_make(start_argv[0], start_env);
     pid_t pid = fork();
     if (pid == 0) {
       close(signals);

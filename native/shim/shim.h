@@ -98,6 +98,10 @@ void say(int fd, u8 kind, int value, const char *stage);
 int close_child_fds(const int want[7]);
 pid_t fork_step(char **argv, char **env, const int want[7], const struct identity *id, int gate);
 pid_t fork_tool(char **argv, char **env, int out, int err, int verify, int creates);
+/* sealed.c: the copy, or -1 */
+extern int sealed_runtime;
+void sealed_make(const char *name, char *const *env);
+void sealed_close(void);
 /* passage.c */
 int open_passage(struct failure *f);
 int leave_mounts_of_others(void);

@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -276,6 +285,27 @@ describe.skipIf(native === null)('the native shim', () => {
       }
     },
   );
+
+  test('an OCI runtime runs from a sealed file in memory, the new one where it was replaced, a script from where it is', async () => {
+    const runtime = join(base, 'runtime');
+    const told = async (...args: string[]) => {
+      const launcher = { kind: 'oci', delete: ['true'], pidFile: join(base, 'none.pid') } as const;
+      const of = record({ command: [runtime, ...args], launcher, verify: verify('true') });
+      const shim = await supervisor.start(of);
+      await endOf(shim);
+      await shim.shutdown();
+      rmSync(runtime);
+      return out(of).trim();
+    };
+    // all four seals of memfd_create(2)
+    const seals = ['-e', 'open my $own, "<", "/proc/self/exe"; print fcntl($own, 1034, 0)'];
+    copyFileSync('/usr/bin/perl', runtime);
+    expect(await told(...seals)).toBe('15');
+    copyFileSync('/bin/readlink', runtime);
+    expect(await told('/proc/self/exe')).toMatch(/^\/memfd:/);
+    writeFileSync(runtime, '#!/bin/sh\necho "$0"', { mode: 0o755 });
+    expect(await told()).toBe(runtime);
+  });
 
   test('what an OCI runtime says when its create fails leads to a record, not to a task', async () => {
     if (!asRoot || !has('runc')) return;
