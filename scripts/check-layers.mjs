@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Imports only downward (the floors of ARCHITECTURE.md), no cycles, nothing impure on the pure floors.
+// Imports only downward (the floors of ARCHITECTURE.md), no cycles, nothing impure on the pure floors, no paths into tasks' trees.
 import { sourceFiles } from './lib/source-files.mjs';
 
 const floors = [
@@ -21,6 +21,11 @@ const driverMayImport = new Set(['driver', 'driver-kit', 'isolation', 'supervise
 const meetings = new Set(['server → client/server-connection.ts']);
 const impure =
   /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(|\bprocess\.(?!emitWarning)|\bsetTimeout\(|\bsetInterval\(/;
+/** Node's own calls by path follow a link that a task has put there: what is in a task's tree goes through lib/node/safe-path.ts. */
+const byPathInTaskTree = new RegExp(
+  String.raw`\b(?:access|append|chmod|chown|copy|cp|create(?:Read|Write)Stream|exists|l?stat|link|lchown|mkdir|open|opendir|read|readdir|rename|rm|rmdir|symlink|truncate|unlink|utimes|watch|write)(?:File)?(?:Sync)?` +
+    String.raw`\((?:join\()?[\w.#!]*\bdirectories\.(?:allocation|shared|task|local|secrets|private|tmp|logs)\b`,
+);
 
 const rank = new Map(floors.flatMap((names, index) => names.map((name) => [name, index])));
 const folderOf = (path) => (path.startsWith('lib/node/') ? 'lib/node' : path.split('/')[0]);
@@ -53,6 +58,18 @@ for (const file of files) {
       const match = impure.exec(code);
       if (match) problems.push(`src/${file.path}:${index + 1}: ${from} is pure: no ${match[0]}`);
     });
+  }
+}
+
+for (const file of files) {
+  // tests, and what they stand on, read what their own tasks wrote
+  if (file.isTest || /\/scratch-|-test-kit\.ts$/.test(file.path)) continue;
+  for (const [index, line] of file.text.split('\n').entries()) {
+    const call = byPathInTaskTree.exec(line)?.[0];
+    if (call !== undefined)
+      problems.push(
+        `src/${file.path}:${index + 1}: ${call}…: a task may have put a link there; lib/node/safe-path.ts follows none`,
+      );
   }
 }
 

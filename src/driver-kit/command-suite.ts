@@ -1,7 +1,6 @@
 /** The conformance suite's tasks for a command driver whose options are `command` and `args`, and that has /bin/sh. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { TaskConfig } from '../driver/contract.ts';
+import { readBeneath } from '../lib/node/safe-path.ts';
 import type { DriverSuite } from './conformance.ts';
 import type { OpenDriver } from './driver-plugin.ts';
 import type { Scratch } from './scratch-task.ts';
@@ -43,7 +42,7 @@ export function commandSuite(scratch: Scratch, open: () => OpenDriver | Promise<
     cannotStart: () => task('/no/such/binary'),
     says: async (text) => {
       const of = await shell(`echo ${text}`);
-      return { task: of, read: () => readFile(join(of.directories.logs, `${of.name}.stdout.0`), 'utf8') };
+      return { task: of, read: () => readBeneath(of.directories.logs, `${of.name}.stdout.0`).then(String) };
     },
     execs: async () => ({
       task: await shell('trap "exit 0" INT TERM; sleep 60 & wait'),

@@ -1,7 +1,7 @@
 /** A task of nobody, by which it is found out what tasks get: started as any is, and its command tries what it must not do. */
 import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { chmod, chown, copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { CommandSpec, IsolationReport, IsolationWish, TaskConfig } from '../driver/contract.ts';
@@ -21,6 +21,7 @@ import {
   withTries,
 } from '../isolation/tries.ts';
 import { messageOf } from '../lib/fault.ts';
+import { readBeneath } from '../lib/node/safe-path.ts';
 import { Turns } from '../lib/turns.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { scratchTask } from './scratch-task.ts';
@@ -162,7 +163,7 @@ async function attempt(deps: DriverDeps, wish: TrialWish, task: TaskConfig, word
   const started = await startCommand({ spec, tried: {} }, deps, task, directory, signal);
   try {
     await started.wait(AbortSignal.timeout(trialLimitMs)).catch(() => started.stop(9, 0, signal));
-    const text = await readFile(join(task.directories.logs, `${task.name}.stdout.0`), 'utf8').catch(() => '');
+    const text = await readBeneath(task.directories.logs, `${task.name}.stdout.0`).then(String, () => '');
     const tries = readTries(text, nonce);
     if (tries === null) deps.log.warn('a trial of isolation did not come to its end', { output: text.slice(-200) });
     return { report: started.state.isolation, tries };

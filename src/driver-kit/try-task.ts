@@ -1,8 +1,7 @@
 /** One task of a driver, from its options to its end, without an agent: what an author's own tests are made of. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { TaskConfig, TaskExit } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
+import { readBeneath } from '../lib/node/safe-path.ts';
 import { type DriverPlugin, openDriver } from './driver-plugin.ts';
 import { openScratchHost } from './scratch-host.ts';
 
@@ -61,5 +60,5 @@ export async function tryTask(plugin: DriverPlugin, options: TryTaskOptions = {}
 
 /** A driver may not have kept any. */
 async function output(task: TaskConfig, stream: string): Promise<string> {
-  return readFile(join(task.directories.logs, `${task.name}.${stream}.0`), 'utf8').catch(() => '');
+  return readBeneath(task.directories.logs, `${task.name}.${stream}.0`).then(String, () => '');
 }

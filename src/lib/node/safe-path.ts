@@ -181,6 +181,12 @@ export async function openBeneath(root: string, path: string): Promise<FileHandl
   });
 }
 
+/** The whole of a regular file. */
+export async function readBeneath(root: string, path: string): Promise<Buffer> {
+  const file = await openBeneath(root, path);
+  return file.readFile().finally(() => file.close());
+}
+
 function requireRegular(stats: Stats): void {
   if (stats.isFile()) return;
   const code = stats.isDirectory() ? 'EISDIR' : stats.isSymbolicLink() ? 'ELOOP' : 'EACCES';
