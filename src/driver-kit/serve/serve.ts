@@ -3,7 +3,7 @@
  *
  *   cookie checked → socket bound → handshake line on stdout → SetConfig makes the driver → Shutdown
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
@@ -76,6 +76,8 @@ export async function serveOnSocket(
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(`unix:${socketPath}`, credentials, (error) => (error === null ? resolve() : reject(error)));
   });
+  // whoever connects commands the driver
+  await chmod(socketPath, 0o600);
   return {
     socketPath,
     certificate,

@@ -1,0 +1,110 @@
+// Plugins that say where they listen in other words than ours, and what ours does with its own words.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createLog, type LogEntry } from '../../lib/log.ts';
+import { openScratchHost, type ScratchHost } from '../scratch-host.ts';
+import { type ExternalDriver, externalDriver } from './external-driver.ts';
+
+const never = new AbortController().signal;
+const drover = join(import.meta.dirname, '../../../bin/drover.js');
+const files = mkdtempSync(join(tmpdir(), 'drover-handshakes-'));
+const entries: LogEntry[] = [];
+let host: ScratchHost;
+
+beforeAll(async () => {
+  host = await openScratchHost({ isolation: false });
+});
+
+afterAll(async () => {
+  await host.close();
+  rmSync(files, { recursive: true, force: true });
+});
+
+function open(name: string, command: readonly string[]): ExternalDriver {
+  return externalDriver({
+    fileName: name,
+    command,
+    config: {},
+    env: { PATH: process.env['PATH'] ?? '' },
+    directory: join(files, name),
+    log: createLog('plugin', (entry) => entries.push(entry), Date.now),
+    deps: host.deps,
+  });
+}
+
+const serve = (name: string, driver: string) => [
+  process.execPath,
+  ...[drover, 'driver', 'serve', '-state-dir', join(files, `${name}-state`), driver],
+];
+
+/** What a plugin wrote first. */
+function handshakeOf(name: string): string {
+  const output = readdirSync(join(files, name)).find((each) => /^stdout\..*\.0$/.test(each));
+  return readFileSync(join(files, name, output!), 'utf8').split('\n')[0]!;
+}
+
+/** Stands before a plugin of ours, listens for it, and says so in five fields, as the first plugins did. */
+const before = (name: string, listen: string, said: string): string => `#!/usr/bin/env node
+const { spawn } = require('node:child_process');
+const net = require('node:net');
+const [program, ...words] = ${JSON.stringify(serve(name, 'mock_driver'))};
+const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+child.on('exit', () => process.exit(0));
+process.on('SIGINT', () => {});
+child.stdout.once('data', (line) => {
+  const socket = line.toString().split('|')[3];
+  const server = net.createServer((host) => {
+    const plugin = net.connect(socket);
+    for (const [from, to] of [[host, plugin], [plugin, host]]) from.on('error', () => to.destroy()).pipe(to);
+  });
+  server.listen(${listen}, () => console.log(${said}));
+});
+`;
+
+test.each([
+  [
+    'tcp',
+    '0, "127.0.0.1"',
+    '"1|2|tcp|127.0.0.1:" + server.address().port + "|grpc"',
+    /^1\|2\|tcp\|127\.0\.0\.1:\d+\|grpc$/,
+  ],
+  ['unix', JSON.stringify(join(files, 'own.sock')), `"1|2|unix|${join(files, 'own.sock')}|grpc"`, /own\.sock\|grpc$/],
+])('a plugin that listens by %s and says five fields runs tasks', async (name, listen, said, handshake) => {
+  writeFileSync(join(files, `${name}.cjs`), before(name, listen, said), { mode: 0o755 });
+  const driver = open(name, [join(files, `${name}.cjs`)]);
+  try {
+    await driver.open();
+    expect([driver.problem, driver.engine.info.name]).toEqual([null, 'mock_driver']);
+    expect(handshakeOf(name)).toMatch(handshake);
+    const decoded = driver.decodeTemplates({ run_for: '10ms', exit_code: 5 }, new Map());
+    if (!decoded.ok) throw new Error(decoded.problems.join('; '));
+    const task = await host.scratch.task(decoded.value);
+    await driver.engine.start(task, never);
+    expect(await driver.engine.wait(task.id, never)).toMatchObject({ exitCode: 5 });
+    await driver.engine.destroy(task.id, { force: false }, never);
+  } finally {
+    await driver.close();
+  }
+});
+
+test('a driver of the kit listens where its user alone gets, keeps its author’s words off stdout, and leaves no socket', async () => {
+  const kit = join(import.meta.dirname, '../../../dist/driver-kit/index.js');
+  writeFileSync(
+    join(files, 'loud.mjs'),
+    `import { defineDriver } from ${JSON.stringify(kit)};
+console.log('words while it is loaded');
+export default defineDriver({ name: 'loud', version: '1.0.0', config: {}, start: () => ({ command: 'true' }) });
+`,
+  );
+  const driver = open('loud', serve('loud', join(files, 'loud.mjs')));
+  await driver.open();
+  expect([driver.problem, driver.engine.info.name]).toEqual([null, 'loud']);
+  const [, , , socket = ''] = handshakeOf('loud').split('|');
+  expect(statSync(socket).mode & 0o777).toBe(0o600);
+  expect(statSync(dirname(socket)).mode & 0o777).toBe(0o700);
+  await expect.poll(() => entries.map(({ message }) => message).join('\n')).toContain('words while it is loaded');
+  await driver.close();
+  expect([existsSync(socket), existsSync(dirname(socket))]).toEqual([false, false]);
+});
