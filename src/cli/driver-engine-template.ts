@@ -95,8 +95,8 @@ import { Fault } from 'drover/driver';
 
 // $1: the unit's directory, $2: where to run, then what. Who makes \`begun\` first has it: a unit that was removed before does not run.
 const keeper = \`unit=$1; mkdir "$unit/begun" || exit 1; cd "$2" || cd /; shift 2
-setsid /bin/sh -c "$@" & echo $! > "$unit/pid.new"; mv "$unit/pid.new" "$unit/pid"
-trap '' INT TERM HUP; wait $!; echo $? > "$unit/end.new"; mv "$unit/end.new" "$unit/end"\`;
+setsid /bin/sh -c 'echo $$ > "$0/pid.new"; mv "$0/pid.new" "$0/pid"; exec /bin/sh -c "$@"' "$unit" "$@" &
+trap '' INT TERM HUP PIPE; wait $!; echo $? > "$unit/end.new"; mv "$unit/end.new" "$unit/end"\`;
 
 export class Engine {
   #root;

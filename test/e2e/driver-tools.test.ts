@@ -81,12 +81,38 @@ describe('a project of drover driver init', () => {
     const tested = sh('npm', ['test'], crate);
     expect(tested.all).toMatch(/pass 3/);
     expect(tested.status, tested.all).toBe(0);
-    const cases = ['a task ends with its code', 'killed in the middle of starts', 'killed while a task runs'];
+    const cases = [
+      'a task ends with its code',
+      'destroyed only by force',
+      'killed in the middle of starts',
+      'killed while a task runs',
+    ];
     const words = ['driver', 'check', '-json', ...cases.map((name) => `-only=${name}`), 'driver.js'];
     const { rows } = JSON.parse(sh('drover', words, crate).stdout) as { rows: { outcome: string }[] };
     expect(rows.filter(({ outcome }) => outcome !== 'passed')).toEqual([]);
-    expect(rows).toHaveLength(4);
+    expect(rows).toHaveLength(5);
   }, 300_000);
+
+  it('for a driver of an engine loses no signal to what has not quite begun', () => {
+    const crate = join(folder, 'crate');
+    const late = join(folder, 'late');
+    mkdirSync(late);
+    writeFileSync(join(late, 'setsid'), '#!/bin/sh\nsleep 1\nexec /usr/bin/setsid "$@"\n', { mode: 0o755 });
+    writeFileSync(
+      join(crate, 'late.mjs'),
+      `import { Engine } from './engine.js';
+const engine = await Engine.open(${JSON.stringify(join(late, 'units'))}, 'crate');
+const env = { PATH: ${JSON.stringify(`${late}:/usr/bin:/bin`)} };
+const files = { directory: '/', stdout: '/dev/null', stderr: '/dev/null' };
+await engine.run('u', { script: 'sleep 60', args: ['u'], env, ...files });
+await engine.signal('u', 'SIGKILL');
+console.log(await engine.wait('u', AbortSignal.timeout(20_000)));
+await engine.remove('u');
+`,
+    );
+    const ran = sh('node', ['late.mjs'], crate);
+    expect(ran.stdout, ran.all).toBe('137\n');
+  });
 
   it('has a workflow that runs what the package has', () => {
     const workflow = readFileSync(join(project, '.github/workflows/test.yml'), 'utf8');

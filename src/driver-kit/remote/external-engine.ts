@@ -114,16 +114,22 @@ function lifecycle(
       return exit;
     },
     stop: (...given) => asked(external, (now) => now.stop(...given)),
-    destroy: async (...given) => {
-      tasks.delete(given[0]);
+    destroy: async (taskId, how, signal) => {
+      const known = tasks.get(taskId);
+      tasks.delete(taskId);
       try {
-        await asked(external, (now) => now.destroy(...given));
+        await asked(external, (now) => now.destroy(taskId, how, signal));
       } catch (error) {
-        if (isFault(error, 'not_found')) void external.mayStillStart(given[0]);
+        if (isFault(error, 'not_found')) void external.mayStillStart(taskId);
+        else if (!how.force) {
+          // it runs on: what it writes is collected, and the next plugin hears of it
+          if (known !== undefined) tasks.set(taskId, known);
+          throw error;
+        }
+        await preparations.end(taskId);
         throw error;
-      } finally {
-        await preparations.end(given[0]);
       }
+      await preparations.end(taskId);
     },
   };
 }

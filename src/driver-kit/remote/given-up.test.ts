@@ -4,12 +4,14 @@ import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
+import { cgroupName } from '../../isolation/cgroup/task-cgroup.ts';
 import { Fault } from '../../lib/fault.ts';
 import { silentLog } from '../../lib/log.ts';
 import { type DriverPlugin, definePlugin } from '../driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../scratch-host.ts';
 import { type Serving, serveOnSocket } from '../serve/serve.ts';
 import { type ExternalDriver, externalDriver } from './external-driver.ts';
+import { fifosIn } from './output-collector.ts';
 
 const never = new AbortController().signal;
 let host: ScratchHost;
@@ -66,7 +68,8 @@ const plugin = definePlugin({
       recover: unasked,
       wait: unasked,
       stop: unasked,
-      destroy: async (id) => {
+      destroy: async (id, { force }) => {
+        if (running.has(id) && !force) throw new Fault('conflict', 'it runs');
         if (!running.delete(id)) throw new Fault('not_found', 'no such task');
       },
       inspect: unasked,
@@ -103,6 +106,8 @@ afterAll(async () => {
 
 const task = (): Promise<TaskConfig> => host.scratch.task(new Uint8Array());
 
+const outputOf = ({ id }: TaskConfig): string => fifosIn(join(host.deps.stateDirectory, cgroupName(id))).stdout;
+
 /** A task whose start is held up in the plugin, and was given up by its caller. */
 async function givenUp(more: Partial<TaskConfig> = {}): Promise<TaskConfig> {
   const of = { ...(await task()), ...more };
@@ -130,6 +135,21 @@ it('a start whose collector ends while it is held up is told so, and does not wa
   await expect(engine.destroy(of.id, { force: true }, never)).rejects.toMatchObject({ kind: 'not_found' });
   goOn();
   expect(await came).toBe('ENOENT');
+});
+
+it('a task whose end its plugin refuses, since it runs, has its output collected on, and the next plugin hears of it', async () => {
+  const { engine } = external;
+  const of = await task();
+  hold();
+  goOn();
+  await engine.start(of, never);
+  const tasks = external.status().tasks;
+  await expect(engine.destroy(of.id, { force: false }, never)).rejects.toMatchObject({ kind: 'conflict' });
+  expect(external.status().tasks).toBe(tasks);
+  // waits for ever, or fails, where nobody reads
+  await (await open(outputOf(of), 'w')).close();
+  await engine.destroy(of.id, { force: true }, never);
+  expect([external.status().tasks, existsSync(outputOf(of))]).toEqual([tasks - 1, false]);
 });
 
 it('what is made ready for a start is what it gets, and goes with its task or without a start', async () => {
