@@ -300,7 +300,7 @@ type answer struct {
 }
 
 // What Nomad's own chain makes of the options.
-func decode(asked question) (result answer) {
+func answerTo(asked question) (result answer) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			result = answer{Error: fmt.Sprint("panic: ", reason)}
@@ -344,7 +344,7 @@ func decodeAll() error {
 			return err
 		}
 		each.Config = plain(each.Config)
-		if err := answers.Encode(decode(each)); err != nil {
+		if err := answers.Encode(answerTo(each)); err != nil {
 			return err
 		}
 	}
