@@ -117,19 +117,18 @@ function lifecycle(
     destroy: async (taskId, how, signal) => {
       const known = tasks.get(taskId);
       tasks.delete(taskId);
+      let ended = true;
       try {
         await asked(external, (now) => now.destroy(taskId, how, signal));
       } catch (error) {
+        ended = how.force || isFault(error, 'not_found');
         if (isFault(error, 'not_found')) void external.mayStillStart(taskId);
-        else if (!how.force) {
-          // it runs on: what it writes is collected, and the next plugin hears of it
-          if (known !== undefined) tasks.set(taskId, known);
-          throw error;
-        }
-        await preparations.end(taskId);
         throw error;
+      } finally {
+        // what runs on is collected on, and the next plugin hears of it
+        if (ended) await preparations.end(taskId);
+        else if (known !== undefined) tasks.set(taskId, known);
       }
-      await preparations.end(taskId);
     },
   };
 }
