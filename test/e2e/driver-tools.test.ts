@@ -53,7 +53,7 @@ describe('a project of drover driver init', () => {
       project,
     );
     expect(installed.status, installed.all).toBe(0);
-  });
+  }, 300_000);
 
   it('is not written over', () => {
     const again = sh('drover', ['driver', 'init', 'greeter'], folder);
