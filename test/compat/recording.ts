@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
+import { kernelText } from '../../src/lib/node/kernel-file.ts';
 import { drover } from '../agent-process.ts';
 
 /** The recordings; `DROVER_GOLDENS` names another place. */
@@ -77,12 +78,21 @@ const patient: readonly (readonly [string, string])[] = [
   ],
 ];
 
-/** What a processor is called is the machine's to say: a recording has the name that the reference's machine had. */
-function renameProcessor(kind: string, recording: string): void {
-  const own = cpus()[0]?.model ?? '';
+/** The machine's to say: what a processor is called, and how many processes a user may have. */
+const machines: Readonly<Record<string, { readonly own: string; readonly recorded: RegExp }>> = {
+  api: { own: cpus()[0]?.model ?? '', recorded: /"cpu\.modelname": *"([^"]*)"/ },
+  runtime: {
+    own: /^Max processes +(\d+)/m.exec(kernelText('/proc/self/limits'))?.[1] ?? '',
+    recorded: /"process +(\d+)"/,
+  },
+};
+
+/** A recording made here has what the reference's machine had. */
+function asOnItsMachine(kind: string, recording: string): void {
+  const { own = '', recorded = /$^/ } = machines[kind] ?? {};
   const named = readdirSync(path.join(goldens, kind))
-    .map((name) => /"cpu\.modelname": *"([^"]*)"/.exec(readFileSync(path.join(goldens, kind, name), 'utf8'))?.[1])
-    .find((model) => model !== undefined);
+    .map((name) => recorded.exec(readFileSync(path.join(goldens, kind, name), 'utf8'))?.[1])
+    .find((word) => word !== undefined);
   if (own === '' || named === undefined) return;
   for (const name of readdirSync(recording)) {
     const file = path.join(recording, name);
@@ -106,7 +116,7 @@ export async function record(kind: string, scratch: string, recording: string, a
   writeFileSync(path.join(copies, `record-${kind}.mjs`), recorder);
   const words = [program, recording, '--work', path.join(scratch, 'work'), ...args];
   const ran = await run(path.join(copies, `record-${kind}.mjs`), words, path.join(scratch, 'recorder.txt'));
-  if (kind === 'api') renameProcessor(kind, recording);
+  asOnItsMachine(kind, recording);
   return ran;
 }
 
