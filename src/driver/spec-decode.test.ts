@@ -82,6 +82,26 @@ describe('options through a specification', () => {
     ]);
   });
 
+  it('refuses what is no block, also where nobody asks for that block', () => {
+    const nested = attribute('a', 'string');
+    const set = spec({ block: { case: 'blockSet', value: { name: 'set', nested } } });
+    const primary = attribute('a', 'string');
+    const either = readSpec(spec({ block: { case: 'default', value: { primary, default: set } } }));
+    expect(decoded({ a: 'x', set: [{ a: 'y' }] }, either)).toBe('x');
+    expect(decoded({ a: 'x', set: false }, either)).toEqual([
+      expect.stringMatching(/^Incorrect JSON value type: .*"set"/),
+    ]);
+  });
+
+  it('takes no map of two labels and an absent one for the same, as Go does not', () => {
+    const map = { name: 'map', labels: ['k', 'l'], nested: attribute('a', 'string') };
+    const nested = spec({ block: { case: 'blockMap', value: map } });
+    const list = readSpec(spec({ block: { case: 'blockList', value: { name: 'list', nested } } }));
+    const one = { map: [{ x: [{ y: [{ a: 'b' }] }] }] };
+    expect(decoded({ list: [one, one] }, list)).toEqual([{ x: { y: 'b' } }, { x: { y: 'b' } }]);
+    expect(decoded({ list: [one, {}] }, list)).toEqual([expect.stringMatching(/^Unconsistent argument types/)]);
+  });
+
   it('has functions of its own, and no names where an operator writes', () => {
     const node = readSpec(object({ n: attribute('n', 'any') }));
     expect(decoded({ n: '${hasindex(["a"], 0)} ${hasindex(["a"], 1)} ${int(-3.7)}' }, node)).toEqual({

@@ -187,7 +187,7 @@ class Decoder {
       const detail = `A ${spec.name} block with the labels ${labels.map((each) => JSON.stringify(each)).join(', ')} was given already.`;
       this.diagnostics.push(errorAt(block.headerRange, `Duplicate ${spec.name} block`, detail));
     }
-    return root.size === 0 ? mapValue(new Map(), elementOf(impliedType(spec))) : this.#mapOf(root, content);
+    return root.size === 0 ? mapValue(new Map(), impliedType(spec.nested)) : this.#mapOf(root, content);
   }
 
   #mapOf(branch: Branch, content: BodyContent): Value {
@@ -222,10 +222,6 @@ function plant(root: Branch, labels: readonly string[], value: Value): boolean {
   if (at.has(last)) return false;
   at.set(last, value);
   return true;
-}
-
-function elementOf(type: Type): Type {
-  return type.kind === 'map' ? type.element : dynamicType;
 }
 
 /** What Nomad's clients show for these two, in the words people look for. */

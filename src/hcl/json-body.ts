@@ -134,7 +134,9 @@ class BlockReader {
       }
     } else if (node.kind === 'array') {
       for (const item of node.items) this.#block(item, labels, ranges);
-    } else if (node.kind !== 'null') this.#block(node, labels, ranges);
+    } else if (node.kind === 'object') this.#block(node, labels, ranges);
+    // before anybody reads it: nobody may want these blocks
+    else propertiesOf(node, `with what a "${this.#property.name}" block has`, this.#diagnostics);
   }
 
   #block(node: JsonNode, labels: readonly string[], labelRanges: readonly SourceRange[]): void {
