@@ -90,16 +90,21 @@ const machines: Readonly<Record<string, { readonly own: string; readonly recorde
 /** A recording made here has what the reference's machine had. */
 function asOnItsMachine(kind: string, recording: string): void {
   const { own = '', recorded = /$^/ } = machines[kind] ?? {};
-  const named = readdirSync(path.join(goldens, kind))
-    .map((name) => recorded.exec(readFileSync(path.join(goldens, kind, name), 'utf8'))?.[1])
+  if (own === '') return;
+  const named = filesIn(path.join(goldens, kind))
+    .map((file) => recorded.exec(readFileSync(file, 'utf8'))?.[1])
     .find((word) => word !== undefined);
-  if (own === '' || named === undefined) return;
-  for (const name of readdirSync(recording)) {
-    const file = path.join(recording, name);
+  if (named === undefined) return;
+  for (const file of filesIn(recording)) {
     const text = readFileSync(file, 'utf8');
     if (text.includes(own)) writeFileSync(file, text.replaceAll(own, named));
   }
 }
+
+const filesIn = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => path.join(folder, name));
 
 /** Drives bin/drover.js through the session of one kind; resolves with what the recorder said. */
 export async function record(kind: string, scratch: string, recording: string, args: readonly string[]): Promise<Ran> {

@@ -442,7 +442,8 @@ describe('the tools used wrongly', () => {
       child.kill(signal);
       await ended;
       expect(readdirSync(TMPDIR), signal).toEqual([]);
-      expect(processesIn(TMPDIR), signal).toEqual([]);
+      // a machine that was tried meanwhile hears of it as the agent ends
+      await expect.poll(() => processesIn(TMPDIR), { message: signal }).toEqual([]);
     }
   }, 300_000);
 });

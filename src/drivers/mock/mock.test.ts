@@ -56,6 +56,7 @@ describe('mock_driver behind the plugin protocol', () => {
       filesystem: 'none',
       networkModes: ['host', 'group', 'task', 'none'],
       mounts: true,
+      ownCgroups: true,
     });
     for (const recoverable of [true, false]) {
       const of = await task({ start_error: 'cannot start', start_error_recoverable: recoverable });

@@ -16,6 +16,20 @@ test('a trial says its code and its last line; one that hangs is ended by its ti
   await expect(tryMachine('/bin/sh', ['-c', 'sleep 60'], AbortSignal.timeout(100))).rejects.toThrow('aborted');
 });
 
+test('a trial that is given up has ended when that is told', async () => {
+  const file = `/tmp/drover-trial-${process.pid}`;
+  const stop = new AbortController();
+  const tried = tryMachine(
+    '/bin/sh',
+    ['-c', `trap 'sleep 0.3; rm ${file}; exit' TERM; touch ${file}; while :; do sleep 0.05; done`],
+    stop.signal,
+  );
+  await expect.poll(() => existsSync(file)).toBe(true);
+  stop.abort();
+  await expect(tried).rejects.toThrow('aborted');
+  expect(existsSync(file)).toBe(false);
+});
+
 test('a trial ends in its time also when who began it was killed', async () => {
   const module = join(import.meta.dirname, '../../../dist/drivers/qemu/trial-machine.js');
   const code = `import { tryMachine } from ${JSON.stringify(module)};

@@ -16,7 +16,7 @@ export interface TrialEnd {
 /**
  * Runs an emulator to its end, and no longer than `trialSeconds`: a guest that hangs under KVM spins, so it yields to all other work, and its
  * time is kept by a process that outlives a killed agent.
- * @throws the signal's reason: a machine that was given up says nothing of the host
+ * @throws the signal's reason, when the machine has ended: one that was given up says nothing of the host
  */
 export async function tryMachine(
   program: string,
@@ -25,14 +25,21 @@ export async function tryMachine(
   seconds = trialSeconds,
 ): Promise<TrialEnd> {
   const command = ['-k', '1', String(seconds), 'nice', '-n', '19', program, ...args];
+  signal.throwIfAborted();
+  const running = run('timeout', command);
+  // it passes that on, and ends after the machine
+  const giveUp = () => running.child.kill('SIGTERM');
+  signal.addEventListener('abort', giveUp);
   try {
-    const { stderr } = await run('timeout', command, { signal });
+    const { stderr } = await running;
     return { code: 0, stderr: lastLine(stderr) };
   } catch (error) {
     const { code, stderr = '' } = error as { readonly code?: unknown; readonly stderr?: string };
     signal.throwIfAborted();
     const ended = typeof code === 'number' && code !== 124 && code !== 137;
     return { code: ended ? code : null, stderr: lastLine(stderr) || (ended ? '' : (error as Error).message) };
+  } finally {
+    signal.removeEventListener('abort', giveUp);
   }
 }
 
