@@ -104,7 +104,12 @@ export class IsolatedCommand {
     return {
       health: below ? 'unhealthy' : 'healthy',
       description: below ? `tasks get rung "${best}" here, below isolation { min = "${this.#min}" }` : 'Healthy',
-      attributes: { [`driver.${this.#name}`]: '1', ...attributes, ...tried },
+      attributes: {
+        [`driver.${this.#name}`]: '1',
+        ...(this.sandboxed ? {} : { [`driver.${this.#name}.volumes`]: '0' }),
+        ...attributes,
+        ...tried,
+      },
     };
   }
 

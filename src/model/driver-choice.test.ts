@@ -48,6 +48,16 @@ describe('driver "auto"', () => {
     });
   });
 
+  it('goes without drivers whose tasks would get no volumes, where the task mounts some', () => {
+    const mounting = { ...pictured, VolumeMounts: [{}] } as never;
+    expect(chooseDriver(everything, group, mounting, noFloor).Reason).toMatch(
+      /exec: rung "sandbox"; raw_exec: it mounts no volumes$/,
+    );
+    const bare = { ...everything, Attributes: { ...everything.Attributes, 'driver.exec.volumes': '0' } };
+    expect(chooseDriver(bare, group, mounting, noFloor).Reason).toContain('exec: no volumes here');
+    expect(chooseDriver(bare, group, pictured, noFloor).Reason).toContain('exec: rung "sandbox"');
+  });
+
   it('takes a machine first where KVM booted one and the task can do without what machines lack', () => {
     const rungs = { microvm: 'sandbox', docker: 'sandbox', exec: 'sandbox' };
     const { Attributes, Drivers } = node({ microvm: driver(), docker: driver(), exec: driver() }, rungs);

@@ -91,13 +91,31 @@ const unfitForContainer = ({ Config }: Fitting): string | null =>
 const unfitForHost = ({ Config }: Fitting): string | null =>
   said(Config ?? {}, 'image') && Config?.['require_image'] === true ? 'it runs no images' : null;
 
+/** What the node says of a driver whose tasks would get no volumes there, for nothing makes a sandbox; null: they get them, or nobody knows. */
+export function lackOfVolumes(attributes: Node['Attributes'], driver: string): string | null {
+  return attributes?.[`driver.${driver}.volumes`] === '0' ? 'no volumes here: nothing makes a sandbox' : null;
+}
+
+const unfitForVolumes = ({ VolumeMounts }: Fitting, lack: string | null): string | null =>
+  (VolumeMounts ?? []).length > 0 ? lack : null;
+
 /** The stricter kind first; it decides between equal rungs. */
 const autoCandidates: readonly Candidate[] = [
   { driver: 'microvm', ownFiles: true, unfit: unfitForMachine, options: machine },
   { driver: 'docker', ownFiles: true, unfit: unfitForContainer, options: container },
   { driver: 'podman', ownFiles: true, unfit: unfitForContainer, options: container },
-  { driver: 'exec', ownFiles: false, unfit: unfitForHost, options: command },
-  { driver: 'raw_exec', ownFiles: false, unfit: unfitForHost, options: command },
+  {
+    driver: 'exec',
+    ownFiles: false,
+    unfit: (task, { attributes }) => unfitForHost(task) ?? unfitForVolumes(task, lackOfVolumes(attributes, 'exec')),
+    options: command,
+  },
+  {
+    driver: 'raw_exec',
+    ownFiles: false,
+    unfit: (task) => unfitForHost(task) ?? unfitForVolumes(task, 'it mounts no volumes'),
+    options: command,
+  },
 ];
 
 export const autoDrivers: readonly string[] = autoCandidates.map(({ driver }) => driver);

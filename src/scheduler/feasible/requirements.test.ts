@@ -47,6 +47,16 @@ describe('a requirement', () => {
     expect(reasons(testNode('n1'), { Tasks: [{ Name: 't', Driver: 'docker' }] })).toEqual(['missing drivers']);
   });
 
+  it('wants drivers that give volumes where tasks mount some', () => {
+    const bare = testNode('n1', { Attributes: { 'driver.mock_driver.volumes': '0' } });
+    const mounting = task({ VolumeMounts: [{ Volume: 'v', Destination: '/v' }] });
+    expect(reasons(bare, {})).toEqual([]);
+    expect(reasons(testNode('n1'), mounting)).toEqual([]);
+    expect(reasons(bare, mounting)).toEqual([
+      'task "t" mounts volumes, and mock_driver has no volumes here: nothing makes a sandbox',
+    ]);
+  });
+
   it('wants host volumes, writable ones where it writes', () => {
     const node = testNode('n1', { HostVolumes: { data: { Path: '/d', ReadOnly: true, ID: '' } } });
     const wants = (Source: string, ReadOnly: boolean) => ({ Volumes: { v: { Type: 'host', Source, ReadOnly } } });
