@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { ClientDriver } from '../client/client-driver.ts';
 import type { DriverProgram, DriverPrograms } from '../client/driver-programs.ts';
-import { type DriverPlugin, openDriver } from '../driver-kit/driver-plugin.ts';
+import { type DriverPlugin, type HostDeps, openDriver } from '../driver-kit/driver-plugin.ts';
 import type { PluginStatus } from '../driver-kit/remote/external-driver.ts';
 import { sweepStarts } from '../driver-kit/sweep.ts';
 import { forgetTrials } from '../driver-kit/trial.ts';
@@ -63,13 +63,27 @@ export async function openBuiltInDrivers(
   log: Log,
 ): Promise<BuiltInDrivers> {
   const supervisor = createSupervisor();
-  const client = config.client!;
-  const taskRoot = client.allocDir || join(config.dataDir, 'alloc');
+  const taskRoot = config.client!.allocDir || join(config.dataDir, 'alloc');
   const records = join(stateDirectory, 'tasks');
   await Promise.all([makeSpreadDirectory(taskRoot, 0o711), makeSpreadDirectory(records, 0o700)]);
   await forgetTrials(taskRoot);
   const taskMounts = await gatherTaskMounts(taskRoot);
   const host = { supervisor, stateDirectory: records, log };
+  return openOn(config, stateDirectory, host, { taskRoot, taskMounts }).catch(async (error: unknown) => {
+    await supervisor.close();
+    await releaseTaskMounts(taskMounts);
+    throw error;
+  });
+}
+
+async function openOn(
+  config: AgentConfig,
+  stateDirectory: string,
+  host: HostDeps,
+  { taskRoot, taskMounts }: { readonly taskRoot: string; readonly taskMounts: string | null },
+): Promise<BuiltInDrivers> {
+  const client = config.client!;
+  const { supervisor } = host;
   // a plugin's start and the look at this host wait for other processes: they wait together
   const plugins = openPluginDrivers(config, stateDirectory, host, new Set(builtInNames));
   const looked = openIsolation({

@@ -1,5 +1,8 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { complete } from './autocomplete.ts';
+import { complete, install } from './autocomplete.ts';
 import { page } from './cli-test-kit.ts';
 
 async function offers(typed: string): Promise<string[]> {
@@ -26,5 +29,28 @@ it('offers nothing, quickly, where no agent answers', async () => {
     expect(await offers('drover job status we')).toEqual(['']);
   } finally {
     delete process.env['NOMAD_ADDR'];
+  }
+});
+
+it('is written into the start files of shells and taken out again, and only when that is what was asked', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'drover-home-'));
+  const before = process.env['HOME'];
+  process.env['HOME'] = home;
+  try {
+    const file = join(home, '.bashrc');
+    const text = (): string => readFileSync(file, 'utf8');
+    writeFileSync(file, 'alias d=drover\n');
+    const said = page();
+    expect(await install(['-autocomplete-install', '-h'], said.terminal)).toBe(0);
+    expect(said.out).toContain('stand alone');
+    expect(await install(['-autocomplete-instal'], page().terminal)).toBe(1);
+    expect(text()).toBe('alias d=drover\n');
+    expect(await install(['-autocomplete-install'], page().terminal)).toBe(0);
+    expect(text()).toMatch(/^alias d=drover\ncomplete -o default -C drover drover .*\n$/);
+    expect(await install(['-autocomplete-uninstall'], page().terminal)).toBe(0);
+    expect(text()).toBe('alias d=drover\n');
+  } finally {
+    process.env['HOME'] = before;
+    rmSync(home, { recursive: true });
   }
 });

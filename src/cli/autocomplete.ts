@@ -8,9 +8,18 @@ import type { Terminal } from './terminal.ts';
 const marker = '# drover completion';
 /** `-o default`: where nothing is offered the shell offers files. */
 const line = `complete -o default -C drover drover ${marker}`;
+const words = ['-autocomplete-install', '-autocomplete-uninstall'];
 const zshLine = `autoload -U +X bashcompinit && bashcompinit && ${line}`;
 
-export async function install(word: string, terminal: Terminal): Promise<number> {
+/** `word`: `-autocomplete-install`, or `-autocomplete-uninstall`; what follows is not for them. */
+export async function install([word = '', ...rest]: readonly string[], terminal: Terminal): Promise<number> {
+  if (!words.includes(word) || rest.length > 0) {
+    const asked = rest.length > 0 && rest.every((each) => /^--?h(elp)?$/.test(each));
+    const about = `${words.join(' and ')} stand alone: the completion of drover is written into ~/.bashrc and ~/.zshrc, or taken out`;
+    if (asked) terminal.out(about);
+    else terminal.error(about);
+    return asked ? 0 : 1;
+  }
   const files = ['.bashrc', '.zshrc'].map((name) => join(homedir(), name)).filter(existsSync);
   if (files.length === 0) {
     terminal.error("no ~/.bashrc or ~/.zshrc found: put this line into your shell's start file:\n" + line);

@@ -13,7 +13,7 @@ async function main(words: readonly string[]): Promise<number> {
   if (first === undefined || isHelp(first))
     return (await import('./help.ts')).showAll(terminal, first === undefined ? 127 : 0);
   if (first === '-v' || first === '-version' || first === '--version') return execute('version', [], terminal);
-  if (first.startsWith('-autocomplete-')) return (await import('./autocomplete.ts')).install(first, terminal);
+  if (first.startsWith('-autocomplete-')) return (await import('./autocomplete.ts')).install(words, terminal);
   if (process.env['COMP_LINE'] !== undefined)
     return (await import('./autocomplete.ts')).complete(process.env['COMP_LINE'], terminal);
   const name = longestMatch(words);
