@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLog, type LogEntry } from '../../lib/log.ts';
 import { openScratchHost, type ScratchHost } from '../scratch-host.ts';
 import { type ExternalDriver, externalDriver } from './external-driver.ts';
+import { defaultLimits } from './plugin-calls.ts';
 
 const never = new AbortController().signal;
 const drover = join(import.meta.dirname, '../../../bin/drover.js');
@@ -22,8 +23,9 @@ afterAll(async () => {
   rmSync(files, { recursive: true, force: true });
 });
 
-function open(name: string, command: readonly string[]): ExternalDriver {
+function open(name: string, command: readonly string[], limits = defaultLimits): ExternalDriver {
   return externalDriver({
+    limits,
     fileName: name,
     command,
     config: {},
@@ -107,4 +109,27 @@ export default defineDriver({ name: 'loud', version: '1.0.0', config: {}, start:
   await expect.poll(() => entries.map(({ message }) => message).join('\n')).toContain('words while it is loaded');
   await driver.close();
   expect([existsSync(socket), existsSync(dirname(socket))]).toEqual([false, false]);
+});
+
+test('a driver may take its options slowly, for it may look at its engine first: no other call may take that long', async () => {
+  const kit = join(import.meta.dirname, '../../../dist/driver-kit/index.js');
+  const wait = (name: string): string =>
+    `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5000); return ${name}`;
+  const limits = { ...defaultLimits, questionMs: 3000 };
+  const slow = async (name: string, change: string) => {
+    writeFileSync(
+      join(files, `${name}.mjs`),
+      `import { defineDriver } from ${JSON.stringify(kit)};
+const own = defineDriver({ name: ${JSON.stringify(name)}, version: '1.0.0', config: {}, start: () => ({ command: 'true' }) });
+export default { ...own, ${change} };
+`,
+    );
+    const driver = open(name, serve(name, join(files, `${name}.mjs`)), limits);
+    await driver.open();
+    const { problem } = driver;
+    await driver.close();
+    return problem;
+  };
+  expect(await slow('slow-options', `create(...given) { ${wait('own.create(...given)')}; }`)).toBeNull();
+  expect(await slow('slow-schema', `get taskSchema() { ${wait('own.taskSchema')}; }`)).toMatch(/TaskConfigSchema/);
 });
