@@ -100,6 +100,9 @@ describe('options through a specification', () => {
     const one = { map: [{ x: [{ y: [{ a: 'b' }] }] }] };
     expect(decoded({ list: [one, one] }, list)).toEqual([{ x: { y: 'b' } }, { x: { y: 'b' } }]);
     expect(decoded({ list: [one, {}] }, list)).toEqual([expect.stringMatching(/^Unconsistent argument types/)]);
+    const outer = { name: 'outer', nested: spec({ block: { case: 'blockList', value: { name: 'list', nested } } }) };
+    const lists = readSpec(spec({ block: { case: 'blockList', value: outer } }));
+    expect(decoded({ outer: [{ list: [one] }, {}] }, lists)).toEqual([[{ x: { y: 'b' } }], []]);
   });
 
   it('has functions of its own, and no names where an operator writes', () => {

@@ -187,6 +187,7 @@ class Decoder {
       const detail = `A ${spec.name} block with the labels ${labels.map((each) => JSON.stringify(each)).join(', ')} was given already.`;
       this.diagnostics.push(errorAt(block.headerRange, `Duplicate ${spec.name} block`, detail));
     }
+    // of one map, however many labels: Go has it so, and an empty one does not go together with one that has two
     return root.size === 0 ? mapValue(new Map(), impliedType(spec.nested)) : this.#mapOf(root, content);
   }
 

@@ -148,8 +148,7 @@ export function impliedType(spec: SpecNode): Type {
     case 'blockSet':
       return setType(impliedType(spec.nested));
     case 'blockMap':
-      // of one map, however many labels: so Go has it, and what is absent does not go together with what has two labels
-      return mapType(impliedType(spec.nested));
+      return spec.labels.reduce((inner) => mapType(inner), impliedType(spec.nested));
     case 'default':
       return impliedType(spec.primary);
     default:
