@@ -29,7 +29,7 @@ const lanes = [
   { name: 'machines', minutes: 20, run: vitest, needs: ['runc'] },
   { name: 'drivers', minutes: 21, run: vitest, needs: ['runc', 'bwrap'] },
   { name: 'security', minutes: 20, run: vitest, provesAnew: true },
-  { name: 'guest', minutes: 23, run: vitest },
+  { name: 'guest', minutes: 30, run: vitest },
   { name: 'faults', minutes: 15, run: vitest },
   { name: 'go', minutes: 18, run: go, needs: ['go'] },
 ].map((lane) => ({ ...lane, minutes: lane.minutes * factor }));

@@ -288,7 +288,7 @@ describe('drover driver check', () => {
     300_000,
   );
 
-  it('fails one that leaves processes, invents ends and starts tasks twice, and names each', () => {
+  it('fails one that leaves processes, invents ends and starts tasks twice, and names each', async () => {
     const file = join(folder, 'careless.js');
     // as an executor that a killed plugin leaves: not a task's process, and told from others by its argument
     const ownSeconds = `9${process.pid}.5`;
@@ -334,15 +334,17 @@ export default definePlugin({
     expect(failed.get('two starts of one id at once give one task')).toBeDefined();
     expect(failed.get('no process of any task is left behind')).toMatch(/still there: \d+ /);
     // and the check itself cleaned up after it
-    const left = readdirSync('/proc').filter((pid) => {
-      try {
-        if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(ownSeconds)) return true;
-        return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, 'utf8').includes('DROVER_CHECK=');
-      } catch {
-        return false;
-      }
-    });
-    expect(left).toEqual([]);
+    const left = () =>
+      readdirSync('/proc').filter((pid) => {
+        try {
+          if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(ownSeconds)) return true;
+          return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, 'utf8').includes('DROVER_CHECK=');
+        } catch {
+          return false;
+        }
+      });
+    // what was killed is gone a moment later
+    await expect.poll(left).toEqual([]);
   }, 400_000);
 
   it('names no case that there is not, and has not passed when Ctrl-C ends it', async () => {

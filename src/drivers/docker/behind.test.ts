@@ -79,7 +79,12 @@ describe.each(engines)('a container of $name', { timeout: 120_000 }, ({ name, la
     // and one that ends before its terminal has a size has ended
     const short = await enters(of, ['true'], { height: 1, width: 1 });
     expect(await short.exit).toMatchObject({ exitCode: 0 });
-    const waits = ['sh', '-c', 'trap "stty size; exit 6" WINCH; echo ready; while :; do sleep 0.1; done'];
+    // its first size may come late too
+    const waits = [
+      'sh',
+      '-c',
+      'trap "stty size | grep 33.99 && exit 6" WINCH; echo ready; while :; do sleep 0.1; done',
+    ];
     const session = await enters(of, waits, { height: 1, width: 1 });
     let said = '';
     for await (const { data } of session.output) {
