@@ -19,15 +19,17 @@ test('a trial says its code and its last line; one that hangs is ended by its ti
 test('a trial that is given up has ended when that is told', async () => {
   const file = `/tmp/drover-trial-${process.pid}`;
   const stop = new AbortController();
-  const tried = tryMachine(
-    '/bin/sh',
-    ['-c', `trap 'sleep 0.3; rm ${file}; exit' TERM; touch ${file}; while :; do sleep 0.05; done`],
-    stop.signal,
-  );
-  await expect.poll(() => existsSync(file)).toBe(true);
+  const stubborn = `trap '' TERM; echo $$ > ${file}; while :; do sleep 0.05; done`;
+  const tried = tryMachine('/bin/sh', ['-c', stubborn], stop.signal, 100);
+  const pid = () => (existsSync(file) ? readFileSync(file, 'utf8').trim() : '');
+  await expect.poll(pid, { timeout: 60_000 }).toMatch(/^\d+$/);
+  // of what has ended and is not waited for there is no command line
+  const runs = () => existsSync(`/proc/${pid()}`) && readFileSync(`/proc/${pid()}/cmdline`, 'utf8') !== '';
+  expect(runs()).toBe(true);
   stop.abort();
   await expect(tried).rejects.toThrow('aborted');
-  expect(existsSync(file)).toBe(false);
+  expect(runs()).toBe(false);
+  rmSync(file);
 });
 
 test('a trial ends in its time also when who began it was killed', async () => {
