@@ -12,7 +12,7 @@ import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { nodeReady, output, shellJob } from '../e2e/jobs.ts';
 
 const [directory = '', file = ''] = process.argv.slice(2);
-const minutesMs = 4 * 60_000;
+const minutesMs = 8 * 60_000;
 /** On the console, for whoever looks why it takes so long. */
 const say = (what: string): void => console.info(`${Math.round(performance.now() / 1000)} s: ${what}`);
 /** Asked for now and then: who asks all the time gets all the processor of an emulated machine. */
