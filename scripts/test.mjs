@@ -144,7 +144,9 @@ async function vitest(lane) {
   const counts = { passed: first.count('passed'), failed: first.failed.length, skipped: first.count('skipped') };
   if (first.code === 0) return { counts };
   if (first.code === null || first.failed.length === 0) {
-    problems.push(`${lane.name}: ${first.code === null ? 'not finished within its limit' : 'a file could not be run'}`);
+    problems.push(
+      `${lane.name}: ${first.code === null ? 'not finished within its limit' : 'vitest failed, and no file of it'}`,
+    );
     return { counts: { ...counts, failed: counts.failed + 1 } };
   }
   return { counts, again: () => failedAgain(lane, project, first, counts) };
@@ -186,18 +188,21 @@ async function vitestRun(lane, project, files) {
     for (const test of tests) if (kind(test) === 'skipped') say(lane, `skipped: ${test.fullName}`);
   return {
     code: results.length === 0 ? null : code,
-    failed: tests.filter((test) => kind(test) === 'failed').map(failure),
-    // a file that could not be read at all has no tests to count
+    failed: [...tests.filter((test) => kind(test) === 'failed'), ...results.filter(isUnrun)].map(failure),
     files: results.filter((file) => file.status === 'failed').map((file) => file.name),
     count: (wanted) => tests.filter((test) => kind(test) === wanted).length,
   };
 }
 
-/** The test's name, and its message, short. */
-function failure({ fullName, failureMessages }) {
-  const lines = (failureMessages ?? []).join('\n').split('\n');
+/** A file that could not be read, or whose preparations failed: none of its tests has. */
+const isUnrun = (file) =>
+  file.status === 'failed' && !(file.assertionResults ?? []).some((test) => test.status === 'failed');
+
+/** The test's name, or that of a file that could not be run, and its message, short. */
+function failure({ fullName, failureMessages, name, message }) {
+  const lines = (failureMessages ?? [message ?? '']).join('\n').split('\n');
   return {
-    name: fullName,
+    name: fullName ?? `${name} could not be run`,
     why: lines
       .slice(0, 12)
       .map((line) => `    ${line.slice(0, 300)}`)

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { Fault, messageOf } from '../../lib/fault.ts';
+import { endGroup } from '../../lib/node/process-group.ts';
 import { objectAt, textAt } from './engine-answers.ts';
 
 export interface RegistryAuth {
@@ -120,7 +121,7 @@ function ask(
     const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'ignore'], detached: true });
     const late = setTimeout(() => {
       reject(unusable(`does not answer within ${limitMs / 1000} s`));
-      if (child.pid !== undefined) endGroup(child.pid);
+      endGroup(child.pid);
     }, limitMs);
     let stdout = '';
     child.stdout.on('data', (part: Buffer) => {
@@ -137,12 +138,4 @@ function ask(
     child.stdin.on('error', () => {});
     child.stdin.end(address);
   });
-}
-
-function endGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // it has ended
-  }
 }

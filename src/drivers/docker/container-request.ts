@@ -7,7 +7,7 @@ import type { CgroupLimits } from '../../isolation/cgroup/limits.ts';
 import { rankOf } from '../../isolation/lines.ts';
 import { hostProfile } from '../../isolation/seccomp/oci-profile.ts';
 import { Fault, messageOf } from '../../lib/fault.ts';
-import { openBeneath } from '../../lib/node/safe-path.ts';
+import { readBeneath } from '../../lib/node/safe-path.ts';
 import { capabilitiesOf, globMatches } from './gates.ts';
 import type { ContainerMounts } from './mounts.ts';
 import { endpointsOf, type PublishedPorts } from './networks.ts';
@@ -166,13 +166,9 @@ function demandsFilter({ isolationFloor, isolationRequire = [] }: TaskConfig): b
 
 async function profile(task: TaskConfig, path: string): Promise<string> {
   try {
-    if (path.startsWith('/')) return JSON.stringify(JSON.parse(await readFile(path, 'utf8')));
-    const file = await openBeneath(task.directories.task, join('.', path));
-    try {
-      return JSON.stringify(JSON.parse(await file.readFile('utf8')));
-    } finally {
-      await file.close();
-    }
+    const own = !path.startsWith('/');
+    const text = await (own ? readBeneath(task.directories.task, join('.', path)) : readFile(path));
+    return JSON.stringify(JSON.parse(String(text)));
   } catch (error) {
     const reason = error instanceof SyntaxError ? 'it is no JSON' : messageOf(error);
     throw new Fault('invalid', `security_opt: seccomp profile ${JSON.stringify(path)}: ${reason}`, { cause: error });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { TaskConfig, TaskMount } from '../../driver/contract.ts';
 import { Fault } from '../../lib/fault.ts';
-import { listBeneath, openBeneath } from '../../lib/node/safe-path.ts';
+import { listBeneath, readBeneath } from '../../lib/node/safe-path.ts';
 import { endSize, readEnd, type StartOrder, startDisk, startLimit } from './start-disk.ts';
 
 const run = promisify(execFile);
@@ -133,13 +133,7 @@ export async function secretFiles(root: string, below = ''): Promise<StartOrder[
     const path = join(below, name);
     if (path === startName) continue;
     if (stats.isDirectory()) found.push(...(await secretFiles(root, path)));
-    if (!stats.isFile()) continue;
-    const file = await openBeneath(root, path);
-    try {
-      found.push({ path, content: await file.readFile() });
-    } finally {
-      await file.close();
-    }
+    if (stats.isFile()) found.push({ path, content: await readBeneath(root, path) });
   }
   return found;
 }

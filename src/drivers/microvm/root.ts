@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import type { TaskConfig } from '../../driver/contract.ts';
 import { Fault } from '../../lib/fault.ts';
-import { openBeneath } from '../../lib/node/safe-path.ts';
+import { readBeneath } from '../../lib/node/safe-path.ts';
 import { diskOf } from '../qemu/machine.ts';
 import type { Disks } from './disks.ts';
 import { type ImageSettings, readImageArchive } from './image-archive.ts';
@@ -97,11 +97,5 @@ async function userInside(root: string | null, user: string): Promise<{ readonly
 }
 
 async function passwdOf(root: string): Promise<string> {
-  const file = await openBeneath(root, 'etc/passwd').catch(() => null);
-  if (file === null) return '';
-  try {
-    return String(await file.readFile());
-  } finally {
-    await file.close();
-  }
+  return readBeneath(root, 'etc/passwd').then(String, () => '');
 }

@@ -2,9 +2,8 @@
  * bubblewrap, started under the task's own host uid (the shim drops to it first: bwrap started by root keeps the host's uid 0 underneath).
  * bwrap makes the namespaces and the view of files; the verifier inside takes the filter and becomes the task.
  */
-import { join } from 'node:path';
 import { handedToTask, runBytes, type TaskPrivileges, verifierInside } from './inside.ts';
-import { hostnameOf, type Launch, type LaunchRequest } from './launch.ts';
+import { hostnameOf, type Launch, type LaunchRequest, outsideRoot } from './launch.ts';
 import { type SystemPath, viewOfSystem } from './system-paths.ts';
 
 export interface BwrapOptions extends TaskPrivileges {
@@ -85,9 +84,8 @@ function viewArgs(request: LaunchRequest, options: BwrapOptions): readonly strin
     ...bind('--bind', directories.shared, '/alloc'),
     // a task must not rewrite what the agent keeps of it
     ...bind('--ro-bind', directories.logs, '/alloc/logs'),
-    // as a rule the root has them already
-    ...(['local', 'secrets', 'tmp'] as const).flatMap((name) =>
-      directories[name] === join(directories.task, name) ? [] : bind('--bind', directories[name], `/${name}`),
+    ...outsideRoot(directories, ['local', 'secrets', 'tmp']).flatMap((name) =>
+      bind('--bind', directories[name], `/${name}`),
     ),
     ...request.mounts.flatMap((mount) => bind(mount.readOnly ? '--ro-bind' : '--bind', mount.hostPath, mount.taskPath)),
     ...request.devices.flatMap((device) => bind('--dev-bind', device.hostPath, device.taskPath)),

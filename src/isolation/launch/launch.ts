@@ -2,6 +2,7 @@
  * How a task is to be started: what a builder of this folder makes of a plan. The driver kit turns it into the shim's start record;
  * nothing here starts anything.
  */
+import { join } from 'node:path';
 import type { TaskDevice, TaskDirectories, TaskMount } from '../../driver/contract.ts';
 import type { Passage } from '../passage.ts';
 import type { ResourceLimit } from '../rlimits.ts';
@@ -44,6 +45,13 @@ export interface JoinedNetwork {
   /** The task's name in it (empty: the host's) and its address. */
   readonly hosts?: { readonly hostname: string; readonly address: string };
 }
+
+/** Those of a task's directories that are not in its own already, where the view of files begins: as a rule none. */
+export function outsideRoot(directories: TaskDirectories, names: readonly TaskPlace[]): readonly TaskPlace[] {
+  return names.filter((name) => directories[name] !== join(directories.task, name));
+}
+
+type TaskPlace = 'local' | 'secrets' | 'tmp';
 
 /** `""`: the host's. */
 export function hostnameOf({ network }: Pick<LaunchRequest, 'network'>): string {

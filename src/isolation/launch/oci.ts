@@ -2,9 +2,8 @@
  * An OCI runtime (crun, runc): `run` makes the container with the verifier as its process, and the shim's `go` lets that become the task; so
  * there is nothing for `create` to hold back, and a start is one process of the runtime's less. Source: the OCI runtime specification 1.0.2.
  */
-import { join } from 'node:path';
 import { handedToTask, type TaskPrivileges, verifierInside } from './inside.ts';
-import { hostnameOf, type Launch, type LaunchRequest } from './launch.ts';
+import { hostnameOf, type Launch, type LaunchRequest, outsideRoot } from './launch.ts';
 import { lockedFlags } from './mount-flags.ts';
 import { type SystemPath, viewOfSystem } from './system-paths.ts';
 
@@ -162,10 +161,7 @@ function taskMounts(request: LaunchRequest, options: OciOptions): readonly unkno
     ...viewOfSystem(options.system, request).shown.map((each) => bind(each.from, each.to, true)),
     bind(directories.shared, '/alloc', false),
     bind(directories.logs, '/alloc/logs', true),
-    // as a rule the root has these two already
-    ...(['local', 'tmp'] as const)
-      .filter((name) => directories[name] !== join(directories.task, name))
-      .map((name) => bind(directories[name], `/${name}`, false)),
+    ...outsideRoot(directories, ['local', 'tmp']).map((name) => bind(directories[name], `/${name}`, false)),
     bind(directories.secrets, '/secrets', false, ['noexec']),
     ...request.mounts.map((mount) =>
       bind(

@@ -1,6 +1,7 @@
 /** What a probe says, and how one runs: by really doing the thing in a child that is thrown away. */
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
+import { endGroup } from '../../lib/node/process-group.ts';
 import { Turns } from '../../lib/turns.ts';
 
 export interface ProbeResult {
@@ -69,16 +70,6 @@ export function runChild(command: readonly string[], options: ChildOptions = {})
       resolve({ code, stdout, stderr: late || stderr });
     });
   });
-}
-
-/** Our own child, not reaped yet, and what it started. */
-function endGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // it has ended by itself meanwhile
-  }
 }
 
 /** All at once they would be no faster, and on a slow machine each would take so long that it is given up. */
