@@ -56,7 +56,11 @@ describe('driver settings in client options', () => {
     ['driver.raw_exec.no_cgroups', 'true', 'does not read it'],
     ['driver.rkt.volumes.enabled', 'true', 'does not read it'],
     ['driver.lxc.enable', 'true', 'Put its program nomad-driver-lxc (examples/plugins/lxc) into plugin_dir'],
-    ['driver.allowlist', 'exec, lxc', 'plugin "docker" { enabled = false } plugin "java" { enabled = false }: write'],
+    [
+      'driver.allowlist',
+      'exec, lxc',
+      'plugin "java" { enabled = false }: write that, and the same for each plugin of plugin_dir',
+    ],
     ['driver.whitelist', 'exec', 'plugin "docker" { enabled = false } plugin "java" { enabled = false }: write'],
     ['driver.denylist', 'docker,lxc', 'plugin "docker" { enabled = false } plugin "lxc" { enabled = false }: write'],
     ['driver.blacklist', 'exec', 'is read as plugin "exec" { enabled = false }: write that'],

@@ -138,7 +138,9 @@ export const pluginDefaults: Omit<Plugins[string], 'config'> = {
 function switchedOff(name: string, drivers: readonly string[]): string {
   if (drivers.length === 0) return `client option "${name}" leaves every driver on: leave it out`;
   const blocks = drivers.map((each) => `plugin "${each}" { enabled = false }`);
-  return `client option "${name}" is read as ${blocks.join(' ')}: write that`;
+  // what plugin_dir holds is not known here
+  const externals = lists[name] === others ? ', and the same for each plugin of plugin_dir that it does not name' : '';
+  return `client option "${name}" is read as ${blocks.join(' ')}: write that${externals}`;
 }
 
 function lxc(name: string): string {
