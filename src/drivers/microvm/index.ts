@@ -8,13 +8,13 @@ import { programInPath } from '../../driver-kit/find-program.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
 import { IsolatedCommand } from '../../driver-kit/isolated-command.ts';
 import { Fault } from '../../lib/fault.ts';
-import { findEmulators, type KvmProof, proveKvm } from '../qemu/emulators.ts';
+import { findEmulators, type KvmProof, noKvm, proveKvm } from '../qemu/emulators.ts';
 import { kvmDevice } from '../qemu/kvm-device.ts';
 import { coresIn, diskOf } from '../qemu/machine.ts';
 import { bootUnderKvm } from './boot-under-kvm.ts';
 import { Disks, secretFiles } from './disks.ts';
 import { findKernel, makeInitrd } from './kernels.ts';
-import { monitorArguments, program, withOutputs } from './machine.ts';
+import { type Accelerator, monitorArguments, program, withOutputs } from './machine.ts';
 import { MachineEngine } from './machine-engine.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 import { makeRoot } from './root.ts';
@@ -34,7 +34,7 @@ const leastMemoryMb = 96;
 
 /** Under this name the trial of a kernel is kept, until the host is looked at again. */
 function proofKey(kernel: string): string {
-  return `microvm.kvm ${kernel}`;
+  return `microvm.kvm.cpu ${kernel}`;
 }
 
 class Microvm implements CommandDriver {
@@ -70,7 +70,7 @@ class Microvm implements CommandDriver {
     const tried = this.#config.image_paths.length > 0 || this.#isolated.host.proofs.get(proofKey(kernel)) !== undefined;
     const kvm = tried
       ? await this.#kvmFor(kernel, signal)
-      : { ok: false, evidence: 'not tried before the first task: image_paths is empty' };
+      : noKvm('not tried before the first task: image_paths is empty');
     return this.#isolated.healthy({
       'driver.microvm.version': found.version,
       'driver.microvm.kernel': kernel,
@@ -88,7 +88,7 @@ class Microvm implements CommandDriver {
     const { proofs } = this.#isolated.host;
     const any = await proveKvm(proofs, signal);
     if (!any.ok) return any;
-    return proofs.once(proofKey(kernel), () => bootUnderKvm(kernel, signal));
+    return proofs.once(proofKey(kernel), () => bootUnderKvm(kernel, any.cpu, signal));
   }
 
   async plan({ id }: TaskConfig, signal: AbortSignal): Promise<CommandSpec> {
@@ -120,7 +120,7 @@ class Microvm implements CommandDriver {
       args: ['-c', withOutputs, 'sh', await this.#isolated.find(task, monitor), ...args],
       memoryOverheadMb: this.#config.memory_headroom,
       mounts: made.disks.mounts(made.kernel, made.rootImage),
-      ...(accelerator === 'kvm' ? { devices: [await kvmDevice(task, this.#isolated.host.uid)] } : {}),
+      ...(accelerator.name === 'kvm' ? { devices: [await kvmDevice(task, this.#isolated.host.uid)] } : {}),
     };
   }
 
@@ -128,7 +128,7 @@ class Microvm implements CommandDriver {
     { accelerator: wanted }: TaskOptions,
     { resources }: TaskConfig,
     signal: AbortSignal,
-  ): Promise<'kvm' | 'tcg'> {
+  ): Promise<Accelerator> {
     if (!['auto', 'kvm', 'tcg'].includes(wanted))
       throw new Fault('invalid', `accelerator is "auto", "kvm" or "tcg", not ${JSON.stringify(wanted)}`);
     if (resources.ports.length > 0) {
@@ -140,11 +140,11 @@ class Microvm implements CommandDriver {
     }
     if (resources.memoryMb < leastMemoryMb)
       throw new Fault('invalid', `memory: a machine needs ${leastMemoryMb} MB at least, not ${resources.memoryMb}`);
-    if (wanted === 'tcg') return 'tcg';
+    if (wanted === 'tcg') return { name: 'tcg' };
     const kernel = await findKernel(this.#config.kernel ?? '');
-    const kvm = kernel === null ? { ok: false, evidence: 'no kernel' } : await this.#kvmFor(kernel, signal);
-    if (kvm.ok) return 'kvm';
-    if (wanted === 'auto') return 'tcg';
+    const kvm = kernel === null ? noKvm('no kernel') : await this.#kvmFor(kernel, signal);
+    if (kvm.ok) return { name: 'kvm', cpu: kvm.cpu };
+    if (wanted === 'auto') return { name: 'tcg' };
     throw new Fault('unavailable', `accelerator "kvm" does not work here: ${kvm.evidence}`);
   }
 

@@ -3,8 +3,11 @@ import { seen, seenStart } from './disks.ts';
 
 export const program = 'qemu-system-x86_64';
 
+/** `cpu`: as `-cpu` takes it. */
+export type Accelerator = { readonly name: 'kvm'; readonly cpu: string } | { readonly name: 'tcg' };
+
 export interface Machine {
-  readonly accelerator: 'kvm' | 'tcg';
+  readonly accelerator: Accelerator;
   readonly memoryMb: number;
   readonly cores: number;
   /** The root file system is an image that must not be written: what the machine writes there goes with it. */
@@ -33,23 +36,17 @@ export function monitorArguments({ accelerator, memoryMb, cores, throwAway, cont
 }
 
 /** A machine that boots, finds nothing to do and ends. */
-export function trialArguments(kernel: string, initrd: string): readonly string[] {
-  return [...bare('kvm', 128), '-kernel', kernel, '-initrd', initrd, '-append', kernelWords];
+export function trialArguments(kernel: string, initrd: string, cpu: string): readonly string[] {
+  return [...bare({ name: 'kvm', cpu }, 128), '-kernel', kernel, '-initrd', initrd, '-append', kernelWords];
 }
 
 // the kernel's tests of its own ciphers are a sixth of an emulated start
 const kernelWords = 'quiet panic=-1 reboot=t random.trust_cpu=on cryptomgr.notests';
 
-function bare(accelerator: Machine['accelerator'], memoryMb: number): readonly string[] {
+function bare(accelerator: Accelerator, memoryMb: number): readonly string[] {
   return [
-    ...[
-      '-machine',
-      `type=q35,accel=${accelerator}`,
-      '-cpu',
-      accelerator === 'kvm' ? 'host' : 'max',
-      '-m',
-      `${memoryMb}M`,
-    ],
+    ...['-machine', `type=q35,accel=${accelerator.name}`, '-m', `${memoryMb}M`],
+    ...['-cpu', accelerator.name === 'kvm' ? accelerator.cpu : 'max'],
     // what is emulated is what can be attacked: nothing that was not asked for, and no way out but the sandbox's
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-nic', 'none'],
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],

@@ -70,8 +70,7 @@ class Qemu implements CommandDriver {
   async plan(task: TaskConfig, signal: AbortSignal): Promise<CommandSpec> {
     const options = task.config as TaskOptions;
     checkOptions(this.#config, options, task.resources.memoryMb, task.user);
-    const kvm = options.accelerator === 'kvm';
-    if (kvm) await this.#requireKvm(signal);
+    const kvmCpu = options.accelerator === 'kvm' ? await this.#cpuUnderKvm(signal) : null;
     const { sandboxed } = this.#isolated;
     const disk = await diskOf(task, this.#config, options.image_path, sandboxed);
     if (disk.own) await makeWritable(disk.hostPath);
@@ -92,18 +91,19 @@ class Qemu implements CommandDriver {
       // where it keeps what a guest writes to an image that is not its own; it takes "/tmp" for "/var/tmp"
       env: { ...around.env, TMPDIR: sandboxed ? '/local' : task.directories.local },
       command: await this.#isolated.find(task, program),
-      args: machineArguments({ task, options, disk, monitor: at('qm.sock'), agent: at('qa.sock') }),
+      args: machineArguments({ task, options, disk, monitor: at('qm.sock'), agent: at('qa.sock'), kvmCpu }),
       memoryOverheadMb: this.#config.memory_headroom,
-      ...(kvm ? { devices: [await kvmDevice(task, this.#isolated.host.uid)] } : {}),
+      ...(kvmCpu !== null ? { devices: [await kvmDevice(task, this.#isolated.host.uid)] } : {}),
       ...(disk.own || !sandboxed
         ? {}
         : { mounts: [{ taskPath: disk.path, hostPath: disk.hostPath, readOnly: true, propagation: '' }] }),
     };
   }
 
-  async #requireKvm(signal: AbortSignal): Promise<void> {
-    const { ok, evidence } = await proveKvm(this.#isolated.host.proofs, signal);
+  async #cpuUnderKvm(signal: AbortSignal): Promise<string> {
+    const { ok, evidence, cpu } = await proveKvm(this.#isolated.host.proofs, signal);
     if (!ok) throw new Fault('unavailable', `accelerator "kvm" does not work here: ${evidence}`);
+    return cpu;
   }
 
   /** Also of a task that was found again. */

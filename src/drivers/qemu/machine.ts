@@ -107,9 +107,11 @@ export interface MachineParts {
   /** Sockets of monitor and agent, as the emulator sees them. */
   readonly monitor: string;
   readonly agent: string;
+  /** The processor that KVM was proved with; null: the machine is emulated. */
+  readonly kvmCpu: string | null;
 }
 
-export function machineArguments({ task, options, disk, monitor, agent }: MachineParts): readonly string[] {
+export function machineArguments({ task, options, disk, monitor, agent, kvmCpu }: MachineParts): readonly string[] {
   const { accelerator } = options;
   const cores = coresIn(task.resources.cpusetCpus);
   const drive = [
@@ -134,7 +136,7 @@ export function machineArguments({ task, options, disk, monitor, agent }: Machin
         ]
       : []),
     ...networkArguments(task, options),
-    ...(accelerator === 'kvm' ? ['-cpu', 'host', ...(cores > 0 ? ['-smp', String(cores)] : [])] : []),
+    ...(kvmCpu !== null ? ['-cpu', kvmCpu, ...(cores > 0 ? ['-smp', String(cores)] : [])] : []),
     ...options.args,
   ];
 }
