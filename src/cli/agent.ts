@@ -69,12 +69,22 @@ what changed in plugin_dir and plugin blocks, and finds out anew how the host is
 };
 
 async function run(call: Call): Promise<number> {
-  const { flags, terminal, args } = call;
+  const { flags, args } = call;
   if (args.length > 0)
     throw new CommandError(
       `unexpected argument ${JSON.stringify(args[0])}: the agent takes only options\nFor additional help try 'drover agent -help'`,
     );
-  const scratch = flags.bool('dev') ? scratchDirectory() : '';
+  if (!flags.bool('dev')) return runAgent(call, '');
+  const scratch = scratchDirectory();
+  try {
+    return await runAgent(call, scratch);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+async function runAgent(call: Call, scratch: string): Promise<number> {
+  const { flags, terminal } = call;
   const load = (): LoadedConfig =>
     loadConfig({
       paths: flags.strings('config'),
@@ -104,7 +114,6 @@ async function run(call: Call): Promise<number> {
   terminal.out(banner(call, loaded, agent));
   await untilSignalled(agent);
   const left = await agent.stop();
-  if (scratch !== '') rmSync(scratch, { recursive: true, force: true });
   if (left > 0) terminal.out(stillRunning(left, agent.address));
   return 0;
 }

@@ -120,7 +120,9 @@ export async function record(kind: string, scratch: string, recording: string, a
   for (const [found, instead] of [...forgiving, ...patient]) recorder = recorder.replace(found, () => instead);
   writeFileSync(path.join(copies, `record-${kind}.mjs`), recorder);
   const words = [program, recording, '--work', path.join(scratch, 'work'), ...args];
-  const ran = await run(path.join(copies, `record-${kind}.mjs`), words, path.join(scratch, 'recorder.txt'));
+  // it makes a directory there, and leaves it
+  const env = { TMPDIR: scratch };
+  const ran = await run(path.join(copies, `record-${kind}.mjs`), words, path.join(scratch, 'recorder.txt'), env);
   asOnItsMachine(kind, recording);
   return ran;
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -162,3 +162,15 @@ for (const { who, uid, skip } of users) {
     });
   });
 }
+
+it('an agent in dev mode that refuses to start leaves nothing behind', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'drover-refused-'));
+  const config = join(directory, 'agent.json');
+  const TMPDIR = join(directory, 'tmp');
+  mkdirSync(TMPDIR);
+  writeFileSync(config, JSON.stringify({ acl: { enabled: true } }));
+  const { code, stderr } = await runCli(null, ['agent', '-dev', `-config=${config}`], { env: { TMPDIR } });
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/acl/i) });
+  expect(readdirSync(TMPDIR)).toEqual([]);
+  rmSync(directory, { recursive: true });
+});

@@ -2,11 +2,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { DriverEvent, EngineDriver } from '../../driver/contract.ts';
 import { parseImageName, referenceOf } from '../../driver-kit/container-engine/image-name.ts';
 import { PullProgress } from '../../driver-kit/container-engine/pull-progress.ts';
@@ -349,8 +350,7 @@ test('progress is one line, and knows when nothing moves', () => {
 });
 
 test('a credential helper that hangs, says what is no answer, fails or is not there is named with the reason', async () => {
-  const { mkdtemp } = await import('node:fs/promises');
-  const bin = await mkdtemp('/tmp/drover-helper-');
+  const bin = await mkdtemp(join(tmpdir(), 'drover-helper-'));
   const path = process.env['PATH'];
   process.env['PATH'] = `${bin}:${path}`;
   const asks = async (helper: string, script: string) => {
@@ -366,12 +366,13 @@ test('a credential helper that hangs, says what is no answer, fails or is not th
     await expect(registryAuth('ghcr.io', { task: null, config: '', helper: 'none' })).rejects.toThrow('cannot be run');
   } finally {
     process.env['PATH'] = path;
+    await rm(bin, { recursive: true });
   }
 });
 
 test('credentials of the file: by helper, by identity token, for the default registry; its text is never in a message', async () => {
-  const { mkdtemp } = await import('node:fs/promises');
-  const directory = await mkdtemp('/tmp/drover-auth-');
+  const directory = await mkdtemp(join(tmpdir(), 'drover-auth-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
   const config = join(directory, 'config.json');
   const none = { task: null, config, helper: '' };
   await writeFile(config, JSON.stringify({ auths: { 'https://index.docker.io/v1/': { identitytoken: 't' } } }));

@@ -35,8 +35,9 @@ describe.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)('below
     await writeFile(join(volume, 'file'), 'of the volume\n');
   });
   afterAll(async () => {
-    expect(await host.leftGroups()).toEqual([]);
+    const left = await host.leftGroups();
     await host.close();
+    expect(left).toEqual([]);
   });
 
   async function run(driver: OpenDriver, script: string, more: Partial<TaskConfig>) {

@@ -38,9 +38,10 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await engine.close();
-  expect(await host.leftGroups()).toEqual([]);
+  const left = await host.leftGroups();
   await host.close();
   await rm(classes, { recursive: true, force: true });
+  expect(left).toEqual([]);
 });
 
 /** A task with the compiled program in its directory. */

@@ -44,9 +44,12 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => {
   await engine.close();
-  expect(await host.leftGroups()).toEqual([]);
-  expect(await readdir(join(host.scratch.root, 'state/microvm')).catch(() => [])).toEqual([]);
+  const left = [
+    ...(await host.leftGroups()),
+    ...(await readdir(join(host.scratch.root, 'state/microvm')).catch(() => [])),
+  ];
   await host.close();
+  expect(left).toEqual([]);
 });
 
 function busyboxRoot(at: string): void {

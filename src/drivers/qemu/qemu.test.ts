@@ -35,8 +35,9 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await engine.close();
-  expect(await host.leftGroups()).toEqual([]);
+  const left = await host.leftGroups();
   await host.close();
+  expect(left).toEqual([]);
 });
 
 /** The first that knows of KVM. */

@@ -30,9 +30,10 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await engine.close();
-  expect(await host.leftGroups()).toEqual([]);
+  const left = await host.leftGroups();
   await host.close();
   rmSync(modules, { recursive: true, force: true });
+  expect(left).toEqual([]);
 });
 
 /** The module is one of the operator's, by its name alone. */
