@@ -65,7 +65,19 @@ const forgiving: readonly (readonly [string, string])[] = [
  * The recorder gives the machine a moment where it means a state: here it waits for that state, however busy the machine is. Allocations of a
  * job are listed by their random ids; the recordings know all but one of their places as random, so here they stand by version.
  */
-const patient: readonly (readonly [string, string])[] = [
+const patient: readonly (readonly [string | RegExp, string])[] = [
+  [
+    'const evalDone =',
+    `async function settled(R) {
+  await untilJson(R, '/v1/evaluations', list => list.every(each => each.Status !== 'pending'), 60000);
+  await untilJson(R, '/v1/allocations', list => list.every(each =>
+    each.ClientStatus !== 'pending' && (each.DesiredStatus === 'run' || each.ClientStatus !== 'running')), 60000);
+}
+const restarted = (R, id, times) => untilJson(R, '/v1/allocation/' + id, ({ TaskStates: { t } }) =>
+  t.State === 'running' && t.Restarts === times && t.Events.at(-1).Type === 'Started');
+const evalDone =`,
+  ],
+  [/^ {2}await sleep\(\d+\);$/gm, '$&\n  await settled(R);'],
   [
     "await r('statuses', 'GET', '/v1/jobs/statuses?prefix=svc');",
     `await untilJson(R, '/v1/job/svc/allocations', list => list.every(a => a.JobVersion === 3 || a.ClientStatus === 'complete'));
@@ -75,6 +87,20 @@ const patient: readonly (readonly [string, string])[] = [
   [
     "await r('parent-summary',",
     "await untilJson(R, '/v1/jobs?prefix=par/', list => list.length === 2 && list.every(job => job.Status === 'dead'));\n  await r('parent-summary',",
+  ],
+  [
+    "await r('children',",
+    "await untilJson(R, '/v1/jobs?prefix=per/', list => list.length === 1 && list[0].Status === 'dead');\n  await r('children',",
+  ],
+  [
+    "await r('ls-root',",
+    "await untilJson(R, `/v1/client/fs/ls/${X}?path=t/local`, list => list.length === 2);\n  await r('ls-root',",
+  ],
+  ["await r('restart-all',", "await restarted(R, X, 1);\n  await r('restart-all',"],
+  ["await r('after-restarts',", "await restarted(R, X, 2);\n  await r('after-restarts',"],
+  [
+    "await r('node-drained',",
+    "await untilJson(R, `/v1/node/${node}`, each => each.DrainStrategy === null);\n  await r('node-drained',",
   ],
 ];
 
@@ -117,7 +143,8 @@ export async function record(kind: string, scratch: string, recording: string, a
   mkdirSync(copies, { recursive: true });
   cpSync(path.join(tools, 'golden-lib.mjs'), path.join(copies, 'golden-lib.mjs'));
   let recorder = readFileSync(path.join(tools, `record-${kind}.mjs`), 'utf8');
-  for (const [found, instead] of [...forgiving, ...patient]) recorder = recorder.replace(found, () => instead);
+  for (const [found, instead] of forgiving) recorder = recorder.replace(found, () => instead);
+  if (kind === 'api') for (const [found, instead] of patient) recorder = recorder.replace(found, instead);
   writeFileSync(path.join(copies, `record-${kind}.mjs`), recorder);
   const words = [program, recording, '--work', path.join(scratch, 'work'), ...args];
   // it makes a directory there, and leaves it
