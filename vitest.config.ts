@@ -15,12 +15,14 @@ interface Files {
   readonly exclude?: readonly string[];
   /** Files at once. */
   readonly maxWorkers: number | string;
+  /** Default true; false: files that leave no state, whose modules each worker reads once. */
+  readonly isolate?: boolean;
 }
 
 /** Limits are for a machine that does other things too: what passes does not wait for them. */
-const project = (name: string, { include, exclude = [], maxWorkers }: Files) => ({
+const project = (name: string, { include, exclude = [], maxWorkers, isolate = true }: Files) => ({
   test: {
-    name, include: [...include], exclude: [...exclude], maxWorkers, pool: 'forks' as const,
+    name, include: [...include], exclude: [...exclude], maxWorkers, isolate, pool: 'forks' as const,
     testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { timeout: 15_000 } },
   },
 });
@@ -34,7 +36,7 @@ export default defineConfig({
       project('unit', {
         include: ['src/**/*.test.ts', 'scripts/*.test.mjs'],
         exclude: [...driverTests, ...engineTests, ...machineTests],
-        maxWorkers: '100%',
+        maxWorkers: '100%', isolate: false,
       }),
       project('drivers', { include: driverTests, exclude: [...engineTests, ...machineTests], maxWorkers: 2 }),
       project('engines', { include: engineTests, maxWorkers: 1 }),

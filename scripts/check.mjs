@@ -15,12 +15,7 @@ const steps = [
   ['dead code', tool('knip'), []],
 ];
 if (!process.argv.includes('--static'))
-  // every processor, and modules once for each of them; in its lane each file has a process of its own
-  steps.push([
-    'unit tests',
-    tool('vitest'),
-    ['run', '--project', 'unit', '--reporter=dot', '--no-isolate', '--maxWorkers=100%'],
-  ]);
+  steps.push(['unit tests', tool('vitest'), ['run', '--project', 'unit', '--reporter=dot']]);
 
 let failed = 0;
 for (const [name, command, args] of steps) {
