@@ -135,7 +135,8 @@ async function isolated(host: IsolationHost, request: PrepareRequest): Promise<L
 /** The best first. A runtime wants the task's cgroup too. */
 function makersOf(host: IsolationHost, { launch, wish, cgroup }: PrepareRequest): readonly SandboxMaker[] {
   if (host.verifier === null) return [];
-  const container = launch.network !== null || wish.capabilities.length > 0;
+  const container =
+    rankOf(wish.prefer) >= rankOf('container') && (launch.network !== null || wish.capabilities.length > 0);
   return sandboxMakers(host.probes, wish.runtimes, container).filter((name) => cgroup !== null || !isOci(name));
 }
 

@@ -334,6 +334,25 @@ describe('what the node says a task would get is what the task gets:', () => {
   });
 });
 
+test('a driver held at rung sandbox makes no container of a task with a network of its own: one that is not held does (control)', async ({
+  skip,
+}) => {
+  if (!deps.isolation.probes.get('runtime.runc')?.ok || !deps.isolation.probes.get('runtime.bwrap')?.ok)
+    skip('not both bubblewrap and runc work here');
+  const made = async (plugin: Record<string, unknown>) => {
+    const opened = openDriver(exec, plugin, deps);
+    const network = { mode: 'none', path: '', labels: {} } as const;
+    const of = await host.task(opened, shell('true'), { network });
+    const { isolation } = await opened.engine.start(of, never);
+    await opened.engine.wait(of.id, never);
+    await opened.engine.destroy(of.id, { force: false }, never);
+    await opened.engine.close();
+    return [isolation?.rung, isolation?.runtime.replace(/ .*/, '')];
+  };
+  expect(await made({ isolation: [{ prefer: 'sandbox' }] })).toEqual(['sandbox', 'bwrap']);
+  expect(await made({})).toEqual(['container', 'runc']);
+});
+
 test('no_pivot_root of old configurations is taken, and a task has a root of its own all the same', async ({
   skip,
 }) => {
