@@ -59,7 +59,8 @@ export class TaskUids {
 
   /** Null: this owner claimed none, or one so far off that it is not looked for. */
   held(owner: string): number | null {
-    return this.#places(owner, 64).find((uid) => readClaim(this.#fileOf(uid))?.owner === owner) ?? null;
+    for (const uid of this.#places(owner, 64)) if (readClaim(this.#fileOf(uid))?.owner === owner) return uid;
+    return null;
   }
 
   /** Sooner than when its directory is found to be gone. */
@@ -67,10 +68,11 @@ export class TaskUids {
     rmSync(this.#fileOf(uid), { force: true });
   }
 
-  #places(owner: string, count: number): readonly number[] {
+  /** As they are asked for: as a rule the first is free. */
+  *#places(owner: string, count: number): Iterable<number> {
     const size = this.range.last - this.range.first + 1;
     const start = createHash('sha256').update(owner).digest().readUInt32BE(0) % size;
-    return Array.from({ length: Math.min(size, count) }, (_, step) => this.range.first + ((start + step) % size));
+    for (let step = 0; step < Math.min(size, count); step++) yield this.range.first + ((start + step) % size);
   }
 
   /** What a task already has it keeps: its files are of that uid. */

@@ -1,13 +1,18 @@
-/** Figures about drivers of commands: to a task's first words, beside the same thing by the runtime's own client; and what we add in memory. */
+/**
+ * Figures about drivers of commands: to a task's first words, from the request and from the moment when the agent's client asks the driver, beside
+ * the same thing by the runtime's own client; and what we add in memory.
+ */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Agent, drover, memoryKb, quantile, root, sleep } from './agent.mjs';
 import { sandboxed } from './runtimes.mjs';
 import { shimsOf } from './tasks.mjs';
 
 const word = 'drover-bench-up';
+const speaking = ['-c', `echo ${word}; sleep 1000`];
 const kilobyte = (text) => Math.round(Number(text));
 
 /** Milliseconds until the program's output has the word; it is then ended, `after` too. */
@@ -28,20 +33,40 @@ function byHand([program, ...args], options = {}) {
   });
 }
 
-/** From the request to the word in the task's output: its directory is waited for, then the kernel tells what is written there. */
+/** Has an agent note when it asks its drivers. */
+const noting = { wrap: ([node, ...words]) => [node, '--import', fileURLToPath(new URL('driver-starts.mjs', import.meta.url)), ...words] };
+
+/**
+ * Milliseconds to the word in the task's output: its directory is waited for, then the kernel tells what is written there. `request`: from the
+ * request; `start`: from the call of the driver, undefined where it is in a process of its own.
+ */
 async function byAgent(agent, id, task) {
   const data = join(agent.directory, 'data/alloc');
   // what ended before said the same word, and may not be removed yet
   const before = new Set(list(data));
-  const from = performance.now();
+  const from = process.hrtime.bigint();
+  const passed = () => milliseconds(process.hrtime.bigint() - from);
   await agent.register(id, task);
   for (; ; await sleep(2)) {
     for (const allocation of list(data).filter((each) => !before.has(each))) {
       const logs = join(data, allocation, 'alloc/logs');
-      if (list(join(data, allocation)).includes('alloc') && (await saidIn(logs, from + 90_000 - performance.now()))) return performance.now() - from;
+      if (!list(join(data, allocation)).includes('alloc') || !(await saidIn(logs, 90_000 - passed()))) continue;
+      const at = process.hrtime.bigint();
+      const asked = askedOf(agent, allocation);
+      return { request: milliseconds(at - from), start: asked === undefined ? undefined : milliseconds(at - asked) };
     }
-    if (performance.now() - from > 90_000) throw new Error(`${id} says nothing: ${JSON.stringify((await agent.get(`/v1/job/${id}/allocations`))[0]?.TaskStates)}`);
+    if (passed() > 90_000) throw new Error(`${id} says nothing: ${JSON.stringify((await agent.get(`/v1/job/${id}/allocations`))[0]?.TaskStates)}`);
   }
+}
+
+const milliseconds = (nanoseconds) => Number(nanoseconds) / 1e6;
+
+/** When the driver was asked for the allocation's task. */
+function askedOf(agent, allocation) {
+  const file = join(agent.directory, 'driver-starts');
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+  const line = lines.find((each) => each.split(' ')[1]?.startsWith(`${allocation}/`));
+  return line === undefined ? undefined : BigInt(line.split(' ')[0]);
 }
 
 /** False: the directory is not there yet, or nothing came in time. */
@@ -74,6 +99,14 @@ function list(path) {
 
 /** What each driver is asked for, and the same by hand. `most`: of the target, where it has one. */
 const kinds = {
+  exec: {
+    samples: 30,
+    prepare: () => {},
+    task: () => ({ driver: 'exec', config: { command: '/bin/sh', args: speaking }, memory: 32 }),
+    hand: (_, root) => () => byHand(sandboxed(['/bin/sh', ...speaking], root)),
+    // its runtime is bubblewrap
+    own: 'in bubblewrap by hand',
+  },
   java: {
     samples: 15,
     prepare(directory) {
@@ -103,6 +136,8 @@ const kinds = {
     task: (directory) => ({ driver: 'wasm', config: { module: join(directory, 'up.wasm') }, memory: 128 }),
     // a NODE_EXTRA_CA_CERTS of who measures would have it read certificates first, which no task does
     hand: (directory) => () => byHand([process.execPath, '--no-warnings', join(directory, 'up.mjs'), join(directory, 'up.wasm')], { env: {} }),
+    sandboxed: (directory, root) => () =>
+      byHand(sandboxed(['/run/node', '--no-warnings', '/code/up.mjs', '/code/up.wasm'], root, ['--ro-bind', process.execPath, '/run/node', '--ro-bind', directory, '/code']), { env: { PATH: process.env.PATH } }),
   },
   qemu: {
     samples: 10,
@@ -185,14 +220,15 @@ async function client(report, name) {
   let agent;
   try {
     kind.prepare(directory);
-    agent = await Agent.start(['-server', '-client'], {
+    const config = {
       plugin: kind.plugin?.(directory) ?? {},
       client: { host_volume: { code: { path: directory, read_only: true } } },
       ...(name === 'lxc' ? { plugin_dir: join(directory, 'plugins') } : {}),
-    });
+    };
+    agent = await Agent.start(['-server', '-client'], config, noting);
     await agent.untilDriver(name);
-    const hand = kind.hand(directory);
     mkdirSync(join(directory, 'sandbox'));
+    const hand = kind.hand(directory, join(directory, 'sandbox'));
     const held = kind.sandboxed?.(directory, join(directory, 'sandbox'));
     const [theirs, ours, inSandbox] = [[], [], []];
     for (let at = 0; at < kind.samples + 1; at++) {
@@ -213,13 +249,18 @@ async function client(report, name) {
       await fetch(`${agent.address}/v1/system/gc`, { method: 'PUT' });
       await sleep(200);
     }
-    const p50 = quantile(theirs, 0.5);
-    report(`${name} by hand, first words, p50`, p50, 'ms');
-    const own = quantile(ours, 0.5);
-    const times = (other) => (own / other).toFixed(2);
+    const bare = quantile(theirs, 0.5);
+    const by = kind.own ?? 'by hand';
+    report(`${name} ${by}, first words, p50`, bare, 'ms');
     const sandbox = held === undefined ? null : quantile(inSandbox, 0.5);
     if (sandbox !== null) report(`${name} in bubblewrap by hand, first words, p50`, sandbox, 'ms');
-    report(`${name}, submit → first words, p50`, own, 'ms', { most: p50 * 1.2, note: `${times(p50)} × by hand${sandbox === null ? '' : `, ${times(sandbox)} × in bubblewrap by hand`}` });
+    for (const [from, named] of [['start', "the driver's start"], ['request', 'the request']]) {
+      if (ours[0][from] === undefined) continue;
+      const own = quantile(ours.map((each) => each[from]), 0.5);
+      const times = (other) => (own / other).toFixed(2);
+      const note = `${times(bare)} × ${by}${sandbox === null ? '' : `, ${times(sandbox)} × in bubblewrap by hand`}`;
+      report(`${name}, first words from ${named}, p50`, own, 'ms', { most: bare * 1.2, note });
+    }
   } finally {
     await agent?.dispose();
     rmSync(directory, { recursive: true, force: true });
