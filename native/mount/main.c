@@ -1,6 +1,6 @@
 // Mounts and unmounts for the agent, one after the other, without a process for each. Requests on stdin, each ended by a NUL: `m SIZE PATH`
-// (an empty tmpfs of that many MiB, whose files cannot be run) and `u PATH` (when it is not in use any more). The answer to each is the
-// number of its error, or 0, and a line feed. It ends with its input.
+// (an empty tmpfs of that many MiB, whose files cannot be run), `b SOURCE PATH` (the source, which has no space in it, at the path too) and
+// `u PATH` (when it is not in use any more). The answer to each is the number of its error, or 0, and a line feed. It ends with its input.
 #include "../base.h"
 #include <sys/mount.h>
 
@@ -19,8 +19,21 @@ static int mount_secrets(char *at) {
   return mount("drover-secrets", path + 1, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) ? errno : 0;
 }
 
+static int bind_alone(char *at) {
+  char *path = strchr(at, ' ');
+  if (!path) return EINVAL;
+  *path++ = 0;
+  if (mount(at, path, 0, MS_BIND, 0)) return errno;
+  // else what is mounted below the source later would be mounted here too, and unmounted there with this one
+  if (!mount(0, path, 0, MS_PRIVATE, 0)) return 0;
+  int error = errno;
+  umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+  return error;
+}
+
 static int carry_out(char *request) {
   if (request[0] == 'm' && request[1] == ' ') return mount_secrets(request + 2);
+  if (request[0] == 'b' && request[1] == ' ') return bind_alone(request + 2);
   if (request[0] == 'u' && request[1] == ' ') return umount2(request + 2, MNT_DETACH | UMOUNT_NOFOLLOW) ? errno : 0;
   return EINVAL;
 }

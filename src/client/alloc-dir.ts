@@ -21,8 +21,8 @@ import type { TaskDirectories } from '../driver/contract.ts';
 import { removingOfTasks } from '../isolation/subordinate.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import { moveBeneath, removeBeneath } from '../lib/node/safe-path.ts';
+import { mountTmpfs, unmount } from '../supervise/mount-process.ts';
 import type { AllocationDisks } from './allocation-disks.ts';
-import { mountTmpfs, unmount } from './mount-process.ts';
 import { listMounts } from './mounts.ts';
 
 const isRoot = process.getuid?.() === 0;

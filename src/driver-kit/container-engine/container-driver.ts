@@ -4,6 +4,7 @@ import type { CgroupLimits } from '../../isolation/cgroup/limits.ts';
 import type { ContainerState } from './engine-answers.ts';
 import type { EngineFacts } from './engine-facts.ts';
 import type { ImageDetails, ImageWish } from './images.ts';
+import type { OwnSource } from './own-sources.ts';
 
 export interface ContainerPlan {
   /** Of the container: `"web-<allocation>"`. */
@@ -14,6 +15,8 @@ export interface ContainerPlan {
   readonly limits: CgroupLimits;
   /** Places inside that are the task's to write. */
   readonly writable: readonly string[];
+  /** What the body mounts of the allocation. */
+  readonly own: readonly OwnSource[];
   /** The body of the call that makes the container; labels of the kit are added. */
   create(image: ImageDetails): Readonly<Record<string, unknown>>;
   /** Where the container is reached. */

@@ -43,6 +43,7 @@ import { watchEngine } from './engine-watch.ts';
 import { Images } from './images.ts';
 import { LogCollector } from './log-collector/log-collector.ts';
 import { NetworkHolders } from './network-holder.ts';
+import { OwnSources } from './own-sources.ts';
 
 /** An ended task's last output is waited for, but not for ever: the engine may be gone. */
 const drainLimitMs = 5_000;
@@ -72,6 +73,7 @@ class ContainerEngine implements EngineDriver {
   readonly #images: Images;
   readonly #collector: LogCollector;
   readonly #holders: NetworkHolders;
+  readonly #sources: OwnSources;
   readonly #trials: ContainerTrials;
   readonly #tasks = new KnownTasks<ContainerTask>();
   readonly #listeners = new Set<AsyncQueue<DriverEvent>>();
@@ -95,12 +97,15 @@ class ContainerEngine implements EngineDriver {
     const own = {
       label: `${ownerLabel}=${ownerOf(deps)}`,
       running: (ids: ReadonlySet<string>) => this.#running(ids),
+      attributes: () => this.#sources.attributes(driver.info.name),
     };
     this.#health = new EngineHealth(client, driver, rules, own, (facts) =>
       containerAbility(driver, client, deps, trials, facts),
     );
     this.#images = new Images(client, { removeAfterMs: rules.removeImagesAfterMs, log: deps.log });
     this.#holders = new NetworkHolders(client, ownerOf(deps));
+    const pins = join(deps.stateDirectory, '..', `${rules.engine}-mounts`);
+    this.#sources = new OwnSources(client, ownerOf(deps), pins, deps.log);
     this.#collector = new LogCollector(join(deps.stateDirectory, '..', `${rules.engine}-logs`), deps.log);
   }
 
@@ -119,7 +124,7 @@ class ContainerEngine implements EngineDriver {
       const image = await this.#images.acquire(config.id, plan.image, say, signal);
       try {
         const context = {
-          ...{ client: this.#client, rules: this.#options.rules, deps: this.#deps, facts },
+          ...{ client: this.#client, rules: this.#options.rules, deps: this.#deps, sources: this.#sources, facts },
           follow: this.#collector.follow.bind(this.#collector),
           tries: (body: ContainerBody, root: boolean) => this.#trials.of(body, root, facts),
           endpoint: {
@@ -343,6 +348,7 @@ class ContainerEngine implements EngineDriver {
         },
         lost: () => {
           this.#heard = false;
+          this.#sources.forget();
           this.#health.lookNow();
         },
       },

@@ -14,6 +14,7 @@ import type { EngineClient } from './engine-client.ts';
 import type { EngineFacts } from './engine-facts.ts';
 import type { ImageDetails } from './images.ts';
 import type { FollowRequest } from './log-collector/follow-request.ts';
+import type { HeldSources, OwnSources } from './own-sources.ts';
 
 /** Whose container this is: an agent takes away only what is its own. */
 export const ownerLabel = 'drover.owner';
@@ -28,6 +29,7 @@ export interface StartContext {
   readonly client: EngineClient;
   readonly rules: ContainerRules;
   readonly deps: DriverDeps;
+  readonly sources: OwnSources;
   readonly facts: EngineFacts;
   /** Keeps the container's output from now on. */
   follow(request: FollowRequest): Promise<void>;
@@ -46,10 +48,36 @@ export async function startContainer(
   plan: ContainerPlan,
   image: ImageDetails,
   signal: AbortSignal,
-): Promise<{ readonly handle: ContainerHandle; readonly state: ContainerState }> {
-  const { client } = context;
+): Promise<Started> {
   const tried = await triesOf(context, task, plan, image);
-  const id = await createContainer(context, task, plan, image, signal);
+  const held = await context.sources.hold(task, plan.own, image.id, signal);
+  try {
+    return await startHeld(context, task, plan, { image, tried, held }, signal);
+  } finally {
+    await held.release();
+  }
+}
+
+interface Started {
+  readonly handle: ContainerHandle;
+  readonly state: ContainerState;
+}
+
+interface Prepared {
+  readonly image: ImageDetails;
+  readonly tried: Tried | null;
+  readonly held: HeldSources;
+}
+
+async function startHeld(
+  context: StartContext,
+  task: TaskConfig,
+  plan: ContainerPlan,
+  { image, tried, held }: Prepared,
+  signal: AbortSignal,
+): Promise<Started> {
+  const { client } = context;
+  const id = await createContainer(context, task, plan.name, held.body(plan.create(image)), signal);
   try {
     // the engine's own log has what is said before anybody follows it
     const follows = context.rules.collectLogs && !task.log.disabled;
@@ -58,9 +86,11 @@ export async function startContainer(
     await persistently(() => client.text('POST', `/containers/${id}/start`, { signal }), signal);
     await followed;
     const state = containerState(await client.json('GET', `/containers/${id}/json`, { signal }));
+    const pid = client.endpoint.local && state.running ? state.pid : 0;
+    await held.check(pid);
     const isolation = await checkContainer({
       runtime: `${context.rules.engine} ${context.facts.version} (${context.facts.defaultRuntime})`,
-      pid: client.endpoint.local && state.running ? state.pid : 0,
+      pid,
       limits: plan.limits,
       cgroups: context.deps.isolation.cgroups,
       floor: task.isolationFloor,
@@ -128,12 +158,11 @@ function followRequest(
 async function createContainer(
   context: StartContext,
   task: TaskConfig,
-  plan: ContainerPlan,
-  image: ImageDetails,
+  name: string,
+  given: Readonly<Record<string, unknown>>,
   signal: AbortSignal,
 ): Promise<string> {
   const { client, rules, deps } = context;
-  const given = plan.create(image);
   const labels = {
     ...(given['Labels'] as Readonly<Record<string, string>> | undefined),
     [allocationLabel]: task.allocId,
@@ -143,14 +172,14 @@ async function createContainer(
   for (let attempt = 1; ; attempt++) {
     try {
       const body = { ...given, Labels: labels };
-      const query = { name: plan.name };
+      const query = { name };
       const made = await persistently(() => client.json('POST', '/containers/create', { query, body, signal }), signal);
       const id = textAt(made, 'Id');
       if (id === '') throw new Fault('unavailable', `${rules.engine} makes no container`, { recoverable: true });
       return id;
     } catch (error) {
       if (!isTaken(error) || attempt >= rules.existsAttempts) throw startFault(error);
-      await removeContainer(client, plan.name);
+      await removeContainer(client, name);
       await sleep(50 * 2 ** attempt, undefined, { signal });
     }
   }

@@ -22,6 +22,8 @@ export interface OwnContainers {
   readonly label: string;
   /** Ids of those that run. */
   running(ids: ReadonlySet<string>): void;
+  /** What the kit says of the node besides. */
+  attributes(): Readonly<Record<string, string>>;
 }
 
 export class EngineHealth {
@@ -149,6 +151,7 @@ export class EngineHealth {
       attributes: {
         ...{ [own]: '1', [`${own}.version`]: facts.version },
         ...this.#driver.attributes(facts),
+        ...this.#own.attributes(),
         ...this.#abilityOf(facts),
       },
     };

@@ -35,6 +35,7 @@ export async function containerPlan(
     tty: options.tty,
     limits,
     writable: mounts.writable,
+    own: mounts.own,
     create: (image) => containerRequest(parts, image.id),
     network: (state) => driverNetwork(state, ports.map, options),
   };

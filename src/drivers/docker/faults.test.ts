@@ -1,5 +1,5 @@
 // Each engine killed, frozen, answering nonsense, on a full disk; the agent and the log collector killed: no task, exit code or line is lost.
-
+import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -183,13 +183,29 @@ describe.concurrent.each(engines)(
       await engine.destroy(of.id, { force: false }, never);
     });
 
-    here('a container out of memory is reported as that', async () => {
+    here('containers out of memory are reported as that, beside a load, and one that was killed is not', async () => {
       const { engine } = scratch.driver();
       const resources = { cpuShares: 100, cpusetCpus: '', memoryMb: 16, memoryMaxMb: 0, percentTicks: 0.1, ports: [] };
-      const of = await scratch.task(shell('x=a; while :; do x=$x$x; done'), { resources });
-      await engine.start(of, never);
-      // podman 4.3 does not say so where control groups are of version 1
-      expect(await engine.wait(of.id, never)).toMatchObject({ exitCode: 137, oomKilled: engineName === 'docker' });
+      const load = Array.from({ length: 6 }, () =>
+        spawn('/bin/sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' }),
+      );
+      try {
+        const ends = Array.from({ length: 8 }, async () => {
+          const of = await scratch.task(shell('sleep 1; x=a; while :; do x=$x$x; done'), { resources });
+          await engine.start(of, never);
+          const exit = await engine.wait(of.id, never);
+          await engine.destroy(of.id, { force: false }, never);
+          return { exitCode: exit.exitCode, oomKilled: exit.oomKilled };
+        });
+        expect(await Promise.all(ends)).toEqual(ends.map(() => ({ exitCode: 137, oomKilled: true })));
+      } finally {
+        for (const child of load) child.kill('SIGKILL');
+      }
+      const of = await scratch.task(shell('sleep 300'));
+      const { state } = await engine.start(of, never);
+      const path = `/containers/${String(state['containerId'])}/kill`;
+      await scratch.daemon.client.text('POST', path, { query: { signal: 'SIGKILL' }, signal: never });
+      expect(await engine.wait(of.id, never)).toMatchObject({ exitCode: 137, oomKilled: false });
       await engine.destroy(of.id, { force: false }, never);
     });
 

@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import type { TaskConfig } from '../../driver/contract.ts';
+import type { OwnSource } from '../../driver-kit/container-engine/own-sources.ts';
 import { Fault } from '../../lib/fault.ts';
 import { denied } from './gates.ts';
 import type { MountOption, PluginOptions, TaskOptions } from './options.ts';
@@ -13,6 +14,8 @@ export interface ContainerMounts {
   readonly mounts: readonly Readonly<Record<string, unknown>>[];
   /** Targets that are not read-only. */
   readonly writable: readonly string[];
+  /** Sources that other tasks of the allocation may exchange. */
+  readonly own: readonly OwnSource[];
 }
 
 export async function mountsOf(
@@ -24,15 +27,23 @@ export async function mountsOf(
   const label = plugin.volumes?.selinuxlabel ?? '';
   const bind = (source: string, target: string, mode = ''): string =>
     [source, target, [mode, label].filter((each) => each !== '').join(',')].filter((each) => each !== '').join(':');
-  const own = [
-    bind(directories.shared, '/alloc'),
+  const usual = [
+    { path: directories.shared, target: '/alloc', mode: '' },
     // a task must not rewrite what the agent keeps of it
-    bind(directories.logs, '/alloc/logs', 'ro'),
-    bind(directories.local, '/local'),
-    bind(directories.secrets, '/secrets'),
+    { path: directories.logs, target: '/alloc/logs', mode: 'ro' },
+    { path: directories.local, target: '/local', mode: '' },
+    { path: directories.secrets, target: '/secrets', mode: '' },
   ];
-  const volumes = await Promise.all(options.volumes.map((each) => volume(each, task, plugin, options, bind)));
-  const given = await Promise.all([...options.mounts, ...options.mount].map((each) => mountOf(each, task, plugin)));
+  const own: OwnSource[] = usual.map(({ path, target }) => ({ path, target, exact: true }));
+  /** A source as the engine gets it. */
+  const sourceAt = async (source: string, target: string): Promise<string> => {
+    if (plugin.volumes?.enabled === true) return pathOf(source, task);
+    const path = await ownPath(source, task);
+    own.push({ path, target, exact: false });
+    return path;
+  };
+  const volumes = await Promise.all(options.volumes.map((each) => volume(each, plugin, options, { sourceAt, bind })));
+  const given = await Promise.all([...options.mounts, ...options.mount].map((each) => mountOf(each, plugin, sourceAt)));
   const hostVolumes = task.mounts.map((each) => ({
     Type: 'bind',
     Source: each.hostPath,
@@ -42,13 +53,14 @@ export async function mountsOf(
   }));
   const mounts = [...given, ...hostVolumes];
   return {
-    binds: [...own, ...volumes.map((each) => each.bind)],
+    binds: [...usual.map(({ path, target, mode }) => bind(path, target, mode)), ...volumes.map((each) => each.bind)],
     mounts,
     writable: [
       ...['/alloc', '/local', '/secrets'],
       ...volumes.filter((each) => !each.readOnly).map((each) => each.target),
       ...mounts.filter((each) => each['ReadOnly'] !== true).map((each) => String(each['Target'])),
     ],
+    own,
   };
 }
 
@@ -59,10 +71,9 @@ function propagation(mode: TaskConfig['mounts'][number]['propagation']): string 
 
 async function volume(
   text: string,
-  task: TaskConfig,
   plugin: PluginOptions,
   options: TaskOptions,
-  bind: (source: string, target: string, mode?: string) => string,
+  { sourceAt, bind }: { readonly sourceAt: SourceAt; bind(source: string, target: string, mode?: string): string },
 ): Promise<{ readonly bind: string; readonly target: string; readonly readOnly: boolean }> {
   const [source = '', target = '', mode = ''] = text.split(':');
   if (source === '' || !isAbsolute(target))
@@ -72,16 +83,21 @@ async function volume(
     if (plugin.volumes?.enabled !== true) throw denied('volume drivers', 'volumes { enabled = true }');
     return { bind: bind(source, target, mode), target, readOnly };
   }
-  return { bind: bind(await hostPath(source, task, plugin), target, mode), target, readOnly };
+  return { bind: bind(await sourceAt(source, target), target, mode), target, readOnly };
+}
+
+type SourceAt = (source: string, target: string) => Promise<string>;
+
+function pathOf(source: string, task: TaskConfig): string {
+  return isAbsolute(source) ? resolve(source) : resolve(join(task.directories.task, source));
 }
 
 /**
- * A path below the task's allocation, links followed, or one that the operator allows. A task may have put a link where a later start
- * looks: what it leads to counts, not what it is called.
+ * A path below the task's allocation, links followed. A task may have put a link where a later start looks: what it leads to counts, not
+ * what it is called.
  */
-async function hostPath(source: string, task: TaskConfig, plugin: PluginOptions): Promise<string> {
-  const path = isAbsolute(source) ? resolve(source) : resolve(join(task.directories.task, source));
-  if (plugin.volumes?.enabled === true) return path;
+async function ownPath(source: string, task: TaskConfig): Promise<string> {
+  const path = pathOf(source, task);
   const outside = denied(
     `volumes are not enabled; the host's path ${JSON.stringify(source)}`,
     'volumes { enabled = true }',
@@ -101,8 +117,8 @@ function below(root: string, path: string): boolean {
 
 async function mountOf(
   given: MountOption,
-  task: TaskConfig,
   plugin: PluginOptions,
+  sourceAt: SourceAt,
 ): Promise<Readonly<Record<string, unknown>>> {
   const { type, target, source, readonly } = given;
   if (target === '') throw new Fault('invalid', 'mounts: a target is needed');
@@ -111,7 +127,7 @@ async function mountOf(
     const options = given.bind_options?.propagation
       ? { BindOptions: { Propagation: given.bind_options.propagation } }
       : {};
-    return { ...whole, Source: await hostPath(source, task, plugin), ...options };
+    return { ...whole, Source: await sourceAt(source, whole.Target), ...options };
   }
   if (type === 'tmpfs') {
     const { size = 0, mode = 0 } = given.tmpfs_options ?? {};

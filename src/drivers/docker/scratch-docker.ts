@@ -1,16 +1,21 @@
 /** What the tests of docker and podman stand on: a daemon and a host of their own, tasks of the local image. */
+import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { EngineDriver, Fingerprint, IsolationReport, TaskConfig, TaskExit } from '../../driver/contract.ts';
 import type { DriverSuite } from '../../driver-kit/conformance.ts';
-import { ScratchDaemon, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
+import { ScratchDaemon, type ScratchOptions, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import { podman } from '../podman/index.ts';
 import { docker } from './index.ts';
 
+const run = promisify(execFile);
 const never = new AbortController().signal;
+
+type ScratchDockerOptions = ScratchOptions & { readonly seesMounts?: boolean };
 
 export interface Ran {
   readonly exit: TaskExit;
@@ -23,16 +28,22 @@ export class ScratchDocker {
   readonly host: ScratchHost;
   readonly daemon: ScratchDaemon;
   readonly #opened: OpenDriver[] = [];
+  /** Mounted on itself. */
+  readonly #shared: string | null;
 
-  private constructor(host: ScratchHost, daemon: ScratchDaemon) {
+  private constructor(host: ScratchHost, daemon: ScratchDaemon, shared: string | null) {
+    this.#shared = shared;
     this.host = host;
     this.daemon = daemon;
   }
 
-  static async open(options: Parameters<typeof ScratchDaemon.open>[0] = {}): Promise<ScratchDocker> {
+  /** `seesMounts`: the daemon sees what is mounted below the host's directories later, as it does where an init made `/` shared. */
+  static async open({ seesMounts = true, ...options }: ScratchDockerOptions = {}): Promise<ScratchDocker> {
     const host = await openScratchHost({ isolation: true });
+    const shared = seesMounts && process.getuid?.() === 0 ? host.scratch.root : null;
     try {
-      return new ScratchDocker(host, await ScratchDaemon.open(options));
+      if (shared !== null) await run('mount', ['--bind', '--make-shared', shared, shared]);
+      return new ScratchDocker(host, await ScratchDaemon.open(options), shared);
     } catch (error) {
       await host.close();
       throw error;
@@ -85,6 +96,7 @@ export class ScratchDocker {
   async close(): Promise<void> {
     await Promise.all(this.#opened.map((each) => each.engine.close()));
     await this.daemon.close();
+    if (this.#shared !== null) await run('umount', ['--lazy', this.#shared]);
     await this.host.close();
   }
 }

@@ -7,7 +7,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
 import { Fault } from '../lib/fault.ts';
-import { locateNative } from '../supervise/locate.ts';
+import { locateNative } from './locate.ts';
 
 interface Waiting {
   readonly what: string;
@@ -19,6 +19,7 @@ interface Waiting {
 interface Dialect {
   readonly command: readonly [string, ...string[]];
   mount(path: string, sizeMb: number): string;
+  bind(source: string, path: string): string;
   unmount(path: string): string;
   /** The first answer in `output` and how long it is, `error` `""` where it is good; null: it is not whole yet. */
   answer(output: string): { readonly length: number; readonly error: string } | null;
@@ -27,6 +28,7 @@ interface Dialect {
 const native = (program: string): Dialect => ({
   command: [program],
   mount: (path, sizeMb) => `m ${sizeMb} ${path}\0`,
+  bind: (source, path) => `b ${source} ${path}\0`,
   unmount: (path) => `u ${path}\0`,
   answer: (output) => {
     const length = output.indexOf('\n') + 1;
@@ -42,6 +44,7 @@ const shell: Dialect = {
     const options = `size=${sizeMb}m,mode=0777,noexec,nosuid,nodev`;
     return script(['mount', '-n', '-i', '-c', '-t', 'tmpfs', '-o', options, 'drover-secrets', path]);
   },
+  bind: (source, path) => script(['mount', '-n', '-c', '--bind', '--make-private', source, path]),
   unmount: (path) => script(['umount', '-n', '-l', '--', path]),
   answer: (output) => {
     const found = /^([^\u0001]*)\u0001(\d+)\u0002/.exec(output);
@@ -70,6 +73,10 @@ class MountProcess {
 
   mount(path: string, sizeMb: number): Promise<void> {
     return this.#run(`mount ${path}`, this.#dialect.mount(path, sizeMb));
+  }
+
+  bind(source: string, path: string): Promise<void> {
+    return this.#run(`mount ${source} on ${path}`, this.#dialect.bind(source, path));
   }
 
   unmount(path: string): Promise<void> {
@@ -133,6 +140,14 @@ function mounts(): MountProcess {
 /** A tmpfs whose files cannot be run; the directory must be there. The path is taken as it is, so it may be that of a descriptor. */
 export function mountTmpfs(path: string, sizeMb: number): Promise<void> {
   return mounts().mount(path, sizeMb);
+}
+
+/**
+ * What a descriptor of this process names, at `path` too, without what is mounted below it: links have no say in it any more. Whoever is in
+ * another mount namespace sees it where this one's mounts reach that. What is mounted in either place later is not in the other.
+ */
+export function mountDescriptor(descriptor: number, path: string): Promise<void> {
+  return mounts().bind(`/proc/${process.pid}/fd/${descriptor}`, path);
 }
 
 /** Innermost first. What is still in use goes when it is not any more. */
