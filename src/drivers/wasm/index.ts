@@ -32,6 +32,9 @@ const ofTheProcess = /^(?:NODE|LD|UV|OPENSSL|SSL)_|^GLIBC_TUNABLES$/;
 /** In the task's directory, which is the root of a sandbox. */
 const endFile = '.wasm-end';
 const longestReason = 500;
+const pagesInMb = 16;
+/** As far as addresses of 32 bits reach. */
+const mostPages = 65_536;
 
 class Wasm implements CommandDriver {
   readonly info: DriverInfo;
@@ -76,6 +79,7 @@ class Wasm implements CommandDriver {
       args: [options.module, ...options.args],
       dirs: await Promise.all(options.dir.map((each) => directoryOf(each, view))),
       timeoutMs: timeoutMsOf(options.timeout),
+      memoryPages: memoryPagesOf(task.resources),
       endFile: join(sandboxed ? '/' : task.directories.task, endFile),
     };
     return {
@@ -101,6 +105,11 @@ class Wasm implements CommandDriver {
       await file.close();
     }
   }
+}
+
+/** Where nothing else bounds the process around it, the module's memory is what its job says all the same. */
+function memoryPagesOf({ memoryMb, memoryMaxMb }: TaskConfig['resources']): number {
+  return memoryMaxMb < 0 ? 0 : Math.min(Math.max(memoryMb, memoryMaxMb) * pagesInMb, mostPages);
 }
 
 async function directoryOf(dir: TaskOptions['dir'][number], view: View): Promise<HostDirectory> {

@@ -6,6 +6,8 @@ export interface HostPlan {
   readonly dirs: readonly HostDirectory[];
   /** 0: no limit. */
   readonly timeoutMs: number;
+  /** The most that the module's own memory may become, in pages of 64 KiB; 0: as much as there is. */
+  readonly memoryPages: number;
   /** A file that takes one line about an end that the exit code alone does not explain. */
   readonly endFile: string;
 }

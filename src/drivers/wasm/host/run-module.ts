@@ -13,6 +13,9 @@ class NotRunnable extends Error {}
 export function runModule(plan: HostPlan): ModuleEnd {
   let module: WasmModule;
   let abi: Abi;
+  // the engine reads it when a memory is made
+  if (plan.memoryPages > 0)
+    process.getBuiltinModule('node:v8').setFlagsFromString(`--wasm-max-mem-pages=${plan.memoryPages}`);
   try {
     module = compiled(plan.module);
     abi = abiOf(module);
@@ -43,6 +46,11 @@ export function runModule(plan: HostPlan): ModuleEnd {
     instance = new webAssembly.Instance(module, { [abi]: guardedCalls(wasi, plan.dirs, memory) });
     return { code: wasi.start(instance), message: null };
   } catch (error) {
+    if (instance === null && error instanceof RangeError) {
+      const has = plan.memoryPages === 0 ? 'there is' : `the task's ${plan.memoryPages / 16} MB`;
+      const message = `module ${plan.module}: begins with more memory than ${has}: raise resources { memory }`;
+      return { code: exitCodes.notRunnable, message };
+    }
     return { code: exitCodes.trap, message: `trap: ${(error as Error).message}` };
   }
 }
