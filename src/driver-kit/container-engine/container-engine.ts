@@ -41,6 +41,7 @@ import { EngineHealth } from './engine-health.ts';
 import { usageOf } from './engine-stats.ts';
 import { watchEngine } from './engine-watch.ts';
 import { Images } from './images.ts';
+import { kernelLackedMemory } from './kernel-log.ts';
 import { LogCollector } from './log-collector/log-collector.ts';
 import { NetworkHolders } from './network-holder.ts';
 import { OwnSources } from './own-sources.ts';
@@ -134,7 +135,7 @@ class ContainerEngine implements EngineDriver {
           },
         };
         const { handle, state } = await startContainer(context, config, plan, image, signal);
-        const task = this.#keep(new ContainerTask(config, handle));
+        const task = this.#keep(new ContainerTask(config, handle, state.pid));
         if (!state.running) await this.#ended(task, exitOf(state, false));
         return this.#started(task);
       } catch (error) {
@@ -151,7 +152,7 @@ class ContainerEngine implements EngineDriver {
     const known = this.#tasks.get(config.id);
     if (known !== undefined) return this.#started(known);
     return this.#tasks.alone(config.id, async () => {
-      const task = new ContainerTask(config, readHandle(state));
+      const task = new ContainerTask(config, readHandle(state), 0);
       const { containerId, imageId, tty } = task.handle;
       const found = await this.#inspect(containerId, signal).catch((error: unknown) => {
         if (isFault(error, 'not_found'))
@@ -163,6 +164,7 @@ class ContainerEngine implements EngineDriver {
         });
         return null;
       });
+      task.pid = found?.pid ?? 0;
       this.#images.hold(config.id, imageId);
       if (this.#options.rules.collectLogs && !config.log.disabled) await this.#followAgain(config, containerId, tty);
       this.#keep(task);
@@ -410,9 +412,19 @@ class ContainerEngine implements EngineDriver {
   async #ended(task: ContainerTask, exit: TaskExit): Promise<void> {
     await this.#collector.drained(cgroupName(task.config.id), drainLimitMs);
     const unexplained = exit.exitCode === 137 && !exit.oomKilled && !task.killed;
-    // that memory was short is told apart from the end, and on a busy host after it
-    if (unexplained && !task.oomSeen) await sleep(oomLateMs, undefined, { ref: false });
-    task.settle(unexplained && task.oomSeen ? { ...exit, oomKilled: true } : exit);
+    task.settle(unexplained && (await this.#lackedMemory(task)) ? { ...exit, oomKilled: true } : exit);
+  }
+
+  /** The engine tells it apart from the end: on a busy host after it, or never. */
+  async #lackedMemory(task: ContainerTask): Promise<boolean> {
+    const { containerId: id, startedAt } = task.handle;
+    if (
+      task.oomSeen ||
+      (this.#client.endpoint.local && kernelLackedMemory({ id, pid: task.pid, startedAt: BigInt(startedAt) }))
+    )
+      return true;
+    await sleep(oomLateMs, undefined, { ref: false });
+    return task.oomSeen;
   }
 
   async #inspect(containerId: string, signal: AbortSignal) {

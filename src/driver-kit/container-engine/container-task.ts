@@ -52,10 +52,13 @@ export class ContainerTask {
   oomSeen = false;
   /** By us. */
   killed = false;
+  /** On the host, of its main process, while it runs; 0: not known. */
+  pid: number;
   lastUsage: UsageAt | null = null;
 
-  constructor(config: TaskConfig, handle: ContainerHandle) {
+  constructor(config: TaskConfig, handle: ContainerHandle, pid: number) {
     this.config = config;
+    this.pid = pid;
     this.handle = handle;
     this.#end = new Promise((resolve) => {
       this.#resolve = resolve;

@@ -18,13 +18,13 @@ export interface EndedContainer {
 const slackUs = 1_000_000;
 
 /** False also where the log may not be read. */
-export function kernelSaysOutOfMemory(container: EndedContainer): boolean {
+export function kernelLackedMemory(container: EndedContainer): boolean {
   const agoUs = Number(BigInt(Date.now()) * 1000n - container.startedAt / 1000n);
-  return saysOutOfMemory(readKernelLog(), container, uptime() * 1e6 - agoUs - slackUs);
+  return lackedMemory(readKernelLog(), container, uptime() * 1e6 - agoUs - slackUs);
 }
 
 /** `records`: as /dev/kmsg has them. `sinceUs`: since the boot; numbers of processes are used again. */
-export function saysOutOfMemory(
+export function lackedMemory(
   records: readonly string[],
   { id, pid }: Pick<EndedContainer, 'id' | 'pid'>,
   sinceUs: number,
