@@ -20,6 +20,14 @@ describe('the explanation', () => {
       testJob('big', { Tasks: [{ Name: 't', Driver: 'mock_driver', Resources: { CPU: 3950, MemoryMB: 8100 } }] }),
     );
     cluster.putNode(testNode('free'));
+    const sick = {
+      mock_driver: {
+        ...testNode('x').Drivers!['mock_driver']!,
+        Healthy: false,
+        HealthDescription: 'the daemon is away',
+      },
+    };
+    cluster.putNode(testNode('sick', { Drivers: sick }));
     const network = { Networks: [{ ReservedPorts: [{ Label: 'http', Value: 80 }] }] };
     const distinct = { Constraints: [{ LTarget: '', Operand: 'distinct_hosts', RTarget: 'true' }] };
     cluster.register(testJob('web', { ...network, ...distinct }));
@@ -39,8 +47,9 @@ describe('the explanation', () => {
         'node is not eligible for scheduling',
         'node pool "gpu" is not the job\'s "default"',
         'datacenter "dc2" is not among the job\'s: "dc1", "eu-*"',
-        'missing drivers',
+        'missing drivers: mock_driver (this node knows none of that name)',
       ],
+      sick: ['missing drivers: mock_driver (the daemon is away)'],
       leaving: ['node is draining'],
       free: ['distinct_hosts', 'network: reserved port collision http=80'],
     });

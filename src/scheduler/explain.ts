@@ -4,6 +4,7 @@ import { jobId } from '../model/job-id.ts';
 import type { Node } from '../model/node.ts';
 import type { TaskGroup } from '../model/task-group.ts';
 import { distinctRules } from './feasible/distinct.ts';
+import { missingDrivers, whichDriversAreMissing } from './feasible/drivers.ts';
 import { groupRequirements } from './feasible/requirements.ts';
 import { isTerminal } from './fit.ts';
 import { JobPresence } from './job-presence.ts';
@@ -39,7 +40,9 @@ export function explain(snapshot: ServerSnapshot, job: Job, group: TaskGroup): r
   const ask = askOf(group, false);
   const explanations: NodeExplanation[] = [];
   for (const node of snapshot.scan('nodes')) {
-    const filters = [...requirements.map((each) => each.unmetBy(node)), ...distinct.map((rule) => rule(node))];
+    const filters = [...requirements.map((each) => each.unmetBy(node)), ...distinct.map((rule) => rule(node))].map(
+      (text) => (text === missingDrivers ? whichDriversAreMissing(node, group) : text),
+    );
     const reasons = [
       ...unavailability(node).map((text) => ({ kind: 'node' as const, text })),
       ...placeReasons(node, job),

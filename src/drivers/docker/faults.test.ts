@@ -190,7 +190,7 @@ describe.concurrent.each(engines)(
         spawn('/bin/sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' }),
       );
       try {
-        const ends = Array.from({ length: 8 }, async () => {
+        const ends = Array.from({ length: 4 }, async () => {
           const of = await scratch.task(shell('sleep 1; x=a; while :; do x=$x$x; done'), { resources });
           await engine.start(of, never);
           const exit = await engine.wait(of.id, never);

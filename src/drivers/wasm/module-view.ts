@@ -52,7 +52,11 @@ export async function moduleOf(
       : { path: real, mounts: [] };
   }
   if (isAbsolute(name)) return { path: own, mounts: [] };
-  throw new Fault('invalid', `module ${JSON.stringify(name)} is neither in the task's directory nor in module_paths`);
+  const places = allowed.length === 0 ? 'which is empty on this node' : allowed.join(', ');
+  throw new Fault(
+    'invalid',
+    `module ${JSON.stringify(name)} is neither in the task's directory (an artifact block puts it there: "local/…") nor below the operator's module_paths (${places})`,
+  );
 }
 
 /** Null: it is not there. */

@@ -288,6 +288,6 @@ test('a wrong timeout, and a module that is not there, are refused before the st
   });
   await expect(engine.start(await task([], { module: 'local/app.wasm' }), never)).rejects.toMatchObject({
     kind: 'invalid',
-    message: expect.stringContaining('"local/app.wasm" is neither in the task'),
+    message: `module "local/app.wasm" is neither in the task's directory (an artifact block puts it there: "local/…") nor below the operator's module_paths (${modules})`,
   });
 });

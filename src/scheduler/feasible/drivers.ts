@@ -1,9 +1,35 @@
 import { autoDriver, chooseDriver, lackOfVolumes } from '../../model/driver-choice.ts';
 import type { Job } from '../../model/job.ts';
 import type { Namespace } from '../../model/namespace.ts';
+import type { Node } from '../../model/node.ts';
 import type { TaskGroup } from '../../model/task-group.ts';
 import { demandedFloor } from './isolation.ts';
 import type { Requirement } from './requirement.ts';
+
+/** What nodes that lack drivers are counted under. */
+export const missingDrivers = 'missing drivers';
+
+/** For people: `missing drivers: docker (Failed to connect to docker daemon: …)`. */
+export function whichDriversAreMissing(node: Pick<Node, 'Drivers'>, group: TaskGroup): string {
+  const missing = driversOf(group).filter((name) => !isThere(node, name));
+  const told = missing.map((name) => {
+    const { HealthDescription = '' } = node.Drivers?.[name] ?? {
+      HealthDescription: 'this node knows none of that name',
+    };
+    return HealthDescription === '' ? name : `${name} (${HealthDescription})`;
+  });
+  return `${missingDrivers}: ${told.join(', ')}`;
+}
+
+/** Those that tasks name. */
+function driversOf(group: TaskGroup): readonly string[] {
+  return [...new Set(group.Tasks.map(({ Driver }) => Driver).filter((name) => name !== autoDriver))];
+}
+
+function isThere(node: Pick<Node, 'Drivers'>, name: string): boolean {
+  const driver = node.Drivers?.[name];
+  return driver?.Detected === true && driver.Healthy === true;
+}
 
 /** Every driver that the group's tasks name is there, healthy, and gives their volumes; for those of "auto", one that keeps the task's floor. */
 export function driversRequirement(
@@ -12,7 +38,7 @@ export function driversRequirement(
   namespace: Pick<Namespace, 'Isolation'> | undefined,
 ): Requirement {
   const named = group.Tasks.filter(({ Driver }) => Driver !== autoDriver);
-  const drivers = [...new Set(named.map(({ Driver }) => Driver))];
+  const drivers = driversOf(group);
   const mounting = named.filter(({ VolumeMounts }) => (VolumeMounts ?? []).length > 0);
   const open = group.Tasks.filter(({ Driver }) => Driver === autoDriver).map((task) => ({
     task,
@@ -21,8 +47,7 @@ export function driversRequirement(
   return {
     unique: false,
     unmetBy: (node) => {
-      const allThere = drivers.every((name) => node.Drivers?.[name]?.Detected && node.Drivers[name].Healthy);
-      if (!allThere) return 'missing drivers';
+      if (!drivers.every((name) => isThere(node, name))) return missingDrivers;
       for (const { Name, Driver } of mounting) {
         const lack = lackOfVolumes(node.Attributes, Driver);
         if (lack !== null) return `task "${Name}" mounts volumes, and ${Driver} has ${lack}`;
