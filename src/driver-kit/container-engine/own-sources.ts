@@ -10,7 +10,7 @@
  * path is looked at before the start, and what the container got right after it ("looked_at").
  */
 import { randomUUID } from 'node:crypto';
-import { closeSync, constants, existsSync, fstatSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readlinkSync } from 'node:fs';
 import { mkdir, readdir, readFile, realpath, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { isAbsolute, join, relative } from 'node:path';
 import type { TaskConfig } from '../../driver/contract.ts';
@@ -95,21 +95,16 @@ export class OwnSources {
       for (const [index, source] of sources.entries()) {
         const descriptor = openSource(source, root, task.directories.allocation);
         try {
-          found.push({ target: source.target, place: await whereIs(descriptor) });
-          if (pins !== null) pinned.set(source.path, await pin(descriptor, join(pins, String(index))));
+          if (pins === null) found.push({ target: source.target, place: await whereIs(descriptor) });
+          else pinned.set(source.path, await pin(descriptor, join(pins, String(index))));
         } finally {
           closeSync(descriptor);
         }
       }
-      const directory = openSync(root, O_PATH | (constants.O_DIRECTORY ?? 0));
-      const allocation = await whereIs(directory).finally(() => closeSync(directory));
       return {
         body: (given) => withSources(given, pinned),
         check: async (pid) => {
-          if (pins !== null || pid <= 1) return;
-          const strayed = strayedMount(await mountsOf(pid), found, allocation);
-          if (strayed === null) return;
-          throw new Fault('denied', `${strayed} in the container is not what was looked at in ${root}: ${exchanged}`);
+          if (pins === null && pid > 1) await checkMounts(pid, found, root);
         },
         release: () => (pins === null ? Promise.resolve() : letGo(pins)),
       };
@@ -202,7 +197,13 @@ const heldNowhere: HeldSources = {
 
 /** What it opened it has looked at: nobody can exchange that any more. */
 function openSource(source: OwnSource, root: string, allocation: string): number {
-  const descriptor = openSync(source.path, O_PATH);
+  let descriptor: number;
+  try {
+    descriptor = openSync(source.path, O_PATH);
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is not there any more' : messageOf(error);
+    throw new Fault('invalid', `what is mounted of the allocation, ${source.path}: ${why}`, { cause: error });
+  }
   const real = readlinkSync(`/proc/self/fd/${descriptor}`);
   const wanted = join(root, relative(allocation, source.path));
   if (source.exact ? real === wanted : below(root, real)) return descriptor;
@@ -242,8 +243,13 @@ async function sweep(directory: string): Promise<void> {
   }
 }
 
-async function mountsOf(pid: number): Promise<string> {
-  return readFile(`/proc/${pid}/mountinfo`, 'utf8').catch(() => '');
+async function checkMounts(pid: number, found: readonly FoundSource[], root: string): Promise<void> {
+  const directory = openSync(root, O_PATH);
+  const allocation = await whereIs(directory).finally(() => closeSync(directory));
+  const mounts = await readFile(`/proc/${pid}/mountinfo`, 'utf8').catch(() => '');
+  const strayed = strayedMount(mounts, found, allocation);
+  if (strayed !== null)
+    throw new Fault('denied', `${strayed} in the container is not what was looked at in ${root}: ${exchanged}`);
 }
 
 type Body = Readonly<Record<string, unknown>>;
