@@ -78,14 +78,19 @@ export async function diskOf(
     };
   }
   const real = await realpath(path).catch(() => null);
-  if (real === null) throw new Fault('invalid', `image_path ${JSON.stringify(path)} is not there`);
-  for (const allowed of plugin.image_paths) {
+  const { image_paths: allowedPaths } = plugin;
+  // whether a file of the host is there is told of nothing but what the operator lists
+  if (real === null && (!isAbsolute(path) || allowedPaths.some((each) => below(each, path))))
+    throw new Fault('invalid', `image_path ${JSON.stringify(path)} is not there`);
+  for (const allowed of allowedPaths) {
     const root = await realpath(allowed).catch(() => null);
-    if (root !== null && below(root, real)) return { path: sandboxed ? '/image' : real, hostPath: real, own: false };
+    if (root === null || real === null || !below(root, real)) continue;
+    return { path: sandboxed ? '/image' : real, hostPath: real, own: false };
   }
+  const listed = allowedPaths.length === 0 ? 'none is set' : allowedPaths.join(', ');
   throw new Fault(
     'denied',
-    `image_path ${JSON.stringify(path)} is neither in the allocation nor below one of the operator's image_paths`,
+    `image_path ${JSON.stringify(path)} is neither in the allocation nor below one of the operator's image_paths (${listed}): fetch it with an artifact block, or have its directory listed in plugin "qemu" { config { image_paths = […] } }`,
   );
 }
 

@@ -172,9 +172,14 @@ describe.skipIf(!here)('qemu', { timeout: 60_000 }, () => {
     const of = await machine(idles, { image_path: path, drive_interface: 'ide' }, allowed);
     expect(await run(of, allowed.engine)).toMatchObject({ exit: { exitCode: 5 } });
     expect((await stat(path)).mtimeMs).toBe(before);
-    await expect(engine.start(await machine(idles, { image_path: path }), never)).rejects.toMatchObject({
-      kind: 'denied',
-    });
+    // whether it is there is not told where the operator lists nothing
+    for (const unlisted of [path, join(images, 'none.img')])
+      await expect(engine.start(await machine(idles, { image_path: unlisted }), never)).rejects.toMatchObject({
+        kind: 'denied',
+        message: expect.stringContaining("below one of the operator's image_paths (none is set)"),
+      });
+    const gone = await machine(idles, { image_path: join(images, 'none.img') }, allowed);
+    await expect(allowed.engine.start(gone, never)).rejects.toThrow('none.img" is not there');
     const sly = await machine(idles, { image_path: 'local/link.img' });
     await symlink(path, join(sly.directories.local, 'link.img'));
     await expect(engine.start(sly, never)).rejects.toThrow('image_path "local/link.img" is not there');
