@@ -128,9 +128,23 @@ export class EngineClient {
       if (call.signal.aborted) return reject(call.signal.reason);
       const senseless = (error as NodeJS.ErrnoException).code?.startsWith('HPE_') === true;
       if (senseless) reject(this.#nonsense(`answered ${method} ${path} with what is no HTTP: ${messageOf(error)}`));
-      else reject(this.#away(`is not reached: ${messageOf(error)}`, error));
+      else reject(this.#away(`is not reached: ${messageOf(error)}${this.#wayOut(error)}`, error));
     });
     return request;
+  }
+
+  #wayOut(error: NodeJS.ErrnoException): string {
+    const where = `plugin ${JSON.stringify(this.#engine)} { config { ${this.#engine === 'podman' ? 'socket_path' : 'endpoint'} = "…" } }`;
+    switch (error.code) {
+      case 'ENOENT':
+      case 'ECONNREFUSED':
+        return `; nothing listens there: start it, or name where it listens by ${where}`;
+      case 'EACCES':
+      case 'EPERM':
+        return "; the agent's user may not use that socket: add it to the socket's group";
+      default:
+        return '';
+    }
   }
 
   /** An error is the engine's own only in the engine's form: a web server in its place finds nothing either, and is not believed. */
