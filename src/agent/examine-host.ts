@@ -6,7 +6,6 @@ import { gunzipSync } from 'node:zlib';
 import { isolationTrials } from '../driver-kit/trial.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
 import { type DiskFacts, diskRemedy, kernelKeepsQuotas, wholeMount } from '../isolation/disk-remedy.ts';
-import { notOnThisSystem } from '../isolation/elsewhere.ts';
 import { openIsolation } from '../isolation/isolation-host.ts';
 import { type ProbeResult, probe, runChild } from '../isolation/mechanisms/probe.ts';
 import { moreProcesses, processRoom } from '../isolation/process-room.ts';
@@ -21,6 +20,7 @@ import {
 import { silentLog } from '../lib/log.ts';
 import { kernelLink } from '../lib/node/kernel-file.ts';
 import { highestRung, type IsolationRung, linesOf, rungs } from '../model/isolation-ladder.ts';
+import { notOnThisSystem } from '../model/isolation-losses.ts';
 import type { IsolationReport } from '../model/isolation-report.ts';
 import type { Supervisor } from '../supervise/contract.ts';
 import { createSupervisor } from '../supervise/supervisor.ts';

@@ -192,7 +192,7 @@ export function isolationLost(report: IsolationReport, lost: readonly Line[]): T
   const [first = { name: 'nothing', evidence: '' }] = lost;
   const others = lost.slice(1).map(({ name }) => name);
   const more = others.length === 0 ? '' : ` (${others.length} more: ${others.join(', ')})`;
-  const message = `${first.name} no longer holds — ${first.evidence}; fix: ${fixOf(first.name)}${more}; the task is at rung "${report.rung}" now`;
+  const message = `${first.name} no longer holds — ${first.evidence}; fix: ${fixOf(first.name, first.evidence)}${more}; the task is at rung "${report.rung}" now`;
   return taskEvent('Isolation Degraded', message, {
     Message: message,
     Details: { rung: report.rung, lost: lost.map(({ name }) => name).join(',') },
@@ -207,7 +207,7 @@ export function isolationRegained(report: IsolationReport, names: readonly strin
 
 /** The node lost what this task's lines were made with: it keeps them, a start would not get them. */
 export function mechanismLost(mechanism: string, evidence: string, lines: readonly string[]): TaskEvent {
-  const message = `the node lost ${mechanism} — ${evidence}; fix: ${fixOf(mechanism)}; the task keeps what it has, another start would lack ${lines.join(', ')}`;
+  const message = `the node lost ${mechanism} — ${evidence}; fix: ${fixOf(mechanism, evidence)}; the task keeps what it has, another start would lack ${lines.join(', ')}`;
   return taskEvent('Isolation Degraded', message, { Message: message, Details: { mechanism } });
 }
 

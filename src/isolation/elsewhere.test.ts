@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { notOnThisSystem, probesElsewhere } from './elsewhere.ts';
+import { notOnThisSystem } from '../model/isolation-losses.ts';
+import { probesElsewhere } from './elsewhere.ts';
 import { climbsFrom } from './remedies.ts';
 import { bestRung, isolationAttributes, mechanismNames } from './rungs.ts';
 

@@ -1,8 +1,7 @@
 /** What is known of the mechanisms on systems that are not Linux: none of them is there, and nothing is tried. Pure. */
+import { notOnThisSystem } from '../model/isolation-losses.ts';
 import type { ProbeResult } from './mechanisms/probe.ts';
 import { mechanismNames } from './rungs.ts';
-
-export const notOnThisSystem = 'not on this system';
 
 export interface OtherSystem {
   /** The agent's own; -1: the system has none. */

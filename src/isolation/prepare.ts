@@ -9,6 +9,7 @@ import type { IsolationReport, IsolationRung, IsolationWish } from '../driver/co
 import { Fault } from '../lib/fault.ts';
 import { kernelText } from '../lib/node/kernel-file.ts';
 import { writeBeneath } from '../lib/node/safe-path.ts';
+import { notOnThisSystem } from '../model/isolation-losses.ts';
 import { capabilityBits } from './capabilities.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import { boundsTask, killDirectories, type TaskCgroup } from './cgroup/task-cgroup.ts';
@@ -156,7 +157,8 @@ function reached(host: IsolationHost, { launch: wanted }: PrepareRequest, launch
 
 /** What keeps the task below `rung`, the lowest first. */
 function obstacles(host: IsolationHost, request: PrepareRequest, rung: IsolationRung): readonly Obstacle[] {
-  const shim = { rung: 'process', probe: 'native_shim', evidence: 'the native supervisor is not built' } as const;
+  const evidence = process.platform === 'linux' ? 'the native supervisor is not built' : notOnThisSystem;
+  const shim = { rung: 'process', probe: 'native_shim', evidence } as const;
   const makers = sandboxMakers(host.probes, request.wish.runtimes);
   const lower = obstaclesTo(rung, host.probes).filter((each) => each.rung !== 'sandbox' || makers.length === 0);
   return [

@@ -3,8 +3,8 @@
  * of a host here must come true when it is done.
  */
 import type { IsolationRung } from '../driver/contract.ts';
+import { notOnThisSystem, onLinux } from '../model/isolation-losses.ts';
 import { sharedGroup } from './cgroup/hierarchy.ts';
-import { notOnThisSystem } from './elsewhere.ts';
 import { rankOf } from './lines.ts';
 import { ociRuntimes } from './mechanisms/oci.ts';
 import type { ProbeResult } from './mechanisms/probe.ts';
@@ -125,7 +125,6 @@ function remedyOf(probe: string, probes: Probes, facts: HostFacts): Remedy {
   return { probe, because, command: commandFor(probe, because, probes, facts) };
 }
 
-const onLinux = 'run the agent on Linux, or in a virtual machine with it';
 const asRoot = 'run the agent as root';
 const outside = "run the agent in the host's own user namespace";
 

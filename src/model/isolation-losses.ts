@@ -20,15 +20,18 @@ export interface IsolationLoss {
  */
 export function isolationLosses(wanted: IsolationRung, mechanisms: readonly Seen[]): readonly IsolationLoss[] {
   const byName = new Map(mechanisms.map((each) => [each.name, each]));
+  // a line that nobody looked at there is no more to be had than those that were
+  const unseen = mechanisms.some(({ evidence }) => evidence === notOnThisSystem) ? notOnThisSystem : 'not checked';
   const losses: IsolationLoss[] = mechanisms
     .filter(({ name, state }) => state === 'unavailable' && !allLines.includes(name))
-    .map(({ name, evidence }) => ({ name, evidence, fix: fixOf(name) }));
+    .map(({ name, evidence }) => ({ name, evidence, fix: fixOf(name, evidence) }));
   for (const rung of rungs.slice(0, rankOf(wanted) + 1)) {
     if (linesOf[rung].some((line) => byName.get(line)?.state === 'not_asked')) break;
     for (const line of linesOf[rung]) {
       const found = byName.get(line);
       if (found?.state === 'verified') continue;
-      losses.push({ name: line, evidence: found?.evidence ?? 'not checked', fix: fixOf(line) });
+      const evidence = found?.evidence ?? unseen;
+      losses.push({ name: line, evidence, fix: fixOf(line, unseen === notOnThisSystem ? unseen : evidence) });
     }
   }
   return losses;
@@ -75,9 +78,13 @@ const fixes: { readonly [line: string]: string } = {
   hardware_virtualisation: 'a driver that runs virtual machines, on a host with /dev/kvm',
 };
 
-/** What brings a line back, in general; `drover doctor` on the node names the command. */
-export function fixOf(line: string): string {
-  return fixes[line] ?? 'see drover doctor on the node';
+/** The evidence of each mechanism where the agent is not on Linux. */
+export const notOnThisSystem = 'not on this system';
+export const onLinux = 'run the agent on Linux, or in a virtual machine with it';
+
+/** What brings a line back, in general; `drover doctor` on the node names the command. `evidence`: why it is not there. */
+export function fixOf(line: string, evidence: string): string {
+  return evidence === notOnThisSystem ? onLinux : (fixes[line] ?? 'see drover doctor on the node');
 }
 
 const mechanisms: { readonly [line: string]: readonly string[] } = {

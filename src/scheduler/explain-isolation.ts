@@ -50,7 +50,7 @@ function missingLine(node: Node, group: TaskGroup, task: Task, line: string): Mi
   for (const mechanism of mechanismsOf(line)) {
     const found = node.Attributes?.[`isolation.${mechanism}`];
     if (found !== undefined && found !== 'verified')
-      return { Name: line, Reason: `${mechanism}: ${found}`, Fix: fixOf(mechanism) };
+      return { Name: line, Reason: `${mechanism}: ${found}`, Fix: fixOf(mechanism, found) };
   }
-  return { Name: line, Reason: `${task.Driver} does not give it on this node`, Fix: fixOf(line) };
+  return { Name: line, Reason: `${task.Driver} does not give it on this node`, Fix: fixOf(line, '') };
 }

@@ -281,6 +281,22 @@ test('without a directory a module sees no file', async ({ skip }) => {
   expect((await run(await task(['list', '/']))).exit.exitCode).toBe(1);
 });
 
+test('a directory that is not there is told by name, and the module not run', async ({ skip }) => {
+  if (lackingForModules.length > 0) skip('no compiler of modules');
+  const { exit } = await run(await task(['exit', '0'], { dir: [{ path: 'local/none', guest: '/data' }] }));
+  expect(exit).toMatchObject({ exitCode: 126, message: expect.stringMatching(/^dir \/data: \/local\/none is no dir/) });
+});
+
+test('a module that begins with more memory than its job says is not run', async () => {
+  // (module (memory (export "memory") 2048) (func (export "_start")))
+  const bytes =
+    '0061736d010000000104016000000302010005040100801007130206 6d656d6f727902000 65f73746172740000 0a040102000b';
+  writeFileSync(join(modules, 'large.wasm'), Buffer.from(bytes.replaceAll(' ', ''), 'hex'));
+  const { exit } = await run(await task([], { module: join(modules, 'large.wasm') }));
+  const message = /large.wasm: begins with more memory than the task's 64 MB: raise resources { memory }$/;
+  expect(exit).toMatchObject({ exitCode: 126, message: expect.stringMatching(message) });
+});
+
 test('a wrong timeout, and a module that is not there, are refused before the start', async () => {
   await expect(engine.start(await task([], { timeout: 'soon' }), never)).rejects.toMatchObject({
     kind: 'invalid',

@@ -1,5 +1,5 @@
 /** Reads, checks and runs the module. */
-import { readFileSync, realpathSync } from 'node:fs';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { guardedCalls } from './guarded-calls.ts';
 import { exposed } from './path-check.ts';
 import { exitCodes, type HostPlan, type ModuleEnd } from './plan.ts';
@@ -23,6 +23,11 @@ export function runModule(plan: HostPlan): ModuleEnd {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return { code: exitCodes.notFound, message: `module ${plan.module} is not there` };
     return { code: exitCodes.notRunnable, message: `module ${plan.module}: ${message}` };
+  }
+  const missing = plan.dirs.find(({ path }) => !isDirectory(path));
+  if (missing !== undefined) {
+    const message = `dir ${missing.guest}: ${missing.path} is no directory, or not there: it has to be made before the task begins`;
+    return { code: exitCodes.notRunnable, message };
   }
   const nested = exposed(plan.dirs.map((dir) => ({ ...dir, path: realpathSync(dir.path) })));
   if (nested !== null) {
@@ -53,6 +58,10 @@ export function runModule(plan: HostPlan): ModuleEnd {
     }
     return { code: exitCodes.trap, message: `trap: ${(error as Error).message}` };
   }
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function compiled(path: string): WasmModule {
