@@ -255,7 +255,7 @@ async function checkMounts(pid: number, found: readonly FoundSource[], root: str
 type Body = Readonly<Record<string, unknown>>;
 
 /** `pinned`: path of a source → where it is pinned. */
-export function withSources(given: Body, pinned: ReadonlyMap<string, string>): Body {
+function withSources(given: Body, pinned: ReadonlyMap<string, string>): Body {
   const host = (given['HostConfig'] ?? {}) as Body;
   const binds = ((host['Binds'] ?? []) as readonly string[]).map((each) => {
     const source = each.split(':', 1)[0] ?? '';
