@@ -28,9 +28,21 @@ function trusted(directory) {
   return stat?.isDirectory() === true && (stat.uid === own || stat.uid === 0) && (stat.mode & 0o022) === 0;
 }
 
+/** Node's own recursive way never ends where a directory takes none, as `/proc` does. */
+function makeDirectories(directory) {
+  if (fs.existsSync(directory)) return;
+  makeDirectories(path.dirname(directory));
+  try {
+    fs.mkdirSync(directory, { mode: 0o755 });
+  } catch (error) {
+    // another first start's is as good
+    if (error.code !== 'EEXIST') throw error;
+  }
+}
+
 function unpack(directory) {
   const parent = path.dirname(directory);
-  fs.mkdirSync(parent, { recursive: true, mode: 0o755 });
+  makeDirectories(parent);
   const parentStat = fs.statSync(parent);
   if ((parentStat.uid !== own && parentStat.uid !== 0) || (parentStat.mode & 0o022) !== 0)
     throw new Error(`${parent} may be written by others: set DROVER_PROGRAM_DIR to a directory of this user's own`);
@@ -42,7 +54,7 @@ function unpack(directory) {
     let at = 4 + length;
     for (const [name, size, mode] of index) {
       const file = path.join(fresh, name);
-      fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
+      makeDirectories(path.dirname(file));
       fs.writeFileSync(file, bytes.subarray(at, at + size), { mode });
       fs.chmodSync(file, mode);
       at += size;

@@ -34,6 +34,8 @@ for (const file of files) {
   const name = file.path.split('/').at(-1);
   if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.test)?\.ts$/.test(name)) report('name', file.path, 'file names are kebab-case');
   if (/^(utils?|helpers?|common|types)\.ts$/.test(name)) report('name', file.path, 'name a file after what it exports');
+  if (!file.isTest && /mkdir(Sync)?\(.*recursive: true/.test(file.text))
+    report('mkdir', file.path, 'makeDirectories of lib/node in place of recursive mkdir, which never ends below /proc');
   if (!file.isTest)
     for (const [start, length] of longFunctions(file.text))
       report('function', file.path, `function at line ${start} has ${length} lines (at most ${maximumFunctionLines})`);

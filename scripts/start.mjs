@@ -3,7 +3,7 @@
 //   npm start -- [-data-dir=DIR] [-port=N]
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { build, ensureCompiler, ensureModules, ensurePackages, isRoot, say } from './lib/setup.mjs';
@@ -33,7 +33,12 @@ if (isRoot) {
   ]);
 }
 build();
-mkdirSync(dataDir, { recursive: true, mode: 0o755 });
+try {
+  (await import('../dist/lib/node/directories.js')).makeDirectories(dataDir, 0o755);
+} catch (error) {
+  say(error.message);
+  process.exit(1);
+}
 // the agent below will say so, and by whom, and end: nothing may be run on whatever answers there
 const isTaken = await listens(port);
 

@@ -1,8 +1,9 @@
 /** The key this cluster signs identities with: RSA, kept private in the data directory, its public half served as a JSON Web Key. */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { makeDirectories } from '../lib/node/directories.ts';
 
 export interface SigningKey {
   readonly privateKey: KeyObject;
@@ -31,7 +32,7 @@ function readKey(file: string): KeyObject | undefined {
 
 async function makeKey(directory: string, file: string): Promise<KeyObject> {
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 });
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectories(directory, 0o700);
   writeFileSync(file, privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600 });
   return privateKey;
 }

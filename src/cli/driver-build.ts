@@ -58,7 +58,10 @@ Bundling is done by rolldown, which the driver's project or this program must ha
 
 function outputOf(given: string, { path: source, plugin }: DriverFile): string {
   const path = resolve(given);
-  const target = existsSync(path) && statSync(path).isDirectory() ? join(path, plugin.pluginName) : path;
+  const intoIt = given.endsWith('/') || (existsSync(path) && statSync(path).isDirectory());
+  const target = intoIt ? join(path, plugin.pluginName) : path;
+  const folder = dirname(target);
+  if (!existsSync(folder)) throw new CommandError(`there is no directory ${folder} to write into`);
   if (!existsSync(target)) return target;
   if (!statSync(target).isFile()) throw new CommandError(`${target} is there and is no file`);
   if (realpathSync(target) === realpathSync(source))

@@ -109,7 +109,9 @@ export class Engine {
   /** Connects. @param {string} directory @param {string} name */
   static async open(directory, name) {
     const root = directory === '' ? join('/var/tmp', \`\${name}-\${process.getuid?.()}\`) : directory;
-    await mkdir(root, { recursive: true, mode: 0o700 });
+    await mkdir(root, { mode: 0o700 }).catch((error) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
     const { uid } = await lstat(root);
     if (uid !== process.getuid?.()) throw new Fault('denied', \`\${root} belongs to another user\`);
     return new Engine(root);

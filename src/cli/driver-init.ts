@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeDirectories } from '../lib/node/directories.ts';
 import { takes } from './client-context.ts';
 import { type Command, CommandError } from './command.ts';
 import { driverProject } from './driver-template.ts';
@@ -45,7 +46,7 @@ Without -engine the driver says which program to run, and everything else is don
       engine: call.flags.bool('engine'),
     });
     for (const [path, text] of Object.entries(files)) {
-      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      makeDirectories(dirname(join(folder, path)));
       writeFileSync(join(folder, path), text, { flag: 'wx', mode: path === 'plugin.js' ? 0o755 : 0o644 });
     }
     call.terminal.out(

@@ -20,6 +20,7 @@ import { dirname, join } from 'node:path';
 import type { TaskDirectories } from '../driver/contract.ts';
 import { removingOfTasks } from '../isolation/subordinate.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
+import { makeDirectories } from '../lib/node/directories.ts';
 import { moveBeneath, removeBeneath } from '../lib/node/safe-path.ts';
 import { mountTmpfs, unmount } from '../supervise/mount-process.ts';
 import type { AllocationDisks } from './allocation-disks.ts';
@@ -50,7 +51,7 @@ export function taskDirectories(allocDir: string, allocId: string, task: string)
  */
 export function buildAllocationDirectory(allocDir: string, allocId: string): void {
   const allocation = join(allocDir, allocId);
-  mkdirSync(allocDir, { recursive: true, mode: 0o711 });
+  makeDirectories(allocDir, 0o711);
   make(allocation, 0o711, null);
   make(join(allocation, 'alloc'), 0o777, nobody);
   for (const name of ['data', 'logs', 'tmp']) make(join(allocation, 'alloc', name), 0o777, nobody);
@@ -115,7 +116,7 @@ function openDirectory(path: string): number | null {
     mkdirSync(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') mkdirSync(path, { recursive: true });
+    if (code === 'ENOENT') makeDirectories(path);
     else if (code !== 'EEXIST') throw error;
   }
   try {

@@ -6,9 +6,9 @@
  */
 
 import { setMaxListeners } from 'node:events';
-import { mkdir } from 'node:fs/promises';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
+import { makeDirectories } from '../lib/node/directories.ts';
 import type { Node, NodeEvent } from '../model/node.ts';
 import type { AllocationDisks } from './allocation-disks.ts';
 import type { AllocationNetworks } from './allocation-networks.ts';
@@ -72,7 +72,7 @@ const firstReportsMs = 15_000;
 export async function createClient(options: ClientOptions): Promise<Client> {
   const { config, store, log, server } = options;
   const logged = (message: string) => (error: unknown) => log.error(message, { error: messageOf(error) });
-  await mkdir(config.allocDir, { recursive: true, mode: 0o711 });
+  makeDirectories(config.allocDir, 0o711);
   const life = new AbortController();
   const { signal } = life;
   setMaxListeners(0, signal);

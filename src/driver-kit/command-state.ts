@@ -1,11 +1,12 @@
 /** What a command driver's task is found again by. Versioned JSON, checked when it comes back: it was on a disk. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { IsolationReport, TaskHandleState } from '../driver/contract.ts';
 import type { TaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
 import type { RunningChecks } from '../isolation/host-checks.ts';
 import { Fault } from '../lib/fault.ts';
+import { makeDirectories } from '../lib/node/directories.ts';
 
 export interface CommandState extends TaskHandleState {
   readonly version: 1;
@@ -59,7 +60,7 @@ const noteName = 'state.json';
  * life of this boot, so without waiting for the disk. What is not known yet (pid, times) the shim tells later.
  */
 export function noteState(state: CommandState): void {
-  mkdirSync(state.directory, { recursive: true, mode: 0o700 });
+  makeDirectories(state.directory, 0o700);
   writeFileSync(join(state.directory, noteName), JSON.stringify(state), { mode: 0o600 });
 }
 

@@ -1,10 +1,11 @@
 /** The native programs inside a built driver (`drover driver build`): unpacked once into a directory that nobody else may write. */
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { Fault, messageOf } from '../lib/fault.ts';
+import { makeDirectories } from '../lib/node/directories.ts';
 import { carryNative } from '../supervise/locate.ts';
 
 /** By system: `{ 'linux-x64': { 'drover-shim': '<base64 of gzip>' } }`. */
@@ -28,7 +29,7 @@ function unpacked(programs: Readonly<Record<string, string>>): string {
   if (trusted(directory)) return directory;
   const parent = dirname(directory);
   try {
-    mkdirSync(parent, { recursive: true, mode: 0o755 });
+    makeDirectories(parent, 0o755);
     if (!trusted(parent)) throw new Error('others may write there');
     const fresh = mkdtempSync(join(parent, '.unpack-'));
     for (const [name, text] of Object.entries(programs))

@@ -1,9 +1,10 @@
 /** A task of nobody's job, in directories of its own: what the conformance suite and a driver's own tests start. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TaskConfig, TaskDirectories } from '../driver/contract.ts';
+import { makeDirectories } from '../lib/node/directories.ts';
 
 export interface Scratch {
   /** A new directory below the given one, default the system's temporary one. */
@@ -27,7 +28,7 @@ export async function scratchTask(root: string, config: unknown, more: Partial<T
   const allocId = more.allocId ?? randomUUID();
   const name = more.name ?? 'main';
   const directories = directoriesOf(root, allocId, name);
-  await makeDirectories(directories);
+  await makeTaskDirectories(directories);
   return taskOf(directories, config, { ...more, allocId, name });
 }
 
@@ -76,13 +77,13 @@ export function directoriesOf(root: string, allocId: string, name: string): Task
   };
 }
 
-async function makeDirectories(directories: TaskDirectories): Promise<void> {
+async function makeTaskDirectories(directories: TaskDirectories): Promise<void> {
   const { allocation, task } = directories;
-  await mkdir(allocation, { recursive: true, mode: 0o711 });
+  makeDirectories(allocation, 0o711);
   await chmod(allocation, 0o711);
   const open = [directories.shared, ...['data', 'tmp'].map((each) => join(directories.shared, each)), directories.logs];
   for (const path of [...open, task, directories.local, directories.secrets, directories.private, directories.tmp]) {
-    await mkdir(path, { recursive: true });
+    makeDirectories(path);
     await chmod(path, 0o777);
   }
 }

@@ -1,7 +1,7 @@
 /** A task of nobody, by which it is found out what tasks get: started as any is, and its command tries what it must not do. */
 import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { chmod, chown, copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { CommandSpec, IsolationReport, IsolationWish, TaskConfig } from '../driver/contract.ts';
@@ -21,6 +21,7 @@ import {
   withTries,
 } from '../isolation/tries.ts';
 import { messageOf } from '../lib/fault.ts';
+import { makeDirectories } from '../lib/node/directories.ts';
 import { readBeneath } from '../lib/node/safe-path.ts';
 import { Turns } from '../lib/turns.ts';
 import type { DriverDeps } from './driver-plugin.ts';
@@ -53,7 +54,7 @@ export function makeTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean
 
 async function trialOf(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<MadeTrial> {
   const root = join(deps.isolation.taskRoot, trialDirectory);
-  await mkdir(root, { recursive: true, mode: 0o711 });
+  makeDirectories(root, 0o711);
   const task = await trialTask(root, `trial-${randomUUID()}`, ownNetwork);
   const { disk } = deps.isolation;
   try {

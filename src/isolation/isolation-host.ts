@@ -2,10 +2,10 @@
  * What isolation this host can give, by probes that really do the thing: found out at the first start of an agent after a boot, kept while
  * nothing changes that it rests on, looked at again on SIGHUP.
  */
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { IsolationRung } from '../driver/contract.ts';
+import { makeDirectories } from '../lib/node/directories.ts';
 import { kernelText } from '../lib/node/kernel-file.ts';
 import { type CgroupHost, noCgroups, openCgroups } from './cgroup/hierarchy.ts';
 import { DiskQuotas, diskQuotaProbe, projectIds } from './disk-quota.ts';
@@ -157,7 +157,7 @@ async function look(options: IsolationOptions, fresh: boolean, held: Subordinate
     findSystemPaths(options.systemPaths ?? defaultSystemPaths),
   ]);
   // the agent's, before any task is here
-  if (uid === 0) await mkdir(options.taskRoot, { recursive: true, mode: 0o711 });
+  if (uid === 0) makeDirectories(options.taskRoot, 0o711);
   const { verifier, taskRoot, cgroupParent } = options;
   const key = proofKey({
     taskRoot,

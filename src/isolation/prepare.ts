@@ -2,11 +2,12 @@
  * From a wish to a checked task. Two steps around the start: `prepareTask` chooses how, `checkTask` looks at the held process and
  * says what it really got; below its floor the task is refused before its first instruction.
  */
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { IsolationReport, IsolationRung, IsolationWish } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
+import { makeDirectories } from '../lib/node/directories.ts';
 import { kernelText } from '../lib/node/kernel-file.ts';
 import { writeBeneath } from '../lib/node/safe-path.ts';
 import { notOnThisSystem } from '../model/isolation-losses.ts';
@@ -222,7 +223,7 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
     cgroupsPath: `/${host.cgroups.parentName}/${request.launch.cgroupName}`,
     isFile: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === false,
   });
-  mkdirSync(made.bundle, { recursive: true, mode: 0o700 });
+  makeDirectories(made.bundle, 0o700);
   writeFileSync(join(made.bundle, 'config.json'), JSON.stringify(made.config), { mode: 0o600 });
   return made.launch;
 }

@@ -4,9 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { makeDirectories } from '../lib/node/directories.ts';
 import { kernelLink, kernelText } from '../lib/node/kernel-file.ts';
 import { closedAbove } from './passage.ts';
 import { namespaceSwitches } from './remedies.ts';
@@ -31,7 +32,7 @@ export async function openProofs(file: string, key: string, fresh: boolean): Pro
   let writing = Promise.resolve();
   const write = async (): Promise<void> => {
     const text = JSON.stringify({ key, proofs: Object.fromEntries(rows) });
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    makeDirectories(dirname(file), 0o700);
     await writeFile(`${file}.new`, text, { mode: 0o600 });
     await rename(`${file}.new`, file);
   };

@@ -3,7 +3,8 @@
  * made in a mount namespace where that one mount, and so all of them, was let go: bubblewrap and the runtimes look at every mount for each
  * one they make, which with 1,000 tasks took 80 ms of a start.
  */
-import { mkdir, readFile, realpath } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
+import { makeDirectories } from '../lib/node/directories.ts';
 import { runChild } from './mechanisms/probe.ts';
 
 interface Mount {
@@ -18,7 +19,7 @@ interface Mount {
 /** Resolves with the mount they hang below; null where there can be none (no root, or other mounts are there already). */
 export async function gatherTaskMounts(directory: string): Promise<string | null> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return null;
-  await mkdir(directory, { recursive: true, mode: 0o711 });
+  makeDirectories(directory, 0o711);
   const path = await realpath(directory);
   const before = await mountsNow();
   if (isBoundToItself(before, path)) return path;

@@ -9,7 +9,6 @@ import {
   existsSync,
   fchmodSync,
   fchownSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -18,6 +17,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '../lib/fault.ts';
+import { makeDirectories } from '../lib/node/directories.ts';
 import { type IdRange, inRanges } from './users.ts';
 
 /** Above what distributions, directory services and systemd hand out, below 2^31; /etc/subuid does not reach it by default. */
@@ -89,7 +89,7 @@ export class TaskUids {
   #sweep(): void {
     if (--this.#untilSweep > 0) return;
     this.#untilSweep = claimsPerSweep;
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    makeDirectories(this.#directory, 0o700);
     for (const name of readdirSync(this.#directory)) {
       const path = join(this.#directory, name);
       const claim = readClaim(path);

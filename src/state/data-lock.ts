@@ -6,10 +6,11 @@
  * and is the whole lock on other systems; it is stale when its process is gone, or is another one with the same number.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, realpathSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { Fault, isFault } from '../lib/fault.ts';
+import { makeDirectories } from '../lib/node/directories.ts';
 import { startOfProcess } from '../lib/node/process-start.ts';
 
 export interface Holder {
@@ -30,7 +31,7 @@ const askTimeoutMs = 500;
 /** Takes the lock of a data directory (made where it is missing). `Fault('conflict')` naming the holder where it is taken. */
 export async function lockDataDirectory(directory: string, name: string): Promise<DataLock> {
   // passable, not readable: tasks of other users reach their own directories below it
-  mkdirSync(directory, { recursive: true, mode: 0o711 });
+  makeDirectories(directory, 0o711);
   const holder: Holder = { pid: process.pid, started: startOfProcess(process.pid), name };
   const socket = await holdSocket(directory, holder);
   try {

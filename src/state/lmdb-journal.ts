@@ -5,10 +5,11 @@
  * their checksums say: the file goes to `damaged-<time>/`, what is whole in it and in the second copy (commit-log.ts) is written to a new
  * file, and all that was wrong is listed as damage.
  */
-import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { Fault, messageOf } from '../lib/fault.ts';
+import { makeDirectories } from '../lib/node/directories.ts';
 import { CommitLog, lastLoggedIndex } from './commit-log.ts';
 import {
   completed,
@@ -61,7 +62,7 @@ class LmdbJournal implements Journal {
   }
 
   async load(): Promise<JournalContents> {
-    mkdirSync(this.#options.directory, { recursive: true, mode: 0o700 });
+    makeDirectories(this.#options.directory, 0o700);
     // A restoration that ended between its two renames.
     if (!existsSync(this.#file) && existsSync(this.#restored)) renameSync(this.#restored, this.#file);
     const found = this.#find();
@@ -173,7 +174,7 @@ class LmdbJournal implements Journal {
 
     const name = this.#options.damageName?.() ?? new Date().toISOString().replace(/[:.]/g, '-');
     const folder = join(this.#options.directory, `damaged-${name}`);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeDirectories(folder, 0o700);
     const keptAt = join(folder, 'data.mdb');
     const damage = [
       ...found.problems.map((reason) => ({ table: '', id: '', reason, keptAt })),

@@ -1,8 +1,9 @@
-import { closeSync, constants, fsync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fsync, openSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
+import { makeDirectories } from '../lib/node/directories.ts';
 import type { ExitRecord, KillUnit, StartRecord } from './contract.ts';
 import { exitRecord, parseJson } from './exit-record.ts';
 import { bootId } from './this-host.ts';
@@ -62,7 +63,7 @@ export function writeIntent(record: StartRecord): Promise<void> {
   };
   let file: number;
   try {
-    mkdirSync(record.directory, { recursive: true, mode: 0o700 });
+    makeDirectories(record.directory, 0o700);
     file = openSync(join(record.directory, 'start.json'), 'wx', 0o600);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(record.directory, error);

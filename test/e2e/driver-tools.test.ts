@@ -406,6 +406,10 @@ describe('the tools used wrongly', () => {
       status: 1,
       stderr: expect.stringMatching(/^Error: ENOTDIR: .*file\/below'\n$/),
     });
+    expect(at('/proc/x')).toMatchObject({
+      status: 1,
+      stderr: 'Error: ENOENT: the directory /proc/x cannot be made: /proc takes no directories\n',
+    });
   });
 
   it('build writes neither over its source nor a trace of itself beside it', () => {
@@ -419,8 +423,10 @@ describe('the tools used wrongly', () => {
     expect(readFileSync(join(inside, 'd.mjs'), 'utf8')).toBe(source);
     expect(build('-o', 'no/such')).toMatchObject({
       status: 1,
-      stderr: expect.stringMatching(/^Error: ENOENT: .*no\/such/),
+      stderr: expect.stringMatching(/^there is no directory .*\/no to write into\n$/),
     });
+    // not a file of that name
+    expect(build('-o', 'no/').stderr).toMatch(/^there is no directory .*\/no to write into\n$/);
     expect(readdirSync(inside)).toEqual(before);
     expect(build('-o', 'built').stdout).toMatch(/driver d 1\.0\.0/);
     expect(readdirSync(inside)).toEqual([...before, 'built'].sort());

@@ -3,10 +3,11 @@
  * before its first instruction, so its configuration is tried first. Once for each configuration and boot.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { judgeTries, readTries, type Tried, trialLimits, tryWords } from '../../isolation/tries.ts';
 import { messageOf } from '../../lib/fault.ts';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
 import { plantFor, trialDirectory } from '../trial-task.ts';
 import { ownerLabel, ownerOf, removeContainer, taskLabel } from './container-start.ts';
@@ -57,7 +58,7 @@ export function containerTrials(engine: string, client: EngineClient, deps: Driv
     const signal = AbortSignal.timeout(limitMs);
     const name = `drover_trial_${randomUUID()}`;
     const directory = join(taskRoot, trialDirectory, name);
-    await mkdir(directory, { recursive: true, mode: 0o711 });
+    makeDirectories(directory, 0o711);
     const plant = await plantFor(deps.isolation, [directory]);
     let id = '';
     try {

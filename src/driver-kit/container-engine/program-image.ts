@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { isFault } from '../../lib/fault.ts';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import type { EngineClient } from './engine-client.ts';
 
 const run = promisify(execFile);
@@ -59,7 +60,7 @@ async function archive(directory: string, { program, directories, open, setuid }
   await mkdir(root);
   await copyFile(program, join(root, name));
   await chmod(join(root, name), 0o755);
-  for (const each of [...directories, ...open]) await mkdir(join(root, each), { recursive: true, mode: 0o755 });
+  for (const each of [...directories, ...open]) makeDirectories(join(root, each), 0o755);
   for (const each of open) await chmod(join(root, each), 0o777);
   await run('tar', ['-C', root, '--owner=+0', '--group=+0', '-cf', file, '.']);
   if (setuid !== undefined) {

@@ -21,6 +21,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import { parseEndpoint } from './endpoint.ts';
 import { EngineClient } from './engine-client.ts';
 
@@ -291,7 +292,7 @@ export class ScratchDaemon {
 
   async #makeImage(): Promise<void> {
     const root = join(this.root, 'image');
-    await mkdir(join(root, 'bin'), { recursive: true });
+    makeDirectories(join(root, 'bin'));
     for (const name of ['etc', 'tmp', 'proc', 'sys', 'dev']) await mkdir(join(root, name));
     await writeFile(
       join(root, 'etc/passwd'),

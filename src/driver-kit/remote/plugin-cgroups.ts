@@ -5,12 +5,13 @@
  *   v1   <hierarchy>/nomad/<allocation>.<task> of freezer, cpu and memory; cpuset/nomad/share, or reserve/… with cores of its own
  *   v2   nomad.slice/share.slice/<allocation>.<task>.scope, or reserve.slice/… with cores of its own
  */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TaskConfig } from '../../driver/contract.ts';
 import { inheritCpuset } from '../../isolation/cgroup/hierarchy.ts';
 import { removeTaskCgroup } from '../../isolation/cgroup/task-cgroup.ts';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import { kernelText, writeKernelText } from '../../lib/node/kernel-file.ts';
 import { emptyKillUnit } from '../../supervise/kill-unit.ts';
 import { Turns } from '../turns.ts';
@@ -72,7 +73,7 @@ export function makePluginGroups({ id, resources }: TaskConfig): Promise<string>
     users.set(scope, id);
     if (groups.version === 2) makeUnified(groups.told);
     else {
-      for (const path of [...groups.own, groups.told]) mkdirSync(path, { recursive: true });
+      for (const path of [...groups.own, groups.told]) makeDirectories(path);
       for (const path of upTo(groups.told, join(top, 'cpuset')).reverse()) inheritCpuset(dirname(path), path);
     }
     return groups.told;
@@ -80,7 +81,7 @@ export function makePluginGroups({ id, resources }: TaskConfig): Promise<string>
 }
 
 function makeUnified(path: string): void {
-  mkdirSync(path, { recursive: true });
+  makeDirectories(path);
   // from the top down: a child has what its parent hands on
   for (const parent of [top, ...upTo(dirname(path), top).reverse()])
     for (const each of controllers) handOn(parent, each);

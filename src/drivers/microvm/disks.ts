@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { TaskConfig, TaskMount } from '../../driver/contract.ts';
 import { Fault } from '../../lib/fault.ts';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import { listBeneath, readBeneath } from '../../lib/node/safe-path.ts';
 import { endSize, readEnd, type StartOrder, startDisk, startLimit } from './start-disk.ts';
 
@@ -38,7 +39,7 @@ export class Disks {
 
   async make(): Promise<void> {
     await rm(this.#directory, { recursive: true, force: true });
-    await mkdir(this.#directory, { recursive: true, mode: 0o711 });
+    makeDirectories(this.#directory, 0o711);
     await writeFile(this.#path('end'), Buffer.alloc(endSize), { mode: 0o666 });
     await chmod(this.#path('end'), 0o666);
   }

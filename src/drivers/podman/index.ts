@@ -1,6 +1,6 @@
 /** `podman`: containers of podman's service, which speaks docker's API; with and without root. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodedConfig } from '../../driver/config-decode.ts';
 import type { TaskConfig } from '../../driver/contract.ts';
@@ -15,6 +15,7 @@ import { EngineClient } from '../../driver-kit/container-engine/engine-client.ts
 import type { EngineFacts } from '../../driver-kit/container-engine/engine-facts.ts';
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
 import { Fault } from '../../lib/fault.ts';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import { containerName, containerPlan } from '../docker/container-plan.ts';
 import { checkPlugin } from '../docker/gates.ts';
 import type { PluginOptions as DockerPluginOptions } from '../docker/options.ts';
@@ -125,7 +126,7 @@ class Podman implements ContainerDriver {
     if (profile === undefined) return option;
     const name = createHash('sha256').update(profile).digest('hex').slice(0, 16);
     const path = join(this.#directory, `seccomp-${name}.json`);
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    makeDirectories(this.#directory, 0o700);
     writeFileSync(path, profile, { mode: 0o600 });
     return `seccomp=${path}`;
   }

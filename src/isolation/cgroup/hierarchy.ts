@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import { kernelText, writeKernelText } from '../../lib/node/kernel-file.ts';
 
 /** Those that are of use; a v1 hierarchy of others is left alone. v1 calls `io` blkio. */
@@ -140,7 +141,7 @@ async function openHierarchy(
   const parent = join(base, parentName);
   // said before mkdir would: making directories all the way down hides why it cannot
   await access(base, constants.W_OK);
-  await mkdir(parent, { recursive: true });
+  makeDirectories(parent);
   await access(join(parent, 'cgroup.procs'), constants.W_OK);
   // making a group is the question: it can be refused where the parent's files are ours
   const trial = join(parent, `.trial-${process.pid}`);
@@ -191,7 +192,7 @@ async function leaveTop(base: string): Promise<boolean> {
   for (let attempt = 1; attempt <= 20; attempt++) {
     const inside = (await readFile(join(base, 'cgroup.procs'), 'utf8')).split('\n').filter((pid) => pid !== '');
     if (inside.length === 0) return true;
-    await mkdir(join(base, leaf), { recursive: true });
+    makeDirectories(join(base, leaf));
     const parents = await Promise.all(inside.map((pid) => parentOf(pid)));
     const ours = inside.filter((pid, index) => [pid, parents[index]].includes(String(process.pid)));
     // one that has ended meanwhile needs no place

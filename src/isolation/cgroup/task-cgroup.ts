@@ -2,10 +2,10 @@
  * The cgroup of one start of one task: a directory of the same name in every hierarchy that is of use to it.
  * It is the unit that is killed, limited and measured.
  */
-import { mkdirSync } from 'node:fs';
 import { readdir, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault, messageOf } from '../../lib/fault.ts';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import { kernelText, writeKernelText } from '../../lib/node/kernel-file.ts';
 import { type CgroupHost, type Hierarchy, inheritCpuset } from './hierarchy.ts';
 import { type CgroupLimits, limitFiles } from './limits.ts';
@@ -105,7 +105,7 @@ async function makeDirectory(
   which: (controller: string) => boolean,
 ): Promise<void> {
   // at once: the kernel takes 40 microseconds for each
-  mkdirSync(directory.path, { recursive: true });
+  makeDirectories(directory.path);
   if (directory.version === 1 && directory.controllers.includes('cpuset')) {
     inheritCpuset(join(directory.path, '..'), directory.path);
   }

@@ -1,6 +1,7 @@
 /** An OCI runtime, run for real: a container where tasks live, with the ids tasks get, one process in it, removed again. */
 import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import type { CgroupHost } from '../cgroup/hierarchy.ts';
 import { describeTaskCgroup, rareControllers, removeTaskCgroup } from '../cgroup/task-cgroup.ts';
 import { throughPassage } from '../passage.ts';
@@ -25,7 +26,7 @@ export function ociProbe(runtime: OciRuntime, options: OciProbeOptions): Promise
     // a runtime runs without root, but what it makes then is no more than a sandbox: nobody else can load rules of devices or map ids apart
     if (process.geteuid?.() !== 0)
       return { ok: false, evidence: 'needs root: only root can rule devices and give each task ids of its own' };
-    await mkdir(options.taskRoot, { recursive: true, mode: 0o711 });
+    makeDirectories(options.taskRoot, 0o711);
     const bundle = await mkdtemp(join(options.taskRoot, '.probe-'));
     await chmod(bundle, 0o711);
     const id = `drover-probe-${process.pid}-${runtime}`;

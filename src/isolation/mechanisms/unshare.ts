@@ -1,6 +1,7 @@
 /** The sandbox of util-linux, made as a task's would be, under a uid as tasks have. */
-import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chown, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import { unshareCommand } from '../launch/unshare.ts';
 import { throughPassage } from '../passage.ts';
 import { type ChildOptions, type ProbeResult, probe, runChild } from './probe.ts';
@@ -17,7 +18,7 @@ export function unshareProbe(taskRoot: string, as: ChildOptions): Promise<ProbeR
   return probe('runtime.unshare', async () => {
     const version = await runChild(['unshare', '--version']);
     if (version.code !== 0) return { ok: false, evidence: 'unshare is not installed' };
-    await mkdir(taskRoot, { recursive: true, mode: 0o711 });
+    makeDirectories(taskRoot, 0o711);
     const root = await mkdtemp(join(taskRoot, '.probe-'));
     try {
       if (as.uid !== undefined) await chown(root, as.uid, as.gid ?? as.uid);

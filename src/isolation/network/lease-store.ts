@@ -1,6 +1,7 @@
 /** Leases as files of the client's state directory, one per allocation: written through to the disk before anything is made. */
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import type { NetworkLease } from './lease.ts';
 
 export class LeaseStore {
@@ -39,7 +40,7 @@ export class LeaseStore {
   /** Resolves when it is on the disk. Known at once, so that two allocations never choose one address. */
   async save(lease: NetworkLease): Promise<void> {
     this.#leases.set(lease.allocId, lease);
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    makeDirectories(this.#directory, 0o700);
     const path = join(this.#directory, `${lease.allocId}.json`);
     const file = await open(`${path}.new`, 'w', 0o600);
     try {

@@ -5,10 +5,11 @@
  *   lease on the disk ─▶ holder ─▶ loopback, rules ─▶ relay ─▶ ports ─▶ checked from inside ─▶ lease complete
  *   release: relay ─▶ holder ─▶ files ─▶ lease
  */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { Fault } from '../../lib/fault.ts';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import { kernelLink } from '../../lib/node/kernel-file.ts';
 import { runChild } from '../mechanisms/probe.ts';
 import { type Block, formatAddress, sizeOf } from './address.ts';
@@ -115,7 +116,7 @@ export class UserNetworks implements HostNetworks {
       egress: '',
       processes: [],
     };
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
     await store.save(lease);
     let held = lease;
     try {

@@ -1,7 +1,8 @@
 /** Whether this user can make networks as `user-networks.ts` does: one is made and its policy tried from inside. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import { type ProbeResult, probe, runChild } from '../mechanisms/probe.ts';
 import { defaultDenied, parseEgressPolicy } from './egress-policy.ts';
 import { LeaseStore } from './lease-store.ts';
@@ -30,7 +31,7 @@ export function userProbe(options: UserProbeOptions): Promise<ProbeResult> {
       const found = await runChild([program, flag]);
       if (found.code !== 0) return { ok: false, evidence: `${program} is not installed: install ${from}` };
     }
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
     const scratch = await mkdtemp(join(directory, 'probe-'));
     try {
       return await tryOne({ ...options, verifier, directory: scratch });

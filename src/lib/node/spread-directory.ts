@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { makeDirectories } from './directories.ts';
 
 /**
  * Makes a directory for directories that have nothing to do with each other, as those of allocations: ext4 then gives each a block group of
@@ -7,7 +7,7 @@ import { mkdir } from 'node:fs/promises';
  * had just been removed that was 5 ms of a start. On other file systems, and without `chattr`, it is a directory like any other.
  */
 export async function makeSpreadDirectory(path: string, mode: number): Promise<void> {
-  await mkdir(path, { recursive: true, mode });
+  makeDirectories(path, mode);
   if (process.platform !== 'linux') return;
   await new Promise<void>((resolve) => execFile('chattr', ['+T', path], { timeout: 5000 }, () => resolve()));
 }

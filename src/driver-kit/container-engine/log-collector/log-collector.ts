@@ -1,12 +1,13 @@
 /** The agent's side of the log collector: starts it where there is none, asks it, and starts it again when it dies. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Fault, messageOf } from '../../../lib/fault.ts';
 import type { Log } from '../../../lib/log.ts';
+import { makeDirectories } from '../../../lib/node/directories.ts';
 import { type CollectorAnswer, type CollectorCall, type FollowRequest, socketName } from './follow-request.ts';
 
 /** Without `id`. */
@@ -86,7 +87,7 @@ export class LogCollector {
   }
 
   async #open(): Promise<Socket> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    makeDirectories(this.#directory, 0o700);
     let socket = (await this.#tryConnect()) ?? (await this.#start());
     // one that died before anybody listened tells nobody any more
     while (socket.destroyed) socket = await this.#start();

@@ -2,11 +2,12 @@
  * The log collector: one process for all containers of an agent's engine driver. It outlives the agent, and the agent starts it again
  * where it died; what it follows is in its directory. With nothing to do and nobody connected it ends.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault, messageOf } from '../../../lib/fault.ts';
+import { makeDirectories } from '../../../lib/node/directories.ts';
 import { takePlace } from '../../../lib/node/sole-process.ts';
 import { type CollectorAnswer, type CollectorCall, type FollowRequest, socketName } from './follow-request.ts';
 import { Follower } from './follower.ts';
@@ -133,7 +134,7 @@ async function main(directory: string): Promise<void> {
   } catch {
     // only root may
   }
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectories(directory, 0o700);
   // a socket's path is short: it is named from inside the directory
   process.chdir(directory);
   const collector = new Collector(directory);
