@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type DriverPlugin, isDriverPlugin } from '../driver-kit/driver-plugin.ts';
+import { divertStdout } from '../driver-kit/serve/divert-stdout.ts';
 import { captureServed } from '../driver-kit/serve/serve-program.ts';
 import { CommandError } from './command.ts';
 import { importModule } from './import-module.ts';
@@ -29,11 +30,14 @@ export async function loadDriverFile(word: string): Promise<DriverFile> {
     served = plugin;
   });
   let exported: unknown;
+  // of a page, a report, a path: what the author's modules say while they are loaded is none of it
+  const restore = divertStdout();
   try {
     exported = (await importModule(path)).default;
   } catch (error) {
     throw new CommandError(`${word} cannot be loaded: ${moduleProblem(error, path)}`);
   } finally {
+    restore();
     captureServed(null);
   }
   const plugin = served ?? exported;

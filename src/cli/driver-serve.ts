@@ -29,6 +29,8 @@ Drivers: ${builtInNames.join(', ')}.`,
     if (name === undefined || args.length > 1) throw new CommandError('This command takes one argument: <name|file>');
     // Ctrl-C at the agent's terminal reaches its plugins too and is not meant for them
     process.removeAllListeners('SIGINT');
+    // and the end of who reads their log, as of an agent that was killed, is not theirs
+    for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners('error').on('error', () => {});
     const options = { stateDirectory: flags.string('state-dir') ?? '', trace: flags.bool('trace') };
     try {
       if (isDriverFile(name)) await serve((await loadDriverFile(name)).plugin, options);

@@ -24,6 +24,17 @@ export function parsePluginLine(given: string): PluginLine {
   return { level: panic ? 'error' : 'debug', message: line, fields: {} };
 }
 
+const reason = /^\s*(?:Uncaught |panic: |fatal error: |[\w.]*(?:Error|Exception)\b)/;
+
+/** Of a plugin that ended, the line of its last words that says why: below it may stand where it was, and what ran it. `""`: it said nothing. */
+export function lastReason(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '' && !/^(Node\.js v\d|\s+at )/.test(line));
+  const last = lines.at(-1) ?? '';
+  // of the kit's own, or of a program that logs: its last entry
+  if (last.startsWith('{') && last !== '{') return parsePluginLine(last).message;
+  return parsePluginLine((lines.findLast((line) => reason.test(line)) ?? last).trim()).message;
+}
+
 function parseJsonLine(line: string): PluginLine | null {
   try {
     const entry = JSON.parse(line) as Record<string, unknown>;

@@ -39,6 +39,11 @@ const handshakes: readonly Lie[] = [
   handshake('its socket is not there', '1|2|unix|/no/such.sock|grpc|', /PluginInfo/),
   handshake('its port is closed', '1|2|tcp|127.0.0.1:1|grpc|', /PluginInfo/),
   { says: 'it ends with an error', program: 'echo "[ERROR] no engine" >&2; exit 3', fault: /ended before.*no engine/ },
+  {
+    says: 'it throws while it is loaded',
+    file: '#!/usr/bin/env node\nthrow new TypeError("no such engine");\n',
+    fault: /ended before its handshake: "TypeError: no such engine"/,
+  },
   { says: 'it ends without a word', program: 'exit 0', fault: /ended before its handshake/ },
   { says: 'it kills itself', program: 'kill -9 $$', fault: /ended before its handshake/ },
   { says: 'it says nothing', program: 'exec sleep 1000', fault: /no handshake within/ },

@@ -111,6 +111,26 @@ export default defineDriver({ name: 'loud', version: '1.0.0', config: {}, start:
   expect([existsSync(socket), existsSync(dirname(socket))]).toEqual([false, false]);
 });
 
+test('a plugin whose shell did not exec it does not live on without the shell, and is started again', async () => {
+  const words = serve('shell', 'mock_driver').map((word) => `'${word}'`);
+  const driver = open('shell', [
+    '/bin/sh',
+    '-c',
+    `${words.join(' ')} & echo $! > '${join(files, 'inner')}'; wait; true`,
+  ]);
+  await driver.open();
+  expect(driver.problem).toBeNull();
+  const { pid } = driver.status();
+  const inner = readFileSync(join(files, 'inner'), 'utf8').trim();
+  expect(inner).not.toBe(String(pid));
+  process.kill(pid, 'SIGKILL');
+  await expect.poll(() => existsSync(`/proc/${inner}`), { timeout: 20_000 }).toBe(false);
+  await expect.poll(() => [driver.problem, driver.status().pid === pid], { timeout: 60_000 }).toEqual([null, false]);
+  await driver.close();
+  const last = readFileSync(join(files, 'inner'), 'utf8').trim();
+  await expect.poll(() => existsSync(`/proc/${last}`)).toBe(false);
+});
+
 test('a driver may take its options slowly, for it may look at its engine first: no other call may take that long', async () => {
   const kit = join(import.meta.dirname, '../../../dist/driver-kit/index.js');
   const wait = (name: string): string =>

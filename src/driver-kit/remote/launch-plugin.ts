@@ -7,15 +7,16 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, renameSync } from 'node:fs';
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
 import { cookie, type Handshake, parseHandshake, protocolVersion } from '../../driver/handshake.ts';
-import { parsePluginLine } from '../../driver/hclog.ts';
+import { lastReason, parsePluginLine } from '../../driver/hclog.ts';
 import { Fault, messageOf } from '../../lib/fault.ts';
 import type { Log } from '../../lib/log.ts';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import type { SelfSigned } from '../../lib/node/self-signed.ts';
 import type { Supervisor } from '../../supervise/contract.ts';
 import { isAlive, startTimeOf } from '../../supervise/this-host.ts';
@@ -86,7 +87,7 @@ export async function launchPlugin(options: LaunchOptions, signal: AbortSignal):
   signal.throwIfAborted();
   const { command, directory } = options;
   const checksum = await checkedSum(options);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  makeDirectories(directory, 0o700);
   const { path: socketDirectory, fresh } = await socketDirectoryOf(directory);
   const launch = randomBytes(4).toString('hex');
   const output = new PluginOutput(options.supervisor, directory, launch);
@@ -129,6 +130,7 @@ interface Child {
   /** It could not be executed, with the reason. */
   readonly failed: Promise<string>;
   readonly ended: Promise<void>;
+  /** With what it started: it was told of no task yet. */
   kill(): void;
 }
 
@@ -146,7 +148,7 @@ async function spawned({ command }: LaunchOptions, output: PluginOutput, env: Re
       child.once('exit', () => resolve());
     });
     child.unref();
-    return { pid: child.pid ?? 0, failed, ended, kill: () => child.kill('SIGKILL') };
+    return { pid: child.pid ?? 0, failed, ended, kill: () => killGroup(child.pid ?? 0) };
   } finally {
     await Promise.all([stdout.close(), stderr.close()]);
   }
@@ -259,8 +261,11 @@ async function running(
     options.flooded?.();
   });
   let over = false;
-  const left = ended.then(() => {
+  const channel = tls === undefined ? credentials.createInsecure() : hostCredentials(tls, tls.plugin);
+  const left = ended.then(async () => {
     over = true;
+    // a shell that did not `exec` the plugin can end without it: nobody else would ever tell that one to
+    if (target !== '') await shutDownPlugin(target, AbortSignal.timeout(500), channel).catch(() => {});
     return leaveSocketDirectory(record.socketDirectory, target);
   });
   // the next life need not wait for the last words of this one
@@ -271,7 +276,6 @@ async function running(
     await output.remove();
   });
   finished.catch((error: unknown) => log.warn('output of a plugin is left behind', { pid, reason: messageOf(error) }));
-  const channel = tls === undefined ? credentials.createInsecure() : hostCredentials(tls, tls.plugin);
   return {
     pid,
     target,
@@ -303,6 +307,15 @@ async function running(
 async function forget(directory: string, pid: number): Promise<void> {
   for (const path of [join(directory, newFile), join(directory, recordFile)])
     if ((await readRecord(path))?.pid === pid) await rm(path, { force: true });
+}
+
+/** A program that is started by a shell is not the process that we know. */
+function killGroup(pid: number): void {
+  try {
+    if (pid > 1) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // it ended meanwhile
+  }
 }
 
 function kill({ pid, startTime }: PluginRecord): void {
@@ -369,6 +382,6 @@ async function lastWords(output: PluginOutput): Promise<string> {
   const path = output.path('stderr');
   const newest = `${path}.${Math.max(0, await newestIndex(path))}`;
   const text = String(await bytesAt(newest, (size) => Math.max(0, size - longestHandshake)));
-  const last = text.trim().split('\n').at(-1) ?? '';
-  return last === '' ? '' : `: ${JSON.stringify(parsePluginLine(last).message.slice(0, 300))}`;
+  const last = lastReason(text);
+  return last === '' ? '' : `: ${JSON.stringify(last.slice(0, 300))}`;
 }

@@ -1,5 +1,14 @@
 // What plugins write, and which of their processes an agent finds again.
-import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -84,6 +93,14 @@ test('a process that an agent had not begun to use when it died is ended by the 
   await expect.poll(() => existsSync(join(of.directory, 'plugin.new.json'))).toBe(true);
   expect(await reattachPlugin(of)).toBeNull();
   await told;
+});
+
+test('what a plugin’s shell started ends with a launch that fails', async () => {
+  const marks = join(host.scratch.root, 'pids');
+  const of = options('wrapped', `sleep 600 & echo $! > '${marks}'; sleep 600; true`);
+  await expect(launchPlugin({ ...of, handshakeMs: 1000 }, never)).rejects.toThrow(/no handshake within/);
+  const pid = Number(readFileSync(marks, 'utf8'));
+  await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
 });
 
 test('a new version that does not come to be used leaves the old one to be found again', async () => {

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { cookie } from '../../driver/handshake.ts';
 import { formatHclog } from '../../driver/hclog.ts';
 import { openIsolation } from '../../isolation/isolation-host.ts';
+import { messageOf } from '../../lib/fault.ts';
 import { createLog } from '../../lib/log.ts';
 import { makeSpreadDirectory } from '../../lib/node/spread-directory.ts';
 import { createSupervisor } from '../../supervise/supervisor.ts';
 import type { DriverPlugin } from '../driver-plugin.ts';
 import { tracedDriver } from '../traced-driver.ts';
 import { locateVerifier } from '../verifier-program.ts';
+import { divertStdout } from './divert-stdout.ts';
 import { servePlugin } from './serve.ts';
 
 export interface ServeOptions {
@@ -34,8 +36,14 @@ export async function serve(plugin: DriverPlugin, options: ServeOptions = {}): P
   }
   const directory = options.stateDirectory || join(defaultState(), plugin.pluginName);
   // hosts read levels and fields from stderr; stdout is theirs
-  keepStdoutClean();
+  divertStdout();
   const log = createLog('', (entry) => process.stderr.write(`${formatHclog(entry)}\n`), Date.now);
+  // what an author forgot to await: the host starts this process again, and its operator reads why
+  process.on('uncaughtException', (error: unknown) => {
+    const { stack = '' } = error instanceof Error ? error : {};
+    log.error(`the driver failed outside of its hooks, and ends: ${messageOf(error)}`, { stack });
+    process.exit(1);
+  });
   const supervisor = createSupervisor();
   const shown: DriverPlugin =
     options.trace === true
@@ -55,13 +63,8 @@ export async function serve(plugin: DriverPlugin, options: ServeOptions = {}): P
   await supervisor.close();
 }
 
-/** The first line on stdout is the handshake: an author's console.log must not come before it. */
-function keepStdoutClean(): void {
-  for (const name of ['log', 'info', 'debug'] as const) console[name] = console.error;
-}
-
 // also for what the author's modules say while they are loaded
-if (process.env[cookie.name] === cookie.value) keepStdoutClean();
+if (process.env[cookie.name] === cookie.value) divertStdout();
 
 function defaultState(): string {
   if (process.getuid?.() === 0) return '/var/lib/drover/drivers';

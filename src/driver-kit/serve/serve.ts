@@ -3,6 +3,7 @@
  *
  *   cookie checked → socket bound → handshake line on stdout → SetConfig makes the driver → Shutdown
  */
+import { writeSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -117,7 +118,8 @@ export async function servePlugin(plugin: DriverPlugin, deps: DriverDeps | (() =
   const serving = await serveOnSocket(plugin, deps);
   const { socketPath, certificate } = serving;
   const multiplexed = (process.env['PLUGIN_MULTIPLEX_GRPC'] ?? '') !== '';
-  process.stdout.write(formatHandshake(socketPath, certificate, multiplexed));
+  // past the stream, which an author may have closed, or filled, by now
+  writeSync(1, formatHandshake(socketPath, certificate, multiplexed));
   await serving.ended;
   await serving.close();
 }
