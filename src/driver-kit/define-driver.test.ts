@@ -41,9 +41,22 @@ test.each([
   [{ command: 'x', args: 'y' }, /"args" as a list of texts, not "y"/],
   [{ command: 'x', args: [1] }, /"args" as a list/],
   [{ command: 'x', env: { A: 1 } }, /"env" as texts/],
+  [{ command: 'x', env: ['A=1'] }, /"env" as texts by name, not \["A=1"\]/],
   [{ command: 'x', workDir: 5 }, /"workDir" as a text, not 5/],
+  [{ command: 'x', workdir: '/' }, /what start returns has no "workdir", only .*Did you mean "workDir"/],
 ])('what its author returns wrongly is named: %j', async (given, message) => {
   await expect(started(() => given)).rejects.toThrow(message);
+});
+
+test.each([
+  // read by nobody, its tasks would run at the default rung
+  [{ isolaton: 'sandbox' }, /driver odd: the definition has no "isolaton", only .*Did you mean "isolation"\?/],
+  [{ isolation: 'sandbx' }, /driver odd: isolation is one of none, process, sandbox, .*, not "sandbx"/],
+  [{ fingerPrint: () => ({}) }, /the definition has no "fingerPrint".*Did you mean "fingerprint"/],
+  [{ limitsMs: { stat: 5 } }, /limitsMs has no "stat", only start, fingerprint\..*Did you mean "start"/],
+])('a slip in its definition is named: %j', (slip, message) => {
+  const own = { name: 'odd', version: '1.0.0', config: {}, start: () => ({ command: 'true' }) };
+  expect(() => defineDriver({ ...own, ...(slip as object) })).toThrow(message);
 });
 
 test('what its author throws fails the start, and may be tried again where it says so', async () => {

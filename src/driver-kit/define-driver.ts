@@ -12,12 +12,14 @@
 import type { ConfigOf, ConfigSchema } from '../driver/config-schema.ts';
 import type { CommandDriver, CommandSpec, Fingerprint, IsolationRung, TaskConfig } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
+import { rungNamed, rungs } from '../model/isolation-ladder.ts';
 import { callHook, wrongReturn } from './call-hook.ts';
 import { checkSchema, shown } from './check-schema.ts';
 import { checkedFingerprint, failedFingerprint } from './checked-fingerprint.ts';
 import { commandEngine } from './command-engine.ts';
 import { type DriverPlugin, definePlugin } from './driver-plugin.ts';
 import { fingerprints } from './fingerprints.ts';
+import { checkNames } from './known-names.ts';
 
 /** What to run; paths are as the task sees them. */
 export interface Command {
@@ -56,12 +58,19 @@ export interface DriverDefinition<P extends ConfigSchema, T extends ConfigSchema
   ): Promise<Command> | Command;
 }
 
-/** `Fault('invalid')`: a name, version or schema that hosts would refuse, or no `start`. */
+const definitionNames = ['name', 'version', 'config', 'options', 'isolation', 'limitsMs', 'fingerprint', 'start'];
+const commandNames = ['command', 'args', 'workDir', 'env'];
+
+/** `Fault('invalid')`: a name, version or schema that hosts would refuse, what no definition has, or no `start`. */
 export function defineDriver<const T extends ConfigSchema, const P extends ConfigSchema = Record<never, never>>(
   definition: DriverDefinition<P, T>,
 ): DriverPlugin {
-  const { name, version } = definition;
+  const { name, version, isolation = 'process' } = definition;
   checkName(name, version);
+  checkNames(`driver ${name}: the definition`, definition, definitionNames);
+  checkNames(`driver ${name}: limitsMs`, definition.limitsMs, ['start', 'fingerprint']);
+  if (rungNamed(isolation) === undefined)
+    throw new Fault('invalid', `driver ${name}: isolation is one of ${rungs.join(', ')}, not ${shown(isolation)}`);
   checkSchema(`driver ${name}: config`, definition.config);
   checkSchema(`driver ${name}: options`, definition.options ?? {});
   if (typeof definition.start !== 'function') throw new Fault('invalid', `driver ${name}: the hook start is missing`);
@@ -122,8 +131,14 @@ function checked(name: string, given: Command): Omit<CommandSpec, 'isolation'> {
   if (!Array.isArray(args) || !args.every((each) => typeof each === 'string'))
     throw wrong('"args" as a list of texts', args);
   if (typeof workDir !== 'string') throw wrong('"workDir" as a text', workDir);
-  if (typeof env !== 'object' || env === null || !Object.values(env).every((each) => typeof each === 'string'))
+  if (
+    typeof env !== 'object' ||
+    env === null ||
+    Array.isArray(env) ||
+    !Object.values(env).every((each) => typeof each === 'string')
+  )
     throw wrong('"env" as texts by name', env);
+  checkNames(`driver ${name}: what start returns`, value, commandNames);
   return { command, args, workDir, env: env as Record<string, string>, defaultUser: '' };
 }
 

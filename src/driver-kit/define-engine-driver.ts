@@ -32,6 +32,7 @@ import { checkSchema } from './check-schema.ts';
 import { checkName } from './define-driver.ts';
 import { type DriverPlugin, definePlugin } from './driver-plugin.ts';
 import { EngineKit } from './engine-kit.ts';
+import { checkNames } from './known-names.ts';
 import type { StateDefinition } from './task-state.ts';
 
 type Awaitable<T> = T | Promise<T>;
@@ -65,18 +66,13 @@ export interface EngineStats {
   readonly memoryMaxBytes?: number;
 }
 
-export type EngineHook =
-  | 'open'
-  | 'fingerprint'
-  | 'start'
-  | 'find'
-  | 'stop'
-  | 'remove'
-  | 'removeUnknown'
-  | 'stats'
-  | 'signal'
-  | 'exec'
-  | 'close';
+/** The hooks that have a deadline. */
+const limited = [
+  ...(['open', 'fingerprint', 'start', 'find', 'stop', 'remove', 'removeUnknown'] as const),
+  ...(['stats', 'signal', 'exec', 'close'] as const),
+];
+
+export type EngineHook = (typeof limited)[number];
 
 export interface EngineDefinition<P extends ConfigSchema, T extends ConfigSchema, S extends ConfigSchema, E> {
   /** As in `driver = "…"`: small letters, digits, `_` and `-`. */
@@ -136,6 +132,10 @@ export interface EngineDefinition<P extends ConfigSchema, T extends ConfigSchema
 }
 
 const required = ['start', 'find', 'wait', 'stop', 'remove'] as const;
+const definitionNames = [
+  ...['name', 'version', 'config', 'options', 'state', 'filesystem', 'networkModes', 'mounts', 'limitsMs'],
+  ...[...limited, 'wait', 'events'],
+];
 
 /** `Fault('invalid')`: a name, version or schema that hosts would refuse, or a missing hook. */
 export function defineEngineDriver<
@@ -146,6 +146,8 @@ export function defineEngineDriver<
 >(definition: EngineDefinition<P, T, S, E>): DriverPlugin {
   const { name, version } = definition;
   checkName(name, version);
+  checkNames(`driver ${name}: the definition`, definition, definitionNames);
+  checkNames(`driver ${name}: limitsMs`, definition.limitsMs, limited);
   checkSchema(`driver ${name}: config`, definition.config);
   checkSchema(`driver ${name}: options`, definition.options ?? {});
   checkSchema(`driver ${name}: state.fields`, (definition.state as StateDefinition<S> | undefined)?.fields);

@@ -51,6 +51,23 @@ async function hosted(hooks: object): Promise<{ engine: EngineDriver; started: (
 const cyclic: Record<string, unknown> = Object.create(null);
 cyclic['self'] = cyclic;
 
+test('a slip in its definition is named', () => {
+  const hooks = {
+    start: () => ({ state: {} }),
+    find: () => true,
+    wait: async () => ({ exitCode: 0 }),
+    stop: () => {},
+    remove: () => {},
+  };
+  const own = { name: 'odd', version: '1.0.0', config: {}, state: { version: 1, fields: {} }, ...hooks };
+  const define = (slip: object) => defineEngineDriver({ ...own, ...slip } as typeof own);
+  expect(() => define({ removeUnkown: () => {} })).toThrow(
+    /the definition has no "removeUnkown".*Did you mean "removeUnknown"/,
+  );
+  expect(() => define({ limitsMs: { wait: 5 } })).toThrow(/limitsMs has no "wait", only open, /);
+  expect(define({}).pluginName).toBe('odd');
+});
+
 describe('start over the wire', () => {
   test.each<[string, () => unknown, RegExp]>([
     ['nothing', () => undefined, /driver odd: start must return a "state", not undefined/],
