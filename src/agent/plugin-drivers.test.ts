@@ -1,8 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { silentLog } from '../lib/log.ts';
+import { createLog, formatLogLine, silentLog } from '../lib/log.ts';
 import { createSupervisor } from '../supervise/supervisor.ts';
 import { loadConfig } from './config-load.ts';
 import { openPluginDrivers } from './plugin-drivers.ts';
@@ -84,6 +85,69 @@ it('reloads one at a time: what is replaced ends, and the driver is healthy all 
     await plugins.close();
   }
   await expect.poll(() => processesOf(served)).toEqual([]);
+});
+
+it('gives plugins names of its environment that they may need, and nothing that changes what they run, or is secret', async () => {
+  const seen = join(directory, 'seen');
+  mkdirSync(join(directory, 'environment'));
+  writeFileSync(
+    join(directory, 'environment/plugin'),
+    `#!/bin/sh\n/usr/bin/env > '${seen}'\nexec '${process.execPath}' '${drover}' driver serve -state-dir '${directory}/e' mock_driver\n`,
+    { mode: 0o755 },
+  );
+  const harmful = {
+    NODE_OPTIONS: '--no-such-option',
+    NODE_EXTRA_CA_CERTS: '/no/such/file',
+    NODE_PATH: '/x',
+    LD_PRELOAD: '',
+    LD_LIBRARY_PATH: '/x',
+    LD_AUDIT: '',
+    GODEBUG: 'netdns=cgo',
+    BASH_ENV: '/x',
+    NOMAD_TOKEN: 'secret',
+    AWS_SECRET_ACCESS_KEY: 'secret',
+  };
+  const file = join(directory, 'environment.hcl');
+  writeFileSync(file, `plugin_dir = "${directory}/environment"\nplugin "plugin" {}\n`);
+  const { config } = loadConfig({ paths: [file], dev: false, flags: {}, defaultDataDir: directory });
+  const deps = { supervisor, stateDirectory: join(directory, 'environment-tasks'), log: silentLog };
+  const before = { ...process.env };
+  Object.assign(process.env, harmful, { DOCKER_HOST: 'unix:///x' });
+  try {
+    const plugins = await openPluginDrivers(config, join(directory, 'environment-state'), deps, new Set());
+    await plugins.close();
+    // the control: what this process starts without a list has them, and a plugin would not start with them
+    const inherits = spawnSync('/usr/bin/env', { encoding: 'utf8' }).stdout;
+    for (const name of Object.keys(harmful)) expect(inherits).toContain(`${name}=`);
+    expect(spawnSync(process.execPath, ['-e', '']).status).not.toBe(0);
+    expect(plugins.status()).toMatchObject([{ driver: 'mock_driver' }]);
+  } finally {
+    for (const name of Object.keys({ ...harmful, DOCKER_HOST: '' })) {
+      delete process.env[name];
+      if (before[name] !== undefined) process.env[name] = before[name];
+    }
+  }
+  const names = readFileSync(seen, 'utf8')
+    .split('\n')
+    .map((line) => line.split('=')[0]!);
+  expect(names).toEqual(expect.arrayContaining(['PATH', 'DOCKER_HOST', 'NOMAD_PLUGIN_MAGIC_COOKIE']));
+  expect(names.filter((name) => name in harmful)).toEqual([]);
+});
+
+it('says of a plugin block that it is of no driver, where nothing is called so; names of its own drivers are', async () => {
+  const file = join(directory, 'nothing.hcl');
+  mkdirSync(join(directory, 'nothing'));
+  writeFileSync(join(directory, 'nothing/greeter.sh'), '#!/bin/sh\n', { mode: 0o755 });
+  const blocks = ['greeter', 'docker', 'off'].map((name) => `plugin "${name}" {\n  enabled = ${name !== 'off'}\n}\n`);
+  writeFileSync(file, `plugin_dir = "${directory}/nothing"\n${blocks.join('')}`);
+  const { config } = loadConfig({ paths: [file], dev: false, flags: {}, defaultDataDir: directory });
+  const said: string[] = [];
+  const log = createLog('', (entry) => said.push(formatLogLine(entry)), Date.now);
+  const deps = { supervisor, stateDirectory: join(directory, 'nothing-tasks'), log };
+  const plugins = await openPluginDrivers(config, join(directory, 'nothing-state'), deps, new Set(['docker']));
+  await plugins.close();
+  expect(said.filter((line) => line.includes('is of no driver'))).toEqual([expect.stringContaining('plugin=greeter ')]);
+  expect(said.join('\n')).toMatch(/passed over: file=greeter\.sh reason="no plugin block/);
 });
 
 function processesOf(argument: string): string[] {

@@ -93,8 +93,17 @@ class PluginSet implements PluginDrivers {
     for (const each of this.#plugins.values()) await this.#enter(each);
   }
 
-  #find(config: AgentConfig): Promise<FoundPlugin[]> {
-    return findPlugins(config.pluginDir, config.plugins, this.#deps.log);
+  async #find({ pluginDir, plugins }: AgentConfig): Promise<FoundPlugin[]> {
+    const { log } = this.#deps;
+    const found = await findPlugins(pluginDir, plugins, log);
+    const there = new Set(found.map(({ name }) => name));
+    for (const [name, { enabled }] of Object.entries(plugins))
+      if (enabled && !there.has(name) && !this.#builtIn.has(name))
+        log.warn('a plugin block is of no driver: no file in plugin_dir is called so that could be started', {
+          plugin: name,
+          directory: pluginDir,
+        });
+    return found;
   }
 
   #make(found: FoundPlugin, config: AgentConfig): ExternalDriver {

@@ -1,6 +1,7 @@
 /** What of a plugin_dir is a plugin: each executable regular file directly in it that a `plugin` block names. */
 import { access, constants, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../../lib/fault.ts';
 import type { Log } from '../../lib/log.ts';
 
 export interface FoundPlugin {
@@ -12,22 +13,33 @@ export interface FoundPlugin {
 /** By their blocks' names. */
 type Blocks = { readonly [name: string]: { readonly enabled: boolean } };
 
+/** So many of what is passed over are named; of the others it is said how many there are. */
+const mostNamed = 20;
+
 /** A directory that is not there holds none. What is passed over is said in the log, with the reason. */
 export async function findPlugins(directory: string, blocks: Blocks, log: Log): Promise<FoundPlugin[]> {
-  const entries = await readdir(directory).catch(() => null);
-  if (entries === null) {
-    log.debug('there is no plugin_dir', { directory });
-    return [];
-  }
-  const found: FoundPlugin[] = [];
-  for (const entry of entries.sort()) {
+  const found = new Map<string, FoundPlugin>();
+  let over = 0;
+  for (const entry of await entriesOf(directory, log)) {
     const path = join(directory, entry);
     const name = entry.replace(/\.exe$/, '');
-    const reason = await passedOver(path, Object.hasOwn(blocks, name) ? blocks[name] : undefined);
-    if (reason === null) found.push({ name, path });
-    else log.warn('a file in plugin_dir is passed over', { file: entry, reason });
+    const known = found.has(name) ? `there is ${name} beside it` : null;
+    const reason = known ?? (await passedOver(path, Object.hasOwn(blocks, name) ? blocks[name] : undefined));
+    if (reason === null) found.set(name, { name, path });
+    else if (++over <= mostNamed) log.warn('a file in plugin_dir is passed over', { file: entry, reason });
   }
-  return found;
+  if (over > mostNamed) log.warn('more files in plugin_dir are passed over', { directory, count: over - mostNamed });
+  return [...found.values()];
+}
+
+async function entriesOf(directory: string, log: Log): Promise<readonly string[]> {
+  try {
+    return (await readdir(directory)).sort();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') log.debug('there is no plugin_dir', { directory });
+    else log.warn('plugin_dir cannot be read: it gives no drivers', { directory, reason: messageOf(error) });
+    return [];
+  }
 }
 
 async function passedOver(path: string, block: Blocks[string] | undefined): Promise<string | null> {
