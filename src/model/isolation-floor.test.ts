@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { canonicalJob } from './canonical.ts';
-import { enforcedFloor, floorOfTask, linesWanted, noFloor, onLoss, validateIsolation } from './isolation-floor.ts';
+import {
+  enforcedFloor,
+  floorAttributes,
+  floorOfNode,
+  floorOfTask,
+  linesWanted,
+  noFloor,
+  onLoss,
+  validateIsolation,
+} from './isolation-floor.ts';
 import type { Job } from './job.ts';
 import { tasksUpdated } from './job-changes.ts';
 import { diffJobs } from './job-diff-make.ts';
@@ -24,6 +33,14 @@ describe('the isolation floor of a task', () => {
     const job = jobWith({});
     expect(floor(job)).toEqual(noFloor);
     expect('Isolation' in job || 'Isolation' in job.TaskGroups[0]!).toBe(false);
+  });
+
+  it('of a node goes through its attributes and back', () => {
+    const none = { ...noFloor };
+    for (const each of [none, { ...none, min: 'sandbox' }, { ...none, require: ['pids_limit', 'seccomp'] }] as const)
+      expect(floorOfNode({ Attributes: floorAttributes(each) })).toEqual(each);
+    expect(floorAttributes(none)).toEqual({});
+    expect(floorOfNode({ Attributes: null })).toEqual(noFloor);
   });
 
   it('is the highest of job, group and task, with every required line', () => {

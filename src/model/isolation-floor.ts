@@ -92,6 +92,26 @@ export function enforcedFloor(demand: NamespaceIsolation | null | undefined): Is
   return demand?.Mode === 'enforce' ? floorOf(demand) : noFloor;
 }
 
+const nodeAttributes = { min: 'client.isolation.min', require: 'client.isolation.require' } as const;
+
+/** What a node demands of every task on it, as its attributes tell the servers. */
+export function floorAttributes({ min, require }: IsolationFloor): Readonly<Record<string, string>> {
+  return {
+    ...(min === 'none' ? {} : { [nodeAttributes.min]: min }),
+    ...(require.length === 0 ? {} : { [nodeAttributes.require]: require.join(',') }),
+  };
+}
+
+/** The same read back: `noFloor` of a node that demands nothing. */
+export function floorOfNode({
+  Attributes,
+}: {
+  readonly Attributes: { readonly [name: string]: string } | null;
+}): IsolationFloor {
+  const [Min, require] = [Attributes?.[nodeAttributes.min] ?? '', Attributes?.[nodeAttributes.require] ?? ''];
+  return Min === '' && require === '' ? noFloor : floorOf({ Min, Require: require.split(','), OnDegrade: '' });
+}
+
 export function isFloor(floor: IsolationFloor): boolean {
   return floor.min !== 'none' || floor.require.length > 0;
 }

@@ -2,7 +2,7 @@ import type { Job } from '../model/job.ts';
 import type { JobExplanation } from '../model/job-explanation.ts';
 import { explain } from './explain.ts';
 import { explainTask } from './explain-isolation.ts';
-import { demandedFloor } from './feasible/isolation.ts';
+import { demandedFloor, floorOn } from './feasible/isolation.ts';
 import type { ServerSnapshot } from './snapshot.ts';
 
 /** Every group on every node: each reason why not, and for each task the rung it would get. */
@@ -15,12 +15,16 @@ export function explainJob(snapshot: ServerSnapshot, job: Job): JobExplanation {
       Name: group.Name,
       Nodes: explain(snapshot, job, group).map(({ nodeId, nodeName, reasons }) => {
         const node = snapshot.get('nodes', nodeId);
-        const tasks = group.Tasks.map((task) => ({ task, floor: demandedFloor(job, group, task, namespace) }));
         return {
           NodeID: nodeId,
           NodeName: nodeName,
           Reasons: reasons.map(({ kind, text }) => ({ Kind: kind, Text: text })),
-          Tasks: node === undefined ? [] : tasks.map(({ task, floor }) => explainTask(node, group, task, floor)),
+          Tasks:
+            node === undefined
+              ? []
+              : group.Tasks.map((task) =>
+                  explainTask(node, group, task, floorOn(node, demandedFloor(job, group, task, namespace))),
+                ),
         };
       }),
     })),

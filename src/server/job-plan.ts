@@ -10,7 +10,7 @@ import { jobId } from '../model/job-id.ts';
 import { formatErrors, formatWarnings } from '../model/job-validate.ts';
 import type { Input } from '../model/schema.ts';
 import { explainJob } from '../scheduler/explain-job.ts';
-import { demandedFloor } from '../scheduler/feasible/isolation.ts';
+import { demandedFloor, floorOn } from '../scheduler/feasible/isolation.ts';
 import type { JobPlan } from './commands.ts';
 import type { ServerContext } from './context.ts';
 import { Draft } from './draft.ts';
@@ -80,7 +80,7 @@ function plannedDrivers(draft: Draft, job: Job, placements: readonly Allocation[
     const group = job.TaskGroups.find(({ Name }) => Name === name);
     if (node === undefined || group === undefined) continue;
     for (const task of group.Tasks.filter(({ Driver }) => Driver === autoDriver)) {
-      const choice = chooseDriver(node, group, task, demandedFloor(job, group, task, namespace));
+      const choice = chooseDriver(node, group, task, floorOn(node, demandedFloor(job, group, task, namespace)));
       const of = { TaskGroup: name, Task: task.Name, NodeID, NodeName: node.Name };
       found.set(Object.values(of).join('\u0000'), { ...of, ...choice });
     }

@@ -1,8 +1,11 @@
-/** `node status -verbose`: its section on isolation says what the node's drivers and probes said, of agents that can much and little. */
+// What a node says of isolation (`node status -verbose`), and what it demands of all its tasks (`client { isolation { … } }`).
+import { rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { runCli } from './cli.ts';
-import { nodeReady } from './jobs.ts';
+import { allocationsOf, nodeReady, shellJob } from './jobs.ts';
 
 const root = process.getuid?.() === 0;
 const ordinary = 61_236;
@@ -51,3 +54,60 @@ it.each([
     expect((await runCli(running, ['node', 'status', '-self'])).stdout).not.toMatch(/^Isolation$/m);
   },
 );
+
+const said = /the node demands of task "t" "vm", raw_exec gives "\w+" here; missing: [\w, ]*second_kernel/;
+const file = join(tmpdir(), `drover-floor-${process.pid}.nomad.json`);
+
+it('whose floor no driver of its keeps takes no job: plan, evaluation and explain say why, and so does the client of what was there before', async () => {
+  agent = await startAgent({});
+  const job = (id: string) => shellJob(id, 'exec sleep 600', { attempts: 3 });
+  await nodeReady(agent);
+  await agent.client.jobs.register(job('before'));
+  const [before] = await allocationsOf(agent, 'before', 'running');
+  await agent.interrupt();
+  const { directory } = agent;
+  // the same node, whose operator demands more of it from now on
+  agent.client.close();
+  agent = await startAgent({ directory, config: { client: { isolation: { min: 'vm' } } } });
+  const node = await nodeReady(agent);
+  const { Attributes } = (await agent.client.nodes.read(node.ID)).value;
+  expect(Attributes).toMatchObject({ 'client.isolation.min': 'vm' });
+
+  writeFileSync(file, JSON.stringify({ Job: job('after') }));
+  try {
+    const planned = await runCli(agent, ['job', 'plan', '-json', file]);
+    expect(planned.stdout).toMatch(said);
+    const explained = await runCli(agent, ['explain', file]);
+    expect(explained.stdout).toMatch(said);
+    expect(explained.stdout).toMatch(/✗ \w+ \(floor vm\)/);
+  } finally {
+    rmSync(file);
+  }
+  const { value } = await agent.client.jobs.register(job('after'));
+  const running = agent;
+  const evaluation = await eventually(async () => {
+    const { value: row } = await running.client.evaluations.read(value.EvalID);
+    expect(row.Status).toBe('complete');
+    return row;
+  });
+  expect(Object.keys(evaluation.FailedTGAllocs?.['g']?.ConstraintFiltered ?? {})).toEqual([
+    expect.stringMatching(said),
+  ]);
+
+  // what ran before runs on, and is not started again
+  expect((await agent.client.allocations.read(before!.ID)).value.ClientStatus).toBe('running');
+  await agent.client.allocations.restart(before!.ID, {});
+  await allocationsOf(agent, 'before', 'failed');
+  const { stdout } = await runCli(agent, ['alloc', 'status', before!.ID]);
+  expect(stdout).toMatch(/Driver Failure +isolation floor "vm" is not reached: the task would run at "process"/);
+}, 240_000);
+
+it('whose floor a driver of its keeps runs its jobs at it, and says so', async () => {
+  agent = await startAgent({ config: { client: { isolation: { min: 'process' } } } });
+  await nodeReady(agent);
+  await agent.client.jobs.register(shellJob('kept', 'exec sleep 600', { driver: 'exec' }));
+  const [row] = await allocationsOf(agent, 'kept', 'running');
+  const { stdout } = await runCli(agent, ['alloc', 'status', row!.ID]);
+  expect(stdout).toMatch(/^Floor += process$/m);
+  expect(stdout).toMatch(/^Rung += (process|sandbox|container) by /m);
+}, 240_000);

@@ -1,6 +1,7 @@
 /** The node as the servers see it, made of what was found out about the host and of the configuration. */
 import { totalmem } from 'node:os';
 import type { DriverInfo } from '../../model/driver-info.ts';
+import { floorAttributes } from '../../model/isolation-floor.ts';
 import type { NetworkResource } from '../../model/network.ts';
 import type { Node, NodeResources } from '../../model/node.ts';
 import type { NodeIdentity } from '../client-tables.ts';
@@ -56,7 +57,12 @@ export function buildNode(
     HTTPAddr: config.httpAddress,
     TLSEnabled: config.tlsEnabled,
     // a driver's plugin must not pass its host for another
-    Attributes: { ...driverAttributes(drivers), ...hostAttributes(config, facts), ...config.attributes },
+    Attributes: {
+      ...driverAttributes(drivers),
+      ...hostAttributes(config, facts),
+      ...config.attributes,
+      ...floorAttributes(config.isolation),
+    },
     Resources: null,
     Reserved: null,
     NodeResources: nodeResources(config, facts),

@@ -3,7 +3,7 @@ import type { Job } from '../../model/job.ts';
 import type { Namespace } from '../../model/namespace.ts';
 import type { Node } from '../../model/node.ts';
 import type { TaskGroup } from '../../model/task-group.ts';
-import { demandedFloor } from './isolation.ts';
+import { demandedFloor, floorOn } from './isolation.ts';
 import type { Requirement } from './requirement.ts';
 
 /** What nodes that lack drivers are counted under. */
@@ -42,7 +42,7 @@ export function driversRequirement(
   const mounting = named.filter(({ VolumeMounts }) => (VolumeMounts ?? []).length > 0);
   const open = group.Tasks.filter(({ Driver }) => Driver === autoDriver).map((task) => ({
     task,
-    floor: demandedFloor(job, group, task, namespace),
+    demanded: demandedFloor(job, group, task, namespace),
   }));
   return {
     unique: false,
@@ -52,8 +52,8 @@ export function driversRequirement(
         const lack = lackOfVolumes(node.Attributes, Driver);
         if (lack !== null) return `task "${Name}" mounts volumes, and ${Driver} has ${lack}`;
       }
-      for (const { task, floor } of open) {
-        const { Driver, Reason } = chooseDriver(node, group, task, floor);
+      for (const { task, demanded } of open) {
+        const { Driver, Reason } = chooseDriver(node, group, task, floorOn(node, demanded));
         if (Driver === '') return `no driver for task "${task.Name}": ${Reason}`;
       }
       return undefined;

@@ -63,6 +63,39 @@ describe('the scheduler', () => {
     expect(plan.placements[0]!.NamespaceIsolation).toMatchObject(demand);
   });
 
+  it('holds every job to what a node demands of its tasks, on that node, and says whose demand it is', () => {
+    const made = new TestCluster();
+    const demands = (min: string) => ({ 'client.isolation.min': min, 'client.isolation.require': 'devices' });
+    for (const [id, ability, min] of [
+      ['kept', strict, 'sandbox'],
+      ['not', loose, 'sandbox'],
+      ['silent', {}, 'process'],
+    ] as const)
+      made.putNode(testNode(id, { Attributes: { ...base, ...ability, ...demands(min) } }));
+    const network = { Networks: [{ Mode: 'none' }] };
+    expect(filtered(made, {}, network).nodes).toEqual(['kept']);
+    const { nodes, reasons } = filtered(
+      made,
+      {},
+      { ...network, Count: 1 },
+      { Constraints: [{ LTarget: '${node.unique.id}', Operand: '!=', RTarget: 'kept' }] },
+    );
+    expect(nodes).toEqual([]);
+    expect(Object.keys(reasons)).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(
+          /the node demands of task "\w+" "sandbox" and devices, mock_driver gives "process" here; missing: seccomp/,
+        ),
+        expect.stringMatching(
+          /the node demands of task "\w+" "process" and devices, driver "mock_driver" proves none here/,
+        ),
+      ]),
+    );
+    // the job's own demand is the higher one
+    const higher = filtered(made, { Min: 'vm', Require: ['devices'] }, network);
+    expect(Object.keys(higher.reasons)).toContainEqual(expect.stringMatching(/task "\w+" demands "vm" and devices/));
+  });
+
   it('places anywhere where nothing is demanded, or only a warning is', () => {
     const made = cluster();
     made.rows.namespaces.set('default', fill(Namespace, { Name: 'default', Isolation: { Mode: 'warn', Min: 'vm' } }));
