@@ -80,6 +80,15 @@ function archiveOf(files) {
   return gzipSync(Buffer.concat([length, index, ...parts.map(({ bytes }) => bytes)]), { level: 9 });
 }
 
+/** `"GLIBC_2.34"`: of the versions with this prefix that programs and libraries are linked with. */
+function newestSymbol(paths, prefix) {
+  const pattern = new RegExp(`\\b${prefix.replaceAll('.', '\\.')}(\\d+)\\0`, 'g');
+  const numbers = paths.flatMap((path) =>
+    [...readFileSync(path, 'latin1').matchAll(pattern)].map(([, number]) => Number(number)),
+  );
+  return `${prefix}${Math.max(0, ...numbers)}`;
+}
+
 const stampFile = join(target, '.made-of');
 const readStamp = () => (existsSync(stampFile) ? readFileSync(stampFile, 'utf8') : '');
 
@@ -106,6 +115,12 @@ function main() {
   build();
   const files = contents();
   const stamp = stampOf(files);
+  // Node's builds ask for less than the native modules beside it
+  const native = files.map(([, path]) => path).filter((path) => path.endsWith('.node'));
+  const [glibc, glibcxx] = ['GLIBC_2.', 'GLIBCXX_3.4.'].map((prefix) => newestSymbol([node, ...native], prefix));
+  say(
+    `it runs where there is a glibc of ${glibc.slice('GLIBC_'.length)} or newer, and a libstdc++ that has ${glibcxx}`,
+  );
   if (existsSync(join(target, 'drover')) && readStamp() === stamp) {
     say(`${join(target, 'drover')}: made of the same files already`);
     return;
@@ -139,10 +154,6 @@ function main() {
   rmSync(scratch, { recursive: true, force: true });
   writeFileSync(stampFile, stamp);
   const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
-  // the newest symbol it is linked with
-  const versions = readFileSync(node, 'latin1').match(/GLIBC_2\.\d+/g) ?? [];
-  const glibc = Math.max(0, ...versions.map((name) => Number(name.slice('GLIBC_2.'.length))));
-  if (glibc > 0) say(`it runs where there is a C library of 2.${glibc} or newer, and libstdc++`);
   say(
     `${join(target, 'drover')}: ${megabytes(statSync(join(target, 'drover')).size)} (the program in it ${megabytes(archive.length)})`,
   );

@@ -58,6 +58,12 @@ async function execute(name: string, words: readonly string[], terminal: Termina
       terminal.error(`Error: ${error.message}`);
       return 1;
     }
+    if (notLoaded(error)) {
+      terminal.error(
+        `Error: a native module cannot be loaded: ${error.message}\nThis system's C or C++ library is older than it, or another one: packaging/README.md says which are needed.`,
+      );
+      return 1;
+    }
     if (!(error instanceof CommandError)) throw error;
     if (error.message !== '') terminal.error(error.message);
     return error.exitCode;
@@ -68,6 +74,10 @@ async function execute(name: string, words: readonly string[], terminal: Termina
 function ofSystem(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error && 'code' in error;
 }
+
+/** `…/libc.so.6: version \`GLIBC_2.34' not found (required by …)` */
+const notLoaded = (error: unknown): error is Error =>
+  error instanceof Error && 'code' in error && error.code === 'ERR_DLOPEN_FAILED';
 
 async function flagsOf(command: Command): Promise<FlagTable> {
   if (!command.client) return { ...command.flags, ...(await import('./client-flags.ts')).displayFlags };

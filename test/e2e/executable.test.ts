@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -23,6 +24,7 @@ const root = join(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'drover-executable-'));
 const program = join(folder, 'drover');
 let port = 0;
+let printed = '';
 
 const environment = (): Record<string, string> => ({
   DROVER_PROGRAM_DIR: join(folder, 'program'),
@@ -89,6 +91,7 @@ const allocation = (name: string): string =>
 beforeAll(async () => {
   const built = spawnSync(process.execPath, ['scripts/package.mjs'], { cwd: root, encoding: 'utf8' });
   expect(built.status, built.stderr).toBe(0);
+  printed = built.stderr;
   // tasks of other users go through it
   chmodSync(folder, 0o755);
   copyFileSync(join(root, 'build/package/drover'), program);
@@ -96,6 +99,18 @@ beforeAll(async () => {
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+/** Of what the program is linked with: the newest version with this prefix, as the linker's own tools read it. */
+function newest(path: string, prefix: string): number {
+  const { stdout } = spawnSync('readelf', ['--version-info', '--wide', path], { encoding: 'utf8', maxBuffer: 64e6 });
+  const pattern = new RegExp(`Name: ${prefix.replaceAll('.', '\\.')}(\\d+)\\b`, 'g');
+  return Math.max(0, ...[...stdout.matchAll(pattern)].map(([, number]) => Number(number)));
+}
+
+const nativeModules = (below: string): readonly string[] =>
+  readdirSync(below, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.node'))
+    .map((name) => join(below, name));
 
 describe('the packaged executable', () => {
   it('says its version with nothing around it, and unpacks itself once', () => {
@@ -107,6 +122,65 @@ describe('the packaged executable', () => {
     const before = statSync(join(folder, 'program', entries[0]!)).mtimeMs;
     expect(run('version').stderr).toBe('');
     expect(statSync(join(folder, 'program', entries[0]!)).mtimeMs).toBe(before);
+  });
+
+  it.skipIf(process.arch !== 'x64')(
+    'needs the C and C++ libraries that its page and its unit say, and no newer ones',
+    () => {
+      const modules = nativeModules(join(folder, 'program'));
+      expect(modules.length).toBeGreaterThan(2);
+      const needs = ['GLIBC_2.', 'GLIBCXX_3.4.'].map(
+        (prefix) => `${prefix}${Math.max(...[program, ...modules].map((path) => newest(path, prefix)))}`,
+      );
+      const [glibc = '', glibcxx = ''] = needs;
+      const said = `glibc ${glibc.replace('GLIBC_', '')} or newer and a libstdc++ that has ${glibcxx}`;
+      const page = readFileSync(join(root, 'packaging/README.md'), 'utf8').replaceAll('\n', ' ');
+      expect(page).toContain(said);
+      expect(page).toContain(
+        `glibc 2.${newest(program, 'GLIBC_2.')} and GLIBCXX_3.4.${newest(program, 'GLIBCXX_3.4.')}`,
+      );
+      expect(readFileSync(join(root, 'build/package/drover.service'), 'utf8')).toContain(
+        `glibc ${glibc.replace('GLIBC_', '')} and ${glibcxx}`,
+      );
+      expect(printed).toContain(
+        `glibc of ${glibc.replace('GLIBC_', '')} or newer, and a libstdc++ that has ${glibcxx}`,
+      );
+      // what a built driver carries is static
+      for (const name of ['drover-shim', 'drover-verify'])
+        expect(newest(join(root, 'build/native', name), 'GLIBC_2.')).toBe(0);
+    },
+  );
+
+  it('says which version is missing where the libraries are older', () => {
+    const old = join(folder, 'old');
+    cpSync(join(folder, 'program'), old, { recursive: true });
+    // a version that no library has: what the newest one is to an older system
+    for (const path of nativeModules(old))
+      writeFileSync(path, readFileSync(path, 'latin1').replaceAll('GLIBC_2.34\0', 'GLIBC_2.94\0'), 'latin1');
+    const env = { ...environment(), DROVER_PROGRAM_DIR: old };
+    const config = join(folder, 'old.hcl');
+    writeFileSync(config, `data_dir = "${folder}/old-data"\nserver {\n  enabled = true\n}\n`);
+    const { status, stderr } = spawnSync(program, ['agent', `-config=${config}`], {
+      env,
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    expect(stderr).toMatch(
+      /^Error: a native module cannot be loaded: .*version `GLIBC_2\.94' not found.*\n.*packaging\/README\.md/,
+    );
+    expect(stderr).not.toMatch(/^ +at /m);
+    expect(status).toBe(1);
+    expect(spawnSync(program, ['version'], { env }).status).toBe(0);
+    rmSync(old, { recursive: true });
+  });
+
+  it('unpacks itself nowhere where no directory can be made, and says so at once', () => {
+    const env = { ...environment(), DROVER_PROGRAM_DIR: '/proc/x/y' };
+    const { status, stderr } = spawnSync(program, ['version'], { env, encoding: 'utf8', timeout: 30_000 });
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(/cannot be unpacked to \/proc\/x\/y\/.*set DROVER_PROGRAM_DIR/),
+    ]);
   });
 
   it('does not run a program that others may have changed', () => {
