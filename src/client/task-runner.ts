@@ -375,6 +375,7 @@ export class TaskRunner {
     const { signal } = this.#life;
     const id = this.taskId;
     let unknown = 0;
+    let said = '';
     for (let failures = 0; ; ) {
       try {
         const exit = await this.#engine().wait(id, signal);
@@ -383,7 +384,9 @@ export class TaskRunner {
         return this.send({ type: 'exited', exit });
       } catch (error) {
         if (signal.aborted) return;
-        this.#log('warn', error, 'waiting for a task was interrupted');
+        // a driver may be away for long, with many tasks
+        this.#log(said === messageOf(error) ? 'debug' : 'warn', error, 'waiting for a task was interrupted');
+        said = messageOf(error);
         unknown = isFault(error, 'not_found') ? unknown + 1 : 0;
         // a driver that takes a task again and again and never knows it has lost it
         if (unknown > 0 && (unknown > mostUnknown || !(await this.#found(id)))) {
@@ -446,7 +449,7 @@ export class TaskRunner {
     return engine;
   }
 
-  #log(level: 'warn' | 'error', error: unknown, message: string): void {
+  #log(level: 'debug' | 'warn' | 'error', error: unknown, message: string): void {
     this.#options.log[level](message, { alloc: this.#options.allocId, task: this.name, error: messageOf(error) });
   }
 }

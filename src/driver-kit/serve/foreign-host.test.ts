@@ -156,7 +156,7 @@ test('a host’s other ways: Ctrl-C at its terminal, a question about multiplexi
 }, 120_000);
 
 test('an error that nobody awaits ends the process with a line that hosts show as an error', async () => {
-  const before = `setTimeout(() => { throw new Error('nobody\\nawaited this'); }, 100)`;
+  const before = `setTimeout(() => { throw new Error('nobody\\nawaited this'); }, 2000)`;
   const plugin = start(author('forgets', '', 'sleep 1', before));
   const driver = await plugin.driver();
   const task = await host.scratch.task({});
@@ -169,10 +169,6 @@ test('an error that nobody awaits ends the process with a line that hosts show a
     fields: { stack: expect.stringContaining('forgets.mjs:') },
   });
   await driver.close();
-  // the next life of the plugin ends what this one started
-  const next = await start(author('forgets', '', 'sleep 1', before)).driver();
-  await next.destroy(task.id, { force: true }, never).catch(() => {});
-  await next.close();
 }, 120_000);
 
 test('what the host has in its environment is not in its tasks’', async () => {
