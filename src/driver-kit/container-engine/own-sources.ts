@@ -17,6 +17,7 @@ import type { TaskConfig } from '../../driver/contract.ts';
 import { cgroupName } from '../../isolation/cgroup/task-cgroup.ts';
 import { Fault, messageOf } from '../../lib/fault.ts';
 import type { Log } from '../../lib/log.ts';
+import { makeDirectories } from '../../lib/node/directories.ts';
 import { mountDescriptor, unmount } from '../../supervise/mount-process.ts';
 import { isAlive, startTimeOf } from '../../supervise/this-host.ts';
 import { ownerLabel, removeContainer, taskLabel } from './container-start.ts';
@@ -116,7 +117,7 @@ export class OwnSources {
 
   async #place(name: string): Promise<string> {
     const path = join(this.#directory, `${process.pid}-${startTimeOf(process.pid)}-${name}`);
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    makeDirectories(path, 0o700);
     return path;
   }
 
