@@ -10,7 +10,9 @@ import type { ServerConnection } from '../client/server-connection.ts';
 import { taskId } from '../client/task-config.ts';
 import type { Phase } from '../client/task-decide.ts';
 import { openNetworks } from '../isolation/network/open-networks.ts';
+import { starvedProbe } from '../isolation/process-room.ts';
 import { isolationAttributes } from '../isolation/rungs.ts';
+import { messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import { type BuiltInDrivers, openBuiltInDrivers } from './built-in-drivers.ts';
 import { clientConfigOf, networkOptions } from './client-setup.ts';
@@ -84,19 +86,44 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
     device: (name) => Object.assign(attributes, deviceAttributes([name])),
   });
   opened.add(() => client.stop({ endTasks: config.dev }));
+  const lookAgain = async (): Promise<void> => {
+    const [lost, again] = await Promise.all([drivers.isolation.refresh(), networksAgain()]);
+    const named = again.map((each) => [each.name, each] as const);
+    Object.assign(attributes, isolationAttributes(new Map([...drivers.isolation.probes, ...named])));
+    const evidenceOf = (name: string): string => drivers.isolation.probes.get(name)?.evidence ?? '';
+    for (const name of lost) log.warn('a mechanism of isolation is lost', { name, evidence: evidenceOf(name) });
+    await client.hostChanged(lost.map((name) => ({ name, evidence: evidenceOf(name) })));
+  };
+  opened.add(whileStarved(drivers, lookAgain, log));
   return {
     client,
     drivers,
     isolationSummary: () => isolationSummary(client),
-    async lookAgain() {
-      const [lost, again] = await Promise.all([drivers.isolation.refresh(), networksAgain()]);
-      const named = again.map((each) => [each.name, each] as const);
-      Object.assign(attributes, isolationAttributes(new Map([...drivers.isolation.probes, ...named])));
-      const evidenceOf = (name: string): string => drivers.isolation.probes.get(name)?.evidence ?? '';
-      for (const name of lost) log.warn('a mechanism of isolation is lost', { name, evidence: evidenceOf(name) });
-      await client.hostChanged(lost.map((name) => ({ name, evidence: evidenceOf(name) })));
-    },
+    lookAgain,
     serverPeer: () => remote?.current() ?? null,
+  };
+}
+
+const starvedPeriodMs = 10_000;
+
+/** A host on which no process could be started to find out what it gives is asked again until there is room: nobody need say when. Returns its end. */
+function whileStarved({ isolation }: BuiltInDrivers, lookAgain: () => Promise<void>, log: Log): () => Promise<void> {
+  let looking: Promise<void> | null = null;
+  const look = async (): Promise<void> => {
+    try {
+      await lookAgain();
+    } catch (error) {
+      log.warn('the host could not be looked at again', { reason: messageOf(error) });
+    } finally {
+      looking = null;
+    }
+  };
+  const timer = setInterval(() => {
+    if (looking === null && starvedProbe(isolation.probes) !== null) looking = look();
+  }, starvedPeriodMs);
+  return async () => {
+    clearInterval(timer);
+    await looking;
   };
 }
 

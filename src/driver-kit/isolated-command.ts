@@ -142,7 +142,7 @@ export class IsolatedCommand {
   #starved(): string | null {
     const probe = starvedProbe(this.#deps.isolation.probes);
     if (probe === null) return null;
-    return `${processAdvice(probe.evidence, processRoom)}; then let the agent look again (SIGHUP)`;
+    return `${processAdvice(probe.evidence, processRoom)}; the agent looks again by itself`;
   }
 
   get #defaultUser(): string {
