@@ -110,6 +110,11 @@ export function givenUp(attributes: Node['Attributes'], group: IsolatedGroup, ta
       remedy: 'network { mode = "bridge" } in the group, or a port from 1024 on',
     });
   }
+  if (task.Driver === 'raw_exec' && /^(root|0)(:|$)/.test(task.User ?? '')) {
+    const because = `user = ${JSON.stringify(task.User)}`;
+    for (const line of ['not_root', 'own_uid', 'unique_uid'])
+      found.push({ line, because, remedy: 'another user in the task, or exec, whose root is none of the host' });
+  }
   const lost = attributes?.[`driver.${task.Driver}.isolation.writers.lacks`] ?? '';
   if (lost !== '' && writesVolume(group, task)) {
     const because = "a task that may write a volume, which is the agent's user's, has that user's id here";

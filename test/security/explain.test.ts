@@ -20,6 +20,7 @@ interface Wanted {
   readonly config?: Record<string, unknown>;
   readonly namespace?: string;
   readonly volume?: 'read_only' | 'writable';
+  readonly user?: string;
 }
 
 const jobs: Readonly<Record<string, Wanted>> = {
@@ -34,6 +35,7 @@ const jobs: Readonly<Record<string, Wanted>> = {
   queues: { config: { ipc_mode: 'host' } },
   shared: { config: { pid_mode: 'host' } },
   required: { isolation: { Require: ['seccomp', 'memory_limit'] } },
+  rawRoot: { driver: 'raw_exec', user: 'root', isolation: { Min: 'process' } },
   plainNomad: { meta: { drover_isolation_min: 'process' } },
   raw: { driver: 'raw_exec' },
   rawFloored: { driver: 'raw_exec', isolation: { Min: 'process' } },
@@ -66,7 +68,7 @@ const hosts: readonly Host[] = [
   { name: 'an ordinary user without bubblewrap and unshare', cripple: hide('bwrap', 'unshare'), user: ordinaryUser },
 ];
 
-function jobOf(id: string, { driver = 'exec', network, isolation, meta, config, namespace, volume }: Wanted) {
+function jobOf(id: string, { driver = 'exec', network, isolation, meta, config, namespace, volume, user }: Wanted) {
   const ReadOnly = volume === 'read_only';
   return {
     ID: id,
@@ -87,6 +89,7 @@ function jobOf(id: string, { driver = 'exec', network, isolation, meta, config, 
           {
             Name: 't',
             Driver: driver,
+            ...(user === undefined ? {} : { User: user }),
             KillTimeout: 100_000_000,
             Config: { command: '/bin/sleep', args: ['600'], ...config },
             Resources: { CPU: 20, MemoryMB: 32 },

@@ -49,6 +49,22 @@ describe('the scheduler', () => {
     expect(filtered(cluster(), { Min: 'container' }, { Networks: [{ Mode: 'none' }] }).nodes).toEqual(['strict']);
   });
 
+  it('knows that root of raw_exec is the host’s, and that of exec is not', () => {
+    const ability = { ownNetwork: container, hostNetwork: sandbox, unasked: null };
+    const floor = { min: 'process', require: [], onDegrade: '' } as const;
+    const foretold = (driver: string, user: string) =>
+      predictIsolation(
+        abilityAttributes(driver, ability),
+        { Networks: [] },
+        { Driver: driver, User: user, Config: {} },
+        floor,
+      );
+    for (const user of ['root', '0', 'root:daemon'])
+      expect(foretold('raw_exec', user)).toMatchObject({ rung: 'none', missing: ['not_root', 'own_uid'] });
+    expect(foretold('raw_exec', 'nobody')).toMatchObject({ rung: 'sandbox', missing: [] });
+    expect(foretold('exec', 'root')).toMatchObject({ rung: 'sandbox', missing: [] });
+  });
+
   it('asks for single lines whatever the rung', () => {
     expect(filtered(cluster(), { Require: ['pids'] }).nodes).toHaveLength(1);
     expect(filtered(cluster(), { Require: ['devices'] }, { Networks: [{ Mode: 'none' }] }).nodes).toEqual(['strict']);
