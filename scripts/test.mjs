@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { limited, say, sideBySide } from './lib/lanes.mjs';
-import { build, ensureCompiler, ensureModules, ensurePackages, found, isRoot } from './lib/setup.mjs';
+import { build, ensureCompiler, ensureDownloads, ensureModules, ensurePackages, found, isRoot } from './lib/setup.mjs';
 import { root } from './lib/source-files.mjs';
 
 const long = process.argv.includes('--long');
@@ -76,13 +76,35 @@ const packages = [
   { program: 'setcap', package: 'libcap2-bin', why: 'the attacks are skipped' },
   { program: 'tmux', package: 'tmux', why: 'the example of an engine is skipped' },
   { program: 'systemd-analyze', package: 'systemd', why: 'the unit under a real systemd is skipped' },
+  { program: 'dbus-daemon', package: 'dbus', why: 'a systemd in a guest is skipped' },
+  ...(process.arch === 'x64'
+    ? [
+        {
+          program: '../lib/x86_64-linux-gnu/security/pam_systemd.so',
+          package: 'libpam-systemd',
+          why: 'a systemd in a guest is skipped',
+        },
+      ]
+    : []),
   { program: 'strace', package: 'strace', why: 'faults at exact system calls are skipped' },
+];
+
+const downloads = [
+  { name: 'dnf', packages: ['dnf', 'rpm', 'createrepo-c'], why: "what is installed on Fedora's hosts is not tried" },
+  {
+    name: 'zypper',
+    packages: ['zypper', 'rpm', 'createrepo-c'],
+    why: "what is installed on SUSE's hosts is not tried",
+  },
+  { name: 'pacman', packages: ['pacman-package-manager'], why: "what is installed on Arch's hosts is not tried" },
+  { name: 'sudo', packages: ['sudo'], why: 'what an ordinary user asks of root is not tried' },
 ];
 
 async function main() {
   ensureModules();
   ensureCompiler();
   ensurePackages(packages);
+  ensureDownloads(downloads);
   build();
   const results = await sideBySide(
     lanes.filter(({ name }) => only.length === 0 || only.includes(name)),

@@ -1,6 +1,6 @@
 // What the README's two commands need before anything else: modules, a build, Debian packages. Only Node itself is assumed.
 import { spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './source-files.mjs';
 
@@ -59,6 +59,27 @@ export function ensurePackages(wanted) {
   const still = missing.filter(({ program }) => !found(program));
   for (const { program, package: name, why } of still) say(`without ${program} (Debian package ${name}): ${why}`);
   return still;
+}
+
+/**
+ * Debian packages and what they need, fetched to build/packages/NAME and not installed: tests unpack them where they have a root of their own.
+ * @param {{ name: string, packages: string[], why: string }[]} wanted
+ */
+export function ensureDownloads(wanted) {
+  for (const { name, packages, why } of wanted) {
+    const folder = join(root, 'build/packages', name);
+    if (existsSync(join(folder, 'whole'))) continue;
+    let got = false;
+    if (isRoot && found('apt-get')) {
+      say(`fetching Debian packages: ${packages.join(' ')} …`);
+      mkdirSync(join(folder, 'partial'), { recursive: true });
+      const options = ['-y', '-qq', '--no-install-recommends', '--download-only', '--reinstall'];
+      const into = ['-o', `Dir::Cache::archives=${folder}`];
+      got = spawnSync('apt-get', ['install', ...options, ...into, ...packages], { stdio: 'ignore' }).status === 0;
+    }
+    if (got) writeFileSync(join(folder, 'whole'), '');
+    else say(`without the Debian packages ${packages.join(' ')}: ${why}`);
+  }
 }
 
 /** Packages of daemons start them; the tests start their own, and the machine's are nobody's to start. */

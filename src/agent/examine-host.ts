@@ -1,22 +1,25 @@
 /** What this host can enforce, found out without an agent: every probe, and trial tasks started as `exec` would. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { isolationTrials } from '../driver-kit/trial.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
 import { type DiskFacts, diskRemedy, kernelKeepsQuotas, wholeMount } from '../isolation/disk-remedy.ts';
+import {
+  disabledControllers,
+  type GroupFacts,
+  legacyGroups,
+  readOnlyGroups,
+  unmountedHierarchies,
+} from '../isolation/group-remedies.ts';
+import { installerOf } from '../isolation/installers.ts';
 import { openIsolation } from '../isolation/isolation-host.ts';
 import { type ProbeResult, probe, runChild } from '../isolation/mechanisms/probe.ts';
 import { moreProcesses, processRoom } from '../isolation/process-room.ts';
-import {
-  climbsFrom,
-  disabledControllers,
-  type HostFacts,
-  legacyGroups,
-  namespaceSwitches,
-  unmountedHierarchies,
-} from '../isolation/remedies.ts';
+import { climbsFrom, type HostFacts, namespaceSwitches } from '../isolation/remedies.ts';
+import type { RemedyKind } from '../isolation/remedy.ts';
 import { silentLog } from '../lib/log.ts';
 import { kernelLink } from '../lib/node/kernel-file.ts';
 import { highestRung, type IsolationRung, linesOf, rungs } from '../model/isolation-ladder.ts';
@@ -41,7 +44,7 @@ export interface HostExamination {
   }[];
   readonly Climbs: readonly {
     readonly Rung: IsolationRung;
-    readonly Remedies: readonly AdvisedRemedy[];
+    readonly Remedies: readonly (AdvisedRemedy & { readonly Kind: RemedyKind })[];
   }[];
   /** What raises no rung, and would bind what tasks write to disk. */
   readonly Beside: readonly AdvisedRemedy[];
@@ -101,7 +104,8 @@ export async function examineHost(options: ExamineOptions): Promise<HostExaminat
       })),
       Climbs: climbsFrom(reached, probes, await hostFacts(isolation.uid)).map(({ rung, remedies }) => ({
         Rung: rung,
-        Remedies: remedies.map(({ command, because, probe }) => ({
+        Remedies: remedies.map(({ kind, command, because, probe }) => ({
+          Kind: kind,
           Command: command,
           Because: because,
           Mechanism: probe,
@@ -170,14 +174,6 @@ function read(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '');
 }
 
-const installers: readonly (readonly [RegExp, string])[] = [
-  [/debian|ubuntu/, 'apt-get install -y'],
-  [/fedora|rhel|centos/, 'dnf install -y'],
-  [/alpine/, 'apk add'],
-  [/arch/, 'pacman -S'],
-  [/suse/, 'zypper install -y'],
-];
-
 /** The kernel gives it this number on every host. Source: PROC_USER_INIT_INO in its include/linux/proc_ns.h. */
 const firstUserNamespace = 'user:[4026531837]';
 
@@ -187,29 +183,44 @@ async function hostFacts(uid: number): Promise<HostFacts> {
       async ([name]) => [name, (await read(`/proc/sys/${name.replaceAll('.', '/')}`)).trim()] as const,
     ),
   );
-  const release = await read('/etc/os-release');
-  const ids = [...release.matchAll(/^ID(?:_LIKE)?=(.*)$/gm)].map(([, value = '']) => value).join(' ');
-  const mountinfo = await read('/proc/self/mountinfo');
   const compiler = await runChild(['sh', '-c', 'command -v cc || command -v gcc || command -v clang']);
   const mapper = await runChild(['sh', '-c', 'command -v newuidmap && command -v newgidmap']);
   return {
-    uid,
-    installer: installers.find(([pattern]) => pattern.test(ids))?.[1] ?? '',
+    ...(await groupFacts(uid)),
+    installer: installerOf(await read('/etc/os-release')),
     sysctls: new Map(values.filter(([, value]) => value !== '')),
     hasCompiler: compiler.code === 0,
-    unmounted: unmountedHierarchies(await read('/proc/cgroups'), mountinfo),
-    disabled: disabledControllers(await read('/proc/cmdline')),
+    buildScript: existsSync(buildScript) ? buildScript : null,
     moreProcesses: moreProcesses(processRoom()),
     innerRoot: kernelLink('/proc/self/ns/user') !== firstUserNamespace,
-    legacyGroups: legacyGroups(mountinfo),
     subordinates: {
       user: userName(await read('/etc/passwd'), uid),
       uid,
+      gid: process.getgid?.() ?? uid,
       uids: await read('/etc/subuid'),
       gids: await read('/etc/subgid'),
       hasProgram: mapper.code === 0,
     },
+  };
+}
+
+/** A checkout has it; what is installed is built already. */
+const buildScript = fileURLToPath(new URL('../../scripts/build-native.mjs', import.meta.url));
+
+async function groupFacts(uid: number): Promise<GroupFacts> {
+  const mountinfo = await read('/proc/self/mountinfo');
+  const manager = existsSync(`/run/user/${uid}/systemd/private`);
+  const unit = `/sys/fs/cgroup/user.slice/user-${uid}.slice/user@${uid}.service`;
+  return {
+    uid,
+    unmounted: unmountedHierarchies(await read('/proc/cgroups'), mountinfo),
+    disabled: disabledControllers(await read('/proc/cmdline')),
+    legacyGroups: legacyGroups(mountinfo),
+    readOnlyGroups: readOnlyGroups(mountinfo),
     cgroupRoot: / \/sys\/fs\/cgroup \S+ .*- tmpfs /.test(mountinfo),
+    systemd: existsSync('/run/systemd/system'),
+    userManager: manager ? (await read(`${unit}/cgroup.controllers`)).split(/\s+/).filter((name) => name !== '') : [],
+    runtimeDirectory: process.env['XDG_RUNTIME_DIR'] === `/run/user/${uid}`,
   };
 }
 

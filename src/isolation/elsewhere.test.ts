@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { notOnThisSystem } from '../model/isolation-losses.ts';
 import { probesElsewhere } from './elsewhere.ts';
+import { installerOf } from './installers.ts';
 import { climbsFrom } from './remedies.ts';
 import { bestRung, isolationAttributes, mechanismNames } from './rungs.ts';
 
@@ -38,17 +39,22 @@ describe('on a system that is not Linux', () => {
   it('the way up is Linux, and no command of it', () => {
     const facts = {
       uid: 501,
-      installer: '',
+      installer: installerOf(''),
       sysctls: new Map(),
       hasCompiler: true,
       unmounted: [],
       cgroupRoot: false,
       disabled: [],
       innerRoot: true,
-      subordinates: { user: 'ann', uid: 501, uids: '', gids: '', hasProgram: false },
-      moreProcesses: '',
+      subordinates: { user: 'ann', uid: 501, gid: 501, uids: '', gids: '', hasProgram: false },
+      buildScript: null,
+      moreProcesses: { kind: 'more_processes_of_user', command: '' },
       legacyGroups: [],
-    };
+      readOnlyGroups: false,
+      systemd: false,
+      userManager: [],
+      runtimeDirectory: false,
+    } as const;
     const supervisor = { ok: false, errno: '', evidence: notOnThisSystem };
     const climbs = climbsFrom('none', new Map([...probesElsewhere(mac), ['native_shim', supervisor]]), facts);
     expect(climbs.map(({ rung }) => rung)).toEqual(['process', 'sandbox', 'container']);

@@ -1,6 +1,7 @@
 /** Why no more processes can be started here, and what lets more be: a start that met EAGAIN says it with its error. */
 import { dirname, join } from 'node:path';
 import { kernelText } from '../lib/node/kernel-file.ts';
+import { type Step, scriptAsAdministrator } from './remedy.ts';
 
 export interface ProcessRoom {
   /** The agent's own groups and those above, where they are bounded. */
@@ -37,13 +38,20 @@ export function processAdvice(message: string, look: () => ProcessRoom): string 
   return `no more processes can be started: ${why}`;
 }
 
-/** A command line, or a sentence where no command does it. Pure. */
-export function moreProcesses(room: ProcessRoom): string {
+export function moreProcesses(room: ProcessRoom): Step {
+  const { uid, rlimit } = room;
   const group = fullGroup(room);
-  if (group !== null) return `echo max >${group.path}/pids.max`;
-  return room.uid !== 0 && room.rlimit !== null
-    ? `let uid ${room.uid} have more than ${room.rlimit} processes (ulimit -u, of a unit: LimitNPROC=)`
-    : 'sysctl -w kernel.pid_max=4194304 kernel.threads-max=1000000';
+  if (group !== null)
+    return {
+      kind: 'more_processes_of_group',
+      command: scriptAsAdministrator(uid, `echo max >${group.path}/pids.max`),
+    };
+  return uid !== 0 && rlimit !== null
+    ? {
+        kind: 'more_processes_of_user',
+        command: `let uid ${uid} have more than ${rlimit} processes (ulimit -u, of a unit: LimitNPROC=)`,
+      }
+    : { kind: 'more_processes_of_host', command: 'sysctl -w kernel.pid_max=4194304 kernel.threads-max=1000000' };
 }
 
 /** The fullest; of what was full a moment ago processes may have ended since. Null: it is the user's own limit that counts. */

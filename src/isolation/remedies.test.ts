@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { climbsFrom, disabledControllers, type HostFacts, legacyGroups, unmountedHierarchies } from './remedies.ts';
+import { disabledControllers, legacyGroups, unmountedHierarchies } from './group-remedies.ts';
+import { installerOf } from './installers.ts';
+import { climbsFrom, type HostFacts } from './remedies.ts';
 
 const all = [
   'native_shim',
@@ -21,16 +23,21 @@ const all = [
 ];
 const debian: HostFacts = {
   uid: 0,
-  installer: 'apt-get install -y',
+  installer: installerOf('ID=debian'),
   sysctls: new Map(),
   hasCompiler: true,
   unmounted: [],
   cgroupRoot: true,
   disabled: [],
   innerRoot: false,
-  subordinates: { user: 'ann', uid: 1000, uids: '', gids: '', hasProgram: true },
-  moreProcesses: 'echo max >/sys/fs/cgroup/pids/agent/pids.max',
+  subordinates: { user: 'ann', uid: 1000, gid: 1000, uids: '', gids: '', hasProgram: true },
+  buildScript: '/src/drover/scripts/build-native.mjs',
+  moreProcesses: { kind: 'more_processes_of_group', command: 'echo max >/sys/fs/cgroup/pids/agent/pids.max' },
   legacyGroups: [],
+  readOnlyGroups: false,
+  systemd: true,
+  userManager: [],
+  runtimeDirectory: true,
 };
 
 /** A host on which everything works but what is named. */
@@ -67,6 +74,43 @@ describe('the way up', () => {
     expect(commands(none, 'sandbox')).toEqual([['container', 'apt-get install -y runc']]);
   });
 
+  it.each([
+    ['ID=fedora', 'dnf install -y', 'shadow-utils', 'gcc glibc-static'],
+    ['ID="rocky"\nID_LIKE="rhel centos fedora"', 'dnf install -y', 'shadow-utils', 'gcc glibc-static'],
+    ['ID=alpine', 'apk add', 'shadow shadow-uidmap', 'gcc musl-dev linux-headers'],
+    ['ID=manjaro\nID_LIKE=arch', 'pacman -S --noconfirm', 'shadow', 'gcc'],
+    ['ID="opensuse-leap"\nID_LIKE="suse opensuse"', 'zypper install -y', 'shadow', 'gcc glibc-devel-static'],
+    ['ID=ubuntu\nID_LIKE=debian', 'apt-get install -y', 'uidmap', 'gcc libc6-dev'],
+    ['ID=nixos', 'install', 'uidmap', 'gcc'],
+  ])('is said as %j has it', (release, command, newuidmap, compiler) => {
+    const host = { ...debian, installer: installerOf(release) };
+    const sudo = command === 'install' ? '' : 'sudo ';
+    const none = { 'runtime.bwrap': 'bwrap is not installed', 'runtime.unshare': 'no' };
+    const runtimes = { 'runtime.runc': 'no', 'runtime.crun': 'no' };
+    expect(commands({ ...none, ...runtimes }, 'process', host)[0]).toEqual(['sandbox', `${command} bubblewrap`]);
+    expect(commands({ seccomp: 'not built' }, 'process', { ...host, hasCompiler: false })[0]?.[1]).toBe(
+      `${command} ${compiler} && node ${debian.buildScript}`,
+    );
+    const rootless = { ...host, uid: 1000, subordinates: { ...debian.subordinates, hasProgram: false } };
+    const noIds = { 'runtime.runc': 'needs root: …', 'runtime.crun': 'needs root: …', subordinate_ids: 'no' };
+    expect(commands(noIds, 'sandbox', rootless)[0]?.[1]).toMatch(`${sudo}${command} ${newuidmap} && sudo usermod`);
+  });
+
+  it('is the OCI runtime that the distribution still has, and the one that holds', () => {
+    const none = { 'runtime.runc': 'runc is not installed', 'runtime.crun': 'crun is not installed' };
+    const fedora = { ...debian, installer: installerOf('ID=fedora') };
+    expect(commands(none, 'sandbox', fedora)).toEqual([['container', 'dnf install -y crun']]);
+    const legacy = { ...fedora, legacyGroups: ['/sys/fs/cgroup/memory'] };
+    expect(commands(none, 'sandbox', legacy)).toEqual([['container', 'dnf install -y runc']]);
+  });
+
+  it('is rather a program that is missing than one that is broken', () => {
+    const evidence = { 'runtime.runc': 'exit 1', 'runtime.crun': 'crun is not installed' };
+    expect(commands(evidence, 'sandbox')).toEqual([['container', 'apt-get install -y crun']]);
+    const legacy = { ...debian, legacyGroups: ['/sys/fs/cgroup/memory'] };
+    expect(commands(evidence, 'sandbox', legacy)).toEqual([['container', 'make it work: exit 1']]);
+  });
+
   it('mounts the control groups that neither the agent nor a runtime finds, in one command', () => {
     const none = 'no cgroup file system is mounted';
     const evidence = {
@@ -93,6 +137,17 @@ describe('the way up', () => {
     ]);
   });
 
+  it('asks for root where the agent has none', () => {
+    const rootless = { ...debian, uid: 1000 };
+    const closed = { ...rootless, sysctls: new Map([['user.max_user_namespaces', '0']]) };
+    const none = { 'runtime.bwrap': 'no', 'runtime.unshare': 'no', 'runtime.runc': 'no', 'runtime.crun': 'no' };
+    const noUsers = { ...none, 'namespace.user': 'no space left' };
+    expect(commands(noUsers, 'process', closed)[0]?.[1]).toBe('sudo sysctl -w user.max_user_namespaces=31138');
+    const evidence = { 'runtime.runc': 'needs root: …', 'runtime.crun': 'needs root: …', 'cgroup.memory': 'EACCES' };
+    const readOnly = { ...rootless, readOnlyGroups: true };
+    expect(commands(evidence, 'sandbox', readOnly)[0]?.[1]).toMatch(/^sudo sh -c 'for d in .*' && sudo systemd-run/);
+  });
+
   describe('of an agent without root', () => {
     const runtimes = { 'runtime.runc': 'needs root: …', 'runtime.crun': 'needs root: …' };
     const rootless = { ...debian, uid: 1000 };
@@ -116,7 +171,11 @@ describe('the way up', () => {
         subordinates: { ...rootless.subordinates, ...few },
       });
       expect(command).toBe(
-        'sudo apt-get install -y uidmap && sudo usermod --del-subuids 100000-100499 --del-subgids 100000-100499 --add-subuids 100500-166035 --add-subgids 100500-166035 ann',
+        [
+          'sudo apt-get install -y uidmap',
+          "sudo sed -i -e '/^ann:/d' -e '/^1000:/d' /etc/subuid /etc/subgid",
+          'sudo usermod --add-subuids 100500-166035 --add-subgids 100500-166035 ann',
+        ].join(' && '),
       );
     });
 
@@ -126,13 +185,26 @@ describe('the way up', () => {
         subordinates: { ...rootless.subordinates, user: '' },
       });
       expect(command).toMatch(
-        /^sudo useradd --uid 1000 --no-create-home drover && sudo usermod --add-subuids .* drover$/,
+        /^sudo sh -c 'getent group 1000 .* groupadd --gid 1000 drover' && sudo useradd --uid 1000 --gid 1000 --no-create-home drover && sudo usermod --add-subuids .* drover$/,
       );
     });
 
     it('is control groups, where it has ids; the shorter way, as root, where it has neither', () => {
       const noGroups = { ...runtimes, 'cgroup.memory': 'EACCES', 'cgroup.pids': 'EACCES' };
-      expect(commands(noGroups, 'sandbox', rootless)).toEqual([['container', expect.stringContaining('Delegate=yes')]]);
+      const given = (facts: Partial<HostFacts>) => commands(noGroups, 'sandbox', { ...rootless, ...facts })[0]?.[1];
+      const bySystem = 'sudo systemd-run --uid=1000 -p Delegate=yes -p KillMode=process drover agent …';
+      const byUser = 'systemd-run --user --scope -p Delegate=yes drover agent …';
+      const controllers = ['memory', 'pids'];
+      expect(given({})).toBe(bySystem);
+      // that of Debian 11 keeps the processor to itself
+      expect(given({ userManager: controllers })).toBe(bySystem);
+      expect(given({ userManager: ['cpu', ...controllers] })).toBe(byUser);
+      expect(given({ userManager: ['cpu', ...controllers], runtimeDirectory: false })).toBe(
+        `XDG_RUNTIME_DIR=/run/user/1000 ${byUser}`,
+      );
+      expect(given({ systemd: false })).toMatch(
+        /^sudo sh -c 'd=\/sys\/fs\/cgroup; .*' sh \$\$ && exec drover agent …$/,
+      );
       const mounts =
         '39 31 0:36 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n40 31 0:37 / /sys/fs/cgroup/misc rw - cgroup cgroup rw,misc\n';
       expect(commands(noGroups, 'sandbox', { ...rootless, legacyGroups: legacyGroups(mounts) })).toEqual([
@@ -194,10 +266,13 @@ describe('the way up', () => {
 
   it('builds what was not built, with a compiler where none is here', () => {
     const evidence = { seccomp: 'the verifier is not built' };
-    expect(commands(evidence, 'process')[0]).toEqual(['sandbox', 'npm run build']);
+    expect(commands(evidence, 'process')[0]).toEqual(['sandbox', 'node /src/drover/scripts/build-native.mjs']);
     expect(commands(evidence, 'process', { ...debian, uid: 1000, hasCompiler: false })[0]).toEqual([
       'sandbox',
-      'sudo apt-get install -y gcc libc6-dev && npm run build',
+      'sudo apt-get install -y gcc libc6-dev && node /src/drover/scripts/build-native.mjs',
     ]);
+    expect(commands(evidence, 'process', { ...debian, buildScript: null })[0]?.[1]).toMatch(
+      /npm run build in a checkout$/,
+    );
   });
 });

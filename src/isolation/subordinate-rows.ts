@@ -12,6 +12,8 @@ export interface SubordinateFacts {
   /** The agent's user; empty: it has no name. */
   readonly user: string;
   readonly uid: number;
+  /** The agent's; newuidmap maps for a user of another primary group nothing. */
+  readonly gid: number;
   /** Of /etc/subuid and /etc/subgid. */
   readonly uids: string;
   readonly gids: string;
@@ -37,17 +39,27 @@ export function givenRanges(text: string): readonly IdRange[] {
 }
 
 /** The lowest range that nobody has. What the user had goes: only the first row of a user is mapped, and one that is too small stays in the way. */
-export function giveIdsCommand({ user, uid, uids, gids }: SubordinateFacts): string {
+export function giveIdsCommand({ user, uid, gid, uids, gids }: SubordinateFacts): string {
   const rows = { uids: parseRows(uids), gids: parseRows(gids) };
   const first = firstFree([...rows.uids, ...rows.gids]);
   const range = `${first}-${first + wanted - 1}`;
-  const had = (kind: 'uids' | 'gids'): readonly string[] =>
-    rows[kind]
-      .filter((row) => row.user === user || row.user === String(uid))
-      .map((row) => `--del-sub${kind} ${row.first}-${row.first + row.count - 1} `);
+  const own = new Set(
+    [...rows.uids, ...rows.gids].map((row) => row.user).filter((each) => [user, `${uid}`].includes(each)),
+  );
   const name = user === '' ? 'drover' : user;
-  const change = `usermod ${[...had('uids'), ...had('gids')].join('')}--add-subuids ${range} --add-subgids ${range} ${name}`;
-  return user === '' ? `useradd --uid ${uid} --no-create-home ${name} && ${change}` : change;
+  return [
+    ...(user === ''
+      ? [
+          `sh -c 'getent group ${gid} >/dev/null || groupadd --gid ${gid} ${name}'`,
+          `useradd --uid ${uid} --gid ${gid} --no-create-home ${name}`,
+        ]
+      : []),
+    // usermod takes none from a user that has processes, and this one asks
+    ...(own.size === 0
+      ? []
+      : [`sed -i ${[...own].map((each) => `-e '/^${each}:/d'`).join(' ')} /etc/subuid /etc/subgid`]),
+    `usermod --add-subuids ${range} --add-subgids ${range} ${name}`,
+  ].join(' && ');
 }
 
 function firstFree(rows: readonly Row[]): number {

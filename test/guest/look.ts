@@ -5,7 +5,7 @@
  *     node look.mjs NAME FILE [carry-out]
  */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { examineHost, type HostExamination } from '../../src/agent/examine-host.ts';
@@ -42,12 +42,19 @@ async function look(): Promise<HostExamination> {
 }
 
 const found = await look();
+/** Where the agent is to be started by a shell, what that shell becomes looks; else this process does, which was all that was in its group. */
+async function carriedOut(commands: readonly string[]): Promise<HostExamination> {
+  const again = join(scratch, 'again');
+  const text = commands.join('\n').replace('drover agent …', '"$@"');
+  const program = [process.execPath, process.argv[1]!, name, again];
+  execFileSync('sh', ['-ec', text, 'sh', ...program], { stdio: ['ignore', 'inherit', 'pipe'] });
+  return existsSync(again) ? (JSON.parse(readFileSync(again, 'utf8')) as Look).found : look();
+}
+
 let after: HostExamination | null = null;
 let why = '';
 try {
-  for (const { Command } of carry === undefined ? [] : (found.Climbs[0]?.Remedies ?? []))
-    execFileSync('sh', ['-c', Command], { stdio: ['ignore', 'inherit', 'pipe'] });
-  if (carry !== undefined) after = await look();
+  if (carry !== undefined) after = await carriedOut((found.Climbs[0]?.Remedies ?? []).map(({ Command }) => Command));
 } catch (error) {
   why = (error as Error).message;
 }

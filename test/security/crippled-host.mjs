@@ -41,7 +41,7 @@ async function withDriver(use) {
   }
 }
 
-const modes = await withDriver(async (host, driver) => {
+const tasks = () => withDriver(async (host, driver) => {
   const { value } = await driver.engine.fingerprint(never)[Symbol.asyncIterator]().next();
   const result = {};
   for (const mode of ['none', 'host']) {
@@ -61,6 +61,7 @@ const modes = await withDriver(async (host, driver) => {
   }
   return result;
 });
+const modes = process.env.DOCTOR_ONLY === '1' ? null : await tasks();
 const scratch = mkdtempSync(join(tmpdir(), 'drover-crippled-'));
 chmodSync(scratch, 0o711);
 try {
@@ -75,7 +76,7 @@ try {
   const carried = process.env.CARRY_OUT === '1' && advice.length > 0;
   // the shell in which it is done starts what looks again
   const again = ['exec "$NODE" "$DROVER" doctor -json -data-dir "$DATA_DIR" -cgroup-parent "$CGROUP"'];
-  const script = [...advice.map(({ Command }) => `{ ${Command}\n} >&2`), ...again].join('\n');
+  const script = [...advice.map(({ Command }) => `{ ${Command}\n} >&2 || exit 1`), ...again].join('\n');
   const env = { ...process.env, PATH: `${process.env.BIN}:${process.env.PATH}`, NODE: process.execPath, DROVER: drover };
   const after = carried ? JSON.parse(execFileSync('sh', ['-ec', script], { env })) : null;
   process.stdout.write(JSON.stringify({ modes, doctor, after }));

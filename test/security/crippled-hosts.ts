@@ -3,6 +3,7 @@
  * ladder on each, for tasks with a network of their own and for tasks that keep the host's.
  */
 import { constants } from 'node:os';
+import { advises, type WantedRemedy } from '../wanted-remedy.ts';
 
 export interface CrippledHost {
   readonly name: string;
@@ -18,19 +19,19 @@ export interface CrippledHost {
   /** A mechanism that the doctor must say is not there; none where each works, but not as a task gets them. */
   readonly lost?: string;
   /** Carried out in the same place, it must raise the host to the rung the doctor names with it. */
-  readonly remedy?: RegExp;
+  readonly remedy?: WantedRemedy;
   /** What this host is once the remedy is carried out, where no command in it does that. */
   readonly remedied?: Pick<CrippledHost, 'cripple' | 'user'>;
 }
 
 /** The user of a host that knows it by a name. */
-const named = 61_238;
+export const named = 61_238;
 
 /** A native program, wherever it would be found. */
 const without = (program: string): string =>
   `for d in "$NATIVE" "$PREBUILT"; do [ ! -e "$d/${program}" ] || mount --bind /dev/null "$d/${program}"; done`;
 
-const hide = (...programs: readonly string[]): string =>
+export const hide = (...programs: readonly string[]): string =>
   programs.map((name) => `p=$(command -v ${name}) && mount --bind /dev/null "$(readlink -f "$p")" || :`).join('; ');
 /** The program itself stays at `$BIN/<name>.real`. */
 const wrap = (name: string, body: string): string =>
@@ -42,31 +43,35 @@ const unmount = (...names: readonly string[]): string =>
   names.map((name) => `umount "/sys/fs/cgroup/${name}" 2>/dev/null || :`).join('; ');
 const close = (kind: string): string => `echo 0 >/proc/sys/user/max_${kind}_namespaces`;
 
-/** Programs that are gone can be installed again: the system's installer, for as long as the host is crippled. */
-const installable = (program: string, name: string): string =>
-  `p=$(readlink -f "$(command -v ${program})"); printf '#!/bin/sh\\ncase "$*" in "install -y ${name}") umount "%s" ;; *) exit 100 ;; esac\\n' "$p" >"$BIN/apt-get"; chmod 755 "$BIN/apt-get"`;
+/** Programs that are gone can be installed again: the system's installer, for as long as the host is crippled (real ones: `distributions.ts`). */
+export const installable = (program: string, name: string, installer = 'apt-get'): string =>
+  `p=$(readlink -f "$(command -v ${program})"); printf '#!/bin/sh\\ncase "$*" in "install -y ${name}") umount "%s" ;; *) exit 100 ;; esac\\n' "$p" >"$BIN/${installer}"; chmod 755 "$BIN/${installer}"`;
 
 /** An /etc of the crippled host's own, in memory, where its user has a name, and what is given ids of the host. */
-const ownEtc = (rows = ''): string =>
+export const ownEtc = (rows = '', known = true): string =>
   [
     'mkdir "$BIN/etc"; mount -t tmpfs none "$BIN/etc"; cp -a /etc/. "$BIN/etc"; mount --bind "$BIN/etc" /etc',
-    `echo "drover-test:x:${named}:${named}::/:/bin/sh" >>/etc/passwd`,
+    known ? `echo "drover-test:x:${named}:${named}::/:/bin/sh" >>/etc/passwd` : ':',
     `for f in /etc/subuid /etc/subgid; do printf '${rows}' >$f; done`,
   ].join('; ');
-/** What its user asks of root is done, once, where the crippled host is. */
-const sudo = [
+/** What its user asks of root is done where the crippled host is; a real one: `distributions.ts`. */
+export const sudo = [
   'mkfifo -m 666 "$BIN/ask" "$BIN/done"',
-  `timeout 100 sh -c 'xargs -d "\\n" -a "$BIN/ask" env; echo >"$BIN/done"' </dev/null >/dev/null 2>&1 &`,
+  `PATH="$BIN:$PATH" timeout "\${SUDO_SECONDS:-100}" sh -c 'while [ -p "$BIN/ask" ]; do xargs -d "\\n" -a "$BIN/ask" env; echo >"$BIN/done"; done' </dev/null >/dev/null 2>&1 &`,
   `printf '#!/bin/sh\\nfor a; do echo "$a"; done >%s/ask; read answer <%s/done\\n' "$BIN" "$BIN" >"$BIN/sudo"; chmod 755 "$BIN/sudo"`,
 ].join('\n');
 /** Control groups of version 1 that belong to its user. */
-const groupsOfUser = `for d in cpu cpuset memory pids freezer; do
+export const groupsOfUser = `for d in cpu cpuset memory pids freezer; do
   d=/sys/fs/cgroup/$d; g=$d/$CGROUP-given; mkdir $g
   for f in cpuset.cpus cpuset.mems; do [ ! -e $d/$f ] || cat $d/$f >$g/$f; done
   chown ${named} $g $g/cgroup.procs $g/tasks; echo $$ >$g/cgroup.procs
 done`;
 
-const outOfUserNamespace = /^run the agent in the host's own user namespace$/;
+const readOnlyGroups =
+  'for d in /sys/fs/cgroup/*/; do mountpoint -q "$d" && mount -o remount,bind,ro "$d"; done; mount -o remount,bind,ro /sys/fs/cgroup 2>/dev/null || :';
+/** Node and one or two programs beside it. */
+const few = 'g=/sys/fs/cgroup/pids/$CGROUP-few; mkdir $g; echo $$ >$g/cgroup.procs; echo 14 >$g/pids.max';
+const outOfUserNamespace = advises('leave_user_namespace', /^run the agent in the host's own user namespace$/);
 const both = (rung: string) => ({ own: rung, host: rung });
 const full = { own: 'container', host: 'sandbox' };
 
@@ -77,7 +82,7 @@ export const crippledHosts: readonly CrippledHost[] = [
     cripple: `${installable('runc', 'runc')}; ${hide('runc', 'crun')}`,
     rungs: both('sandbox'),
     lost: 'runtime.runc',
-    remedy: /^apt-get install -y runc$/,
+    remedy: advises('install_runtime', /^apt-get install -y runc$/),
   },
   {
     name: 'every runtime is gone, util-linux is left',
@@ -90,7 +95,7 @@ export const crippledHosts: readonly CrippledHost[] = [
     cripple: `${installable('bwrap', 'bubblewrap')}; ${hide('bwrap', 'runc', 'crun', 'unshare')}`,
     rungs: both('process'),
     lost: 'runtime.unshare',
-    remedy: /^apt-get install -y bubblewrap$/,
+    remedy: advises('install_runtime', /^apt-get install -y bubblewrap$/),
   },
   { name: 'runc is broken', cripple: wrap('runc', 'exit 1'), rungs: both('sandbox'), lost: 'runtime.runc' },
   {
@@ -143,7 +148,7 @@ export const crippledHosts: readonly CrippledHost[] = [
     name: 'crun bounds no memory, and runc is gone',
     cripple: `${unmount('unified')}; ${installable('runc', 'runc')}; ${hide('runc')}`,
     rungs: both('sandbox'),
-    remedy: /^apt-get install -y runc$/,
+    remedy: advises('install_runtime', /^apt-get install -y runc$/),
   },
   {
     name: 'no tmpfs can be mounted',
@@ -167,7 +172,7 @@ export const crippledHosts: readonly CrippledHost[] = [
     cripple: `set -- "$WITHOUT_SECCOMP" ${constants.errno[name]} "$@"`,
     rungs: both('process'),
     lost: 'seccomp',
-    remedy: /^run the agent where nothing around it .* forbids seccomp filters$/,
+    remedy: advises('leave_outer_filter', /^run the agent where nothing around it .* forbids seccomp filters$/),
     remedied: { cripple: ':' },
   })),
   {
@@ -178,47 +183,48 @@ export const crippledHosts: readonly CrippledHost[] = [
   },
   {
     name: 'cgroups are read-only',
-    cripple:
-      'for d in /sys/fs/cgroup/*/; do mountpoint -q "$d" && mount -o remount,bind,ro "$d"; done; mount -o remount,bind,ro /sys/fs/cgroup 2>/dev/null || :',
+    cripple: readOnlyGroups,
     rungs: both('sandbox'),
     lost: 'cgroup.memory',
-    remedy: /mount -o remount,bind,rw/,
+    remedy: advises('make_groups_writable', /mount -o remount,bind,rw/),
   },
   {
     name: 'no cgroup is mounted',
     cripple: 'umount -R /sys/fs/cgroup',
     rungs: both('sandbox'),
     lost: 'cgroup.kill',
-    remedy: /^mount -t tmpfs none \/sys\/fs\/cgroup && for c in .*mount -t cgroup/,
+    remedy: advises('mount_groups', /^mount -t tmpfs none \/sys\/fs\/cgroup && for c in .*mount -t cgroup/),
   },
   {
     name: 'the memory controller is gone',
     cripple: unmount('memory'),
     rungs: both('sandbox'),
     lost: 'cgroup.memory',
-    remedy: /^for c in memory; do .*mount -t cgroup/,
+    remedy: advises('mount_groups', /^for c in memory; do .*mount -t cgroup/),
   },
   {
     name: 'the pids controller is gone',
     cripple: unmount('pids'),
     rungs: both('sandbox'),
     lost: 'cgroup.pids',
-    remedy: /^for c in pids; do .*mount -t cgroup/,
+    remedy: advises('mount_groups', /^for c in pids; do .*mount -t cgroup/),
   },
   {
     name: 'the cpu controller is gone',
     cripple: unmount('cpu'),
     rungs: both('sandbox'),
     lost: 'cgroup.cpu',
-    remedy: /^for c in cpu; do .*mount -t cgroup/,
+    remedy: advises('mount_groups', /^for c in cpu; do .*mount -t cgroup/),
   },
   {
-    // Node and one or two programs beside it
     name: 'its group is full of processes',
-    cripple: 'g=/sys/fs/cgroup/pids/$CGROUP-few; mkdir $g; echo $$ >$g/cgroup.procs; echo 14 >$g/pids.max',
+    cripple: few,
     rungs: both('refused'),
     why: /no more processes can be started: \S+-few has \d+ of 14; raise its pids\.max/,
-    remedy: /^echo max >\/sys\/fs\/cgroup\/pids\/drover-crippled-\w+-few\/pids\.max$/,
+    remedy: advises(
+      'more_processes_of_group',
+      /^echo max >\/sys\/fs\/cgroup\/pids\/drover-crippled-\w+-few\/pids\.max$/,
+    ),
   },
   {
     name: 'no group can be killed as one',
@@ -232,7 +238,7 @@ export const crippledHosts: readonly CrippledHost[] = [
     cripple: close('user'),
     rungs: both('process'),
     lost: 'namespace.user',
-    remedy: /^sysctl -w user\.max_user_namespaces=/,
+    remedy: advises('open_namespaces', /^sysctl -w user\.max_user_namespaces=/),
   },
   {
     name: 'pid namespaces are closed',
@@ -240,7 +246,7 @@ export const crippledHosts: readonly CrippledHost[] = [
     cripple: close('pid'),
     rungs: both('process'),
     lost: 'namespace.pid',
-    remedy: /^sysctl -w user\.max_pid_namespaces=/,
+    remedy: advises('open_namespaces', /^sysctl -w user\.max_pid_namespaces=/),
   },
   {
     name: 'network namespaces are closed',
@@ -258,7 +264,7 @@ export const crippledHosts: readonly CrippledHost[] = [
     cripple: close('ipc'),
     rungs: both('process'),
     lost: 'namespace.ipc',
-    remedy: /^sysctl -w user\.max_ipc_namespaces=/,
+    remedy: advises('open_namespaces', /^sysctl -w user\.max_ipc_namespaces=/),
   },
   {
     name: 'cgroup namespaces are closed',
@@ -283,7 +289,7 @@ export const crippledHosts: readonly CrippledHost[] = [
     cripple: `${wrap('mount', 'case "$*" in *tmpfs*) echo no such device >&2; exit 32 ;; esac; exec "$BIN/mount.real" "$@"')}; chmod 700 "$DATA"`,
     rungs: both('refused'),
     lost: 'reachable',
-    remedy: /^chmod o\+x \/\S+$/,
+    remedy: advises('open_directory', /^chmod o\+x \/\S+$/),
   },
   {
     name: 'there is no root',
@@ -291,7 +297,7 @@ export const crippledHosts: readonly CrippledHost[] = [
     cripple: ':',
     rungs: both('sandbox'),
     lost: 'cgroup.memory',
-    remedy: /^run the agent as root$/,
+    remedy: advises('become_root', /^run the agent as root$/),
     remedied: { cripple: ':' },
   },
   {
@@ -304,9 +310,10 @@ export const crippledHosts: readonly CrippledHost[] = [
   {
     name: 'there is no root, no bubblewrap and no unshare',
     user: 61_235,
-    cripple: hide('bwrap', 'unshare'),
+    cripple: `${installable('unshare', 'util-linux')}; ${sudo}; ${hide('bwrap', 'unshare')}`,
     rungs: both('none'),
     lost: 'runtime.unshare',
+    remedy: advises('install_runtime', /^sudo apt-get install -y util-linux$/),
   },
   {
     name: 'there is no root, and there are no ids for its tasks',
@@ -314,7 +321,7 @@ export const crippledHosts: readonly CrippledHost[] = [
     cripple: `${ownEtc()}; ${sudo}; ${groupsOfUser}`,
     rungs: both('sandbox'),
     lost: 'subordinate_ids',
-    remedy: /^sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 drover-test$/,
+    remedy: advises('give_ids', /^sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 drover-test$/),
   },
   {
     name: 'there is no root, and what has ids for its tasks has no control groups',
@@ -322,6 +329,67 @@ export const crippledHosts: readonly CrippledHost[] = [
     cripple: `${ownEtc('drover-test:1700000000:65536\\n')}; ${sudo}`,
     rungs: both('sandbox'),
     lost: 'cgroup.memory',
-    remedy: /^sudo sh -c 'for d in \/sys\/fs\/cgroup/,
+    remedy: advises('give_groups', /^sudo sh -c 'for d in \/sys\/fs\/cgroup/),
+  },
+  {
+    name: 'there is no root, and its user has no name',
+    user: named,
+    cripple: `${ownEtc('', false)}; ${sudo}; ${groupsOfUser}`,
+    rungs: both('sandbox'),
+    lost: 'subordinate_ids',
+    remedy: advises(
+      'give_ids',
+      /^sudo sh -c 'getent group .*' && sudo useradd --uid \d+ --gid \d+ .* drover && sudo usermod .* drover$/,
+    ),
+  },
+  {
+    name: 'there is no root, and too few ids for its tasks',
+    user: named,
+    cripple: `${ownEtc('drover-test:100000:500\\n')}; ${sudo}; ${groupsOfUser}`,
+    rungs: both('sandbox'),
+    lost: 'subordinate_ids',
+    remedy: advises('give_ids', /^sudo sed -i -e '.*' \/etc\/subuid \/etc\/subgid && sudo usermod .* drover-test$/),
+  },
+  {
+    name: 'there is no root, and control groups are read-only',
+    user: named,
+    cripple: `${ownEtc('drover-test:1700000000:65536\\n')}; ${sudo}; ${readOnlyGroups}`,
+    rungs: both('sandbox'),
+    lost: 'cgroup.memory',
+    remedy: advises('give_groups', /^sudo sh -c 'for d in \$\(findmnt .*' && sudo sh -c 'for d in \/sys\/fs\/cgroup/),
+  },
+  {
+    name: 'there is no root, and user namespaces are closed',
+    user: named,
+    ownUserNamespace: true,
+    cripple: `${close('user')}; ${sudo}`,
+    rungs: both('none'),
+    lost: 'namespace.user',
+    remedy: advises('open_namespaces', /^sudo sysctl -w user\.max_user_namespaces=/),
+  },
+  {
+    name: 'there is no root, and its group is full of processes',
+    user: named,
+    cripple: `${sudo}; ${few}`,
+    rungs: both('refused'),
+    why: /no more processes can be started/,
+    remedy: advises('more_processes_of_group', /^sudo sh -c 'echo max >\S+\/pids\.max'$/),
+  },
+  {
+    name: 'its user may have no more processes',
+    user: 61_237,
+    cripple: 'prlimit --pid $$ --nproc=14:',
+    rungs: both('refused'),
+    why: /uid 61237 may have 14; raise its limit/,
+    remedy: advises('more_processes_of_user', /^let uid 61237 have more than 14 processes/),
+    remedied: { cripple: ':', user: 61_237 },
+  },
+  {
+    name: 'something around it forbids user namespaces',
+    cripple: 'mkdir "$BIN/r"; mount --rbind / "$BIN/r"; set -- chroot "$BIN/r" "$@"',
+    rungs: both('process'),
+    lost: 'namespace.user',
+    remedy: advises('leave_outer_ban', /^run the agent where nothing around it .* forbids user namespaces$/),
+    remedied: { cripple: ':' },
   },
 ];

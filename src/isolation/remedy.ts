@@ -1,0 +1,50 @@
+/** What a remedy is, and every kind of them. `docs/remedies.md` has the proof of each. */
+
+export const remedyKinds = [
+  'linux',
+  'install_runtime',
+  'build_programs',
+  'build_elsewhere',
+  'open_directory',
+  'become_root',
+  'leave_user_namespace',
+  'give_ids',
+  'make_groups_writable',
+  'leave_shared_group',
+  'delegate_by_user_manager',
+  'delegate_by_system_manager',
+  'give_groups',
+  'boot_with_controllers',
+  'mount_groups',
+  'hand_controllers_down',
+  'leave_outer_filter',
+  'leave_outer_ban',
+  'open_namespaces',
+  'more_processes_of_group',
+  'more_processes_of_user',
+  'more_processes_of_host',
+  'unknown',
+] as const;
+
+export type RemedyKind = (typeof remedyKinds)[number];
+
+export interface Step {
+  readonly kind: RemedyKind;
+  /** A command line, or one sentence where no command does it. */
+  readonly command: string;
+}
+
+export interface Remedy extends Step {
+  readonly probe: string;
+  readonly because: string;
+}
+
+/** As `sudo`, where the agent is not root. */
+export function asAdministrator(uid: number, command: string): string {
+  return `${uid === 0 ? '' : 'sudo '}${command}`;
+}
+
+/** Where the agent is not root all of a script as root; it has no single quotes. */
+export function scriptAsAdministrator(uid: number, script: string, words = ''): string {
+  return uid === 0 && words === '' ? script : asAdministrator(uid, `sh -c '${script}'${words}`);
+}
