@@ -156,11 +156,12 @@ test('a host’s other ways: Ctrl-C at its terminal, a question about multiplexi
 }, 120_000);
 
 test('an error that nobody awaits ends the process with a line that hosts show as an error', async () => {
-  const before = `setTimeout(() => { throw new Error('nobody\\nawaited this'); }, 2000)`;
-  const plugin = start(author('forgets', '', 'sleep 1', before));
+  const forgets = `process.on('SIGUSR2', () => { throw new Error('nobody\\nawaited this'); });`;
+  const plugin = start(author('forgets', forgets, 'sleep 1'));
   const driver = await plugin.driver();
   const task = await host.scratch.task({});
   await driver.start(task, never);
+  plugin.child.kill('SIGUSR2');
   await expect.poll(() => plugin.child.exitCode).toBe(1);
   const lines = plugin.said('stderr').trim().split('\n').map(parsePluginLine);
   expect(lines.at(-1)).toMatchObject({
