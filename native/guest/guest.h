@@ -23,6 +23,9 @@ pid_t spawn(struct command *command, struct ends *ends, int terminal);
 int carry(int from, int to);
 void carry_to_end(int from, int to);
 
+/* Of the loopback, and of the card where `address` is not NULL. -1: errno says why not. */
+int network_up(const char *address, const char *gateway);
+
 /* session.c: what the host asks for while the command runs. */
 size_t add_sessions(struct pollfd *polled);
 void serve_sessions(const struct pollfd *polled, size_t count, int control);

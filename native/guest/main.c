@@ -1,20 +1,18 @@
 // The init of a microvm: mounts what it was given, runs one ordinary command, carries its output and what is asked of it over virtio ports,
 // writes how it ended to a disk, and restarts the machine, which ends it. What the host and it say to each other: README.md.
 #include "guest.h"
-#include <net/if.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 static u8 start[2 * 1024 * 1024];
 static struct command main_command;
 static const char *host_name = "microvm";
+static char *address, *gateway;  // of the card, where there is one
 static int ports[3];  // out, err, control
 
 static void end_machine(void) {
@@ -94,21 +92,23 @@ static int open_port(const char *wanted) {
   return fd;
 }
 
-static void write_secret(const char *path, const u8 *content, u32 length) {
-  char at[512] = "/root/secrets/";
-  if (strlen(path) > sizeof at - 20) return;
+// In place of what the root file system has there, a link too.
+static void write_file(const char *path, const u8 *content, u32 length) {
+  char at[512] = "";
+  if (strlen(path) >= sizeof at) return;
   strcat(at, path);
-  for (char *slash = at + 14; (slash = strchr(slash, '/')); slash++) {
+  for (char *slash = at; (slash = strchr(slash + 1, '/'));) {
     *slash = 0;
     mkdir(at, 0755);
     *slash = '/';
   }
-  int fd = open(at, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  unlink(at);
+  int fd = open(at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd < 0 || write_all(fd, content, length)) give_up(at);
   close(fd);
 }
 
-// 1 argument, 2 variable, 3 work directory, 4 "uid gid", 5 path of a secret, 6 its content, 7 host name
+// The fields: README.md.
 static void read_start(int fd) {
   ssize_t have = 0, n;
   while (have < (ssize_t)sizeof start && (n = read(fd, start + have, sizeof start - (size_t)have)) > 0) have += n;
@@ -124,7 +124,7 @@ static void read_start(int fd) {
   u32 length;
   while (field_next(&fields, &tag, &value, &length) == 1) {
     if (tag == 6) {
-      if (path) write_secret(path, value, length);
+      if (path) write_file(path, value, length);
       continue;
     }
     const char *text = field_string(value, length);
@@ -138,21 +138,17 @@ static void read_start(int fd) {
     }
     if (tag == 5) path = text;
     if (tag == 7) host_name = text;
+    if (tag == 8 && (gateway = strchr(text, ' '))) {
+      *gateway++ = 0;
+      address = (char *)text;
+    }
   }
-}
-
-static void loopback_up(void) {
-  struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  ioctl(fd, SIOCSIFFLAGS, &request);
-  close(fd);
 }
 
 static void build_root(int start_disk) {
   mount_at("/dev/vda", "/root", "ext4", 0);
   mount_at("/dev/vdb", "/root/local", "ext4", MS_NOSUID | MS_NODEV);
   mount_at("secrets", "/root/secrets", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC);
-  read_start(start_disk);
   mkdir("/root/alloc", 0777);
   mkdir("/root/tmp", 01777);
   mount_at("proc", "/root/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
@@ -161,8 +157,9 @@ static void build_root(int start_disk) {
   mount_at("pts", "/root/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC);
   mount_at("shm", "/root/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV);
   if (chdir("/root") || mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/")) give_up("/root");
+  read_start(start_disk);
   if (sethostname(host_name, strlen(host_name))) give_up(host_name);
-  loopback_up();
+  if (network_up(address, gateway)) give_up("network");
 }
 
 // The raw wait status, where the host reads it: the disk has one size, whatever is written.

@@ -17,6 +17,7 @@ import { boundsTask, killDirectories, type TaskCgroup } from './cgroup/task-cgro
 import { tryDevices } from './device-trial.ts';
 import { diskLine } from './disk-line.ts';
 import { checkFromHost, type RunningChecks, readHeldProcess } from './host-checks.ts';
+import { hostResolvers } from './host-resolvers.ts';
 import type { IsolationHost } from './isolation-host.ts';
 import { bwrapLaunch } from './launch/bwrap.ts';
 import type { AllowedPath, Launch, LaunchRequest, LaunchUser } from './launch/launch.ts';
@@ -297,12 +298,7 @@ async function withNames(launch: LaunchRequest, user: LaunchUser | null): Promis
   // nothing of its own is said to a task of the host's network: a look at the host's files is spared
   if (launch.network === null && launch.dns === null) return { ...launch, user };
   const mounts = [...launch.mounts];
-  const resolvers = {
-    own: kernelText('/etc/resolv.conf'),
-    // of systemd-resolved
-    upstream: kernelText('/run/systemd/resolve/resolv.conf'),
-  };
-  for (const { path, text } of nameFiles(launch, resolvers)) {
+  for (const { path, text } of nameFiles(launch, hostResolvers())) {
     const hostPath = join(launch.directories.private, basename(path));
     await writeBeneath(launch.directories.private, basename(path), Buffer.from(text), 0o644);
     // where it is a link, as with systemd-resolved, what it leads to is covered

@@ -14,7 +14,7 @@ const node = (Drivers: Drivers, rungs: Readonly<Record<string, string>>) => ({
   Drivers,
   Attributes: Object.fromEntries(Object.entries(rungs).map(([name, rung]) => [`driver.${name}.isolation`, rung])),
 });
-const group = { Networks: [{ Mode: 'none' }] } as never;
+const group = { Networks: [{ Mode: 'none' }], Tasks: [{}] } as never;
 const task = (Config: Readonly<Record<string, unknown>>) => ({ Driver: 'auto', Config, User: '' });
 const plain = task({ command: '/bin/true' });
 const pictured = task({ command: '/bin/true', image: 'busybox:1' });
@@ -63,14 +63,17 @@ describe('driver "auto"', () => {
     const { Attributes, Drivers } = node({ microvm: driver(), docker: driver(), exec: driver() }, rungs);
     const kvm = { Drivers, Attributes: { ...Attributes, 'driver.microvm.kvm': '1' } as typeof Attributes };
     const boxed = task({ command: 'x', image: 'y', load: 'local/y.tar' });
-    const choice = (given: Parameters<typeof chooseDriver>[2], where = kvm, networks: unknown = group) =>
-      chooseDriver(where, networks as never, given, noFloor);
+    const choice = (given: Parameters<typeof chooseDriver>[2], where = kvm, of: object = {}) =>
+      chooseDriver(where, { ...(group as object), ...of } as never, given, noFloor);
     expect(choice(boxed).Driver).toBe('microvm');
     expect(choice(task({ command: 'x', rootfs: 'local/root' })).Driver).toBe('microvm');
+    const ports = { Networks: [{ Mode: 'bridge', DynamicPorts: [{ Label: 'http' }] }] };
+    expect(choice(boxed, kvm, ports).Driver).toBe('microvm');
     const cases = [
       [choice(boxed, { Drivers, Attributes }), 'would be emulated here'],
-      [choice(boxed, kvm, { Networks: null }), 'have no network'],
-      [choice(boxed, kvm, { Networks: [{ Mode: 'bridge' }] }), 'have no network'],
+      [choice(boxed, kvm, { Networks: null }), "do not have the host's network"],
+      [choice(boxed, kvm, { Networks: [{ Mode: 'host' }] }), "do not have the host's network"],
+      [choice(boxed, kvm, { Tasks: [{}, {}] }), 'share no loopback and no files'],
       [choice({ ...boxed, VolumeMounts: [{}] } as never), 'have no volumes'],
       [choice({ ...boxed, Resources: { MemoryMB: 64 } } as never), 'a machine needs 96 MB of memory, not 64'],
     ] as const;

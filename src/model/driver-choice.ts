@@ -34,7 +34,8 @@ export interface PlannedDriver extends DriverChoice {
 type Config = Readonly<Record<string, unknown>>;
 
 type Fitting = Pick<Task, 'Driver' | 'Config' | 'User'> & Partial<Pick<Task, 'Resources' | 'VolumeMounts'>>;
-type Where = { readonly attributes: Node['Attributes']; readonly group: Pick<TaskGroup, 'Networks'> };
+type Group = Pick<TaskGroup, 'Networks' | 'Tasks'>;
+type Where = { readonly attributes: Node['Attributes']; readonly group: Group };
 
 interface Candidate {
   readonly driver: string;
@@ -73,7 +74,10 @@ const machine = (config: Config): Config => {
 
 /** A machine has nothing of the host's: what a task could not do without is not taken from it by surprise. */
 function unfitForMachine({ Config, Resources, VolumeMounts }: Fitting, { attributes, group }: Where): string | null {
-  if (group.Networks?.[0]?.Mode !== 'none') return 'its machines have no network: it takes groups of network mode none';
+  const mode = group.Networks?.[0]?.Mode;
+  if (mode !== 'none' && mode !== 'bridge')
+    return "its machines do not have the host's network: it takes groups of network mode bridge or none";
+  if (group.Tasks.length > 1) return 'its machines share no loopback and no files with the other tasks of a group';
   if ((VolumeMounts ?? []).length > 0) return 'its machines have no volumes';
   const memory = Resources?.MemoryMB ?? leastMachineMb;
   if (memory < leastMachineMb) return `a machine needs ${leastMachineMb} MB of memory, not ${memory}`;
@@ -152,7 +156,7 @@ interface Looked {
 /** What this node would run a task of "auto" by, and why not by the others. */
 export function chooseDriver(
   node: Pick<Node, 'Drivers' | 'Attributes'>,
-  group: Pick<TaskGroup, 'Networks'>,
+  group: Group,
   task: Fitting,
   floor: IsolationFloor,
 ): DriverChoice {
@@ -171,7 +175,7 @@ export function chooseDriver(
 function lookAt(
   candidate: Candidate,
   node: Pick<Node, 'Drivers' | 'Attributes'>,
-  group: Pick<TaskGroup, 'Networks'>,
+  group: Group,
   task: Fitting,
   floor: IsolationFloor,
 ): Looked {

@@ -24,7 +24,7 @@ import { runCli } from './cli.ts';
 
 const folder = join(import.meta.dirname, '../../examples');
 /** Run by test/network, which has a host of its own for them. */
-const elsewhere = new Set(['bridge.nomad.hcl']);
+const elsewhere = new Set(['bridge.nomad.hcl', 'microvm-service.nomad.hcl']);
 const files = readdirSync(folder).filter((name) => name.endsWith('.nomad.hcl'));
 const names = files.filter((name) => !elsewhere.has(name));
 

@@ -11,6 +11,8 @@ interface TaskOf {
   /** For perl; default: nothing, then there is a `config`. */
   readonly script?: string;
   readonly config?: Record<string, unknown>;
+  /** Default: 32. */
+  readonly memoryMb?: number;
 }
 
 interface PortOf {
@@ -39,12 +41,12 @@ export function job(id: string, mode: string, tasks: Record<string, TaskOf>, por
         ReschedulePolicy: { Attempts: 0, Unlimited: false },
         EphemeralDisk: { SizeMB: 10 },
         Networks: [network],
-        Tasks: Object.entries(tasks).map(([name, { driver = 'exec', script, config }]) => ({
+        Tasks: Object.entries(tasks).map(([name, { driver = 'exec', script, config, memoryMb = 32 }]) => ({
           Name: name,
           Driver: driver,
           Config: config ?? { command: '/usr/bin/perl', args: ['-e', script] },
           KillTimeout: 200e6,
-          Resources: { CPU: 10, MemoryMB: 32 },
+          Resources: { CPU: 10, MemoryMB: memoryMb },
           LogConfig: { MaxFiles: 1, MaxFileSizeMB: 1 },
         })),
       },

@@ -7,7 +7,7 @@ import type { TaskConfig, TaskMount } from '../../driver/contract.ts';
 import { Fault } from '../../lib/fault.ts';
 import { makeDirectories } from '../../lib/node/directories.ts';
 import { listBeneath, readBeneath } from '../../lib/node/safe-path.ts';
-import { endSize, readEnd, type StartOrder, startDisk, startLimit } from './start-disk.ts';
+import { endSize, type MachineFile, readEnd, type StartOrder, startDisk, startLimit } from './start-disk.ts';
 
 const run = promisify(execFile);
 const megabyte = 1024 * 1024;
@@ -128,13 +128,13 @@ function directoryOf(root: string, taskId: string): string {
 }
 
 /** What is in a task's secrets directory, links and odd files left out. */
-export async function secretFiles(root: string, below = ''): Promise<StartOrder['secrets']> {
-  const found: { path: string; content: Uint8Array }[] = [];
+export async function secretFiles(root: string, below = ''): Promise<readonly MachineFile[]> {
+  const found: MachineFile[] = [];
   for (const { name, stats } of await listBeneath(root, below)) {
     const path = join(below, name);
     if (path === startName) continue;
     if (stats.isDirectory()) found.push(...(await secretFiles(root, path)));
-    if (stats.isFile()) found.push({ path, content: await readBeneath(root, path) });
+    if (stats.isFile()) found.push({ path: join('/secrets', path), content: await readBeneath(root, path) });
   }
   return found;
 }

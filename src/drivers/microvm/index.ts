@@ -7,6 +7,7 @@ import { definePlugin } from '../../driver-kit/driver-plugin.ts';
 import { programInPath } from '../../driver-kit/find-program.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
 import { IsolatedCommand } from '../../driver-kit/isolated-command.ts';
+import { hostResolvers } from '../../isolation/host-resolvers.ts';
 import { Fault } from '../../lib/fault.ts';
 import { findEmulators, type KvmProof, noKvm, proveKvm } from '../qemu/emulators.ts';
 import { kvmDevice } from '../qemu/kvm-device.ts';
@@ -16,6 +17,7 @@ import { Disks, secretFiles } from './disks.ts';
 import { findKernel, makeInitrd } from './kernels.ts';
 import { type Accelerator, monitorArguments, program, withOutputs } from './machine.ts';
 import { MachineEngine } from './machine-engine.ts';
+import { type MachineNetwork, machineNetwork } from './network.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 import { makeRoot } from './root.ts';
 
@@ -49,7 +51,12 @@ class Microvm implements CommandDriver {
     this.#root = root;
     this.#config = config;
     this.#isolated = isolated;
-    this.info = { ...isolated.info('0.1.0'), filesystem: 'image', networkModes: ['none', 'host'], mounts: false };
+    this.info = {
+      ...isolated.info('0.1.0'),
+      filesystem: 'image',
+      networkModes: ['host', 'group', 'none'],
+      mounts: false,
+    };
   }
 
   fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {
@@ -102,7 +109,8 @@ class Microvm implements CommandDriver {
       { ...task, user: '' },
       { pid_mode: '', ipc_mode: '', cap_add: [], cap_drop: [], work_dir: '' },
     );
-    const made = await this.#disks(task, options, signal);
+    const network = machineNetwork(task, hostResolvers());
+    const made = await this.#disks(task, options, network, signal);
     const cores = coresIn(task.resources.cpusetCpus);
     const args = monitorArguments({
       accelerator,
@@ -110,6 +118,7 @@ class Microvm implements CommandDriver {
       cores: cores > 0 ? cores : Math.min(2, availableParallelism()),
       throwAway: made.rootImage !== null,
       control: '/microvm.sock',
+      card: network.arguments,
     });
     return {
       ...around,
@@ -131,13 +140,6 @@ class Microvm implements CommandDriver {
   ): Promise<Accelerator> {
     if (!['auto', 'kvm', 'tcg'].includes(wanted))
       throw new Fault('invalid', `accelerator is "auto", "kvm" or "tcg", not ${JSON.stringify(wanted)}`);
-    if (resources.ports.length > 0) {
-      const labels = resources.ports.map(({ label }) => JSON.stringify(label)).join(', ');
-      throw new Fault(
-        'invalid',
-        `a machine has no network: ports of the group (${labels}) lead nowhere; take them away`,
-      );
-    }
     if (resources.memoryMb < leastMemoryMb)
       throw new Fault('invalid', `memory: a machine needs ${leastMemoryMb} MB at least, not ${resources.memoryMb}`);
     if (wanted === 'tcg') return { name: 'tcg' };
@@ -148,7 +150,7 @@ class Microvm implements CommandDriver {
     throw new Fault('unavailable', `accelerator "kvm" does not work here: ${kvm.evidence}`);
   }
 
-  async #disks(task: TaskConfig, options: TaskOptions, signal: AbortSignal) {
+  async #disks(task: TaskConfig, options: TaskOptions, network: MachineNetwork, signal: AbortSignal) {
     const kernel = options.kernel
       ? (await diskOf(task, this.#config, options.kernel, false)).hostPath
       : await findKernel(this.#config.kernel ?? '');
@@ -159,10 +161,11 @@ class Microvm implements CommandDriver {
       const [root] = await all([
         makeRoot(disks, task, this.#config, signal),
         disks.writeFilesystem('local', task.directories.local, options.local_mb, signal),
-        makeInitrd(kernel).then((initrd) => disks.writeInitrd(initrd)),
+        makeInitrd(kernel, network.card !== null).then((initrd) => disks.writeInitrd(initrd)),
       ]);
       const secrets = await secretFiles(task.directories.secrets);
-      await disks.writeStart({ ...root.run, hostName: task.name, secrets });
+      const { card, hostName, files } = network;
+      await disks.writeStart({ ...root.run, card, hostName, files: [...files, ...secrets] });
       return { disks, kernel, rootImage: root.image };
     } catch (error) {
       await disks.remove();

@@ -15,6 +15,7 @@ const modules = [
   'drivers/block/virtio_blk',
   'drivers/char/virtio_console',
 ];
+const networkModules = ['net/core/failover', 'drivers/net/net_failover', 'drivers/net/virtio_net'];
 
 /** Null: there is none that this process may read. */
 export async function findKernel(wanted: string): Promise<string | null> {
@@ -36,8 +37,11 @@ async function newest(): Promise<readonly string[]> {
   return names.sort((a, b) => order.compare(b, a)).map((name) => join('/boot', name));
 }
 
-/** `kernel`: `…/vmlinuz-<release>`; one of another name brings no modules. `Fault('unavailable')`: our init was not built. */
-export async function makeInitrd(kernel: string): Promise<Buffer> {
+/**
+ * `kernel`: `…/vmlinuz-<release>`; one of another name brings no modules. `card`: the machine has one. `Fault('unavailable')`: our init was
+ * not built.
+ */
+export async function makeInitrd(kernel: string, card = false): Promise<Buffer> {
   const init = locateNative('drover-guest');
   if (init === null)
     throw new Fault(
@@ -45,7 +49,8 @@ export async function makeInitrd(kernel: string): Promise<Buffer> {
       'the init of machines (drover-guest) was not built: build it where there is a C compiler',
     );
   const release = /^vmlinuz-(.+)$/.exec(basename(kernel))?.[1];
-  const found = release === undefined ? [] : await Promise.all(modules.map((name) => moduleFile(release, name)));
+  const names = release === undefined ? [] : [...modules, ...(card ? networkModules : [])];
+  const found = await Promise.all(names.map((name) => moduleFile(release!, name)));
   const files = found.filter((each) => each !== null);
   return cpioArchive([
     ...['dev', 'proc', 'sys', 'root', 'modules'].map((path) => ({ path, content: null, mode: 0o755 })),

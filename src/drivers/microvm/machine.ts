@@ -14,12 +14,21 @@ export interface Machine {
   readonly throwAway: boolean;
   /** Of the init's channel, as the monitor sees it. */
   readonly control: string;
+  /** Arguments of its card; empty: none. */
+  readonly card: readonly string[];
 }
 
 /** Output goes to descriptors that the monitor does not use itself; 3 and 4 become those of the task. */
 export const withOutputs = 'exec "$@" 3>&1 4>&2';
 
-export function monitorArguments({ accelerator, memoryMb, cores, throwAway, control }: Machine): readonly string[] {
+export function monitorArguments({
+  accelerator,
+  memoryMb,
+  cores,
+  throwAway,
+  control,
+  card,
+}: Machine): readonly string[] {
   return [
     ...bare(accelerator, memoryMb),
     ...['-smp', String(cores)],
@@ -32,6 +41,7 @@ export function monitorArguments({ accelerator, memoryMb, cores, throwAway, cont
     ...port('out', 'file,path=/dev/fdset/1,append=on'),
     ...port('err', 'file,path=/dev/fdset/2,append=on'),
     ...port('control', `socket,path=${control},server=on,wait=off`),
+    ...card,
   ];
 }
 

@@ -1,7 +1,7 @@
 // Machines of Debian's kernel and a root file system of busybox alone. Where KVM does not boot that kernel they run emulated, in some seconds each.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
+import { cpSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -12,6 +12,7 @@ import { memoryLimit, openScratchHost, type ScratchHost } from '../../driver-kit
 import { opening, type Way, ways } from '../../driver-kit/served-driver.ts';
 import { microvm } from './index.ts';
 import { findKernel } from './kernels.ts';
+import { busyboxRoot } from './scratch-root.ts';
 
 const never = new AbortController().signal;
 const kernel = await findKernel('');
@@ -51,29 +52,6 @@ afterAll(async () => {
   await host.close();
   expect(left).toEqual([]);
 });
-
-function busyboxRoot(at: string): void {
-  for (const name of ['bin', 'proc', 'sys', 'dev', 'etc', 'root']) mkdirSync(join(at, name), { recursive: true });
-  cpSync('/bin/busybox', join(at, 'bin/busybox'));
-  for (const name of [
-    'sh',
-    'cat',
-    'echo',
-    'sleep',
-    'id',
-    'ls',
-    'kill',
-    'uname',
-    'mount',
-    'hostname',
-    'touch',
-    'tty',
-    'stty',
-    'dd',
-    'grep',
-  ])
-    symlinkSync('busybox', join(at, 'bin', name));
-}
 
 async function firstReport(of: EngineDriver) {
   for await (const report of of.fingerprint(never)) return report;
@@ -295,10 +273,7 @@ describe.skipIf(!here)('microvm', { timeout: 240_000 }, () => {
     expect(await refusal({ kernel: '/etc/passwd' })).toContain('is neither in the allocation nor below');
     expect(await refusal({ accelerator: 'xen' })).toContain('accelerator is "auto", "kvm" or "tcg"');
     expect(await refusal({}, { resources: { ...resources, memoryMb: 32 } })).toContain('a machine needs 96 MB');
-    const ports = [{ label: 'http', value: 8080, to: 0, hostIp: '' }];
-    expect(await refusal({}, { resources: { ...resources, ports } })).toContain(
-      'ports of the group ("http") lead nowhere',
-    );
+    expect(await refusal({ ports: ['http'] })).toContain('ports: the group has no port "http"');
     expect(await refusal({}, { user: 'nobody-there' })).toContain('is not in the machine');
     for (const [options, reason] of [
       [{ enabled: false }, 'disabled'],

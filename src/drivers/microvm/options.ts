@@ -40,6 +40,9 @@ export const taskSchema = {
   }),
   args: option.list(option.string(), { doc: 'Its arguments.' }),
   work_dir: option.string({ doc: "Where it runs; default: the image's own, or /." }),
+  ports: option.list(option.string(), {
+    doc: "Labels of the group's ports that lead into the machine; default: all. Name them where other tasks of the group have some.",
+  }),
   accelerator: option.string({
     default: 'auto',
     doc: '"kvm", "tcg" (emulated), or "auto": kvm where this kernel booted under it.',

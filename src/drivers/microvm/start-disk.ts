@@ -9,8 +9,15 @@ export interface StartOrder {
   readonly uid: number;
   readonly gid: number;
   readonly hostName: string;
-  /** Files for /secrets. */
-  readonly secrets: readonly { readonly path: string; readonly content: Uint8Array }[];
+  /** Files in place of those of the root file system: `"/etc/hosts"`, `"/secrets/deep/key"`. */
+  readonly files: readonly MachineFile[];
+  /** Of its card; null: it has none. */
+  readonly card: { readonly address: string; readonly gateway: string } | null;
+}
+
+export interface MachineFile {
+  readonly path: string;
+  readonly content: Uint8Array;
 }
 
 export const startLimit = 2 * 1024 * 1024;
@@ -24,7 +31,8 @@ export function startDisk(order: StartOrder): Buffer {
     text(3, order.workDir),
     text(4, `${order.uid} ${order.gid}`),
     text(7, order.hostName),
-    ...order.secrets.flatMap(({ path, content }) => [text(5, path), field(6, content)]),
+    ...order.files.flatMap(({ path, content }) => [text(5, path), field(6, content)]),
+    ...(order.card === null ? [] : [text(8, `${order.card.address} ${order.card.gateway}`)]),
   ];
   const body = Buffer.concat(fields);
   const head = Buffer.alloc(8);

@@ -4,6 +4,7 @@ import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import type { TaskConfig } from '../../driver/contract.ts';
 import { Fault } from '../../lib/fault.ts';
 import type { PluginOptions, TaskOptions } from './options.ts';
+import { forwards, userNetwork } from './user-network.ts';
 
 const interfaces = ['ide', 'scsi', 'sd', 'mtd', 'floppy', 'pflash', 'virtio', 'none'];
 const leastMemoryMb = 128;
@@ -149,18 +150,18 @@ export function machineArguments({ task, options, disk, monitor, agent, kvmCpu }
 function networkArguments(task: TaskConfig, options: TaskOptions): readonly string[] {
   const entries = Object.entries(options.port_map);
   if (entries.length === 0) return ['-nic', 'none'];
-  const forwards = entries.flatMap(([label, guest]) => {
+  const forwarded = entries.flatMap(([label, guest]) => {
     const port = task.resources.ports.find((each) => each.label === label);
     if (port === undefined)
       throw new Fault('invalid', `port_map: port ${JSON.stringify(label)} is not among the task's networks`);
-    return ['tcp', 'udp'].map((protocol) => `hostfwd=${protocol}:${port.hostIp}:${port.value}-:${guest}`);
+    return forwards(task, port, guest);
   });
   const { dns } = task;
   const names = [
     ...(dns?.servers.slice(0, 1) ?? []).map((each) => `dns=${each}`),
     ...(dns?.searches ?? []).map((each) => `dnssearch=${each}`),
   ];
-  return ['-netdev', ['user', 'id=user.0', ...names, ...forwards].join(','), '-device', 'virtio-net,netdev=user.0'];
+  return userNetwork([...names, ...forwarded], 'virtio-net');
 }
 
 /** `"0-2,5"` → 4 */
