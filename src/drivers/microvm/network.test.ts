@@ -1,7 +1,6 @@
 // Machines whose group keeps the host's network: ports lead in, and nothing leads out. Of networks of their own: test/network/machines.test.ts.
-import { createSocket } from 'node:dgram';
 import { existsSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TaskConfig } from '../../driver/contract.ts';
@@ -9,32 +8,49 @@ import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import { microvm } from './index.ts';
 import { findKernel } from './kernels.ts';
-import { addUdpEcho, busyboxRoot } from './scratch-root.ts';
+import { busyboxRoot } from './scratch-root.ts';
 
 const never = new AbortController().signal;
 const programs = ['/usr/bin/qemu-system-x86_64', '/usr/sbin/mke2fs', '/bin/busybox'];
 const here = programs.every((path) => existsSync(path)) && (await findKernel('')) !== null;
 
+/** On the host's loopback. */
+const listening = (server: Server): Promise<number> =>
+  new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)));
+const freePort = async (): Promise<number> => {
+  const server = createServer();
+  const port = await listening(server);
+  server.close();
+  return port;
+};
+
 describe.skipIf(!here)('a machine whose group keeps the host’s network', { timeout: 180_000 }, () => {
   let host: ScratchHost;
   let driver: OpenDriver;
   let images: string;
+  let onHost: number;
+  const server = createServer((socket) => socket.on('error', () => {}).end('the host\n'));
   beforeAll(async () => {
     host = await openScratchHost({ isolation: true });
     images = join(host.scratch.root, 'images');
     busyboxRoot(images);
-    addUdpEcho(images);
     driver = openDriver(microvm, { image_paths: [images] }, host.deps);
+    onHost = await listening(server);
   }, 120_000);
   afterAll(async () => {
+    server.close();
     await driver.engine.close();
     await host.close();
   });
 
-  const start = async (script: string, ports: TaskConfig['resources']['ports']): Promise<TaskConfig> => {
+  const start = async (
+    script: string,
+    given: Partial<TaskConfig>,
+    ports: TaskConfig['resources']['ports'] = [],
+  ): Promise<TaskConfig> => {
     const resources = { cpuShares: 500, cpusetCpus: '', memoryMb: 128, memoryMaxMb: 0, percentTicks: 0.1, ports };
     const config = { rootfs: images, accelerator: 'tcg', command: 'sh', args: ['-c', script] };
-    const of = await host.task(driver, config, { resources });
+    const of = await host.task(driver, config, { resources, ...given });
     await driver.engine.start(of, never);
     return of;
   };
@@ -44,39 +60,41 @@ describe.skipIf(!here)('a machine whose group keeps the host’s network', { tim
     for await (const { data } of session.output) text += Buffer.from(data).toString();
     return text;
   };
+  const interfaces = "ls /sys/class/net | tr '\\n' ' '";
+  const callsHost = (): string => `nc -w 4 10.0.2.2 ${onHost} 2>&1 </dev/null`;
 
-  test('is reached by its ports, TCP and UDP, and reaches neither the host nor its loopback', async () => {
-    const [web, echo] = [await freePort(), await freePort()];
-    const of = await start('udp-echo 53 & httpd -p 80 -h /etc; exec sleep 100', [
-      { label: 'web', value: web, to: 80, hostIp: '127.0.0.1' },
-      { label: 'echo', value: echo, to: 53, hostIp: '127.0.0.1' },
-    ]);
-    await expect
-      .poll(() => fetch(`http://127.0.0.1:${web}/hosts`).then((got) => got.status, () => 0), { timeout: 60_000 })
-      .toBe(404);
-    await expect.poll(() => datagram(echo, 'this'), { timeout: 10_000 }).toBe('udp sees this');
+  test('is reached by its ports, and reaches nothing: not the host’s loopback, not a name server', async () => {
+    const web = await freePort();
+    const port = { label: 'web', value: web, to: 80, hostIp: '127.0.0.1' };
+    const of = await start('echo in >/root/is; httpd -p 80 -h /root; exec sleep 100', {}, [port]);
+    const page = (): Promise<string> =>
+      fetch(`http://127.0.0.1:${web}/is`).then(
+        (got) => got.text(),
+        (error: Error) => String(error.cause),
+      );
+    await expect.poll(page, { timeout: 60_000 }).toBe('in\n');
+    expect(await inside(of, interfaces)).toBe('eth0 lo ');
+    expect(await inside(of, callsHost())).toMatch(/^nc: /);
+    expect(await inside(of, 'nslookup localhost 10.0.2.3 2>&1')).toMatch(/no servers could be reached/);
+    await driver.engine.destroy(of.id, { force: true }, never);
+    expect(await page()).toContain('ECONNREFUSED');
+  });
+
+  test('would reach the host’s loopback if its card were that of a group’s own network there (control)', async () => {
+    const network = {
+      mode: 'group',
+      path: '/proc/self/ns/net',
+      labels: {},
+      hosts: { hostname: '', address: '127.0.0.1' },
+    } as const;
+    const of = await start('exec sleep 100', { network });
+    await expect.poll(() => inside(of, callsHost()), { timeout: 60_000 }).toBe('the host\n');
+    await driver.engine.destroy(of.id, { force: true }, never);
+  });
+
+  test('has its loopback alone where the group has no ports', async () => {
+    const of = await start('exec sleep 100', {});
+    expect(await inside(of, interfaces)).toBe('lo ');
     await driver.engine.destroy(of.id, { force: true }, never);
   });
 });
-
-const freePort = (): Promise<number> => listening(createServer()).then(({ server, port }) => (server.close(), port));
-
-function listening(server: Server): Promise<{ readonly server: Server; readonly port: number }> {
-  return new Promise((resolve) =>
-    server.listen(0, '127.0.0.1', () => resolve({ server, port: (server.address() as { port: number }).port })),
-  );
-}
-
-async function datagram(port: number, text: string): Promise<string> {
-  const socket = createSocket('udp4');
-  try {
-    return await new Promise((resolve) => {
-      socket.on('message', (message) => resolve(message.toString()));
-      socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
-      setTimeout(() => resolve('no answer'), 2000);
-      socket.connect(port, '127.0.0.1', () => socket.send(text));
-    });
-  } finally {
-    socket.close();
-  }
-}

@@ -26,9 +26,12 @@ export function machineNetwork(task: TaskConfig, resolvers: HostResolvers): Mach
   const asHost = hosts !== undefined && !names.some(({ path }) => path === '/etc/resolv.conf');
   const texts = asHost ? [...names, { path: '/etc/resolv.conf', text: resolvers.own }] : names;
   const files = texts.map(({ path, text }) => ({ path, content: Buffer.from(text) }));
-  const led = ledPorts(task).flatMap((port) => forwards(task, port, insidePort(port)));
-  if (hosts === undefined && led.length === 0) return { arguments: [], card: null, hostName, files };
-  const settings = ['ipv6=off', ...(hosts === undefined ? ['restrict=on'] : []), ...led];
+  const ports = ledPorts(task);
+  if (hosts === undefined && ports.length === 0) return { arguments: [], card: null, hostName, files };
+  // of one that may call nobody the monitor passes on no datagram, answers neither
+  const [restricted, protocols] = hosts === undefined ? (['on', ['tcp']] as const) : (['off', ['tcp', 'udp']] as const);
+  const led = ports.flatMap((port) => forwards(task, port, insidePort(port), protocols));
+  const settings = ['ipv6=off', `restrict=${restricted}`, ...led];
   return {
     arguments: userNetwork(settings, 'virtio-net-pci,romfile='),
     card: { address: guestAddress, gateway: guestGateway },
@@ -38,7 +41,7 @@ export function machineNetwork(task: TaskConfig, resolvers: HostResolvers): Mach
 }
 
 /** Those of the group that the task names; all where it names none. */
-function ledPorts({ config, resources, network }: TaskConfig): TaskConfig['resources']['ports'] {
+function ledPorts({ config, resources }: TaskConfig): TaskConfig['resources']['ports'] {
   const { ports: labels } = config as TaskOptions;
   for (const label of labels)
     if (!resources.ports.some((each) => each.label === label))

@@ -1,10 +1,11 @@
 /** A root file system for tests: busybox under all its names, and a program that answers by UDP, which busybox has none of. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectories } from '../../lib/node/directories.ts';
 
 export function busyboxRoot(at: string): void {
-  for (const name of ['bin', 'proc', 'sys', 'dev', 'etc', 'root']) mkdirSync(join(at, name), { recursive: true });
+  for (const name of ['bin', 'proc', 'sys', 'dev', 'etc', 'root']) makeDirectories(join(at, name));
   chmodSync(at, 0o755);
   cpSync('/bin/busybox', join(at, 'bin/busybox'));
   for (const name of execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).trim().split('\n'))

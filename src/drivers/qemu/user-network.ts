@@ -11,12 +11,17 @@ export const guestAddress = '10.0.2.15';
 export const guestGateway = '10.0.2.2';
 
 /**
- * What leads from a port of the task to one of its guest, TCP and UDP. In a network of the group's own it listens where the port leads to, on
- * every address; on the host's, at the port's.
+ * What leads from a port of the task to one of its guest. In a network of the group's own it listens where the port leads to, on every
+ * address; on the host's, at the port's.
  */
-export function forwards(task: Pick<TaskConfig, 'network'>, port: Port, guestPort: number): readonly string[] {
+export function forwards(
+  task: Pick<TaskConfig, 'network'>,
+  port: Port,
+  guestPort: number,
+  protocols: readonly ('tcp' | 'udp')[] = ['tcp', 'udp'],
+): readonly string[] {
   const at = hasOwnNetwork(task) ? `:${insidePort(port)}` : `${port.hostIp}:${port.value}`;
-  return ['tcp', 'udp'].map((protocol) => `hostfwd=${protocol}:${at}-:${guestPort}`);
+  return protocols.map((protocol) => `hostfwd=${protocol}:${at}-:${guestPort}`);
 }
 
 /** As tasks are told in NOMAD_PORT_<label>. */
