@@ -173,7 +173,8 @@ static int born_in_cgroup;
 
 static inline pid_t fork_in_cgroup(const struct identity *id) {
   struct clone_args how = {.flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD};
-  for (int i = 0; i < id->cgroup_count; i++) {
+  /* The last one, as a rule: the agent lists v1's before. */
+  for (int i = id->cgroup_count - 1; i >= 0; i--) {
     int events = open_in_cgroup(id->cgroups[i], "cgroup.events", O_RDONLY), group = events < 0 ? -1 : open(id->cgroups[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (events >= 0) close(events);
     if (group < 0) continue;

@@ -3,7 +3,7 @@
  *
  *   direct   fork ─ place ─ drop ─ "held" ─ go ─ execve
  *   pidns    fork A ─ unshare ─ fork init, fork main ─ A ends, both are adopted
- *   bwrap    fork bwrap ─ names its child ─ verifier ready ─ bwrap is killed, the child adopted ─ go
+ *   bwrap    fork bwrap ─ names its child ─ verifier speaks ─ bwrap is killed, the child adopted ─ verifier ready ─ go
  *   oci      run ─ pid file ─ adopted ─ verifier ready ─ go;   or: create ─ pid file ─ adopted ─ held or not ─ start
  */
 #include "shim.h"
@@ -197,9 +197,9 @@ static int adopt(pid_t pid) {
   return 0;
 }
 
-/* bwrap has named its child and the verifier speaks from it: bwrap has nothing left to do. */
+/* bwrap has named its child and the verifier speaks from it: bwrap has nothing left to do, and ends while the verifier looks around. */
 static void bwrap_step(void) {
-  if (S.record.launcher != LAUNCH_BWRAP || !S.verify_ready || S.info_text[0] != 1) return;
+  if (S.record.launcher != LAUNCH_BWRAP || !S.verify_spoke || S.info_text[0] != 1) return;
   if (S.launcher > 0) kill(S.launcher, SIGKILL);
 }
 
@@ -229,8 +229,7 @@ static void verify_line(const char *line, size_t n) {
   }
   if (memmem(line, n, "\"event\":\"ready\"", 15)) {
     S.verify_ready = 1;
-    if (S.record.launcher == LAUNCH_BWRAP) bwrap_step();
-    else if (S.record.launcher == LAUNCH_DIRECT || S.oci_step == 'v') held();
+    if (S.record.launcher == LAUNCH_DIRECT || S.oci_step == 'v' || (S.record.launcher == LAUNCH_BWRAP && S.launcher <= 0)) held();
   } else if (memmem(line, n, "\"event\":\"failed\"", 16)) {
     char detail[200];
     size_t len = n < sizeof detail - 1 ? n : sizeof detail - 1;
@@ -253,6 +252,7 @@ void launch_verify_readable(void) {
     /* else the launcher's own end says more */
     return;
   }
+  if (!S.verify_spoke) { S.verify_spoke = 1; bwrap_step(); }
   have += (u32)n;
   u32 from = 0;
   for (u32 i = 0; i < have; i++)
@@ -304,7 +304,7 @@ void launch_child_ended(pid_t pid, const siginfo_t *how) {
     if (S.start_failed || S.never_started) kill_main(SIGKILL);
     else if (S.record.launcher == LAUNCH_BWRAP) {
       if (S.verify_ready) held();
-      else launch_failed("bwrap", 0, "bwrap ended before the verifier was ready");
+      else if (!S.verify_spoke || S.verify < 0) launch_failed("bwrap", 0, "bwrap ended before the verifier was ready");
     }
     return;
   }

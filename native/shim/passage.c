@@ -54,7 +54,8 @@ int open_passage(struct failure *f) {
 /*
  * What bwrap and the runtimes do once per mount they do for every mount of the host, so other tasks' mounts make a start slow. In a mount
  * namespace of the launcher's own the mount that all of them hang below is let go, and the task's own are put back. What a sandbox
- * has of its own (the cgroup hierarchies are a dozen mounts) goes too, one over another; a runtime needs it.
+ * has of its own (the cgroup hierarchies are a dozen mounts) goes too, one over another; a runtime needs it. Each time that mounts are let
+ * go all processors are waited for, so they are first gathered below the one that goes.
  */
 int leave_mounts_of_others(void) {
   const struct record *r = &S.record;
@@ -62,9 +63,11 @@ int leave_mounts_of_others(void) {
   if (!r->mounts_of_others) return 0;
   for (int i = 0; i < r->own_mount_count; i++)
     if ((own[i] = (int)syscall(SYS_open_tree, AT_FDCWD, r->own_mounts[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)) < 0) return -1;
-  if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) || umount2(r->mounts_of_others, MNT_DETACH)) return -1;
+  if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL)) return -1;
   static const char *const covered[] = {"/sys/fs/cgroup", "/dev/shm", "/dev/pts", "/run/netns"};
-  for (size_t i = 0; r->launcher == LAUNCH_BWRAP && i < COUNT(covered);) i += umount2(covered[i], MNT_DETACH) != 0;
+  int gathers = r->launcher == LAUNCH_BWRAP && r->own_mount_count && !strncmp(r->own_mounts[0], r->mounts_of_others, strlen(r->mounts_of_others));
+  for (size_t i = 0; gathers && i < COUNT(covered);) i += mount(covered[i], r->own_mounts[0], NULL, MS_MOVE, NULL) != 0;
+  if (umount2(r->mounts_of_others, MNT_DETACH)) return -1;
   /* Their descriptors close at execve. */
   for (int i = 0; i < r->own_mount_count; i++)
     if (syscall(SYS_move_mount, own[i], "", AT_FDCWD, r->own_mounts[i], MOVE_MOUNT_F_EMPTY_PATH)) return -1;

@@ -63,7 +63,7 @@ struct shim {
   char info_text[512];
   u32 info_len;
   char oci_step;
-  int go_said, verify_ready, go_sent;
+  int go_said, verify_spoke, verify_ready, go_sent;
   u64 main_start_time, started_at, started_boottime, finished_at, go_deadline;
   /* The end. */
   int have_status, wait_code, wait_status, oom_fd, leftover, start_failed, record_written, record_failed;

@@ -34,7 +34,7 @@ static struct text begin(const char *event) {
   return t;
 }
 
-/* Lines go together: the supervisor wakes once for all of them. */
+/* Lines go together: the supervisor does not wake for each of them. */
 static char unsent[sizeof line + 16384];
 static size_t unsent_len;
 
@@ -224,15 +224,15 @@ static int parse(struct instructions *in, const u8 *data, u32 len) {
   return more < 0 || argc == 0 ? -1 : 0;
 }
 
+/* All from 3 on but those, a call for each gap between them. */
 static void close_all(const u8 *keep) {
-  for (u32 fd = 3; fd < 256; fd++)
-    if ((int)fd != control && !keep[fd]) close((int)fd);
-  if (control < 256) {
-    syscall(SYS_close_range, 256, ~0u, 0);
-    return;
+  u32 from = 3, own = (u32)control;
+  for (u32 fd = 3; fd < 256 || fd <= own; fd++) {
+    if (fd != own && (fd >= 256 || !keep[fd])) continue;
+    if (fd > from) syscall(SYS_close_range, from, fd - 1, 0);
+    from = fd + 1;
   }
-  syscall(SYS_close_range, 256, control - 1, 0);
-  syscall(SYS_close_range, control + 1, ~0u, 0);
+  syscall(SYS_close_range, from, ~0u, 0);
 }
 
 _Noreturn void verify_fd(const char *number) {
@@ -248,6 +248,8 @@ _Noreturn void verify_fd(const char *number) {
   unfiltered.seccomp = NULL;
   if (drop_to(&unfiltered, 0, &f)) stop(&f);
   check_user();
+  /* From the first words the supervisor knows that the launcher has done its part, and ends it while the rest is looked at. */
+  send_unsent();
   check_capabilities();
   check_number("no_new_privs", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
   check_number("pid", getpid());
