@@ -60,7 +60,8 @@ export interface AgentProcess {
 
 export async function startAgent(options: AgentOptions = {}): Promise<AgentProcess> {
   const directory = options.directory ?? makeDirectory(options.user);
-  if (sharesProofs(options)) lendProofs(directory, options.user ?? process.getuid!());
+  if (sharesProofs(options))
+    lendProofs({ directory, uid: options.user ?? process.getuid!(), cgroupParent: groupOf(options) });
   const port = options.port ?? (await freePort());
   const config = {
     name: 'node1',
@@ -117,6 +118,9 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
 const sharesProofs = ({ directory, wrap, env, program }: AgentOptions): boolean =>
   directory === undefined && wrap === undefined && env === undefined && program === undefined;
 
+const groupOf = ({ config }: AgentOptions): string =>
+  (config?.['client'] as { readonly cgroup_parent?: string } | undefined)?.cgroup_parent ?? '';
+
 class Ended extends Error {}
 
 function lifetime(child: ChildProcess, options: AgentOptions, directory: string, port: number, client: DroverClient) {
@@ -139,7 +143,7 @@ function lifetime(child: ChildProcess, options: AgentOptions, directory: string,
       client.close();
       await Promise.race([end('SIGINT'), new Promise((resolve) => setTimeout(resolve, 10_000))]);
       await end('SIGKILL');
-      if (sharesProofs(options)) keepProofs(directory, options.user ?? process.getuid!());
+      keepProofs({ directory });
       unmountBelow(directory);
       rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
     },

@@ -7,20 +7,47 @@ import { join } from 'node:path';
 
 /** Set by scripts/test.mjs; without it every agent proves for itself. */
 const folder = process.env['DROVER_TEST_PROOFS'];
-const keptBy = (uid: number): string => join(folder!, `${uid}.json`);
+
+/** Agents that prove alike. */
+export interface Prover {
+  readonly directory: string;
+  readonly uid: number;
+  /** Tasks' control groups: what holds in one parent is not said of another. */
+  readonly cgroupParent: string;
+}
+
+/** What one that still runs has proved by now is good for the next. */
+const running = new Set<Prover>();
+const keptBy = ({ uid, cgroupParent }: Prover): string =>
+  join(folder!, `${uid}-${cgroupParent.replaceAll('/', '.')}.json`);
 const proofsIn = (directory: string): string => join(directory, 'data/client/proofs.json');
 
-export function lendProofs(directory: string, uid: number): void {
-  if (folder === undefined || !existsSync(keptBy(uid))) return;
+export function lendProofs(prover: Prover): void {
+  if (folder === undefined) return;
+  for (const each of running) keep(each);
+  running.add(prover);
+  const { directory, uid } = prover;
+  if (!existsSync(keptBy(prover))) return;
   const client = join(directory, 'data/client');
   mkdirSync(client, { mode: 0o700 });
-  copyFileSync(keptBy(uid), proofsIn(directory));
+  copyFileSync(keptBy(prover), proofsIn(directory));
   for (const path of [client, proofsIn(directory)]) chownSync(path, uid, uid);
 }
 
-export function keepProofs(directory: string, uid: number): void {
-  if (folder === undefined || !existsSync(proofsIn(directory))) return;
-  mkdirSync(folder, { recursive: true });
-  copyFileSync(proofsIn(directory), `${keptBy(uid)}.${process.pid}`);
-  renameSync(`${keptBy(uid)}.${process.pid}`, keptBy(uid));
+/** Before its directory goes. */
+export function keepProofs({ directory }: Pick<Prover, 'directory'>): void {
+  for (const each of running) {
+    if (each.directory !== directory) continue;
+    keep(each);
+    running.delete(each);
+  }
+}
+
+function keep(prover: Prover): void {
+  const { directory } = prover;
+  if (!existsSync(proofsIn(directory))) return;
+  mkdirSync(folder!, { recursive: true });
+  const written = `${keptBy(prover)}.${process.pid}`;
+  copyFileSync(proofsIn(directory), written);
+  renameSync(written, keptBy(prover));
 }

@@ -36,7 +36,7 @@ describe.skipIf(!go)(`drivers of other authors${go ? '' : ' (skipped: no Go tool
 
   beforeAll(async () => {
     const build = async (age: string): Promise<void> => {
-      const words = ['build', `-modfile=${age}.mod`, '-o', programOf(age), '.'];
+      const words = ['build', `-modfile=${age}.mod`, '-ldflags=-s -w', '-o', programOf(age), '.'];
       await promisify(execFile)('go', words, { cwd: folder, env: { ...process.env, GOFLAGS: '-buildvcs=false' } });
     };
     await Promise.all(ages.map(build));

@@ -30,7 +30,7 @@ describe.skipIf(!go).each([
   let agent: AgentProcess;
 
   beforeAll(async () => {
-    execFileSync('go', ['build', `-modfile=${moduleFile}`, '-o', program, '.'], {
+    execFileSync('go', ['build', `-modfile=${moduleFile}`, '-ldflags=-s -w', '-o', program, '.'], {
       cwd: folder,
       env: { ...process.env, GOFLAGS: '-buildvcs=false' },
       stdio: ['ignore', 'ignore', 'inherit'],
