@@ -2,7 +2,7 @@
 // npm test: sets up what is missing, then runs the lanes side by side, each with its own time limit, and ends with one line of counts.
 //   node scripts/test.mjs [--long] [LANE…]
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { limited, say, sideBySide } from './lib/lanes.mjs';
 import { build, ensureCompiler, ensureDownloads, ensureModules, ensurePackages, found, isRoot } from './lib/setup.mjs';
@@ -22,13 +22,13 @@ const problems = [];
 const lanes = [
   { name: 'check', minutes: 6, run: check },
   { name: 'unit', minutes: 12, run: vitest },
-  { name: 'e2e', minutes: 25, run: vitest },
+  { name: 'e2e', minutes: 28, run: vitest },
   { name: 'network', minutes: 14, run: network, needs: ['ip', 'nft', 'unshare', 'perl'] },
-  { name: 'goldens', minutes: 22, project: 'compat', run: vitest },
+  { name: 'goldens', minutes: 26, project: 'compat', run: vitest },
   { name: 'engines', minutes: 30, run: vitest, needs: ['runc'] },
   { name: 'machines', minutes: 20, run: vitest, needs: ['runc'] },
   { name: 'drivers', minutes: 21, run: vitest, needs: ['runc', 'bwrap'] },
-  { name: 'security', minutes: 20, run: vitest, provesAnew: true },
+  { name: 'security', minutes: 24, run: vitest, provesAnew: true },
   { name: 'guest', minutes: 30, run: vitest },
   { name: 'faults', minutes: 15, run: vitest },
   { name: 'go', minutes: 18, run: go, needs: ['go'] },
@@ -106,6 +106,7 @@ async function main() {
   ensurePackages(packages);
   ensureDownloads(downloads);
   build();
+  const before = processors();
   const results = await sideBySide(
     lanes.filter(({ name }) => only.length === 0 || only.includes(name)),
     atOnce,
@@ -115,9 +116,24 @@ async function main() {
   rmSync(scratch, { recursive: true, force: true });
   for (const problem of problems) console.log(`\nFAILED ${problem}`);
   console.log(`\n${results.map(row).join('\n')}\n`);
+  console.log(sinceThen(before));
   const sum = (key) => results.reduce((total, { counts }) => total + counts[key], 0);
   console.log(`${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
   process.exit(sum('failed') === 0 && sum('passed') > 0 ? 0 : 1);
+}
+
+/** `busy`: milliseconds that this machine's processors have worked, whoever for. */
+function processors() {
+  const times = cpus().flatMap((each) => Object.entries(each.times));
+  return { at: Date.now(), busy: times.reduce((total, [name, ms]) => total + (name === 'idle' ? 0 : ms), 0) };
+}
+
+/** Whether lanes wait for each other's work or for the clock. */
+function sinceThen(before) {
+  const now = processors();
+  const tookMs = now.at - before.at;
+  const share = Math.round((100 * (now.busy - before.busy)) / (tookMs * cpus().length));
+  return `${Math.round(tookMs / 1000)} s; this machine's processors were busy for ${share} % of it`;
 }
 
 function row({ lane, counts, seconds }) {
