@@ -43,6 +43,7 @@ echo 0 0 4294967295 >"/proc/$pid/uid_map"; echo 0 0 4294967295 >"/proc/$pid/gid_
 export async function look(
   host: Pick<CrippledHost, 'cripple' | 'user' | 'ownUserNamespace' | 'remedy' | 'remedied'>,
   env: Readonly<Record<string, string>> = {},
+  timeout = 100_000,
 ): Promise<Found> {
   const root = mkdtempSync(join(tmpdir(), 'drover-crippled-'));
   chmodSync(root, 0o755);
@@ -73,7 +74,7 @@ export async function look(
     ...env,
   };
   try {
-    const { stdout, stderr } = await output([...command, process.execPath, program], variables);
+    const { stdout, stderr } = await output([...command, process.execPath, program], variables, timeout);
     if (!stdout.startsWith('{')) throw new Error(`nothing was found out: ${stdout}${stderr}`);
     return JSON.parse(stdout) as Found;
   } finally {
@@ -85,9 +86,13 @@ export async function look(
   }
 }
 
-function output(command: readonly string[], env: NodeJS.ProcessEnv): Promise<{ stdout: string; stderr: string }> {
+function output(
+  command: readonly string[],
+  env: NodeJS.ProcessEnv,
+  timeout: number,
+): Promise<{ stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    const child = spawn(command[0]!, command.slice(1), { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: 100_000 });
+    const child = spawn(command[0]!, command.slice(1), { env, stdio: ['ignore', 'pipe', 'pipe'], timeout });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

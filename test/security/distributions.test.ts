@@ -8,10 +8,10 @@ import { complete, look } from './crippled-look.ts';
 import { foreignHosts } from './distributions.ts';
 
 describe.skipIf(!complete)('what is missing is installed as the doctor says', () => {
-  it.for(foreignHosts)('$name', { timeout: 180_000 }, async ({ cripple, user, lacking, ...wanted }, { skip }) => {
+  it.for(foreignHosts)('$name', { timeout: 250_000 }, async ({ cripple, user, lacking, ...wanted }, { skip }) => {
     if (lacking.length > 0) skip(`not in build/packages, where npm test brings it: ${lacking.join(', ')}`);
     const as = user === undefined ? {} : { user };
-    const { doctor, after } = await look({ cripple, ...as, remedy: wanted.remedy }, { DOCTOR_ONLY: '1' });
+    const { doctor, after } = await look({ cripple, ...as, remedy: wanted.remedy }, { DOCTOR_ONLY: '1' }, 240_000);
     const [climb] = doctor.Climbs;
     expect(climb?.Rung).toBe(wanted.rung);
     expect(climb?.Remedies.map(({ Kind, Command }) => [Kind, Command])).toEqual([

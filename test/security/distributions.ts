@@ -32,7 +32,7 @@ index() { createrepo_c /repo/build/RPMS; }`;
 
 const deb = `pack() {
   # what goes with the package in dpkg's own hands comes back with it
-  dpkg -L $1 | while read -r f; do if [ -L "$f" ] || [ ! -d "$f" ]; then cp -a --parents "$f" /repo/$1; fi; done
+  dpkg -L $1 | while read -r f; do if [ -L "$f" ] || [ ! -d "$f" ]; then echo ".$f"; fi; done | tar -c -C / -T - | tar -x -C /repo/$1
   mkdir /repo/$1/DEBIAN; v=$(dpkg-query -Wf '\${Version}' $1)
   printf 'Package: %s\\nVersion: %s\\nArchitecture: amd64\\nMaintainer: x\\nDescription: x\\n' $1 $v >/repo/$1/DEBIAN/control
   # what is installed already counts on it

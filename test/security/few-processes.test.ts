@@ -70,39 +70,6 @@ describe.skipIf(!root || hierarchy === undefined)('an agent that can start no mo
     }
   });
 
-  it('from its start notices by itself that there is room', { timeout: 300_000 }, async () => {
-    mkdirSync(group);
-    const agent = await startAgent({
-      config,
-      wrap: (command) => [
-        'sh',
-        '-c',
-        `echo 20 >${group}/pids.max; echo $$ >${group}/cgroup.procs && exec "$@"`,
-        'sh',
-        ...command,
-      ],
-    });
-    try {
-      await known(agent);
-      const before = await outcome(agent, 'before');
-      expect(before).toMatchObject({
-        status: 'failed',
-        said: expect.stringMatching(/no more processes can be started/),
-      });
-      writeFileSync(join(group, 'pids.max'), 'max');
-      await eventually(async () => {
-        const [node] = (await agent.client.nodes.list()).value;
-        const { Attributes } = (await agent.client.nodes.read(node!.ID)).value;
-        expect(Attributes?.['driver.exec.isolation']).toBe('container');
-      }, 90_000);
-      expect(await outcome(agent, 'after')).toMatchObject({ status: 'running', rung: 'sandbox' });
-    } finally {
-      writeFileSync(join(group, 'pids.max'), 'max');
-      await agent.dispose();
-      await eventually(() => rmdirSync(group), 20_000);
-    }
-  });
-
   it('because its user may have no more says so', { timeout: 300_000 }, async () => {
     const agent = await startAgent({ config, user: lonely });
     const each = (limit: string): void => {
