@@ -14,8 +14,8 @@ export interface EndedContainer {
   readonly startedAt: bigint;
 }
 
-/** Some milliseconds of one clock in the other's count, and what a loaded kernel is late. */
-const slackUs = 1_000_000;
+/** The log has a clock of its own, which in months goes minutes wrong. */
+const slackUs = 600_000_000;
 
 /** False also where the log may not be read. */
 export function kernelLackedMemory(container: EndedContainer): boolean {
@@ -23,7 +23,7 @@ export function kernelLackedMemory(container: EndedContainer): boolean {
   return lackedMemory(readKernelLog(), container, uptime() * 1e6 - agoUs - slackUs);
 }
 
-/** `records`: as /dev/kmsg has them. `sinceUs`: since the boot; numbers of processes are used again. */
+/** `records`: as /dev/kmsg has them. `sinceUs`: since the boot; unlike names of groups, numbers of processes are used again. */
 export function lackedMemory(
   records: readonly string[],
   { id, pid }: Pick<EndedContainer, 'id' | 'pid'>,
@@ -31,10 +31,10 @@ export function lackedMemory(
 ): boolean {
   return records.some((record) => {
     const [, at, text = ''] = /^\d+,\d+,(\d+),[^;]*;(.*)/.exec(record) ?? [];
-    if (at === undefined || Number(at) < sinceUs) return false;
     const group = /^oom-kill:.*\btask_memcg=([^,]*)/.exec(text)?.[1];
+    if (group?.includes(id) === true) return true;
     // the line with the group is left out when there are many of them
-    return group?.includes(id) === true || (pid > 1 && text.includes(`out of memory: Killed process ${pid} (`));
+    return pid > 1 && Number(at) >= sinceUs && text.includes(`out of memory: Killed process ${pid} (`);
   });
 }
 

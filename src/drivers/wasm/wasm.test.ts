@@ -293,7 +293,7 @@ test('a module that begins with more memory than its job says is not run', async
     '0061736d010000000104016000000302010005040100801007130206 6d656d6f727902000 65f73746172740000 0a040102000b';
   writeFileSync(join(modules, 'large.wasm'), Buffer.from(bytes.replaceAll(' ', ''), 'hex'));
   const { exit } = await run(await task([], { module: join(modules, 'large.wasm') }));
-  const message = /large.wasm: begins with more memory than the task's 64 MB: raise resources { memory }$/;
+  const message = /wasm: begins with more memory than the task's 64 MB: raise resources { memory }$/;
   expect(exit).toMatchObject({ exitCode: 126, message: expect.stringMatching(message) });
 });
 
