@@ -82,12 +82,12 @@ function convertPrimitive(value: Value, type: Type): Value {
 }
 
 /** Brings the items to one type where the wanted one left parts of it open. */
-function unified(items: readonly Value[]): { items: readonly Value[]; element: Type } {
+function unified(items: readonly Value[]): readonly Value[] {
   const first = items[0]!.type;
-  if (items.every((item) => typesEqual(item.type, first))) return { items, element: first };
+  if (items.every((item) => typesEqual(item.type, first))) return items;
   const element = unifyTypes(items.map((item) => item.type));
   if (element === undefined) throw new ConversionError('the elements have no common type');
-  return { items: items.map((item) => convertValue(item, element)), element };
+  return items.map((item) => convertValue(item, element));
 }
 
 function convertSequence(value: Value, kind: 'list' | 'set', wanted: Type): Value {
@@ -101,10 +101,9 @@ function convertSequence(value: Value, kind: 'list' | 'set', wanted: Type): Valu
   if (target.kind === 'dynamic' && value.type.kind === 'tuple') target = unifyTypes(value.type.elements) ?? target;
   const converted = items.map((item) => convertValue(item, target));
   // Only a list made of a tuple brings together what the wanted type left open.
-  const { items: made, element } =
-    kind === 'list' && value.type.kind === 'tuple'
-      ? unified(converted)
-      : { items: converted, element: onlyType(converted) };
+  const made = kind === 'list' && value.type.kind === 'tuple' ? unified(converted) : converted;
+  // what they have in common may leave a part open, in which they still differ
+  const element = onlyType(made);
   const typed = made.map((item) => (item.type.kind === 'dynamic' ? convertValue(item, element) : item));
   return kind === 'list' ? listValue(typed, element) : setValue(typed, element);
 }
@@ -120,9 +119,10 @@ function convertToMap(value: Value, wanted: Type): Value {
     target = unifyTypes([...value.type.attributes.values()]) ?? target;
   }
   const keys = [...entries.keys()];
-  const result = unified([...entries.values()].map((item) => convertValue(item, target)));
-  const element = result.element.kind === 'dynamic' ? onlyType(result.items) : result.element;
-  const items = result.items.map((item) => (item.type.kind === 'dynamic' ? convertValue(item, element) : item));
+  const converted = [...entries.values()].map((item) => convertValue(item, target));
+  const made = target.kind === 'object' || 'element' in target ? unified(converted) : converted;
+  const element = onlyType(made);
+  const items = made.map((item) => (item.type.kind === 'dynamic' ? convertValue(item, element) : item));
   return mapValue(new Map(keys.map((key, i) => [key, items[i]!])), element);
 }
 

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { toBinary, toJsonString } from '@bufbuild/protobuf';
+import { decode, ExtData } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeThroughSpec } from '../../src/driver/config-chain.ts';
@@ -39,6 +40,15 @@ function decodedByUs(spec: Spec, config: unknown, variables: ReadonlyMap<string,
     if (isFault(error, 'invalid')) return 'refused';
     throw error;
   }
+}
+
+/**
+ * An unknown value (an extension in MessagePack) somewhere in it: where a null without a type stands beside lists or objects of `any`, Go finds
+ * no type for them all and sends each as unknown, which no driver can read.
+ */
+function holdsUnknown(value: unknown): boolean {
+  if (value instanceof ExtData) return true;
+  return typeof value === 'object' && value !== null && Object.values(value).some(holdsUnknown);
 }
 
 describe.skipIf(!go)(`a driver in Go${go ? '' : ' (skipped: no Go toolchain)'}`, () => {
@@ -114,7 +124,10 @@ describe.skipIf(!go)(`a driver in Go${go ? '' : ' (skipped: no Go toolchain)'}`,
   it('decodes options of any specification as Go does: the same bytes, or a refusal by both', () => {
     const variables = { who: 'you', n: '2' };
     const values = new Map(Object.entries(variables).map(([name, value]) => [name, stringValue(value)]));
-    const cases = fc.sample(specCases, 4000);
+    const cases = fc.sample(specCases, {
+      numRuns: Number(process.env['DROVER_ROUNDS'] ?? 4000),
+      ...(process.env['DROVER_SEED'] === undefined ? {} : { seed: Number(process.env['DROVER_SEED']) }),
+    });
     const input = cases.map(({ spec, config, operator }) =>
       formatJson({
         Spec: Buffer.from(toBinary(SpecSchema, spec)).toString('base64'),
@@ -127,21 +140,24 @@ describe.skipIf(!go)(`a driver in Go${go ? '' : ' (skipped: no Go toolchain)'}`,
       maxBuffer: 2 ** 28,
       encoding: 'utf8',
     });
-    const counts = { same: 0, refused: 0 };
+    const counts = { same: 0, refused: 0, any: 0 };
     for (const [at, line] of answers.trim().split('\n').entries()) {
       const { bytes, error } = JSON.parse(line) as { bytes?: string; error?: string };
       // nothing to agree with: Go crashed
       if (error?.startsWith('panic: ') === true) continue;
       const { spec, config, operator } = cases[at]!;
-      expect(
-        decodedByUs(spec, config, operator ? null : values),
-        `${toJsonString(SpecSchema, spec)} ${input[at]} ${error}`,
-      ).toBe(bytes ?? 'refused');
+      const lost = bytes !== undefined && holdsUnknown(decode(Buffer.from(bytes, 'hex'), { useBigInt64: true }));
+      const text = toJsonString(SpecSchema, spec);
+      expect(decodedByUs(spec, config, operator ? null : values), `${text} ${input[at]} ${bytes ?? error}`).toBe(
+        lost ? 'refused' : (bytes ?? 'refused'),
+      );
+      if (bytes !== undefined && !lost && /\((any|\[any)|=any|"type":"any"/.test(text)) counts.any++;
       counts[bytes === undefined ? 'refused' : 'same']++;
     }
     // a generator that fits nothing, or everything, shows nothing
     expect(counts.same).toBeGreaterThan(800);
     expect(counts.refused).toBeGreaterThan(400);
+    expect(counts.any).toBeGreaterThan(100);
   });
 
   it('refuses wrong options of operator and task with their names', async () => {
