@@ -23,7 +23,7 @@ const lanes = [
   { name: 'check', minutes: 6, run: check },
   { name: 'unit', minutes: 12, run: vitest },
   { name: 'e2e', minutes: 28, run: vitest },
-  { name: 'network', minutes: 14, run: network, needs: ['ip', 'nft', 'unshare', 'perl'] },
+  { name: 'network', minutes: 20, run: network, needs: ['ip', 'nft', 'unshare', 'perl'] },
   { name: 'goldens', minutes: 26, project: 'compat', run: vitest },
   { name: 'engines', minutes: 30, run: vitest, needs: ['runc'] },
   { name: 'machines', minutes: 20, run: vitest, needs: ['runc'] },
