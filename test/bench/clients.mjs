@@ -162,7 +162,7 @@ const kinds = {
     task: (directory) => ({ driver: 'microvm', config: { rootfs: join(directory, 'root'), command: '/bin/busybox', args: ['sh', '-c', `echo ${word}; busybox sleep 1000`], accelerator: 'tcg' }, memory: 128 }),
     hand: (directory) => () =>
       byHand([
-        ...['qemu-system-x86_64', '-machine', 'type=q35,accel=tcg', '-cpu', 'max', '-m', '128M', '-nodefaults', '-display', 'none', '-no-reboot', '-nic', 'none', '-smp', '2'],
+        ...['qemu-system-x86_64', '-machine', 'type=q35', '-accel', 'tcg,tb-size=64', '-cpu', 'max', '-m', '128M', '-nodefaults', '-display', 'none', '-no-reboot', '-nic', 'none', '-smp', '2'],
         ...['-kernel', newestKernel(), '-initrd', join(directory, 'initrd'), '-append', 'quiet panic=-1 reboot=t random.trust_cpu=on', '-serial', 'stdio'],
       ]),
   },
