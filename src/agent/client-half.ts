@@ -82,6 +82,7 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
   drivers.follow({
     added: client.addDriver,
     removed: client.removeDriver,
+    renewed: client.driverRenewed,
     // told with the driver that it was taken for
     device: (name) => Object.assign(attributes, deviceAttributes([name])),
   });

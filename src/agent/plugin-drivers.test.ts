@@ -37,6 +37,7 @@ it('tells who follows it later of a plugin that came up before, under the name i
     plugins.follow({
       added: (name) => heard.push(`added ${name}`),
       removed: (name) => heard.push(`removed ${name}`),
+      renewed: (name) => heard.push(`renewed ${name}`),
       device: (name) => heard.push(`device ${name}`),
     });
     expect(heard).toEqual(['removed slow', 'added mock_driver']);

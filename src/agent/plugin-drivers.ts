@@ -30,6 +30,8 @@ export interface PluginReload {
 export interface DriverListener {
   added(name: string, driver: ClientDriver): void;
   removed(name: string): void;
+  /** Its plugin was started anew, or replaced. */
+  renewed(name: string): void;
   /** A device plugin was found, which is not used. */
   device(name: string): void;
 }
@@ -134,7 +136,8 @@ class PluginSet implements PluginDrivers {
   #named(plugin: ExternalDriver): void {
     const before = [...this.drivers].find(([, driver]) => driver === plugin)?.[0];
     const { name } = plugin.engine.info;
-    if (before === undefined || (before === name && plugin.device === null)) return;
+    if (before === undefined) return;
+    if (before === name && plugin.device === null) return this.#tell((listener) => listener.renewed(name));
     this.drivers.delete(before);
     const { device } = plugin;
     if (device !== null) {

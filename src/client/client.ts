@@ -57,6 +57,8 @@ export interface Client {
   /** A driver that came while the agent runs; one that the operator's lists leave out is not taken up. */
   addDriver(name: string, driver: ClientDriver): void;
   removeDriver(name: string): void;
+  /** Another program stands behind the driver: it may take other options, and report otherwise. */
+  driverRenewed(name: string): void;
   /** The host was looked at again: drivers report anew, running tasks are looked at. `lost`: mechanisms that worked before, and why not now. */
   hostChanged(lost: readonly { readonly name: string; readonly evidence: string }[]): Promise<void>;
   /** Ends every loop. `endTasks` (dev mode: always): tasks are stopped first and their ends reported. */
@@ -186,7 +188,7 @@ function comingAndGoing(
   { config }: ClientOptions,
   { drivers, reports, table, listen }: Parts,
   signal: AbortSignal,
-): Pick<Client, 'addDriver' | 'removeDriver' | 'hostChanged'> {
+): Pick<Client, 'addDriver' | 'removeDriver' | 'driverRenewed' | 'hostChanged'> {
   const allowed = allowedDriver(config.options);
   return {
     addDriver(name, driver) {
@@ -198,6 +200,9 @@ function comingAndGoing(
     removeDriver(name) {
       drivers.delete(name);
       reports.remove(name);
+    },
+    driverRenewed(name) {
+      if (drivers.has(name)) reports.again(signal, [name]);
     },
     async hostChanged(lost) {
       reports.again(signal);

@@ -180,6 +180,11 @@ describe('two agents with one plugin_dir', () => {
     expect(await listed(one)).toMatchObject({ Pid: old.Pid, Problem: '' });
     install('sloppy', changed("tone: option.string({ default: 'low' })"));
     expect(await reload(one)).toMatchObject({ Outcome: 'replaced' });
+    // its version is the same, its options are not: the servers hear of them at once
+    await eventually(async () => {
+      const { value } = await one.client.jobs.register(job('late', 'none', 'true'));
+      expect(value.Warnings).toContain('"fault"');
+    }, 20_000);
     const [row] = await allocationsOf(one, 'shared', 'running');
     expect(row!.TaskStates?.['t']?.Restarts).toBe(0);
     expect(await listed(two)).toMatchObject({ Pid: before.Pid, Checksum: before.Checksum });

@@ -42,11 +42,11 @@ export class DriverReports {
     void this.#listen(name, signal);
   }
 
-  /** Each is asked anew, at once. */
-  again(signal: AbortSignal): void {
+  /** Each of `names` (default: all) is asked anew, at once; what it takes as options may be other than it was. */
+  again(signal: AbortSignal, names: readonly string[] = [...this.#listening.keys()]): void {
     this.#changed(null);
-    for (const [name, listening] of [...this.#listening]) {
-      listening.abort();
+    for (const name of names) {
+      this.#listening.get(name)?.abort();
       void this.#listen(name, signal);
     }
   }
