@@ -137,7 +137,10 @@ class PluginSet implements PluginDrivers {
     const before = [...this.drivers].find(([, driver]) => driver === plugin)?.[0];
     const { name } = plugin.engine.info;
     if (before === undefined) return;
-    if (before === name && plugin.device === null) return this.#tell((listener) => listener.renewed(name));
+    if (before === name && plugin.device === null) {
+      this.#tell((listener) => listener.renewed(name));
+      return;
+    }
     this.drivers.delete(before);
     const { device } = plugin;
     if (device !== null) {

@@ -211,7 +211,8 @@ describe.concurrent.each(engines)(
 
     here(
       'on a full disk a start fails with the reason, what runs goes on and tells its end, and room helps',
-      async () => {
+      // the test's own: the other engine's tests run meanwhile
+      async ({ expect }) => {
         const { engine } = scratch.driver();
         const of = await scratch.task(
           shell('trap "rm /full; exit 7" TERM; dd if=/dev/zero of=/full bs=64k 2>/dev/null; sleep 300 & wait'),
