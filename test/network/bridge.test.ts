@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { runCli } from '../e2e/cli.ts';
 import { allocationsOf, nodeReady } from '../e2e/jobs.ts';
-import { groupsOf, job, wait } from './groups.ts';
+import { groupsOf, job, variablesOf, wait } from './groups.ts';
 import {
   ask,
   attempt,
@@ -62,24 +62,12 @@ describe.skipIf(!ownHost)('a group with a network of its own', () => {
     expect(alloc.port('fixed')).toBe(8099);
     expect(alloc.address).toMatch(/^172\.26\./);
     const { stdout } = await runCli(agent, ['alloc', 'exec', '-task', 't', alloc.id, '/usr/bin/env']);
-    const web = alloc.port('web');
     expect(
       stdout
         .split('\n')
         .filter((line) => /_(web)=/.test(line))
         .sort(),
-    ).toEqual([
-      `NOMAD_ADDR_web=${hostAddress}:${web}`,
-      `NOMAD_ALLOC_ADDR_web=${alloc.address}:80`,
-      'NOMAD_ALLOC_INTERFACE_web=eth0',
-      `NOMAD_ALLOC_IP_web=${alloc.address}`,
-      'NOMAD_ALLOC_PORT_web=80',
-      `NOMAD_HOST_ADDR_web=${hostAddress}:${web}`,
-      `NOMAD_HOST_IP_web=${hostAddress}`,
-      `NOMAD_HOST_PORT_web=${web}`,
-      `NOMAD_IP_web=${hostAddress}`,
-      'NOMAD_PORT_web=80',
-    ]);
+    ).toEqual(variablesOf('web', alloc, hostAddress, 80));
     const session = await runCli(agent, [
       'alloc',
       'exec',

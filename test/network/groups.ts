@@ -83,3 +83,25 @@ export function groupsOf(agentOf: () => AgentProcess) {
   }
   return { logs, start, stop };
 }
+
+/** What a task is told of a port of the host's at `hostAddress` that leads to `to` in its allocation; sorted. */
+export function variablesOf(
+  label: string,
+  alloc: { readonly address: string; port(label: string): number },
+  hostAddress: string,
+  to: number,
+): readonly string[] {
+  const port = alloc.port(label);
+  return [
+    `NOMAD_ADDR_${label}=${hostAddress}:${port}`,
+    `NOMAD_ALLOC_ADDR_${label}=${alloc.address}:${to}`,
+    `NOMAD_ALLOC_INTERFACE_${label}=eth0`,
+    `NOMAD_ALLOC_IP_${label}=${alloc.address}`,
+    `NOMAD_ALLOC_PORT_${label}=${to}`,
+    `NOMAD_HOST_ADDR_${label}=${hostAddress}:${port}`,
+    `NOMAD_HOST_IP_${label}=${hostAddress}`,
+    `NOMAD_HOST_PORT_${label}=${port}`,
+    `NOMAD_IP_${label}=${hostAddress}`,
+    `NOMAD_PORT_${label}=${to}`,
+  ];
+}

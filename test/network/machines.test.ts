@@ -10,7 +10,7 @@ import { addUdpEcho, busyboxRoot } from '../../src/drivers/microvm/scratch-root.
 import { type AgentProcess, eventually, freePort, startAgent } from '../agent-process.ts';
 import { runCli } from '../e2e/cli.ts';
 import { allocationsOf, nodeReady } from '../e2e/jobs.ts';
-import { groupsOf } from './groups.ts';
+import { groupsOf, variablesOf } from './groups.ts';
 import {
   ask,
   greet,
@@ -149,19 +149,7 @@ describe.each(agents)('under an agent of $who, a machine on a network of its gro
         expect(await datagram(hostAddress, alloc.port('echo'), 'this')).toBe('udp sees this'),
       );
       const told = (await inGuest(alloc.id, 'env')).split('\n').filter((line) => /_web=/.test(line));
-      const web = alloc.port('web');
-      expect(told.sort()).toEqual([
-        `NOMAD_ADDR_web=${hostAddress}:${web}`,
-        `NOMAD_ALLOC_ADDR_web=${alloc.address}:80`,
-        'NOMAD_ALLOC_INTERFACE_web=eth0',
-        `NOMAD_ALLOC_IP_web=${alloc.address}`,
-        'NOMAD_ALLOC_PORT_web=80',
-        `NOMAD_HOST_ADDR_web=${hostAddress}:${web}`,
-        `NOMAD_HOST_IP_web=${hostAddress}`,
-        `NOMAD_HOST_PORT_web=${web}`,
-        `NOMAD_IP_web=${hostAddress}`,
-        'NOMAD_PORT_web=80',
-      ]);
+      expect(told.sort()).toEqual(variablesOf('web', alloc, hostAddress, 80));
       // by the addresses it is told it reaches itself
       for (const name of ['NOMAD_ALLOC_ADDR_web', 'NOMAD_ADDR_web'])
         expect(await inGuest(alloc.id, `wget -q -O - http://$${name}/`)).toBe('served by a machine\n');
