@@ -5,12 +5,13 @@
  * their checksums say: the file goes to `damaged-<time>/`, what is whole in it and in the second copy (commit-log.ts) is written to a new
  * file, and all that was wrong is listed as damage.
  */
-import { existsSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { Fault, messageOf } from '../lib/fault.ts';
 import { makeDirectories } from '../lib/node/directories.ts';
 import { CommitLog, lastLoggedIndex } from './commit-log.ts';
+import { makeLockFile, takeRoom } from './disk-room.ts';
 import {
   completed,
   type FoundState,
@@ -62,7 +63,6 @@ class LmdbJournal implements Journal {
   }
 
   async load(): Promise<JournalContents> {
-    makeDirectories(this.#options.directory, 0o700);
     // A restoration that ended between its two renames.
     if (!existsSync(this.#file) && existsSync(this.#restored)) renameSync(this.#restored, this.#file);
     const found = this.#find();
@@ -72,7 +72,12 @@ class LmdbJournal implements Journal {
     const next = { format, index, epoch: found.epoch + 1 };
     const damage = whole ? [] : await this.#restore(found, next);
     this.#database = openDatabase(this.#options.directory);
-    if (whole) await this.#put(this.#database, [progressRecord(next)]);
+    try {
+      if (whole) await this.#put(this.#database, this.#file, [progressRecord(next)]);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
     this.#progress = next;
     const logged = lastLoggedIndex(this.#logFile);
     if (whole && logged?.index === index) this.#log.continue(logged.size);
@@ -109,7 +114,7 @@ class LmdbJournal implements Journal {
     const size = records.reduce((sum, record) => sum + (record.value?.length ?? 0), 0);
     if (size > this.maxCommitBytes)
       throw new Fault('invalid', `a commit of ${size} bytes is above the limit of ${this.maxCommitBytes}`);
-    await this.#put(database, [...records, progressRecord(next)]);
+    await this.#put(database, this.#file, [...records, progressRecord(next)]);
     this.#progress = next;
     this.#log.append({ index: commit.index, epoch: commit.epoch, changes: commit.changes });
     if (this.#log.isOverdue(this.#options.logLimitBytes ?? defaultLogLimit)) {
@@ -133,8 +138,12 @@ class LmdbJournal implements Journal {
    * One transaction; resolves when it is durable. As a batch LMDB's own thread goes through it alone: one with a callback waits in the
    * middle for this thread, which may be busy for milliseconds with what the last commit began.
    */
-  async #put(database: Database, records: readonly EncodedRecord[]): Promise<void> {
+  async #put(database: Database, file: string, records: readonly EncodedRecord[]): Promise<void> {
     try {
+      takeRoom(
+        file,
+        records.map(({ key, value }) => ({ key: key.length, value: value?.length ?? 0 })),
+      );
       await database.batch(() => {
         for (const { key, value } of records) {
           if (value === null) void database.remove(key);
@@ -142,22 +151,8 @@ class LmdbJournal implements Journal {
         }
       });
     } catch (error) {
-      const reason = await this.#reasonOf(error);
-      throw new Fault('unavailable', `cannot write the state to ${this.#file}: ${reason}`, {
-        cause: error,
-        recoverable: true,
-      });
+      throw unavailable(`cannot write the state to ${file}`, await causeOf(error));
     }
-  }
-
-  /** LMDB gives the cause in a promise of its own, which must be waited for: else its rejection would end the process. */
-  async #reasonOf(error: unknown): Promise<string> {
-    const { commitError } = error as { commitError?: Promise<never> };
-    const cause = commitError === undefined ? error : await commitError.catch((reason: unknown) => reason);
-    const disk = statfsSync(this.#options.directory);
-    // A write cut short by a full disk is reported as an input/output error: what is free says which it was.
-    const isFull = /No space left|ENOSPC|MDB_MAP_FULL/.test(messageOf(cause)) || disk.bavail * disk.bsize < 65_536;
-    return isFull ? `no space is left on the disk (${messageOf(cause)})` : messageOf(cause);
   }
 
   /** Writes what is whole to a new file first, then keeps the damaged one in a folder of its own, then takes the new one. */
@@ -169,8 +164,11 @@ class LmdbJournal implements Journal {
       key: recordKey(record.table, record.id),
       value: encodeRecord(record, record.index),
     }));
-    await this.#put(database, [...records, progressRecord(progress)]);
-    await database.close();
+    try {
+      await this.#put(database, join(building, 'data.mdb'), [...records, progressRecord(progress)]);
+    } finally {
+      await database.close();
+    }
 
     const name = this.#options.damageName?.() ?? new Date().toISOString().replace(/[:.]/g, '-');
     const folder = join(this.#options.directory, `damaged-${name}`);
@@ -184,9 +182,20 @@ class LmdbJournal implements Journal {
     if (existsSync(this.#file)) renameSync(this.#file, keptAt);
     renameSync(this.#restored, this.#file);
     rmSync(building, { recursive: true, force: true });
-    rmSync(join(this.#options.directory, 'lock.mdb'), { force: true });
     return damage;
   }
+}
+
+/** LMDB gives the cause in a promise of its own, which must be waited for: else its rejection would end the process. */
+async function causeOf(error: unknown): Promise<unknown> {
+  const { commitError } = error as { commitError?: Promise<never> };
+  return commitError === undefined ? error : commitError.catch((reason: unknown) => reason);
+}
+
+function unavailable(what: string, cause: unknown): Fault {
+  const isFull = /ENOSPC|EDQUOT|MDB_MAP_FULL/.test(`${(cause as NodeJS.ErrnoException).code} ${messageOf(cause)}`);
+  const reason = isFull ? `no space is left on the disk (${messageOf(cause)})` : messageOf(cause);
+  return new Fault('unavailable', `${what}: ${reason}`, { cause, recoverable: true });
 }
 
 interface EncodedRecord {
@@ -217,20 +226,27 @@ function* rowsOf(database: Database): Iterable<JournalChange> {
   }
 }
 
+/** Makes the directory where it is missing. */
 function openDatabase(directory: string): Database {
-  return open<Buffer, Buffer>({
-    path: directory,
-    noSubdir: false,
-    encoding: 'binary',
-    keyEncoding: 'binary',
-    cache: false,
-    compression: false,
-    maxDbs: 0,
-    pageSize: 4096,
-    // With it a commit would resolve before it is on the disk.
-    overlappingSync: false,
-    // The store above gathers writes while a commit is in flight; waiting here as well would only add time.
-    commitDelay: 0,
-    eventTurnBatching: false,
-  });
+  try {
+    makeDirectories(directory, 0o700);
+    makeLockFile(join(directory, 'lock.mdb'));
+    return open<Buffer, Buffer>({
+      path: directory,
+      noSubdir: false,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      cache: false,
+      compression: false,
+      maxDbs: 0,
+      pageSize: 4096,
+      // With it a commit would resolve before it is on the disk.
+      overlappingSync: false,
+      // The store above gathers writes while a commit is in flight; waiting here as well would only add time.
+      commitDelay: 0,
+      eventTurnBatching: false,
+    });
+  } catch (error) {
+    throw unavailable(`cannot open the state in ${directory}`, error);
+  }
 }

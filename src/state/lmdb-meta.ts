@@ -9,6 +9,8 @@ export interface PageSource {
 
 export interface LmdbTree {
   readonly depth: number;
+  /** Branches and leaves. */
+  readonly pages: number;
   readonly entries: number;
   /** null: an empty tree. */
   readonly root: number | null;
@@ -84,6 +86,7 @@ function decodeTree(page: Buffer, at: number): LmdbTree {
   const root = page.readBigUInt64LE(at + 40);
   return {
     depth: page.readUInt16LE(at + 6),
+    pages: Number(page.readBigUInt64LE(at + 8) + page.readBigUInt64LE(at + 16)),
     entries: Number(page.readBigUInt64LE(at + 32)),
     root: root === noRoot ? null : Number(root),
   };
