@@ -4,7 +4,7 @@ import type { FileInfo } from '../model/file-info.ts';
 import type { HostStats } from '../model/host-stats.ts';
 import type { Node } from '../model/node.ts';
 import type { AllocResourceUsage } from '../model/resource-usage.ts';
-import type { DriverPrograms } from './driver-programs.ts';
+import type { DriverPrograms, ListedDriver } from './driver-programs.ts';
 import type { KnownAllocation } from './metrics.ts';
 import type { NodeMetaView } from './node-meta.ts';
 
@@ -32,7 +32,7 @@ export interface ClientNode {
   meta(): NodeMetaView;
   /** At run time, kept over restarts; null takes a key away. The servers hear of it soon. */
   setMeta(changes: { readonly [key: string]: string | null }): Promise<NodeMetaView>;
-  readonly drivers: DriverPrograms;
+  readonly drivers: Pick<DriverPrograms, 'reload'> & { list(): readonly ListedDriver[] };
   hostStats(signal: AbortSignal): Promise<HostStats>;
   hasAllocation(allocId: string): boolean;
   /** What it runs, and what ended there and is not collected yet. */

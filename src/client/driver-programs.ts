@@ -1,3 +1,5 @@
+import type { DriverInfo } from '../model/driver-info.ts';
+
 /** The programs behind a node's external drivers, as the API tells of them. Declared here, by who asks; the agent has them. */
 export interface DriverProgram {
   /** In plugin_dir, without `.exe`; empty: part of this program. */
@@ -15,6 +17,9 @@ export interface DriverProgram {
   /** Those it was given or took over; of a driver of this program, those that run. */
   readonly Tasks: number;
 }
+
+/** A program, and what its driver last said of itself; nothing yet: not detected. */
+export interface ListedDriver extends DriverProgram, Pick<DriverInfo, 'Detected' | 'Healthy' | 'HealthDescription'> {}
 
 export interface DriverReload {
   readonly File: string;

@@ -35,8 +35,14 @@ export function nodeApi({ config, table, stats, node, drivers, meta }: NodeApiPa
     ...meta,
     drivers: {
       ...drivers,
-      list: () =>
-        drivers.list().map((row) => (row.File === '' ? { ...row, Tasks: table.runningTasks(row.Driver) } : row)),
+      list: () => {
+        const infos = node().Drivers;
+        return drivers.list().map((row) => {
+          const { Detected = false, Healthy = false, HealthDescription = '' } = infos?.[row.Driver] ?? {};
+          const Tasks = row.File === '' ? table.runningTasks(row.Driver) : row.Tasks;
+          return { ...row, Tasks, Detected, Healthy, HealthDescription };
+        });
+      },
     },
     hostStats: () => stats.sample(),
     hasAllocation: (allocId) => table.has(allocId),

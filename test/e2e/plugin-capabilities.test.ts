@@ -21,12 +21,13 @@ import { shellJob } from './jobs.ts';
 const isRoot = process.getuid?.() === 0;
 const files = mkdtempSync(join(tmpdir(), 'drover-capable-'));
 const calls = join(files, 'calls');
+const sick = join(files, 'sick');
 let agent: AgentProcess;
 
 /** Runs a shell as the user it is given, and keeps its end in memory, as the process outlives an agent. */
 const driver = `#!/usr/bin/env node
 import { spawn } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { definePlugin, Fault, fingerprints, option, serve } from 'drover/driver';
 const tasks = new Map();
 const say = (text) => appendFileSync(${JSON.stringify(calls)}, text + '\\n');
@@ -39,7 +40,9 @@ const plugin = definePlugin({
   taskSchema: { command: option.string({ required: true }), args: option.list(option.string()) },
   create: () => ({
     info: { name: 'capable', version: '1.0.0', filesystem: 'unveil', networkModes: ['host', 'group'], mounts: false, dynamicUsers: true },
-    fingerprint: (signal) => fingerprints(() => ({ health: 'healthy', description: 'Healthy', attributes: {} }), signal),
+    fingerprint: (signal) => fingerprints(() => existsSync(${JSON.stringify(sick)})
+      ? { health: 'unhealthy', description: 'its engine is away', attributes: {} }
+      : { health: 'healthy', description: 'Healthy', attributes: {} }, signal, 200),
     async start(task) {
       const uid = Number(/^nomad-(\\d+)$/.exec(task.user)?.[1]);
       say('user ' + task.name + ' ' + task.user + ' ' + (task.network?.path ?? ''));
@@ -149,5 +152,14 @@ describe.skipIf(!isRoot)(`a plugin of many capabilities${isRoot ? '' : ' (skippe
     expect(said().match(new RegExp(`^destroy ${first.ID}`, 'gm'))).toHaveLength(1);
     const { stdout } = await runCli(agent, ['driver', 'list']);
     expect(stdout).toMatch(/^capable .* up$/m);
+  });
+
+  it('is listed as what it says of itself', async () => {
+    const shows = (status: RegExp) =>
+      eventually(async () => expect((await runCli(agent, ['driver', 'list'])).stdout).toMatch(status));
+    writeFileSync(sick, '');
+    await shows(/^capable .* unhealthy: its engine is away$/m);
+    rmSync(sick);
+    await shows(/^capable .* up$/m);
   });
 });
