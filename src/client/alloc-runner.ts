@@ -49,8 +49,8 @@ export interface AllocationRunnerOptions {
   /** Null: this node binds the disk of none. */
   readonly disks: AllocationDisks | null;
   node(): Node;
-  /** Resolves when the allocation this one replaces has ended here. */
-  readonly previousEnded: Promise<void>;
+  /** Resolves when the allocation this one replaces has ended here. Asked once every stored allocation was taken up. */
+  previousEnded(): Promise<void>;
   readonly serversReached: Promise<void>;
   saveTask(task: string, run: TaskRun): Promise<void>;
   saveHealth(status: AllocDeploymentStatus): Promise<void>;
@@ -64,6 +64,8 @@ export interface AllocationRunnerOptions {
 
 /** What the store knows; nothing of a new allocation. */
 export interface StoredRuns {
+  /** Nothing was left of it: it is not begun again, and nobody waits for it. */
+  readonly ended: boolean;
   readonly runs: ReadonlyMap<string, TaskRun>;
   readonly deploymentStatus: AllocDeploymentStatus | null;
 }
@@ -114,6 +116,10 @@ export class AllocationRunner {
     this.ended = new Promise((resolve) => {
       this.#announceEnd = resolve;
     });
+    if (stored.ended) {
+      this.#left = Promise.resolve();
+      this.#announceEnd();
+    }
     for (const task of group.Tasks ?? []) {
       const run = stored.runs.get(task.Name);
       this.#tasks.set(task.Name, this.#taskRunner(task.Name, run === undefined ? null : resumed(run)));
@@ -156,7 +162,7 @@ export class AllocationRunner {
     const stopped = new Promise<void>((resolve) => {
       this.#life.signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    await Promise.race([this.#options.previousEnded, stopped]);
+    await Promise.race([this.#options.previousEnded(), stopped]);
     if (this.#life.signal.aborted || this.allDead) return;
     if (!this.#chooseDrivers() || !(await this.#openNetwork())) return;
     try {

@@ -142,13 +142,12 @@ export class AllocationTable {
     const runs = [...this.#store.snapshot().by('tasks', 'allocation', row.ID)].map(
       (task) => [task.Task, task.Run] as const,
     );
-    const previous = this.#runners.get(alloc.PreviousAllocation);
     const runner = new AllocationRunner(
       alloc,
       job,
       {
         ...options,
-        previousEnded: previous === undefined ? Promise.resolve() : previous.ended,
+        previousEnded: async () => this.#runners.get(alloc.PreviousAllocation)?.ended,
         serversReached: this.#serversReached,
         saveTask: async (task, run) => {
           const row = { AllocID: alloc.ID, Task: task, Run: run };
@@ -160,7 +159,7 @@ export class AllocationTable {
         saveHealth: (DeploymentStatus) => this.#amend(alloc.ID, { DeploymentStatus }),
         changed: (changed) => this.#changed(changed),
       },
-      { runs: new Map(runs), deploymentStatus: row.DeploymentStatus },
+      { ended: row.EndedAtMs > 0, runs: new Map(runs), deploymentStatus: row.DeploymentStatus },
     );
     this.#runners.set(alloc.ID, runner);
     if (row.EndedAtMs === 0) void this.#storeEnd(runner);

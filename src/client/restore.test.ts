@@ -257,6 +257,51 @@ describe('a task whose directories cannot be made', () => {
   });
 });
 
+describe('an allocation that replaces another of this node, after a restart of the agent', () => {
+  it('begins, and its task restarts, though the other had ended before', async () => {
+    await world.start();
+    const job = testJob('after', [{ Name: 't', ...fastRestart }], { type: 'service' });
+    const old = testAllocation(job);
+    world.server.put(old);
+    await until(() => status(old.ID) === 'running');
+    world.server.edit(old.ID, { DesiredStatus: 'stop' });
+    await until(() => status(old.ID) === 'complete');
+    const second = testAllocation(job, { PreviousAllocation: old.ID });
+    world.server.put(second);
+    await until(() => status(second.ID) === 'running');
+    await world.crash();
+    await world.start();
+    await until(() => world.client.api.runningTasks() === 1);
+    world.machine.find('t').end(exit(1));
+    await until(() => world.machine.starts.length === 3);
+    world.server.edit(second.ID, { DesiredStatus: 'stop' });
+    await until(() => world.machine.live().length === 0);
+    const third = testAllocation(job, { PreviousAllocation: old.ID });
+    world.server.put(third);
+    await until(() => status(third.ID) === 'running');
+  });
+
+  it('waits for the end of the other, whichever of the two is stored first', async () => {
+    world.machine.onStop = () => undefined;
+    await world.start();
+    const job = testJob('order', [{ Name: 't' }], { type: 'service' });
+    const old = testAllocation(job, { ID: 'ffffffff-0000-4000-8000-000000000000' });
+    world.server.put(old);
+    await until(() => status(old.ID) === 'running');
+    const next = testAllocation(job, { PreviousAllocation: old.ID });
+    world.server.put(next);
+    world.server.edit(old.ID, { DesiredStatus: 'stop' });
+    await until(() => world.client.api.hasAllocation(next.ID));
+    await world.crash();
+    await world.start();
+    await until(() => world.client.api.runningTasks() === 1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(world.machine.starts).toHaveLength(1);
+    world.machine.find('t').end(exit(0));
+    await until(() => status(next.ID) === 'running');
+  });
+});
+
 describe('a full disk', () => {
   it('keeps tasks running and refuses new ones with the reason', async () => {
     await world.start();
