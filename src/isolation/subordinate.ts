@@ -2,12 +2,13 @@
  * Ids of tasks of an agent without root: of the subordinate ones that /etc/subuid and /etc/subgid give its user, one for each task. They exist
  * in a user namespace that newuidmap and newgidmap map: a process of ours holds one open for starts; networks of allocations have one each.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, lstatSync } from 'node:fs';
 import type { TaskDirectories } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
 import { kernelText } from '../lib/node/kernel-file.ts';
+import { spawn } from '../lib/node/spawn.ts';
 import { type ProbeAnswer, runChild } from './mechanisms/probe.ts';
 import { TaskUids } from './uids.ts';
 import type { IdRange } from './users.ts';

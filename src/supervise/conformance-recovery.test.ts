@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { conformance, until } from './conformance-kit.ts';
@@ -61,6 +61,25 @@ conformance((suite) => {
       await shim.stop();
       await endOf(shim);
       await shim.shutdown();
+    });
+
+    test('of a record that cannot be read for a moment says nothing, and asked again, the truth', async () => {
+      const of = sh('sleep 66');
+      const shim = await suite.supervisor.start(of);
+      const status = await shim.held();
+      const [signature, kept, record] = ['shim.pid', 'kept', 'exit.json'].map((name) => join(of.directory, name));
+      // as with too many files open, or a disk that answers with an error: it is there, and cannot be read
+      renameSync(signature!, kept!);
+      mkdirSync(signature!);
+      await expect(suite.supervisor.recover(of.directory)).rejects.toMatchObject({ kind: 'unavailable' });
+      rmdirSync(signature!);
+      renameSync(kept!, signature!);
+      mkdirSync(record!);
+      process.kill(shim.pid, 'SIGKILL');
+      await expect(shim.wait()).rejects.toMatchObject({ kind: 'unavailable' });
+      rmdirSync(record!);
+      expect(await shim.wait()).toMatchObject({ unknown: 'shim-lost' });
+      if (kind === 'typescript') process.kill(status.pid, 'SIGKILL');
     });
 
     test('of an intent without a shim says never started, of no intent absent, of a torn record unreadable', async () => {

@@ -4,7 +4,7 @@ import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Fault, faultKinds } from '../lib/fault.ts';
+import { Fault, faultKinds, messageOf } from '../lib/fault.ts';
 import { parseJson } from './exit-record.ts';
 import {
   clientFrame,
@@ -66,6 +66,30 @@ function dial(path: string): Promise<Socket> {
   });
 }
 
+/** The frames that came first, at least one. */
+async function firstFrames(socket: Socket, reader: FrameReader, timeoutMs: number): Promise<readonly Frame[]> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await new Promise((resolve, reject) => {
+      const refuse = (why: string) => reject(new Fault('unavailable', why));
+      timer = setTimeout(() => refuse(`the shim did not greet within ${timeoutMs} ms`), timeoutMs);
+      socket.on('data', (chunk: Buffer) => {
+        try {
+          const frames = reader.push(chunk);
+          if (frames.length > 0) resolve(frames);
+        } catch (error) {
+          refuse(`what listens there is not a shim: ${messageOf(error)}`);
+        }
+      });
+      socket.once('error', (error) => refuse(error.message));
+      socket.once('close', () => refuse('the shim closed the connection'));
+      socket.write(encodeFrame(clientFrame.hello, u8(OLDEST), u8(PROTOCOL)));
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 export interface Hello {
   readonly version: number;
   readonly kind: 'native' | 'typescript';
@@ -107,19 +131,7 @@ export class Connection {
     const socket = await withSocketPath(directory, dial);
     const reader = new FrameReader();
     try {
-      const [first, ...early] = await new Promise<Frame[]>((resolve, reject) => {
-        const refuse = (why: string) => reject(new Fault('unavailable', why));
-        const timer = setTimeout(() => refuse(`the shim did not greet within ${timeoutMs} ms`), timeoutMs);
-        socket.on('data', (chunk: Buffer) => {
-          const frames = reader.push(chunk);
-          if (frames.length === 0) return;
-          clearTimeout(timer);
-          resolve(frames);
-        });
-        socket.once('error', (error) => refuse(error.message));
-        socket.once('close', () => refuse('the shim closed the connection'));
-        socket.write(encodeFrame(clientFrame.hello, u8(OLDEST), u8(PROTOCOL)));
-      });
+      const [first, ...early] = await firstFrames(socket, reader, timeoutMs);
       if (first?.type === shimFrame.error) throw faultOf(first.payload.subarray(4));
       if (first?.type !== shimFrame.hello) throw new Fault('unavailable', 'what listens there is not a shim');
       socket.removeAllListeners();

@@ -3,10 +3,11 @@
  * bigger the agent's heap is (10 ms and more). The native program does it by itself; where it is not built, a shell runs `mount` and `umount`
  * (2 to 5 ms each). It ends with the agent.
  */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { getSystemErrorMap } from 'node:util';
 import { Fault } from '../lib/fault.ts';
+import { spawn } from '../lib/node/spawn.ts';
 import { locateNative } from './locate.ts';
 
 interface Waiting {
@@ -85,8 +86,9 @@ class MountProcess {
 
   #run(what: string, request: string): Promise<void> {
     return new Promise((resolve, reject) => {
+      const { stdin } = this.#begin();
       this.#waiting.push({ what, resolve, reject });
-      this.#begin().stdin.write(request);
+      stdin.write(request);
     });
   }
 

@@ -127,16 +127,24 @@ export async function readIntent(directory: string): Promise<Intent | null> {
   }
 }
 
+/**
+ * Who signed the directory; null where nobody did, or the signature was torn by a crash. `Fault('unavailable')` where it cannot be read:
+ * whoever took that for null would start a second instance.
+ */
 export async function readShimIdentity(directory: string): Promise<ShimIdentity | null> {
   const content = await text(directory, 'shim.pid');
-  if (content === null || content === '') return null;
-  const value = parseJson(content);
-  return {
-    pid: Number(value['pid']),
-    startTime: BigInt(String(value['startTime'])),
-    bootId: String(value['bootId']),
-    kind: value['kind'] === 'typescript' ? 'typescript' : 'native',
-  };
+  if (content === null) return null;
+  try {
+    const value = parseJson(content);
+    return {
+      pid: Number(value['pid']),
+      startTime: BigInt(String(value['startTime'])),
+      bootId: String(value['bootId']),
+      kind: value['kind'] === 'typescript' ? 'typescript' : 'native',
+    };
+  } catch {
+    return null;
+  }
 }
 
 /** Null: no record. A record that is there but cannot be read is `Fault('invalid')`. */

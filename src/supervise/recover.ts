@@ -49,7 +49,7 @@ async function look(directory: string): Promise<TaskEnd | 'alive' | 'never-start
   // without a shim's signature too: that is not synced, and a power cut takes it away
   if (intent !== null && intent.bootId !== bootId())
     return { unknown: 'reboot', detail: `started in boot ${intent.bootId}` };
-  const identity = await readShimIdentity(directory).catch(() => null);
+  const identity = await readShimIdentity(directory);
   if (identity === null) return 'never-started';
   if (isAlive(identity.pid, identity.startTime)) return 'alive';
   const left = intent === null ? 0 : await emptyKillUnit(intent.killUnit);

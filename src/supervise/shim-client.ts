@@ -117,7 +117,11 @@ export class ShimClient implements Shim {
   }
 
   async wait(signal?: AbortSignal): Promise<TaskEnd> {
-    this.#end ??= this.#untilEnd();
+    this.#end ??= this.#untilEnd().catch((error: unknown) => {
+      // it may be known later: a record that could not be read now, say
+      this.#end = null;
+      throw error;
+    });
     if (signal === undefined) return this.#end;
     signal.throwIfAborted();
     return new Promise((resolve, reject) => {

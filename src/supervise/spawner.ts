@@ -1,7 +1,8 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
 import { Fault } from '../lib/fault.ts';
+import { spawn } from '../lib/node/spawn.ts';
 import { faultOf } from './connection.ts';
 import { parseJson } from './exit-record.ts';
 import { concat, encodeFrame, FrameReader, readU32, shimFrame, u32 } from './wire.ts';

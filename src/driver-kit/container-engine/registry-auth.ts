@@ -1,8 +1,8 @@
 /** Who we are to a registry: the task's own words, then a file in Docker's form, then a credential helper. */
-import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { Fault, messageOf } from '../../lib/fault.ts';
 import { endGroup } from '../../lib/node/process-group.ts';
+import { spawn } from '../../lib/node/spawn.ts';
 import { objectAt, textAt } from './engine-answers.ts';
 
 export interface RegistryAuth {

@@ -4,7 +4,6 @@
  *   spawned (own session, output to a sink of ours) → handshake line → running → told to end | died
  *                                                              ↑ found again by pid and start time
  */
-import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, renameSync } from 'node:fs';
 import { open, readFile, rm, writeFile } from 'node:fs/promises';
@@ -18,6 +17,7 @@ import { Fault, messageOf } from '../../lib/fault.ts';
 import type { Log } from '../../lib/log.ts';
 import { makeDirectories } from '../../lib/node/directories.ts';
 import type { SelfSigned } from '../../lib/node/self-signed.ts';
+import { spawn } from '../../lib/node/spawn.ts';
 import type { Supervisor } from '../../supervise/contract.ts';
 import { isAlive, startTimeOf } from '../../supervise/this-host.ts';
 import { connectionCertificate, hostCertificateVariable, hostCredentials } from '../plugin-tls.ts';

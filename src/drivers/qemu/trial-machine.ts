@@ -1,9 +1,9 @@
 /** Machines that are booted to see whether they boot. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { spawn } from '../../lib/node/spawn.ts';
 
 /** Of a machine that has not ended by then. */
 export const trialSeconds = 15;

@@ -1,7 +1,8 @@
 /** What a probe says, and how one runs: by really doing the thing in a child that is thrown away. */
-import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
+import { messageOf } from '../../lib/fault.ts';
 import { endGroup } from '../../lib/node/process-group.ts';
+import { spawn } from '../../lib/node/spawn.ts';
 import { Turns } from '../../lib/turns.ts';
 
 export interface ProbeResult {
@@ -35,7 +36,7 @@ export interface ChildOptions {
 
 /** Never throws: what cannot be run has code null and the reason on stderr. Killed after 15 s: a host that is busy starting is slow. */
 export function runChild(command: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {
-  return new Promise((resolve) => {
+  return new Promise<ChildResult>((resolve) => {
     const { uid, gid, input, cwd = '/', timeoutMs = 15_000 } = options;
     let stdout = '';
     let stderr = '';
@@ -69,7 +70,7 @@ export function runChild(command: readonly string[], options: ChildOptions = {})
       clearTimeout(limit);
       resolve({ code, stdout, stderr: late || stderr });
     });
-  });
+  }).catch((error: unknown) => ({ code: null, stdout: '', stderr: messageOf(error) }));
 }
 
 /** All at once they would be no faster, and on a slow machine each would take so long that it is given up. */

@@ -1,7 +1,8 @@
 /** The verifier itself, used as a probe: no_new_privs, empty capability sets and the filter, taken by a child that then shows their effect. */
-import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
+import { spawn } from '../../lib/node/spawn.ts';
 import { type ChildOptions, type ProbeResult, probe } from './probe.ts';
 
 /** Bytes for the verifier, made by who knows its protocol. */
@@ -61,16 +62,20 @@ function runVerifier(
   return new Promise((resolve) => {
     // by descriptor: its directory may be closed to the uid that it runs under
     const program = openSync(verifier.program, 'r');
-    const child = spawn('/proc/self/fd/4', ['3'], {
-      cwd: '/',
-      env: {},
-      stdio: ['ignore', 'pipe', 'ignore', 'pipe', program],
-      timeout: 5000,
-      killSignal: 'SIGKILL',
-      ...(as.uid === undefined ? {} : { uid: as.uid }),
-      ...(as.gid === undefined ? {} : { gid: as.gid }),
-    });
-    closeSync(program);
+    let child: ChildProcess;
+    try {
+      child = spawn('/proc/self/fd/4', ['3'], {
+        cwd: '/',
+        env: {},
+        stdio: ['ignore', 'pipe', 'ignore', 'pipe', program],
+        timeout: 5000,
+        killSignal: 'SIGKILL',
+        ...(as.uid === undefined ? {} : { uid: as.uid }),
+        ...(as.gid === undefined ? {} : { gid: as.gid }),
+      });
+    } finally {
+      closeSync(program);
+    }
     let report = '';
     let output = '';
     const control = child.stdio[3] as Duplex;

@@ -2,12 +2,13 @@
  * A network namespace of an ordinary user: held by a process that does nothing else, entered by the verifier, which has its owner's rights
  * there. What passes packets on ends with the holder, for it watches a FIFO that the holder has open.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../../lib/fault.ts';
 import { kernelLink, kernelText } from '../../lib/node/kernel-file.ts';
+import { spawn } from '../../lib/node/spawn.ts';
 import { runChild } from '../mechanisms/probe.ts';
 import { mapSubordinates } from '../subordinate.ts';
 

@@ -1,8 +1,9 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync } from 'node:child_process';
 import { accessSync, constants, statSync, writeFileSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { Fault } from '../../lib/fault.ts';
+import { spawn } from '../../lib/node/spawn.ts';
 import type { Identity } from '../contract.ts';
 
 /**

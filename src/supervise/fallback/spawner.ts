@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Fault } from '../../lib/fault.ts';
+import { spawn } from '../../lib/node/spawn.ts';
 import { faultOf } from '../connection.ts';
 import type { Spawner } from '../spawner.ts';
 import { encodeFrame, FrameReader, shimFrame, u32 } from '../wire.ts';

@@ -1,5 +1,5 @@
 /** The agent's side of the log collector: starts it where there is none, asks it, and starts it again when it dies. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Fault, messageOf } from '../../../lib/fault.ts';
 import type { Log } from '../../../lib/log.ts';
 import { makeDirectories } from '../../../lib/node/directories.ts';
+import { spawn } from '../../../lib/node/spawn.ts';
 import { type CollectorAnswer, type CollectorCall, type FollowRequest, socketName } from './follow-request.ts';
 
 /** Without `id`. */

@@ -1,0 +1,13 @@
+import { type ChildProcess, spawn as nodeSpawn, type SpawnOptions } from 'node:child_process';
+import { Fault } from '../fault.ts';
+
+/**
+ * Node's `spawn`, but `Fault('unavailable')`, at once, where this process may open no more files: Node's own then gives a child without
+ * streams, and an `error` event that ends the process, for whoever takes hold of the streams first never gets to listen for it.
+ */
+export const spawn = ((command: string, args: readonly string[], options: SpawnOptions): ChildProcess => {
+  const child = nodeSpawn(command, args, options);
+  if ((child.stdio as ChildProcess['stdio'] | undefined) !== undefined) return child;
+  child.on('error', () => undefined);
+  throw new Fault('unavailable', `${command} cannot be run: too many files are open`, { recoverable: true });
+}) as typeof nodeSpawn;
