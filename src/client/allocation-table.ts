@@ -100,8 +100,10 @@ export class AllocationTable {
   }
 
   async apply(changes: AllocationChanges): Promise<void> {
-    await Promise.all(changes.rows.map((alloc) => this.#take(alloc)));
+    const taken = changes.rows.map((alloc) => this.#take(alloc));
+    // whatever becomes of the rows: where the disk has no room for them it is had by these
     for (const id of changes.gone) void this.#forget(id);
+    await Promise.all(taken);
     this.#reached();
   }
 
@@ -182,14 +184,18 @@ export class AllocationTable {
   /** When nothing is left of it: the next life of the agent ends again what this one did not see through. */
   async #storeEnd(runner: AllocationRunner): Promise<void> {
     await runner.ended;
-    if (this.#life.signal.aborted) return;
-    try {
-      await this.#amend(runner.id, { EndedAtMs: this.#options.now() });
-    } catch (error) {
-      this.#options.log.error('the end of an allocation could not be stored', {
-        alloc: runner.id,
-        error: messageOf(error),
-      });
+    const { signal } = this.#life;
+    for (let pauseMs = 250; !signal.aborted; pauseMs = Math.min(60_000, pauseMs * 2)) {
+      try {
+        return await this.#amend(runner.id, { EndedAtMs: this.#options.now() });
+      } catch (error) {
+        // what is not known to have ended is never collected, and the disk may be full of it
+        this.#options.log.error('the end of an allocation could not be stored', {
+          alloc: runner.id,
+          error: messageOf(error),
+        });
+      }
+      await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
 

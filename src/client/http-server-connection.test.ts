@@ -157,6 +157,14 @@ describe('the servers over HTTP', () => {
     connection.close();
   });
 
+  it('are tried in turn by each of many calls at once', async () => {
+    const connection = httpServerConnection({ servers: ['127.0.0.1:1', address], joinToken: '', tls: null });
+    const calls = Array.from({ length: 4 }, () => connection.heartbeat(who, signal));
+    for (const call of calls) await expect(call).rejects.toMatchObject({ kind: 'not_found' });
+    expect(connection.current().address).toBe(address);
+    connection.close();
+  });
+
   it('are given up on after a time, and at once when nobody waits any more', async () => {
     wire.network = () => ({ delayMs: 5_000, fate: 'ok' });
     const connection = httpServerConnection({ servers: [address], joinToken: '', tls: null, timeoutMs: 50 });

@@ -113,16 +113,19 @@ class Wire {
     const text = formatJson(body);
     const timeoutMs = name === 'watch' ? watchTimeoutMs : this.#timeoutMs;
     let last: unknown;
+    const first = this.#first;
     for (let attempt = 0; attempt < this.#servers.length; attempt++) {
-      const server = this.#servers[this.#first]!;
+      const at = (first + attempt) % this.#servers.length;
       try {
-        return (await this.#send(new URL(nodeWirePaths[name], server), headers, text, timeoutMs, signal)) as Answer;
+        const url = new URL(nodeWirePaths[name], this.#servers[at]);
+        return (await this.#send(url, headers, text, timeoutMs, signal)) as Answer;
       } catch (error) {
         signal.throwIfAborted();
         // an answer is an answer; only a server that cannot be reached is passed over
         if (!isFault(error, 'unavailable')) throw error;
         last = error;
-        this.#first = (this.#first + 1) % this.#servers.length;
+        // where others who asked at the same time did not pass it over yet
+        if (this.#first === at) this.#first = (at + 1) % this.#servers.length;
       }
     }
     throw last;

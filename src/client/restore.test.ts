@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -323,5 +323,48 @@ describe('a full disk', () => {
     const third = testAllocation(testJob('third', [{ Name: 'v' }], { type: 'service' }));
     world.server.put(third);
     await until(() => status(third.ID) === 'running');
+  });
+
+  it('has a driver keep an end until that is stored, and the allocation collected once it could be', async () => {
+    await world.start();
+    const [first, second] = ['first', 'second'].map((name) => testAllocation(testJob(name, [{ Name: name }])));
+    for (const alloc of [first!, second!]) {
+      world.server.put(alloc);
+      await until(() => status(alloc.ID) === 'running');
+    }
+    world.failDisk = () => 'lost';
+    world.machine.find('first').end(exit(0));
+    await until(() => status(first!.ID) === 'complete');
+    expect(world.machine.told).not.toContain('destroy first');
+    await world.crash();
+    world.failDisk = () => 'no';
+    await world.start({ gcIntervalMs: 20, gcMaxAllocs: 0 });
+    await until(() => world.machine.told.includes('destroy first'));
+    world.failDisk = () => 'lost';
+    world.machine.find('second').end(exit(0));
+    await until(() => status(second!.ID) === 'complete');
+    expect(world.machine.told).not.toContain('destroy second');
+    world.failDisk = () => 'no';
+    await until(() => world.machine.told.includes('destroy second'));
+    await until(() => !existsSync(join(world.allocDir, second!.ID)));
+    // neither ran a second time
+    expect(world.machine.starts).toHaveLength(2);
+  });
+
+  it('does not keep what the servers forgot', async () => {
+    await world.start();
+    const old = testAllocation(testJob('old', [{ Name: 't' }]));
+    world.server.put(old);
+    await until(() => status(old.ID) === 'running');
+    world.machine.find('t').end(exit(0));
+    await until(() => status(old.ID) === 'complete');
+    world.failDisk = () => 'lost';
+    world.server.change(() => {
+      world.server.allocations.delete(old.ID);
+      const next = testAllocation(testJob('next', [{ Name: 'u', ...noRestart }]));
+      world.server.allocations.set(next.ID, { ...next, AllocModifyIndex: world.server.index });
+    });
+    await until(() => !existsSync(join(world.allocDir, old.ID)));
+    world.failDisk = () => 'no';
   });
 });

@@ -49,6 +49,8 @@ export interface TaskRunnerOptions {
 const stopTries = 5;
 const mostUnknown = 5;
 const longestRecoveryMs = 10_000;
+const shortestFreeMs = 250;
+const longestFreeMs = 60_000;
 
 /** After a crash the two are the same, so nothing has to be stored. */
 function isOnlyPrepared(before: TaskRun, run: TaskRun): boolean {
@@ -155,7 +157,7 @@ export class TaskRunner {
         case 'stop':
           return await this.#stop();
         case 'destroy':
-          return await this.#destroy(effect.generation);
+          return await this.#free(effect.generation);
         case 'back-off':
           await this.#after(effect.ms);
           return this.send({ type: 'backoff-over', generation: this.#options.newGeneration() });
@@ -428,8 +430,20 @@ export class TaskRunner {
     }
   }
 
-  async #destroy(generation: string): Promise<void> {
-    // what the driver still knows about the end is let go only when the end is on the disk
+  /** An ended generation. Again where it fails: the disk may be full, the driver away. */
+  async #free(generation: string): Promise<void> {
+    const { signal } = this.#life;
+    for (let pauseMs = shortestFreeMs; ; pauseMs = Math.min(longestFreeMs, pauseMs * 2)) {
+      // what the driver still knows about the end is let go only when the end is on the disk
+      if ((await this.#saved) && (await this.#destroy(generation))) return;
+      await sleep(pauseMs, undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return;
+      if (!(await this.#saved)) this.#keep(false);
+    }
+  }
+
+  /** False: it may still hold something. */
+  async #destroy(generation: string): Promise<boolean> {
     await this.#saved;
     try {
       await this.#engine().destroy(
@@ -438,9 +452,11 @@ export class TaskRunner {
         this.#life.signal,
       );
     } catch (error) {
-      if (!isFault(error, 'not_found') && !this.#life.signal.aborted)
-        this.#log('warn', error, 'an ended task could not be freed');
+      if (isFault(error, 'not_found') || this.#life.signal.aborted) return true;
+      this.#log('warn', error, 'an ended task could not be freed');
+      return false;
     }
+    return true;
   }
 
   #engine(): EngineDriver {
