@@ -47,7 +47,7 @@ export class Registration {
         else this.#options.log.warn('the servers did not answer a heartbeat', { error: messageOf(error) });
         pauseMs = Math.min(15_000, 200 * 2 ** failures++) * (0.75 + this.#options.random() / 2);
       }
-      await this.#pause(pauseMs, signal);
+      await this.#pause(pauseMs, failures > 0, signal);
     }
   }
 
@@ -63,12 +63,13 @@ export class Registration {
     }
   }
 
-  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+  async #pause(ms: number, failed: boolean, signal: AbortSignal): Promise<void> {
     // several changes in a row (drivers reporting one by one) become one registration
     const woken = new Promise<void>((resolve) => {
       this.#wake = () => setTimeout(resolve, 50).unref();
     });
-    if (this.#changed) this.#wake();
+    // a registration that failed is due too, but not before its time
+    if (this.#changed && !failed) this.#wake();
     const done = new AbortController();
     await Promise.race([
       woken,
