@@ -1,10 +1,11 @@
 /** Whether an allocation counts as healthy for its deployment or migration. Pure. Source: Nomad's update block, health_check = "task_states". */
 import { formatDuration } from '../lib/duration.ts';
+import type { AllocDeploymentStatus } from '../model/allocation.ts';
 import type { Job } from '../model/job.ts';
 import type { Task } from '../model/task.ts';
 import type { TaskGroup } from '../model/task-group.ts';
 import { type Member, roleOf } from './lifecycle.ts';
-import type { TaskRun } from './task-decide.ts';
+import { rfc3339, type TaskRun } from './task-decide.ts';
 
 export interface HealthRules {
   readonly minHealthyNs: number;
@@ -63,6 +64,20 @@ export function healthOf(
   const message = `Task not running for min_healthy_time of ${least} by healthy_deadline of ${deadline}`;
   const late = waiting.length > 0 ? waiting : lasting;
   return { state: 'unhealthy', events: late.map((task) => [task.name, message]) };
+}
+
+/** Decided health as the servers are told it; whether it is a canary is theirs to say. */
+export function deploymentStatus(
+  { state }: Health,
+  known: AllocDeploymentStatus | null,
+  nowMs: number,
+): AllocDeploymentStatus {
+  return {
+    Healthy: state === 'healthy',
+    Timestamp: rfc3339(nowMs),
+    Canary: known?.Canary ?? false,
+    ModifyIndex: known?.ModifyIndex ?? 0,
+  };
 }
 
 /** A task as it runs, in the shape that its group's order and health are decided by. */

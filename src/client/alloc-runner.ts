@@ -15,7 +15,14 @@ import type { Task } from '../model/task.ts';
 import type { TaskGroup } from '../model/task-group.ts';
 import type { TaskEvent } from '../model/task-state.ts';
 import { buildAllocationDirectory, moveDisk, taskDirectories } from './alloc-dir.ts';
-import { type HealthRules, healthOf, healthRules, type WatchedTask, watchedTask } from './alloc-health.ts';
+import {
+  deploymentStatus,
+  type HealthRules,
+  healthOf,
+  healthRules,
+  type WatchedTask,
+  watchedTask,
+} from './alloc-health.ts';
 import { type AllocationDisks, bindDisk } from './allocation-disks.ts';
 import { type AllocationNetworks, networkStatus } from './allocation-networks.ts';
 import { chooseDrivers, groupAsChosen } from './choose-drivers.ts';
@@ -26,7 +33,7 @@ import { allowed, clientStatus, downfall, killWaves } from './lifecycle.ts';
 import { prepareTaskDirectory } from './prepare-task.ts';
 import type { AllocationUpdate } from './server-connection.ts';
 import { buildTaskConfig, userRefusal } from './task-config.ts';
-import { resumed, rfc3339, type TaskRun } from './task-decide.ts';
+import { resumed, type TaskRun } from './task-decide.ts';
 import {
   allocUnhealthy,
   hookFailed,
@@ -331,13 +338,7 @@ export class AllocationRunner {
       this.#healthTimer.unref();
       return;
     }
-    const known = this.#alloc.DeploymentStatus;
-    this.#health = {
-      Healthy: health.state === 'healthy',
-      Timestamp: rfc3339(now),
-      Canary: known?.Canary ?? false,
-      ModifyIndex: known?.ModifyIndex ?? 0,
-    };
+    this.#health = deploymentStatus(health, this.#alloc.DeploymentStatus, now);
     if (health.state === 'unhealthy' && this.#alloc.DeploymentID !== '') {
       for (const [task, message] of health.events)
         this.#tasks.get(task)?.send({ type: 'note', event: allocUnhealthy(message) });
