@@ -32,16 +32,10 @@ import { GroupNetwork } from './group-network.ts';
 import { allowed, clientStatus, downfall, killWaves } from './lifecycle.ts';
 import { prepareTaskDirectory } from './prepare-task.ts';
 import type { AllocationUpdate } from './server-connection.ts';
+import { signalTasks } from './signal-tasks.ts';
 import { buildTaskConfig, userRefusal } from './task-config.ts';
 import { resumed, type TaskRun } from './task-decide.ts';
-import {
-  allocUnhealthy,
-  hookFailed,
-  signaling,
-  userRestart,
-  userRestartAll,
-  userRestartRunning,
-} from './task-events.ts';
+import { allocUnhealthy, hookFailed, userRestart, userRestartAll, userRestartRunning } from './task-events.ts';
 import { softFloor, taskDemands } from './task-floor.ts';
 import { taskRules } from './task-rules.ts';
 import { TaskRunner } from './task-runner.ts';
@@ -412,24 +406,8 @@ export class AllocationRunner {
     }
   }
 
-  /** Like Nomad, an unknown signal's name is noted and answered with success; the driver's refusal is logged. */
-  async signal(options: { readonly task: string; readonly signal: string }, signal: AbortSignal): Promise<void> {
-    const names =
-      options.task === ''
-        ? this.tasks.filter((task) => task.run.phase === 'running').map((task) => task.name)
-        : [options.task];
-    if (names.length === 0) throw new Fault('conflict', 'Task not running', { status: 500 });
-    for (const name of names) {
-      const { engine, taskId } = this.running(name, 'Task not found', 'Task not running');
-      this.task(name, '').send({ type: 'note', event: signaling(options.signal) });
-      if (engine.signal === undefined)
-        throw new Fault('unsupported', `driver "${engine.info.name}" sends no signals`, { status: 500 });
-      try {
-        await engine.signal(taskId, options.signal, signal);
-      } catch (error) {
-        this.#options.log.warn('a signal was not delivered', { alloc: this.id, task: name, error: messageOf(error) });
-      }
-    }
+  signal(options: { readonly task: string; readonly signal: string }, signal: AbortSignal): Promise<void> {
+    return signalTasks(this, options, this.#options.log, signal);
   }
 
   #taskOf(name: string): Task {
