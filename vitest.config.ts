@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 // Several daemons at once make each other late, and so do several machines.
-const engineTests = ['src/drivers/{docker,podman}/**/*.test.ts', 'examples/plugins/lxc/**/*.test.ts'];
+const engineTests = ['src/drivers/{docker,podman}/**/*.test.ts', 'examples/plugins/lxc/**/*.test.ts', 'test/engines/**/*.test.ts'];
 const machineTests = ['src/drivers/{qemu,microvm}/**/*.test.ts'];
 
 // What else needs real runtimes, supervisors and the kernel's own isolation.

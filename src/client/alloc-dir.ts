@@ -79,6 +79,8 @@ export async function buildTaskDirectory(
   make(directories.task, 0o777, nobody);
   make(directories.local, 0o777, nobody);
   make(directories.tmp, 0o1777, nobody);
+  // what is below the memory is all that an engine has which does not see the mount
+  if (owner === null) make(directories.secrets, 0o777, nobody);
   const mounting = mountSecrets(directories.secrets, secretsMb || 1);
   const secretsOnDisk = await noted(directories.allocation, mounting);
   for (const path of [directories.secrets, directories.private]) {

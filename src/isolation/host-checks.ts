@@ -194,7 +194,11 @@ function identityLines(request: CheckRequest, held: HeldProcess, line: Line): re
     line('not_root', uid > 0, `uid ${text}`),
     // an agent without root cannot give another one: then its own counts, and the evidence says so
     line('own_uid', uid >= 0 && (!shared || held.ownUid !== 0), shared ? "the agent's own uid" : `uid ${text}`),
-    line('unique_uid', uid > 0 && unique, taskUids === null ? "shared uid: the agent's" : `uid ${text}`),
+    line(
+      'unique_uid',
+      uid > 0 && unique,
+      taskUids !== null ? `uid ${text}` : `shared uid: ${shared ? "the agent's" : text}`,
+    ),
   ];
 }
 

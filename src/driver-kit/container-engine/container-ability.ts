@@ -10,7 +10,7 @@ import { containerLines } from './container-isolation.ts';
 import type { ContainerTrials } from './container-trial.ts';
 import { containerState } from './engine-answers.ts';
 import type { EngineClient } from './engine-client.ts';
-import type { EngineFacts } from './engine-facts.ts';
+import { type EngineFacts, sharesIds } from './engine-facts.ts';
 
 const megabyte = 1024 * 1024;
 
@@ -51,6 +51,7 @@ export async function containerAbility(
         },
         cgroups: deps.isolation.cgroups,
         network: null,
+        sharesIds: sharesIds(facts),
         writable: plan.writable,
       });
     });

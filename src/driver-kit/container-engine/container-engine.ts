@@ -116,7 +116,7 @@ class ContainerEngine implements EngineDriver {
 
   async start(config: TaskConfig, signal: AbortSignal): Promise<StartedTask> {
     signal.throwIfAborted();
-    return this.#tasks.start(config.id, async () => {
+    const starting = this.#tasks.start(config.id, async () => {
       const facts = await this.#health.facts(signal);
       const plan = await this.#driver.plan(config, facts, await this.#network(config, signal));
       this.#watch();
@@ -143,6 +143,10 @@ class ContainerEngine implements EngineDriver {
         await this.#collector.forget(cgroupName(config.id));
         throw error;
       }
+    });
+    return starting.catch(async (error: unknown) => {
+      await this.#releaseNetwork(config);
+      throw error;
     });
   }
 

@@ -27,6 +27,8 @@ export interface ContainerCheck {
   readonly tried: Tried | null;
   /** The network of the group, if it has one of the agent's making. */
   readonly network: TaskConfig['network'];
+  /** Its ids of the host are not its alone. */
+  readonly sharesIds: boolean;
   /** Places inside that are the task's to write. */
   readonly writable: readonly string[];
 }
@@ -87,9 +89,16 @@ export async function containerLines(
     },
     held,
   );
-  return lines.map((line) =>
-    line.name === 'root_file_system' && line.state === 'verified' ? { ...line, evidence: "an image's" } : line,
-  );
+  return lines.map((line) => {
+    if (line.state !== 'verified') return line;
+    if (line.name === 'root_file_system') return { ...line, evidence: "an image's" };
+    if (line.name !== 'user_namespace' || !check.sharesIds) return line;
+    return {
+      ...line,
+      state: 'unavailable',
+      evidence: `${line.evidence}, but other containers of this engine have it too`,
+    };
+  });
 }
 
 /** With version 1 of control groups their mounts lie, read-only, in a small tmpfs of the container's own. */

@@ -11,7 +11,7 @@ import { checkContainer } from './container-isolation.ts';
 import type { ContainerHandle } from './container-task.ts';
 import { type ContainerState, containerState, textAt } from './engine-answers.ts';
 import type { EngineClient } from './engine-client.ts';
-import type { EngineFacts } from './engine-facts.ts';
+import { type EngineFacts, mapsUsers, sharesIds } from './engine-facts.ts';
 import type { ImageDetails } from './images.ts';
 import type { FollowRequest } from './log-collector/follow-request.ts';
 import type { HeldSources, OwnSources } from './own-sources.ts';
@@ -97,6 +97,7 @@ async function startHeld(
       required: task.isolationRequire ?? [],
       tried,
       network: task.network,
+      sharesIds: sharesIds(context.facts),
       writable: plan.writable,
     });
     const handle: ContainerHandle = {
@@ -117,7 +118,10 @@ async function startHeld(
   }
 }
 
-/** Of a container that nobody demands anything of and whose user is root nothing is promised: it is not held up. */
+/**
+ * Of a container that nobody demands anything of and whose user is root nothing is promised: it is not held up. Where the daemon maps users its
+ * root is none of the host's, which is worth a try.
+ */
 async function triesOf(
   context: StartContext,
   task: TaskConfig,
@@ -128,7 +132,8 @@ async function triesOf(
   const user = textAt(body, 'User') || textAt(image.answer, 'Config', 'User');
   const root = /^(root|0)?(:|$)/.test(user);
   const demanded = task.isolationFloor !== 'none' || (task.isolationRequire ?? []).length > 0;
-  if (!context.client.endpoint.local || (root && !demanded)) return {};
+  const unpromised = root && !demanded && !mapsUsers(context.facts);
+  if (!context.client.endpoint.local || unpromised) return {};
   return context.tries(body, root);
 }
 

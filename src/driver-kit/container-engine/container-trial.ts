@@ -34,7 +34,7 @@ export interface ContainerTrials {
 /** Of what a task's container is made: what isolates it. */
 const isolating = (
   'Privileged CapDrop CapAdd SecurityOpt ReadonlyRootfs NetworkMode PidMode IpcMode UTSMode UsernsMode CgroupnsMode Runtime Devices ' +
-  'Ulimits GroupAdd Sysctls'
+  'Ulimits GroupAdd Sysctls Tmpfs'
 ).split(' ');
 
 const limitMs = 60_000;

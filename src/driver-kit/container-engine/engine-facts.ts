@@ -19,6 +19,20 @@ export interface EngineFacts {
   readonly bridgeIp: string;
 }
 
+/** The daemon gives containers user namespaces: all of them the same ids of the host (`--userns-remap`). */
+export function mapsUsers({ security }: Pick<EngineFacts, 'security'>): boolean {
+  return says(security, 'name=userns');
+}
+
+/** An id of a container's user namespace is that of other containers too: those of a daemon that maps users, or of an ordinary user's service. */
+export function sharesIds({ security }: Pick<EngineFacts, 'security'>): boolean {
+  return mapsUsers({ security }) || says(security, 'name=rootless');
+}
+
+function says(security: EngineFacts['security'], what: string): boolean {
+  return security.some((each) => each.split(',').includes(what));
+}
+
 /** `limitMs`: podman asks its runtime first, which takes its time on a busy host. */
 export async function readFacts(client: EngineClient, limitMs: number, signal: AbortSignal): Promise<EngineFacts> {
   const call = { signal, timeoutMs: limitMs };

@@ -56,6 +56,8 @@ export class NetworkHolders {
       HostConfig: {
         NetworkMode: 'none',
         Binds: [`${path}:/network:ro`],
+        // where the daemon maps users: mapped root may enter no network of the host's making
+        UsernsMode: 'host',
         CapDrop: ['ALL'],
         // to enter the network, and to become nobody then
         CapAdd: ['SYS_ADMIN', 'SETUID', 'SETGID'],

@@ -3,6 +3,7 @@
  * own, so that nothing of the host changes; and an image made of the host's static busybox, for there is no registry.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createReadStream, existsSync } from 'node:fs';
 import {
   chmod,
@@ -17,6 +18,7 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -68,7 +70,13 @@ export interface ScratchOptions {
   readonly diskMb?: number;
   /** Podman's service of an ordinary user, who is known in the namespaces of this daemon alone. */
   readonly rootless?: boolean;
+  /** Docker's containers have user namespaces (`--userns-remap=default`): their ids are `remappedFirst` and on. */
+  readonly remapped?: boolean;
+  /** Docker's daemon also listens by TCP, without TLS, on a port of this process's loopback: `endpointByTcp`. */
+  readonly tcp?: boolean;
 }
+
+export const remappedFirst = 1_800_000_000;
 
 const ordinaryUser = 1500;
 
@@ -81,14 +89,19 @@ export class ScratchDaemon {
   /** Of what it keeps; 0: as large as the host's. */
   readonly #diskMb: number;
   readonly #rootless: boolean;
+  readonly #remapped: boolean;
+  readonly #tcp: boolean;
+  #port = 0;
   #child: ChildProcess | null = null;
   #holder: ChildProcess | null = null;
   #output = '';
 
   private constructor(root: string, options: Required<ScratchOptions>) {
-    const { engine, liveRestore, diskMb, rootless } = options;
+    const { engine, liveRestore, diskMb, rootless, remapped, tcp } = options;
     this.#diskMb = diskMb;
     this.#rootless = rootless;
+    this.#remapped = remapped;
+    this.#tcp = tcp;
     this.engine = engine;
     this.root = root;
     this.socket = join(root, 'user', 'docker.sock');
@@ -98,7 +111,14 @@ export class ScratchDaemon {
 
   static async open(options: ScratchOptions = {}): Promise<ScratchDaemon> {
     const root = await mkdtemp(join(tmpdir(), 'drover-docker-'));
-    const usual = { engine: 'docker', liveRestore: false, diskMb: 0, rootless: false } as const;
+    const usual = {
+      engine: 'docker',
+      liveRestore: false,
+      diskMb: 0,
+      rootless: false,
+      remapped: false,
+      tcp: false,
+    } as const;
     const daemon = new ScratchDaemon(root, { ...usual, ...options });
     try {
       await daemon.#makeUser();
@@ -119,6 +139,21 @@ export class ScratchDaemon {
     return `unix://${this.socket}`;
   }
 
+  get endpointByTcp(): string {
+    return `tcp://127.0.0.1:${this.#port}`;
+  }
+
+  /** A socket stays in the network where it was made: one is passed on, as a service manager does; this process must not answer it. */
+  async #listening(): Promise<{ readonly passed: readonly number[]; close(): void }> {
+    if (!this.#tcp) return { passed: [], close: () => undefined };
+    const server = createServer().listen(this.#port, '127.0.0.1');
+    await once(server, 'listening');
+    this.#port = (server.address() as AddressInfo).port;
+    // Node passes it by its number alone
+    const { fd } = (server as unknown as { readonly _handle: { readonly fd: number } })._handle;
+    return { passed: [fd], close: () => server.close() };
+  }
+
   /** Also again, after a death: on the same root. */
   async start(): Promise<void> {
     await rm(join(this.root, 'docker.pid'), { force: true });
@@ -130,19 +165,22 @@ export class ScratchDaemon {
     await writeFile(join(this.root, 'registries.conf'), open.join(''));
     const holder = await this.#namespaces();
     for (let attempt = 1; ; attempt++) {
-      this.#child = spawn('nsenter', ['-t', String(holder), '-n', '-m', ...this.#asUser(), ...this.#command()], {
-        stdio: ['ignore', 'pipe', 'pipe'],
+      const socket = await this.#listening();
+      const child = spawn('nsenter', ['-t', String(holder), '-n', '-m', ...this.#asUser(), ...this.#command()], {
+        stdio: ['ignore', 'pipe', 'pipe', ...socket.passed],
         env: {
           ...hostEnv,
           CONTAINERS_CONF: join(this.root, 'containers.conf'),
           CONTAINERS_REGISTRIES_CONF: join(this.root, 'registries.conf'),
         },
       });
-      for (const stream of [this.#child.stdout, this.#child.stderr])
+      this.#child = child;
+      socket.close();
+      for (const stream of [child.stdout, child.stderr])
         stream?.on('data', (part: Buffer) => {
           this.#output = `${this.#output}${part.toString()}`.slice(-8_000);
         });
-      if (await this.#answers(this.#child)) return;
+      if (await this.#answers(child)) return;
       await this.kill('SIGKILL');
       // on a busy machine its containerd may be late
       if (attempt === 3)
@@ -153,16 +191,23 @@ export class ScratchDaemon {
   /** Where the user may write, who with root is root. */
   async #makeUser(): Promise<void> {
     await mkdir(join(this.root, 'user'));
-    if (!this.#rootless) return;
+    const name = this.#ownUser();
+    if (name === null) return;
     await chmod(this.root, 0o755);
-    await chown(join(this.root, 'user'), ordinaryUser, ordinaryUser);
-    await writeFile(join(this.root, 'subuid'), 'drover:1800000000:65536\n');
+    if (this.#rootless) await chown(join(this.root, 'user'), ordinaryUser, ordinaryUser);
+    await writeFile(join(this.root, 'subuid'), `${name}:${remappedFirst}:65536\n`);
     const [passwd, group] = [await readFile('/etc/passwd', 'utf8'), await readFile('/etc/group', 'utf8')];
     await writeFile(
       join(this.root, 'passwd'),
-      `${passwd}drover:x:${ordinaryUser}:${ordinaryUser}::${this.root}/user:/bin/sh\n`,
+      `${passwd}${name}:x:${ordinaryUser}:${ordinaryUser}::${this.root}/user:/bin/sh\n`,
     );
-    await writeFile(join(this.root, 'group'), `${group}drover:x:${ordinaryUser}:\n`);
+    await writeFile(join(this.root, 'group'), `${group}${name}:x:${ordinaryUser}:\n`);
+  }
+
+  /** Known in the namespaces of this daemon alone; docker has a name of its own for the one whose ids containers get. */
+  #ownUser(): string | null {
+    if (this.#rootless) return 'drover';
+    return this.#remapped ? 'dockremap' : null;
   }
 
   #asUser(): readonly string[] {
@@ -190,10 +235,13 @@ export class ScratchDaemon {
         ],
         ...['system', 'service', '--time', '0', this.endpoint],
       ];
+    const passed = 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@" -H fd://';
     return [
+      ...(this.#tcp ? ['sh', '-c', passed, 'sh'] : []),
       ...['dockerd', '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('docker.pid')],
       ...['-H', this.endpoint, '--storage-driver', 'vfs', '--cgroup-parent', `/drover-docker-${process.pid}`],
       ...['--shutdown-timeout', '2', ...(this.#liveRestore ? ['--live-restore'] : [])],
+      ...(this.#remapped ? ['--userns-remap=default'] : []),
     ];
   }
 
@@ -210,7 +258,7 @@ export class ScratchDaemon {
   async #namespaces(): Promise<number> {
     if (this.#holder === null) {
       const namespaces = ['--net', '--mount', '--propagation', 'slave'];
-      const files = this.#rootless ? ['subuid:subuid', 'subuid:subgid', 'passwd:passwd', 'group:group'] : [];
+      const files = this.#ownUser() !== null ? ['subuid:subuid', 'subuid:subgid', 'passwd:passwd', 'group:group'] : [];
       const binds = files.map((each) => `mount --bind ${this.root}/${each.replace(':', ' /etc/')} && `).join('');
       const script = `ip link set lo up 2>/dev/null; ${binds}echo ready; exec sleep 86400`;
       const holder = spawn('unshare', [...namespaces, 'sh', '-c', script], {

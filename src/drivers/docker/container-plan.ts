@@ -1,7 +1,7 @@
 /** A task of docker's options → what the kit makes a container of; drivers of engines that speak the same API translate into it. */
 import type { TaskConfig } from '../../driver/contract.ts';
 import type { ContainerPlan } from '../../driver-kit/container-engine/container-driver.ts';
-import type { EngineFacts } from '../../driver-kit/container-engine/engine-facts.ts';
+import { type EngineFacts, mapsUsers } from '../../driver-kit/container-engine/engine-facts.ts';
 import type { ImageWish } from '../../driver-kit/container-engine/images.ts';
 import { millisecond, parseDuration } from '../../lib/duration.ts';
 import { Fault } from '../../lib/fault.ts';
@@ -28,6 +28,11 @@ export async function containerPlan(
   const limits = containerLimits(task, plugin, options);
   const security = await securityOptions(task, plugin, options);
   const mode = networkMode(task, options, network);
+  if (mode.startsWith('container:') && mapsUsers(facts) && options.userns_mode !== 'host')
+    throw new Fault(
+      'unsupported',
+      'the daemon maps users (userns-remap): its containers cannot enter the network of the group; userns_mode = "host" in the task, where the operator allows it, or no network mode of the group',
+    );
   const parts = { task, plugin, options, facts, limits, mounts, ports, mode, securityOptions: security };
   return {
     name: containerName(task),

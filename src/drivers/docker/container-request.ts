@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TaskConfig } from '../../driver/contract.ts';
-import type { EngineFacts } from '../../driver-kit/container-engine/engine-facts.ts';
+import { type EngineFacts, mapsUsers } from '../../driver-kit/container-engine/engine-facts.ts';
 import type { CgroupLimits } from '../../isolation/cgroup/limits.ts';
 import { rankOf } from '../../isolation/lines.ts';
 import { hostProfile } from '../../isolation/seccomp/oci-profile.ts';
@@ -98,7 +98,14 @@ function hostConfig(parts: RequestParts): Readonly<Record<string, unknown>> {
     OomScoreAdj: options.oom_score_adj || plugin.oom_score_adj,
     GroupAdd: options.group_add,
     StorageOpt: options.storage_opt,
+    ...coveredGroups(parts),
   };
+}
+
+/** A daemon that maps users mounts control groups to be written: where that may not be, nothing of them is seen. */
+function coveredGroups({ task, options, facts }: RequestParts): Readonly<Record<string, unknown>> {
+  const mapped = mapsUsers(facts) && options.userns_mode !== 'host';
+  return mapped && demands(task, 'read_only_system') ? { Tmpfs: { '/sys/fs/cgroup': 'ro,size=4k' } } : {};
 }
 
 function runtimeOf(plugin: PluginOptions, options: TaskOptions, task: TaskConfig): Readonly<Record<string, unknown>> {
@@ -153,15 +160,16 @@ export async function securityOptions(
   });
   const filters = given.some((each) => /^seccomp[=:]/.test(each));
   const ours =
-    filters || options.privileged || !demandsFilter(task) ? [] : [`seccomp=${JSON.stringify(hostProfile())}`];
+    filters || options.privileged || !demands(task, 'seccomp') ? [] : [`seccomp=${JSON.stringify(hostProfile())}`];
   return [...usual, ...ours, ...(await Promise.all(read))].filter((each) => !/^no-new-privileges[:=]false$/.test(each));
 }
 
 /** The filter that tasks of `exec` have. */
 const ownFilter = 'seccomp=drover';
 
-function demandsFilter({ isolationFloor, isolationRequire = [] }: TaskConfig): boolean {
-  return rankOf(isolationFloor) >= rankOf('sandbox') || isolationRequire.includes('seccomp');
+/** `line`: of rung `sandbox`. */
+function demands({ isolationFloor, isolationRequire = [] }: TaskConfig, line: string): boolean {
+  return rankOf(isolationFloor) >= rankOf('sandbox') || isolationRequire.includes(line);
 }
 
 async function profile(task: TaskConfig, path: string): Promise<string> {
