@@ -30,8 +30,9 @@ export class CommandTask {
   readonly config: TaskConfig;
   readonly state: CommandState;
   readonly #shim: Shim | null;
-  /** Memoised: everybody who waits gets the same end. */
-  readonly #end: Promise<TaskExit>;
+  readonly #over: TaskEnd | null;
+  /** Everybody who waits gets the same end; null: nobody waits, or it could not be told and is asked for again. */
+  #end: Promise<TaskExit> | null = null;
   #exit: TaskExit | null = null;
   #lastUsage: UsageAt | null = null;
 
@@ -40,16 +41,28 @@ export class CommandTask {
     this.config = config;
     this.state = state;
     this.#shim = shim;
-    this.#end = (ended !== null ? Promise.resolve(ended) : shim!.wait()).then(async (end) => {
-      // nobody watches it any more: it must not run beside its successor
-      if (end.unknown === 'shim-lost') await endOrphan(state.pid, state.startTime);
-      const exit = taskExit(end);
-      // one that nothing was taken from was refused by the host itself
-      this.#exit = state.checks === null ? exit : await withHint(exit, config, BigInt(state.startedAt));
-      return this.#exit;
-    });
+    this.#over = ended;
     // whoever waits hears of it; nobody waiting is no error
-    this.#end.catch(() => {});
+    this.#ending().catch(() => {});
+  }
+
+  #ending(): Promise<TaskExit> {
+    this.#end ??= this.#untilEnd().catch((error: unknown) => {
+      this.#end = null;
+      throw error;
+    });
+    return this.#end;
+  }
+
+  async #untilEnd(): Promise<TaskExit> {
+    const { config, state } = this;
+    const end = this.#over ?? (await this.#shim!.wait());
+    // nobody watches it any more: it must not run beside its successor
+    if (end.unknown === 'shim-lost') await endOrphan(state.pid, state.startTime);
+    const exit = taskExit(end);
+    // one that nothing was taken from was refused by the host itself
+    this.#exit = state.checks === null ? exit : await withHint(exit, config, BigInt(state.startedAt));
+    return this.#exit;
   }
 
   get ended(): boolean {
@@ -57,7 +70,7 @@ export class CommandTask {
   }
 
   wait(signal: AbortSignal): Promise<TaskExit> {
-    return abortable(this.#end, signal);
+    return abortable(this.#ending(), signal);
   }
 
   async stop(signalNumber: number, timeoutMs: number, signal: AbortSignal): Promise<void> {

@@ -32,10 +32,14 @@ function unpacked(programs: Readonly<Record<string, string>>): string {
     makeDirectories(parent, 0o755);
     if (!trusted(parent)) throw new Error('others may write there');
     const fresh = mkdtempSync(join(parent, '.unpack-'));
-    for (const [name, text] of Object.entries(programs))
-      writeFileSync(join(fresh, name), gunzipSync(Buffer.from(text, 'base64')), { mode: 0o755 });
-    chmodSync(fresh, 0o755);
-    renameOnto(fresh, directory);
+    try {
+      for (const [name, text] of Object.entries(programs))
+        writeFileSync(join(fresh, name), gunzipSync(Buffer.from(text, 'base64')), { mode: 0o755 });
+      chmodSync(fresh, 0o755);
+      renameOnto(fresh, directory);
+    } finally {
+      rmSync(fresh, { recursive: true, force: true });
+    }
     return directory;
   } catch (error) {
     throw new Fault('unavailable', `the driver's programs cannot be unpacked to ${directory}: ${messageOf(error)}`, {
@@ -49,7 +53,6 @@ function renameOnto(fresh: string, directory: string): void {
   try {
     renameSync(fresh, directory);
   } catch (error) {
-    rmSync(fresh, { recursive: true, force: true });
     if (!trusted(directory)) throw error;
   }
 }

@@ -1,6 +1,11 @@
-import { PassThrough } from 'node:stream';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { jsonLines } from './engine-client.ts';
+import { parseEndpoint } from './endpoint.ts';
+import { EngineClient, jsonLines } from './engine-client.ts';
 
 test('values of an answer are read line by line, wherever its parts end, and one without an end is not kept', async () => {
   const bytes = Buffer.from('{"name":"Ä🚂"}\n{"name":"b"}');
@@ -24,4 +29,30 @@ test('values of an answer are read line by line, wherever its parts end, and one
     for await (const _ of jsonLines(stream)) throw new Error('it has no line');
   };
   await expect(endless()).rejects.toThrow('a line of more than 16777216 characters');
+});
+
+test('a file that cannot be read on ends its call with a fault, and a call that ends closes its file', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'drover-engine-'));
+  const path = join(directory, 's');
+  const client = new EngineClient('docker', parseEndpoint(path));
+  const { signal } = new AbortController();
+  const load = (body: Readable) => client.text('POST', '/images/load', { body, signal });
+  const unsent = new PassThrough();
+  await expect(load(unsent)).rejects.toMatchObject({ kind: 'unavailable' });
+  await expect.poll(() => unsent.destroyed).toBe(true);
+  const server = createServer((request) => request.resume());
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  try {
+    const broken = Readable.from(
+      (async function* () {
+        yield Buffer.from('the first part');
+        throw new Error('EIO: i/o error, read');
+      })(),
+    );
+    await expect(load(broken)).rejects.toMatchObject({ kind: 'unavailable' });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
 });

@@ -10,7 +10,7 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Duplex, Readable } from 'node:stream';
+import { type Duplex, pipeline, type Readable } from 'node:stream';
 import { Fault, type FaultKind, isFault, messageOf } from '../../lib/fault.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -96,7 +96,8 @@ export class EngineClient {
   }
 
   #send(request: ClientRequest, body: unknown): void {
-    if (isStream(body)) body.pipe(request);
+    // a file that cannot be read on ends the call, and a call that ends closes the file
+    if (isStream(body)) pipeline(body, request, () => {});
     else request.end(body === undefined ? undefined : JSON.stringify(body));
   }
 

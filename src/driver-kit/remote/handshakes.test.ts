@@ -153,3 +153,15 @@ export default { ...own, ${change} };
   expect(await slow('slow-options', `create(...given) { ${wait('own.create(...given)')}; }`)).toBeNull();
   expect(await slow('slow-schema', `get taskSchema() { ${wait('own.taskSchema')}; }`)).toMatch(/TaskConfigSchema/);
 });
+
+test('a plugin whose socket is a directory is one that cannot be used, and nothing else', async () => {
+  const script =
+    '#!/bin/sh\nmkdir "$PLUGIN_UNIX_SOCKET_DIR/d"; echo "1|2|unix|$PLUGIN_UNIX_SOCKET_DIR/d|grpc"; exec sleep 60\n';
+  writeFileSync(join(files, 'directory.sh'), script, { mode: 0o755 });
+  const driver = open('directory', [join(files, 'directory.sh')], { ...defaultLimits, questionMs: 1_000 });
+  await driver.open();
+  expect(driver.problem).toMatch(/./);
+  await driver.close();
+  // what nobody waits for would be heard of by now
+  await new Promise((resolve) => setTimeout(resolve, 50));
+});

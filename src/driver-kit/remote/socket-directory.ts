@@ -21,11 +21,11 @@ export async function socketDirectoryOf(
   return { path: made, fresh: true };
 }
 
-/** A plugin's process has ended: its own socket goes, then each directory above it in which nothing else is left. */
+/** A plugin's process has ended: its own socket goes, then each directory above it in which nothing else is left. What cannot be removed stays. */
 export async function leaveSocketDirectory(socketDirectory: string, target: string): Promise<void> {
   const socket = normalize(target.replace(/^unix:/, ''));
   const inside = socket.startsWith(`${socketDirectory}/`);
-  if (inside) await rm(socket, { force: true });
+  if (inside) await rm(socket, { force: true }).catch(() => {});
   for (let at = inside ? dirname(socket) : socketDirectory; at.length >= socketDirectory.length; at = dirname(at))
     await rmdir(at).catch(() => {});
 }

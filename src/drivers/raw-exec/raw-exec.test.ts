@@ -2,6 +2,7 @@ import { mkdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
+import type { CommandState } from '../../driver-kit/command-state.ts';
 import { commandSuite } from '../../driver-kit/command-suite.ts';
 import { conformanceCases } from '../../driver-kit/conformance.ts';
 import { type DriverDeps, type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
@@ -137,6 +138,21 @@ test('starts nobody knows are swept, known ones are left alone', async () => {
   expect(await engine.inspect(known.id, never)).toMatchObject({ state: 'running' });
   expect(await engine.wait(forgotten.id, never)).toMatchObject({ signal: 9 });
   for (const of of [known, forgotten]) await engine.destroy(of.id, { force: true }, never);
+});
+
+test('an end that cannot be read for a moment is told to whoever asks again', async () => {
+  const of = await task(shell('sleep 60'));
+  const { state } = await engine.start(of, never);
+  const { directory, pid } = state as unknown as CommandState;
+  // as with too many files open: it is there, and cannot be read
+  const record = join(directory, 'exit.json');
+  await mkdir(record);
+  process.kill(JSON.parse(await readFile(join(directory, 'shim.pid'), 'utf8')).pid, 'SIGKILL');
+  await expect(engine.wait(of.id, never)).rejects.toMatchObject({ kind: 'unavailable' });
+  await rmdir(record);
+  expect(await engine.wait(of.id, never)).toMatchObject({ unknown: 'shim-lost' });
+  await until(async () => !(await isRunning(pid)));
+  await engine.destroy(of.id, { force: false }, never);
 });
 
 test('a task whose shim is killed ends as unknown, and nothing of it goes on', async () => {
