@@ -90,9 +90,23 @@ async function begin(
   try {
     return await release(deps, await (prepared.gate ? turns.run(launched) : launched()), prepared, started);
   } catch (error) {
-    await undo(shim);
-    await removeStart({ cgroup, directory });
+    const left = shim ?? (await bornUnseen(deps, directory));
+    if (left !== 'unknown') {
+      await undo(left);
+      await removeStart({ cgroup, directory });
+    }
     throw explained(error);
+  }
+}
+
+/** A shim that was started and not reached: its command may run. What cannot be told now stays, with its record, for the next sweep. */
+async function bornUnseen({ supervisor, log }: DriverDeps, directory: string): Promise<Shim | null | 'unknown'> {
+  try {
+    const found = await supervisor.recover(directory);
+    return found.state === 'present' ? found.shim : null;
+  } catch (error) {
+    log.error('what is left of a start that failed is not known', { directory, error: messageOf(error) });
+    return 'unknown';
   }
 }
 

@@ -1,4 +1,5 @@
 /** A driver as the plugin protocol's `Driver` service. One driver at a time: SetConfig makes a new one, and tasks of the old stay its own. */
+import { once } from 'node:events';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { EngineDriver, TaskHandleState } from '../../driver/contract.ts';
@@ -51,7 +52,7 @@ export function streamHandler<Q, A>(work: (request: Q, signal: AbortSignal) => A
       try {
         for await (const message of work(call.request, gone.signal)) {
           if (gone.signal.aborted) return;
-          if (!call.write(message)) await new Promise((resolve) => call.once('drain', resolve));
+          if (!call.write(message)) await once(call, 'drain', { signal: gone.signal });
         }
       } catch (error) {
         if (!gone.signal.aborted) call.emit('error', errorToWire(error));

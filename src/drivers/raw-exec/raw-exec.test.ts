@@ -1,4 +1,4 @@
-import { mkdir, readFile, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
@@ -9,6 +9,7 @@ import { type DriverDeps, type OpenDriver, openDriver } from '../../driver-kit/d
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import type { Scratch } from '../../driver-kit/scratch-task.ts';
 import { sweepStarts } from '../../driver-kit/sweep.ts';
+import { Fault } from '../../lib/fault.ts';
 import { createSupervisor } from '../../supervise/supervisor.ts';
 import { rawExec } from './index.ts';
 
@@ -138,6 +139,29 @@ test('starts nobody knows are swept, known ones are left alone', async () => {
   expect(await engine.inspect(known.id, never)).toMatchObject({ state: 'running' });
   expect(await engine.wait(forgotten.id, never)).toMatchObject({ signal: 9 });
   for (const of of [known, forgotten]) await engine.destroy(of.id, { force: true }, never);
+});
+
+test('a start whose shim was not reached leaves nothing running', async () => {
+  const { supervisor } = deps;
+  const unreached: DriverDeps = {
+    ...deps,
+    supervisor: {
+      kind: supervisor.kind,
+      collect: (record) => supervisor.collect(record),
+      recover: (directory) => supervisor.recover(directory),
+      close: () => supervisor.close(),
+      start: async (record) => {
+        (await supervisor.start(record)).close();
+        throw new Fault('unavailable', 'the shim does not answer: connect EMFILE', { recoverable: true });
+      },
+    },
+  };
+  const other = openDriver(rawExec, { enabled: true }, unreached);
+  const of = await task(shell('sleep 4242'));
+  await expect(other.engine.start(of, never)).rejects.toThrow('connect EMFILE');
+  expect(await processesOf(of)).toEqual([]);
+  await expect(other.engine.inspect(of.id, never)).rejects.toMatchObject({ kind: 'not_found' });
+  await other.engine.close();
 });
 
 test('an end that cannot be read for a moment is told to whoever asks again', async () => {
@@ -376,6 +400,20 @@ describe.runIf(asRoot)('a task of raw_exec in a group of the operator', () => {
     await old.engine.close();
   });
 });
+
+/** Command lines of what runs with the task's directory in its environment, and of shims of its record. */
+async function processesOf(of: TaskConfig): Promise<readonly string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const [line, environment] = await Promise.all(
+        ['cmdline', 'environ'].map((name) => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '')),
+      );
+      return line !== '' && `${line}${environment}`.includes(of.allocId) ? [line!] : [];
+    }),
+  );
+  return found.flat();
+}
 
 async function isRunning(pid: number): Promise<boolean> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
