@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-// Several daemons at once make each other late, and so do several machines.
-const engineTests = ['src/drivers/{docker,podman}/**/*.test.ts', 'examples/plugins/lxc/**/*.test.ts', 'test/engines/**/*.test.ts'];
+// Several daemons of a kind at once make each other late, and so do several machines.
+const dockerTests = ['src/drivers/docker/**/*.test.ts', 'test/engines/**/*.test.ts'];
+const podmanTests = ['src/drivers/podman/**/*.test.ts', 'examples/plugins/lxc/**/*.test.ts'];
 const machineTests = ['src/drivers/{qemu,microvm}/**/*.test.ts'];
 
 // What else needs real runtimes, supervisors and the kernel's own isolation.
@@ -35,11 +36,12 @@ export default defineConfig({
     projects: [
       project('unit', {
         include: ['src/**/*.test.ts', 'scripts/*.test.mjs'],
-        exclude: [...driverTests, ...engineTests, ...machineTests],
+        exclude: [...driverTests, ...dockerTests, ...podmanTests, ...machineTests],
         maxWorkers: '100%', isolate: false,
       }),
-      project('drivers', { include: driverTests, exclude: [...engineTests, ...machineTests], maxWorkers: 2 }),
-      project('engines', { include: engineTests, maxWorkers: 1 }),
+      project('drivers', { include: driverTests, exclude: [...dockerTests, ...podmanTests, ...machineTests], maxWorkers: 2 }),
+      project('docker', { include: dockerTests, maxWorkers: 1 }),
+      project('podman', { include: podmanTests, maxWorkers: 1 }),
       project('machines', { include: machineTests, maxWorkers: 1 }),
       // they wait more than they work
       ...['e2e', 'compat', 'security'].map((name) => folder(name, 2)),

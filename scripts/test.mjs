@@ -25,7 +25,8 @@ const lanes = [
   { name: 'e2e', minutes: 28, run: vitest },
   { name: 'network', minutes: 20, run: network, needs: ['ip', 'nft', 'unshare', 'perl'] },
   { name: 'goldens', minutes: 26, project: 'compat', run: vitest },
-  { name: 'engines', minutes: 30, run: vitest, needs: ['runc'] },
+  { name: 'docker', minutes: 27, run: vitest, needs: ['runc'] },
+  { name: 'podman', minutes: 25, run: vitest, needs: ['runc'] },
   { name: 'machines', minutes: 20, run: vitest, needs: ['runc'] },
   { name: 'drivers', minutes: 21, run: vitest, needs: ['runc', 'bwrap'] },
   { name: 'security', minutes: 24, run: vitest, provesAnew: true },
@@ -174,7 +175,7 @@ async function network(lane) {
 
 async function vitest(lane) {
   const project = lane.project ?? lane.name;
-  if (!['unit', 'engines', 'machines', 'drivers'].includes(project) && !hasTests(project)) {
+  if (!['unit', 'docker', 'podman', 'machines', 'drivers'].includes(project) && !hasTests(project)) {
     say(lane, `${lane.name}: no test yet`);
     return { counts: { passed: 0, failed: 0, skipped: 0 } };
   }
