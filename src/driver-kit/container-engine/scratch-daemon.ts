@@ -78,7 +78,8 @@ export interface ScratchOptions {
 
 export const remappedFirst = 1_800_000_000;
 
-const ordinaryUser = 1500;
+/** Of whom the service of podman is, where it is not of root. */
+export const ordinaryUser = 1500;
 
 export class ScratchDaemon {
   readonly root: string;
