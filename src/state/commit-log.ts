@@ -8,7 +8,9 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { freeBytes } from './disk-room.ts';
 import type { JournalChange } from './journal.ts';
 import { parseRowText, rowText } from './record.ts';
 
@@ -43,26 +45,34 @@ export function readLog(file: string, use: (commit: LoggedCommit) => void): void
   });
 }
 
-/** Appends in the order asked for, in the background. A log that cannot be written is taken away: better none than one with a hole. */
+/**
+ * Appends in the order asked for, in the background. A log that cannot be written is taken away: better none than one with a hole. It is
+ * overdue then, `retryMs` later, as soon as the disk has room for two of it.
+ */
 export class CommitLog {
   readonly #file: string;
   readonly #failed: (error: unknown) => void;
+  readonly #retryMs: number;
   #handle: FileHandle | null = null;
   #queue: Promise<void> = Promise.resolve();
-  #broken = false;
+  /** When it could not be written, in ms of `performance.now()`; null: it could. */
+  #brokenAt: number | null = null;
   #size = 0;
   /** How much of it are the rows it begins with. */
   #base = 0;
   #rewriting = false;
 
-  constructor(file: string, failed: (error: unknown) => void) {
+  constructor(file: string, failed: (error: unknown) => void, retryMs = 60_000) {
     this.#file = file;
+    this.#retryMs = retryMs;
     this.#failed = failed;
   }
 
-  /** Has it grown to several times what it must be, and above the limit? */
+  /** Has it grown to several times what it must be, and above the limit? Or was it taken away, and could be there again? */
   isOverdue(limitBytes: number): boolean {
-    return !this.#rewriting && !this.#broken && this.#size > Math.max(limitBytes, 2 * this.#base);
+    if (this.#rewriting) return false;
+    if (this.#brokenAt === null) return this.#size > Math.max(limitBytes, 2 * this.#base);
+    return performance.now() - this.#brokenAt > this.#retryMs && freeBytes(dirname(this.#file)) > 2 * this.#size;
   }
 
   /** Goes on at the end of the log that is there. */
@@ -88,6 +98,7 @@ export class CommitLog {
     this.#size = 0;
     this.#base = 0;
     this.#rewriting = true;
+    this.#brokenAt = null;
     this.#then(async () => {
       await this.#handle?.close();
       const next = `${this.#file}.new`;
@@ -117,13 +128,16 @@ export class CommitLog {
 
   #then(step: () => Promise<void>): void {
     this.#queue = this.#queue.then(async () => {
-      if (this.#broken) return;
+      if (this.#brokenAt !== null) return;
       try {
         await step();
       } catch (error) {
-        this.#broken = true;
+        this.#brokenAt = performance.now();
+        this.#rewriting = false;
         this.#failed(error);
-        await rm(this.#file, { force: true }).catch(() => undefined);
+        await this.#handle?.close().catch(() => undefined);
+        this.#handle = null;
+        for (const file of [this.#file, `${this.#file}.new`]) await rm(file, { force: true }).catch(() => undefined);
       }
     });
   }

@@ -2,8 +2,8 @@
  * Room on the disk for LMDB's next commit, had before LMDB is asked to write.
  *
  * LMDB must not meet a full disk: where the system refuses one of its pages, lmdb (3.5.6) writes the message beyond the memory it took for
- * it, and the process ends then or later. So its file is always longer than the next commit can need (by zeros that are written here,
- * where a refusal is an ordinary error), and no commit is begun while the disk has nothing left or takes no writes.
+ * it, and the process ends then or later. So its file is always longer than the next commit can need, by zeros that are written here,
+ * where a refusal is an ordinary error. What fits into the file is committed on a full disk too: what ended there can be collected.
  */
 import {
   closeSync,
@@ -13,6 +13,7 @@ import {
   readSync,
   rmSync,
   statfsSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -26,8 +27,12 @@ export interface RecordSize {
 }
 
 const headerLength = 24;
-/** For the second copy, and what else writes a little now and then. */
+const lockLength = 16 * 1024;
+/** By the number `statfs` gives: ext2 to ext4, XFS, tmpfs. */
+const writesInPlace = new Set([0xef53, 0x58465342, 0x01021994]);
 const leftForOthers = 64 * 1024;
+/** For small commits on a full disk. */
+const ahead = 256 * 1024;
 const mostAhead = 2 * 1024 * 1024;
 const mostHoles = 64 * 1024 * 1024;
 
@@ -41,14 +46,15 @@ export function takeRoom(file: string, records: readonly RecordSize[]): void {
     const { size, blocks } = fstatSync(descriptor);
     const { meta } = readMetas({ size, read: (offset, length) => bytesAt(descriptor, offset, length) });
     if (meta === null) return;
-    const written = records.reduce((sum, { value }) => sum + value, 0);
-    // a page that was never written, or was packed by the file system, may need a place of its own now
+    // a page that was never written may need a place of its own now; with file systems that do not write in place any page may
     const holes = Math.min(Math.max(0, size - blocks * 512), mostHoles);
-    const wanted = written + holes + leftForOthers;
-    if (freeBytes(file) < wanted) throw noSpace(`less than ${wanted} bytes are free`);
+    if (holes > 0 || !writesInPlace.has(statfsSync(file).type)) {
+      const wanted = records.reduce((sum, { value }) => sum + value, holes + leftForOthers);
+      if (freeBytes(file) < wanted) throw noSpace(`less than ${wanted} bytes are free`);
+    }
     const used = (meta.lastPage + 1) * meta.pageSize;
     const needed = used + pagesFor(records, meta) * meta.pageSize;
-    if (size < needed) lengthen(descriptor, size, needed + Math.min(used / 8, mostAhead));
+    if (size < needed) lengthen(descriptor, size, needed + ahead + Math.min(used / 8, mostAhead));
   } finally {
     closeSync(descriptor);
   }
@@ -56,8 +62,10 @@ export function takeRoom(file: string, records: readonly RecordSize[]): void {
 
 /** LMDB makes its table of readers by length alone: a page of it that the disk has no place for would end the process at the first touch. */
 export function makeLockFile(file: string): void {
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found !== undefined && found.size >= lockLength && found.blocks * 512 >= found.size) return;
   rmSync(file, { force: true });
-  writeFileSync(file, Buffer.alloc(16 * 1024), { mode: 0o600 });
+  writeFileSync(file, Buffer.alloc(lockLength), { mode: 0o600 });
 }
 
 /**
@@ -92,7 +100,8 @@ function lengthen(descriptor: number, size: number, end: number): void {
   }
 }
 
-function freeBytes(file: string): number {
+/** Of the file's disk. */
+export function freeBytes(file: string): number {
   const { bavail, bfree, bsize } = statfsSync(file);
   // what a file system keeps back, it keeps for root
   return bsize * (process.getuid?.() === 0 ? bfree : bavail);

@@ -31,8 +31,10 @@ export interface LmdbJournalOptions {
   readonly damageName?: () => string;
   /** Bytes at which the second copy is written anew (at least twice what it began with). Default: 64 MiB. */
   readonly logLimitBytes?: number;
-  /** Told when the second copy cannot be written any more (a full disk): commits go on without it until the next start. */
+  /** Told when the second copy cannot be written any more (a full disk): commits go on without it. */
   readonly copyFailed?: (error: unknown) => void;
+  /** Milliseconds after that until it is written anew, where there is room. Default: a minute. */
+  readonly copyRetryMs?: number;
 }
 
 const defaultLogLimit = 64 * 1024 * 1024;
@@ -59,7 +61,7 @@ class LmdbJournal implements Journal {
     this.#file = join(options.directory, 'data.mdb');
     this.#restored = join(options.directory, 'restored', 'data.mdb');
     this.#logFile = join(options.directory, 'commits.log');
-    this.#log = new CommitLog(this.#logFile, options.copyFailed ?? (() => {}));
+    this.#log = new CommitLog(this.#logFile, options.copyFailed ?? (() => {}), options.copyRetryMs);
   }
 
   async load(): Promise<JournalContents> {
