@@ -114,7 +114,6 @@ export async function plantFor(
 ): Promise<Plant> {
   const { verifier, proofs, uid, disk } = host;
   if (verifier === null) return { words: [], proven: Promise.resolve(new Set()), remove: () => undefined };
-  const canary = await startCanary(verifier);
   const [open, closed, neighbour] = ['host', 'closed', 'neighbour'].map((name) => join(directory, name)) as [
     string,
     string,
@@ -123,6 +122,9 @@ export async function plantFor(
   await writeFile(open, 'host', { mode: 0o644 });
   await writeFile(closed, 'closed', { mode: 0o600 });
   await writeFile(neighbour, 'neighbour', { mode: 0o600 });
+  const setuid = await plantSetuid(host, neighbour, [directory, ...others]);
+  // last: nobody ends it where what comes before fails
+  const canary = await startCanary(verifier);
   const words = [
     ...canary.words,
     `host_file=${open}`,
@@ -132,7 +134,7 @@ export async function plantFor(
     // what belongs to the agent's own user is closed to nobody where tasks are of it too
     ...(uid === 0 ? [`closed_file=${closed}`] : []),
     ...(disk?.works === true ? [`disk_kib=${2 * 1024 * trialLimits.diskMb}`] : []),
-    ...(await plantSetuid(host, neighbour, [directory, ...others])),
+    ...setuid,
   ];
   const control = proofs.once('control', () => controlTries(verifier, [...words, `scratch=${directory}`]));
   return { words, proven: control.then((names) => new Set(names)), remove: () => canary.remove() };

@@ -9,7 +9,7 @@ import { judgeTries, readTries, type Tried, trialLimits, tryWords } from '../../
 import { messageOf } from '../../lib/fault.ts';
 import { makeDirectories } from '../../lib/node/directories.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
-import { plantFor, trialDirectory } from '../trial-task.ts';
+import { type Plant, plantFor, trialDirectory } from '../trial-task.ts';
 import { ownerLabel, ownerOf, removeContainer, taskLabel } from './container-start.ts';
 import { textAt } from './engine-answers.ts';
 import type { EngineClient } from './engine-client.ts';
@@ -59,9 +59,10 @@ export function containerTrials(engine: string, client: EngineClient, deps: Driv
     const name = `drover_trial_${randomUUID()}`;
     const directory = join(taskRoot, trialDirectory, name);
     makeDirectories(directory, 0o711);
-    const plant = await plantFor(deps.isolation, [directory]);
+    let plant: Plant | null = null;
     let id = '';
     try {
+      plant = await plantFor(deps.isolation, [directory]);
       const image = await programImage(client, imageOf(engine, verifier), signal);
       const nonce = randomUUID();
       const words = tryWords(nonce, [`scratch=/${scratch}`, 'setuid=1', ...plant.words]);
@@ -76,7 +77,7 @@ export function containerTrials(engine: string, client: EngineClient, deps: Driv
       return { seen, tried: judgeTries(tries, await plant.proven) };
     } finally {
       if (id !== '') await removeContainer(client, id);
-      plant.remove();
+      plant?.remove();
       await rm(directory, { recursive: true, force: true });
     }
   }

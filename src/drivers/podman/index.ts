@@ -1,6 +1,4 @@
 /** `podman`: containers of podman's service, which speaks docker's API; with and without root. */
-import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodedConfig } from '../../driver/config-decode.ts';
 import type { TaskConfig } from '../../driver/contract.ts';
@@ -15,10 +13,10 @@ import { EngineClient } from '../../driver-kit/container-engine/engine-client.ts
 import type { EngineFacts } from '../../driver-kit/container-engine/engine-facts.ts';
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
 import { Fault } from '../../lib/fault.ts';
-import { makeDirectories } from '../../lib/node/directories.ts';
 import { containerName, containerPlan } from '../docker/container-plan.ts';
 import { checkPlugin } from '../docker/gates.ts';
 import type { PluginOptions as DockerPluginOptions } from '../docker/options.ts';
+import { filterInFile } from './filter-file.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 import { SeveralServices, usualService } from './several-services.ts';
 import { asDockerPlugin, asDockerTask, withPodmanOptions } from './translate.ts';
@@ -117,18 +115,10 @@ class Podman implements ContainerDriver {
 
   #withFiles(request: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
     const host = request['HostConfig'] as { readonly SecurityOpt: readonly string[] };
-    return { ...request, HostConfig: { ...host, SecurityOpt: host.SecurityOpt.map((each) => this.#inFile(each)) } };
-  }
-
-  /** Podman takes a filter by the name of a file, which is read when the container is made: one of ours, named after what is in it. */
-  #inFile(option: string): string {
-    const [, profile] = /^seccomp=(\{.*)$/s.exec(option) ?? [];
-    if (profile === undefined) return option;
-    const name = createHash('sha256').update(profile).digest('hex').slice(0, 16);
-    const path = join(this.#directory, `seccomp-${name}.json`);
-    makeDirectories(this.#directory, 0o700);
-    writeFileSync(path, profile, { mode: 0o600 });
-    return `seccomp=${path}`;
+    return {
+      ...request,
+      HostConfig: { ...host, SecurityOpt: host.SecurityOpt.map((each) => filterInFile(this.#directory, each)) },
+    };
   }
 
   #networkMode({ config, allocId }: TaskConfig, facts: EngineFacts): string {

@@ -1,5 +1,4 @@
 /** `qemu`: a machine in the emulator, the emulator itself in a sandbox of the host. */
-import { chmod, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,7 +19,7 @@ import { IsolatedCommand } from '../../driver-kit/isolated-command.ts';
 import { Fault } from '../../lib/fault.ts';
 import { findEmulators, knownKvm, programOf, proveKvm } from './emulators.ts';
 import { kvmDevice } from './kvm-device.ts';
-import { checkOptions, diskOf, machineArguments } from './machine.ts';
+import { checkOptions, diskOf, machineArguments, makeWritable } from './machine.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 
 export const qemu = definePlugin({
@@ -73,7 +72,7 @@ class Qemu implements CommandDriver {
     const kvmCpu = options.accelerator === 'kvm' ? await this.#cpuUnderKvm(signal) : null;
     const { sandboxed } = this.#isolated;
     const disk = await diskOf(task, this.#config, options.image_path, sandboxed);
-    if (disk.own) await makeWritable(disk.hostPath);
+    if (disk.own) await makeWritable(task.directories.allocation, disk.hostPath);
     const program = await programInPath(programOf(options.emulator), process.env['PATH'] ?? '');
     if (program === null)
       throw new Fault('invalid', `there is no ${programOf(options.emulator)} in the PATH of the agent`);
@@ -114,12 +113,6 @@ class Qemu implements CommandDriver {
   recovered(task: TaskConfig): void {
     this.#noteButton(task, task.config as TaskOptions);
   }
-}
-
-/** An image that came as an artifact is the task's: its emulator has a uid of its own and must be able to write it. */
-async function makeWritable(path: string): Promise<void> {
-  const { mode } = await stat(path);
-  if ((mode & 0o666) !== 0o666) await chmod(path, mode | 0o666).catch(() => {});
 }
 
 /**

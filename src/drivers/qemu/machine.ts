@@ -3,6 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import type { TaskConfig } from '../../driver/contract.ts';
 import { Fault } from '../../lib/fault.ts';
+import { openBeneath } from '../../lib/node/safe-path.ts';
 import type { PluginOptions, TaskOptions } from './options.ts';
 import { forwards, userNetwork } from './user-network.ts';
 
@@ -99,6 +100,21 @@ function seen(task: TaskConfig, real: string, taskRoot: string, sharedRoot: stri
   if (below(taskRoot, real)) return join('/', relative(taskRoot, real));
   if (below(sharedRoot, real)) return join('/alloc', relative(sharedRoot, real));
   throw new Fault('denied', `image_path is in another task's directory, which ${task.name} does not see`);
+}
+
+/**
+ * An image that came as an artifact is the task's: its emulator has a uid of its own and must be able to write it. Its path is below
+ * `allocation`, links followed; a link that another task swapped into it since is not followed, and faults.
+ */
+export async function makeWritable(allocation: string, path: string): Promise<void> {
+  const root = await realpath(allocation);
+  const file = await openBeneath(root, relative(root, path));
+  try {
+    const { mode } = await file.stat();
+    if ((mode & 0o666) !== 0o666) await file.chmod((mode & 0o7777) | 0o666).catch(() => {});
+  } finally {
+    await file.close();
+  }
 }
 
 function below(root: string, path: string): boolean {
