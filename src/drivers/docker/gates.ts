@@ -46,6 +46,10 @@ export function checkGates(plugin: PluginOptions, task: TaskOptions): void {
     throw denied(`runtime ${JSON.stringify(task.runtime)}`, `allow_runtimes = [${JSON.stringify(task.runtime)}]`);
   if (task.devices.length > 0 && !plugin.allow_privileged && plugin.volumes?.enabled !== true)
     throw denied("the host's devices", 'volumes { enabled = true }');
+  // podman's, which writes `name=value` and splits that at the first "="
+  const logsElsewhere = Object.keys(task.logging?.config ?? {}).some((name) => /^path(=|$)/.test(name));
+  if (logsElsewhere && plugin.volumes?.enabled !== true)
+    throw denied('a path of the host for the output (logging)', 'volumes { enabled = true }');
   if (plugin.pids_limit > 0 && task.pids_limit > plugin.pids_limit)
     throw new Fault('denied', `pids_limit ${task.pids_limit} is more than the operator's ${plugin.pids_limit}`);
   if (task.cpu_cfs_period < 0 || task.cpu_cfs_period > 1_000_000)

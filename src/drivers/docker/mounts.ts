@@ -52,6 +52,7 @@ export async function mountsOf(
     BindOptions: { Propagation: propagation(each.propagation) },
   }));
   const mounts = [...given, ...hostVolumes];
+  for (const each of mounts) checkPaths(each);
   return {
     binds: [...usual.map(({ path, target, mode }) => bind(path, target, mode)), ...volumes.map((each) => each.bind)],
     mounts,
@@ -62,6 +63,13 @@ export async function mountsOf(
     ],
     own,
   };
+}
+
+/** Podman writes a mount as one line of options and reads that again: behind a comma a job's target named a source of the host's. */
+function checkPaths(mount: Readonly<Record<string, unknown>>): void {
+  for (const name of ['Source', 'Target'])
+    if (/[,"\r\n]/.test(String(mount[name])))
+      throw new Fault('invalid', `mounts: ${JSON.stringify(mount[name])}: a path has no comma, quote or line break`);
 }
 
 function propagation(mode: TaskConfig['mounts'][number]['propagation']): string {
@@ -83,8 +91,14 @@ async function volume(
     if (plugin.volumes?.enabled !== true) throw denied('volume drivers', 'volumes { enabled = true }');
     return { bind: bind(source, target, mode), target, readOnly };
   }
+  const further = mode.split(',').find((each) => !ownModes.includes(each));
+  if (further !== undefined && plugin.volumes?.enabled !== true)
+    throw denied(`volumes: mode ${JSON.stringify(further)}`, 'volumes { enabled = true }');
   return { bind: bind(await sourceAt(source, target), target, mode), target, readOnly };
 }
+
+/** Others, of podman's: `upperdir=` is a path of the host's that is written to, `U` gives what is there to another user. */
+const ownModes = ['', 'ro', 'rw', 'z', 'Z'];
 
 type SourceAt = (source: string, target: string) => Promise<string>;
 

@@ -1,6 +1,6 @@
 // Each option is seen from inside a container, or in what podman says about it.
 import { existsSync } from 'node:fs';
-import { readFile, readlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
@@ -205,6 +205,29 @@ describe.skipIf(lackingForPodman.length > 0)('an operator of podman', { timeout:
     expect(await refusal({ privileged: true }, under({ allow_privileged: true }))).toMatch(
       /it was started|caps|permitted/,
     );
+  });
+
+  test('keeps paths of the host from jobs by whatever option names them', async () => {
+    const closed = under({ volumes: [{ enabled: false }] });
+    const ofHost = join(scratch.host.scratch.root, 'of-the-host');
+    const work = join(scratch.host.scratch.root, 'work');
+    for (const each of [ofHost, work]) await mkdir(each);
+    await writeFile(join(ofHost, 'secret'), 'secret');
+    const written = { volumes: [`local:/h:O,upperdir=${ofHost},workdir=${work}`] };
+    expect(await says('cat /h/secret', written), 'where they are allowed').toBe('secret');
+    expect(await refusal(written, closed)).toContain('mode "O"');
+    expect(await refusal({ volumes: ['local:/h:ro,U'] }, closed)).toContain('mode "U"');
+
+    const log = { logging: [{ driver: 'k8s-file', options: [{ path: join(ofHost, 'log') }] }] };
+    expect(await logConfig(log), 'where they are allowed').toMatchObject({ Path: join(ofHost, 'log') });
+    for (const name of ['path', `path=${ofHost}/log`])
+      expect(await refusal({ logging: [{ driver: 'k8s-file', options: [{ [name]: '/x' }] }] }, closed)).toContain(
+        'a path of the host for the output',
+      );
+
+    const volume = { hostPath: work, readOnly: true, propagation: '' } as const;
+    for (const taskPath of [`/h,source=${ofHost}`, '/h,rw', '/h\n'])
+      expect(await refusal({}, closed, { mounts: [{ ...volume, taskPath }] })).toContain('no comma');
   });
 
   test('leaves output with podman, and ended containers where they are', async () => {
