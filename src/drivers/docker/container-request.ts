@@ -1,5 +1,5 @@
 /** A task and its options → the body of the engine's call that makes its container. Source: Docker Engine API 1.41, ContainerCreate. */
-import { readFile } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TaskConfig } from '../../driver/contract.ts';
 import { type EngineFacts, mapsUsers } from '../../driver-kit/container-engine/engine-facts.ts';
@@ -172,11 +172,14 @@ function demands({ isolationFloor, isolationRequire = [] }: TaskConfig, line: st
   return rankOf(isolationFloor) >= rankOf('sandbox') || isolationRequire.includes(line);
 }
 
+const mostProfileBytes = 1024 * 1024;
+
 async function profile(task: TaskConfig, path: string): Promise<string> {
   try {
     const own = !path.startsWith('/');
-    const text = await (own ? readBeneath(task.directories.task, join('.', path)) : readFile(path));
-    return JSON.stringify(JSON.parse(String(text)));
+    // regular files: to open a task's FIFO would hold one of the few threads that read files for good
+    const [root, name] = own ? [task.directories.task, join('.', path)] : ['/', await realpath(path)];
+    return JSON.stringify(JSON.parse(String(await readBeneath(root, name, mostProfileBytes))));
   } catch (error) {
     const reason = error instanceof SyntaxError ? 'it is no JSON' : messageOf(error);
     throw new Fault('invalid', `security_opt: seccomp profile ${JSON.stringify(path)}: ${reason}`, { cause: error });

@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -15,7 +16,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Fault } from '../fault.ts';
-import { listBeneath, moveBeneath, openBeneath, removeBeneath, statBeneath, writeBeneath } from './safe-path.ts';
+import {
+  listBeneath,
+  moveBeneath,
+  openBeneath,
+  readBeneath,
+  removeBeneath,
+  statBeneath,
+  writeBeneath,
+} from './safe-path.ts';
 
 let base: string;
 let root: string;
@@ -51,6 +60,18 @@ async function faultOf(work: Promise<unknown>): Promise<Fault> {
 }
 
 describe('a path in a tree that a task may write', () => {
+  it('reads a file whole, and not one that is larger than may be', async () => {
+    expect(String(await readBeneath(root, 'task/local/file'))).toBe('inside');
+    expect(String(await readBeneath(root, 'task/local/file', 6))).toBe('inside');
+    expect(
+      (await readBeneath('/', `proc/${process.pid}/status`)).length,
+      'of a file that says to be empty',
+    ).toBeGreaterThan(0);
+    expect((await faultOf(readBeneath(root, 'task/local/file', 5))).message).toContain('more than 5 bytes');
+    truncateSync(join(root, 'task/local/file'), 2 ** 40);
+    expect((await faultOf(readBeneath(root, 'task/local/file'))).message).toContain('more than 67108864 bytes');
+  });
+
   it('reads, lists and describes what is inside', async () => {
     expect(await read('/task/./local//file')).toBe('inside');
     expect(await read('task/local/../local/file')).toBe('inside');

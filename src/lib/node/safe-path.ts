@@ -181,10 +181,18 @@ export async function openBeneath(root: string, path: string): Promise<FileHandl
   });
 }
 
-/** The whole of a regular file. */
-export async function readBeneath(root: string, path: string): Promise<Buffer> {
+/** The whole of a regular file. `mostBytes`: `Fault('invalid')` where there are more; whoever may write the file fills no memory with it. */
+export async function readBeneath(root: string, path: string, mostBytes = 64 * 1024 * 1024): Promise<Buffer> {
   const file = await openBeneath(root, path);
-  return file.readFile().finally(() => file.close());
+  try {
+    const parts: Buffer[] = [];
+    for await (const part of file.createReadStream({ end: mostBytes, autoClose: false })) parts.push(part);
+    const whole = Buffer.concat(parts);
+    if (whole.length > mostBytes) throw new Fault('invalid', `read ${join(root, path)}: more than ${mostBytes} bytes`);
+    return whole;
+  } finally {
+    await file.close();
+  }
 }
 
 function requireRegular(stats: Stats): void {
