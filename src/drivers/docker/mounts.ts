@@ -98,7 +98,8 @@ async function volume(
 }
 
 /** Others, of podman's: `upperdir=` is a path of the host's that is written to, `U` gives what is there to another user. */
-const ownModes = ['', 'ro', 'rw', 'z', 'Z'];
+const ownModes =
+  ' ro rw z Z nocopy cached delegated consistent private rprivate slave rslave noexec nosuid nodev'.split(' ');
 
 type SourceAt = (source: string, target: string) => Promise<string>;
 
