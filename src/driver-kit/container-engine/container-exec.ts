@@ -2,12 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ExecRequest, ExecSession, TaskExit, TerminalSize } from '../../driver/contract.ts';
+import type { ExecRequest, ExecSession, TaskExit } from '../../driver/contract.ts';
 import { Fault } from '../../lib/fault.ts';
 import { SessionOutput } from '../session-output.ts';
 import { numberAt, objectAt, textAt } from './engine-answers.ts';
 import type { EngineClient } from './engine-client.ts';
 import { FrameSplitter } from './frames.ts';
+import { TellsSize } from './terminal-size.ts';
 
 const never = new AbortController().signal;
 /** Docker has keys that leave a session (ctrl-p, ctrl-q, which shells use) and no word for none: ones that nobody types. */
@@ -26,15 +27,15 @@ export async function containerExec(
   const id = textAt(made, 'Id');
   if (id === '') throw new Fault('unavailable', 'the engine makes no exec', { recoverable: true });
   const socket = await client.upgrade(`/exec/${id}/start`, { body: { Detach: false, Tty: tty }, signal });
-  const resize = async (to: TerminalSize): Promise<void> => {
-    const query = { h: String(to.height), w: String(to.width) };
+  const sizes = new TellsSize(async ({ height, width }) => {
+    const query = { h: String(height), w: String(width) };
     // a session that ended meanwhile has no size
     await client.json('POST', `/exec/${id}/resize`, { query, signal: never }).catch(() => {});
-  };
+  });
   const output = new SessionOutput(socket);
   // before anything is waited for: what is said and ends meanwhile would not be heard
   const ended = readOutput(socket, tty, output);
-  if (tty && size !== undefined) await resize(size);
+  if (tty && size !== undefined) await sizes.set(size);
   const abort = (): void => {
     void endExec(client, id).finally(() => socket.destroy());
   };
@@ -42,12 +43,13 @@ export async function containerExec(
   else signal.addEventListener('abort', abort, { once: true });
   const exit = ended.then(async (sensible) => {
     signal.removeEventListener('abort', abort);
+    sizes.end();
     const code = sensible ? await exitCodeOf(client, id) : null;
     output.end();
     return { exitCode: code ?? 0, signal: 0, oomKilled: false, ...(code === null ? { unknown: 'engine-lost' } : {}) };
   });
   exit.catch(() => {});
-  return session(socket, resize, output, exit);
+  return session(socket, (to) => sizes.set(to), output, exit);
 }
 
 function session(

@@ -1,5 +1,8 @@
 // What happens to a container behind the driver's back, and what enters it: of each engine.
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, ExecSession, TaskConfig, TerminalSize } from '../../driver/contract.ts';
 import { lackingForDaemon, lackingForPodman, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
@@ -7,6 +10,13 @@ import { openHook } from './evil-proxy.ts';
 import { ScratchDocker, shell } from './scratch-docker.ts';
 
 const never = new AbortController().signal;
+
+/** Of the shell whose script says so. */
+async function parentOf(mark: string): Promise<number> {
+  const { stdout } = await promisify(execFile)('pgrep', ['--oldest', '--full', `^sh -c .*${mark}`]);
+  return Number(/^PPid:\s+(\d+)/m.exec(await readFile(`/proc/${stdout.trim()}/status`, 'utf8'))![1]);
+}
+
 const engines = [
   { name: 'docker', lacking: lackingForDaemon },
   { name: 'podman', lacking: lackingForPodman },
@@ -95,6 +105,32 @@ describe.each(engines)('a container of $name', { timeout: 120_000 }, ({ name, la
     expect(await session.exit).toMatchObject({ exitCode: 6 });
     await engine.destroy(of.id, { force: true }, never);
   });
+
+  // docker's own is asked while it answers: stopped, it answers nothing
+  here.skipIf(name === 'docker')(
+    'gives a terminal the last of its sizes, also where several wait at once',
+    async () => {
+      const { of } = await started('sleep 300');
+      const mark = `sleep 299.${process.pid}`;
+      const waits = `echo ready; until stty size 2> /dev/null | grep 33.99; do sleep 0.1; done; : ${mark}`;
+      const session = await enters(of, ['sh', '-c', waits], { height: 1, width: 1 });
+      let said = '';
+      for await (const { data } of session.output) {
+        said += Buffer.from(data).toString();
+        if (said !== 'ready\r\n') continue;
+        const monitor = await parentOf(mark);
+        process.kill(monitor, 'SIGSTOP');
+        try {
+          for (const height of [31, 32, 33]) await session.resize({ height, width: 99 });
+        } finally {
+          process.kill(monitor, 'SIGCONT');
+        }
+      }
+      expect(said).toBe('ready\r\n33 99\r\n');
+      expect(await session.exit).toMatchObject({ exitCode: 0 });
+      await engine.destroy(of.id, { force: true }, never);
+    },
+  );
 
   here('passes on every key: none leaves the session', async () => {
     const { of } = await started('sleep 300');
