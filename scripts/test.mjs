@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { limited, say, sideBySide } from './lib/lanes.mjs';
 import { build, ensureCompiler, ensureDownloads, ensureModules, ensurePackages, found, isRoot } from './lib/setup.mjs';
 import { root } from './lib/source-files.mjs';
+import { readReport, reporting } from './lib/vitest-report.mjs';
 
 const long = process.argv.includes('--long');
 const only = process.argv.slice(2).filter((word) => !word.startsWith('--'));
@@ -180,73 +181,50 @@ async function vitest(lane) {
     return { counts: { passed: 0, failed: 0, skipped: 0 } };
   }
   const first = await vitestRun(lane, project, []);
-  const counts = { passed: first.count('passed'), failed: first.failed.length, skipped: first.count('skipped') };
-  if (first.code === 0) return { counts };
-  if (first.code === null || first.failed.length === 0) {
-    problems.push(
-      `${lane.name}: ${first.code === null ? 'not finished within its limit' : 'vitest failed, and no file of it'}`,
-    );
-    return { counts: { ...counts, failed: counts.failed + 1 } };
+  if (first === null) {
+    problems.push(`${lane.name}: not finished within its limit`);
+    return { counts: { passed: 0, failed: 1, skipped: 0 } };
   }
-  return { counts, again: () => failedAgain(lane, project, first, counts) };
+  const { passed, skipped, failed, broken } = first;
+  for (const name of skipped) say(lane, `skipped: ${name}`);
+  tell(lane, broken);
+  const counts = { passed, failed: failed.length + broken.length, skipped: skipped.length };
+  return failed.length === 0 ? { counts } : { counts, again: () => failedAgain(lane, project, first, counts) };
+}
+
+function tell(lane, failures) {
+  problems.push(...failures.map(({ name, why }) => `${lane.name}: ${name}\n${why}`));
 }
 
 /** A busy machine fails tests of real time: what fails alone as well has failed, what does not is named. */
 async function failedAgain(lane, project, first, counts) {
   const again = await vitestRun(lane, project, first.files);
-  const lasting = again.code === null || (again.code !== 0 && again.failed.length === 0) ? first.failed : again.failed;
-  problems.push(...lasting.map(({ name, why }) => `${lane.name}: ${name}\n${why}`));
+  const lasting = again === null || again.broken.length > 0 ? first.failed : again.failed;
+  tell(lane, [...lasting, ...(again?.broken ?? [])]);
   if (lasting === first.failed) return counts;
   const unsteady = first.failed.filter(({ name }) => !lasting.some((each) => each.name === name));
   for (const { name, why } of unsteady) say(lane, `UNSTEADY: failed among the others, passed alone: ${name}\n${why}`);
-  return { ...counts, passed: counts.passed + unsteady.length, failed: lasting.length };
+  return { ...counts, passed: counts.passed + unsteady.length, failed: lasting.length + first.broken.length };
 }
 
-/** One run of a lane, of all its files or of some. `code` null: the lane's limit was reached. */
+/** One run of a lane, of all its files or of some. Null: the lane's limit was reached. */
 async function vitestRun(lane, project, files) {
-  const report = join(scratch, `${lane.name}-${files.length === 0 ? 'all' : 'again'}.json`);
-  const args = [
-    'run',
-    '--project',
-    project,
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-    ...files,
-  ];
+  const report = join(scratch, `${lane.name}-${files.length === 0 ? 'all' : 'again'}`);
+  const reports = reporting(report);
   // what failed is tried again on its own, without what others have proved
   const shares = files.length === 0 && lane.provesAnew !== true;
   const proofs = shares ? { DROVER_TEST_PROOFS: join(scratch, `${lane.name}-proofs`) } : {};
-  const env = { ...process.env, ...lane.env, ...proofs, ...(long ? { DROVER_LONG: '1' } : {}) };
-  const [program, ...rest] = [...(lane.within ?? []), join(root, 'node_modules/.bin/vitest'), ...args];
+  const env = { ...process.env, ...lane.env, ...proofs, ...reports.env, ...(long ? { DROVER_LONG: '1' } : {}) };
+  const vitestProgram = join(root, 'node_modules/.bin/vitest');
+  const [program, ...rest] = [
+    ...(lane.within ?? []),
+    ...[vitestProgram, 'run', '--project', project, ...reports.args],
+    ...files,
+  ];
   const code = await limited(program, rest, lane, { env });
-  const results = existsSync(report) ? (JSON.parse(readFileSync(report, 'utf8')).testResults ?? []) : [];
-  const tests = results.flatMap((file) => (file.assertionResults ?? []).map((test) => ({ ...test, file: file.name })));
-  const kind = ({ status }) => (status === 'passed' || status === 'failed' ? status : 'skipped');
-  if (files.length === 0)
-    for (const test of tests) if (kind(test) === 'skipped') say(lane, `skipped: ${test.fullName}`);
-  return {
-    code: results.length === 0 ? null : code,
-    failed: [...tests.filter((test) => kind(test) === 'failed'), ...results.filter(isUnrun)].map(failure),
-    files: results.filter((file) => file.status === 'failed').map((file) => file.name),
-    count: (wanted) => tests.filter((test) => kind(test) === wanted).length,
-  };
-}
-
-/** A file that could not be read, or whose preparations failed: none of its tests has. */
-const isUnrun = (file) =>
-  file.status === 'failed' && !(file.assertionResults ?? []).some((test) => test.status === 'failed');
-
-/** The test's name, or that of a file that could not be run, and its message, short. */
-function failure({ fullName, failureMessages, name, message }) {
-  const lines = (failureMessages ?? [message ?? '']).join('\n').split('\n');
-  return {
-    name: fullName ?? `${name} could not be run`,
-    why: lines
-      .slice(0, 12)
-      .map((line) => `    ${line.slice(0, 300)}`)
-      .join('\n'),
-  };
+  const read = code === null ? null : readReport(report);
+  if (read === null || code === 0 || read.failed.length + read.broken.length > 0) return read;
+  return { ...read, broken: [{ name: `vitest ended with ${code}`, why: '    its own words are above' }] };
 }
 
 function hasTests(project) {

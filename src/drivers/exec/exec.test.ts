@@ -28,8 +28,9 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await engine.close();
-  expect(await host.leftGroups()).toEqual([]);
+  const left = await host.leftGroups();
   await host.close();
+  expect(left).toEqual([]);
 });
 
 const task = (config: Record<string, unknown>, more?: Partial<TaskConfig>): Promise<TaskConfig> =>
