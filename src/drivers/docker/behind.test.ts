@@ -107,7 +107,7 @@ describe.each(engines)('a container of $name', { timeout: 120_000 }, ({ name, la
   });
 
   // docker's own is asked while it answers: stopped, it answers nothing
-  here.skipIf(name === 'docker')(
+  test.skipIf(lacking.length > 0 || name === 'docker')(
     'gives a terminal the last of its sizes, also where several wait at once',
     async () => {
       const { of } = await started('sleep 300');
