@@ -149,8 +149,11 @@ static void build_root(int start_disk) {
   mount_at("/dev/vda", "/root", "ext4", 0);
   mount_at("/dev/vdb", "/root/local", "ext4", MS_NOSUID | MS_NODEV);
   mount_at("secrets", "/root/secrets", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC);
+  // whatever the mask takes off: they are the task's, who may be anybody
+  chmod("/root/local", 0777);
   mkdir("/root/alloc", 0777);
-  mkdir("/root/tmp", 01777);
+  chmod("/root/alloc", 0777);
+  if (!mkdir("/root/tmp", 01777)) chmod("/root/tmp", 01777);
   mount_at("proc", "/root/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC);
   mount_at("sys", "/root/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC);
   mount_at("dev", "/root/dev", "devtmpfs", MS_NOSUID);

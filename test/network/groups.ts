@@ -13,6 +13,8 @@ interface TaskOf {
   readonly config?: Record<string, unknown>;
   /** Default: 32. */
   readonly memoryMb?: number;
+  /** Default: as the driver says. */
+  readonly user?: string;
 }
 
 interface PortOf {
@@ -41,9 +43,10 @@ export function job(id: string, mode: string, tasks: Record<string, TaskOf>, por
         ReschedulePolicy: { Attempts: 0, Unlimited: false },
         EphemeralDisk: { SizeMB: 10 },
         Networks: [network],
-        Tasks: Object.entries(tasks).map(([name, { driver = 'exec', script, config, memoryMb = 32 }]) => ({
+        Tasks: Object.entries(tasks).map(([name, { driver = 'exec', script, config, memoryMb = 32, user = '' }]) => ({
           Name: name,
           Driver: driver,
+          User: user,
           Config: config ?? { command: '/usr/bin/perl', args: ['-e', script] },
           KillTimeout: 200e6,
           Resources: { CPU: 10, MemoryMB: memoryMb },

@@ -1,12 +1,13 @@
 /** Machines of `microvm` on networks of their groups: packets to and from a guest, under an agent of root and one without. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findKernel } from '../../src/drivers/microvm/kernels.ts';
-import { addUdpEcho, busyboxRoot } from '../../src/drivers/microvm/scratch-root.ts';
+import { addForgery, addUdpEcho, busyboxRoot } from '../../src/drivers/microvm/scratch-root.ts';
 import { type AgentProcess, eventually, freePort, startAgent } from '../agent-process.ts';
 import { runCli } from '../e2e/cli.ts';
 import { allocationsOf, nodeReady } from '../e2e/jobs.ts';
@@ -20,6 +21,7 @@ import {
   leftovers,
   metadataAddress,
   ownHost,
+  run,
   setUpHost,
 } from './own-host.ts';
 
@@ -38,6 +40,7 @@ beforeAll(() => {
   setUpHost();
   busyboxRoot(images);
   addUdpEcho(images);
+  addForgery(images);
   mkdirSync(join(images, 'www'));
   writeFileSync(join(images, 'www/index.html'), 'served by a machine\n');
 });
@@ -225,6 +228,54 @@ describe.each(agents)('under an agent of $who, a machine on a network of its gro
       await stop('mixed');
     });
 
+    it.skipIf(given.who !== 'root')(
+      'chosen by "auto", is root of itself and nobody else: it speaks with no address of another',
+      async () => {
+        const listener = { script: hears(53) };
+        const ports = [{ Label: 'ear', To: 53 }];
+        const [neighbour, other] = [
+          await start('neighbour', 'bridge', { t: listener }, ports),
+          await start('other', 'bridge', { t: listener }),
+        ];
+        const told = { driver: 'auto', memoryMb: 128, user: '0' };
+        const config = { rootfs: images, among: ['microvm'], command: '/bin/sh', args: ['-c', serves] };
+        const alloc = await start('hostile', 'bridge', { t: { ...told, config } }, [{ Label: 'web', To: 80 }]);
+        await served(hostAddress, alloc.port('web'));
+        const { value } = await agent.client.allocations.read(alloc.id);
+        expect(value.TaskStates?.['t']?.DriverChoice).toMatchObject({ Driver: 'microvm' });
+
+        const forge = join(images, 'bin/forge');
+        const heard = (text: string) => logs(neighbour.id, 't', text);
+        // where nothing protects both take effect
+        run(forge, 'from', other.address, neighbour.address, '53', 'forged by the host');
+        await heard(`forged by the host from ${other.address}\n`);
+        expect(await poisoned(forge)).toBe(true);
+
+        const ear = `${hostAddress} ${neighbour.port('ear')}`;
+        const mac = (await inGuest(alloc.id, 'cat /sys/class/net/eth0/address')).trim();
+        expect(mac).toMatch(/^[0-9a-f:]{17}$/);
+        const tries = [
+          `forge from ${other.address} ${ear} as-another`,
+          `forge from ${hostAddress} ${ear} as-the-host`,
+          `forge from ${other.address} ${neighbour.address} 53 past-the-port`,
+          `forge say ${neighbour.address} 53 unpublished`,
+          ...[given.gateway, neighbour.address, other.address].map((address) => `forge arp eth0 ${address}`),
+          `ip addr add ${other.address}/32 dev eth0; ip addr add ${neighbour.address}/32 dev eth0`,
+          `forge say ${ear} honest`,
+        ];
+        const said = await inGuest(alloc.id, tries.join('; '));
+        expect(said.match(/sent/g)).toHaveLength(8);
+        const text = await heard('honest');
+        const [, ...sources] = [...text.matchAll(/^(\S+|forged by the host) from (\S+)$/gm)].map((row) => row[2]);
+        expect(new Set(sources)).toEqual(new Set([alloc.address]));
+        expect(text).not.toMatch(/past-the-port|unpublished/);
+        expect(
+          run('ip', 'neigh') + inside(neighbour.id, 'ip', 'neigh') + inside(other.id, 'ip', 'neigh'),
+        ).not.toContain(mac);
+        for (const job of ['hostile', 'neighbour', 'other']) await stop(job);
+      },
+    );
+
     it('leaves nothing behind', async () => {
       await agent.client.agent.collectGarbage();
       await eventually(() => expect(leftovers()).toEqual([]));
@@ -254,6 +305,40 @@ describe.each(agents)('under an agent of $who, a machine on a network of its gro
     });
   });
 });
+
+/** Prints each datagram and the address it says it is from. */
+const hears = (port: number): string =>
+  `use IO::Socket::INET; $| = 1; my $s = IO::Socket::INET->new(LocalAddr => "0.0.0.0", LocalPort => ${port}, Proto => "udp") or die $!; while ($s->recv(my $text, 512)) { print "$text from ", $s->peerhost, "\\n" }`;
+
+/** Whether the program turns somebody's address to itself where it shares a wire: between two networks made for it. */
+async function poisoned(forge: string): Promise<boolean> {
+  const [here, there] = ['wire0', 'wire1'];
+  const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  try {
+    await once(holder.stdout, 'data');
+    const over = (...command: string[]) => run('nsenter', '-t', String(holder.pid), '-n', ...command);
+    run('ip', 'link', 'add', here, 'type', 'veth', 'peer', 'name', there, 'netns', String(holder.pid));
+    run('ip', 'addr', 'add', '10.77.0.1/24', 'dev', here);
+    run('ip', 'link', 'set', here, 'up');
+    over('ip', 'link', 'set', there, 'up');
+    const mac = /link\/ether (\S+)/.exec(over('ip', '-o', 'link', 'show', there))?.[1] ?? 'none';
+    run('ip', 'neigh', 'replace', '10.77.0.9', 'lladdr', '02:00:00:00:00:09', 'dev', here, 'nud', 'stale');
+    return await eventually(
+      () => {
+        // an entry that has just changed stays for a moment
+        over(forge, 'arp', there, '10.77.0.9');
+        if (!run('ip', 'neigh', 'show', '10.77.0.9').includes(mac)) throw new Error('the address is where it was');
+        return true;
+      },
+      20_000,
+      300,
+    );
+  } finally {
+    holder.kill('SIGKILL');
+  }
+}
 
 /** Not the host's loopback by any name: that of its own group is what 10.0.2.2 stands for. */
 function deniedTo(agent: AgentProcess, gateway: string, neighbour: string): readonly string[] {

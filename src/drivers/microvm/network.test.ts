@@ -66,7 +66,11 @@ describe.skipIf(!here)('a machine whose group keeps the host’s network', { tim
   test('is reached by its ports, and reaches nothing: not the host’s loopback, not a name server', async () => {
     const web = await freePort();
     const port = { label: 'web', value: web, to: 80, hostIp: '127.0.0.1' };
-    const of = await start('echo in >/root/is; httpd -p 80 -h /root; exec sleep 100', {}, [port]);
+    const of = await start(
+      'echo in >/tmp/is; touch /alloc/a /local/l && httpd -p 80 -h /tmp; exec sleep 100',
+      { user: '65534' },
+      [port],
+    );
     const page = (): Promise<string> =>
       fetch(`http://127.0.0.1:${web}/is`).then(
         (got) => got.text(),
