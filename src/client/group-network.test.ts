@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { EngineDriver, NetworkIsolation } from '../driver/contract.ts';
 import { silentLog } from '../lib/log.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { TaskGroup } from '../model/task-group.ts';
-import { networkIsolation } from './allocation-networks.ts';
+import { type AllocationNetworks, networkIsolation } from './allocation-networks.ts';
 import { GroupNetwork } from './group-network.ts';
 
 const never = new AbortController().signal;
@@ -89,5 +89,29 @@ describe('the network of a group with a driver that makes networks', () => {
   ])('is refused with the reason where %s', async (_, of, reason) => {
     const { network } = opened();
     await expect(network.open({ ID: 'a1' } as Allocation, of, false, never)).rejects.toThrow(reason);
+  });
+});
+
+describe('a network that cannot be removed at once', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  it('holds up nobody, and is removed once it can be: its ports are of use to others', async () => {
+    vi.useFakeTimers();
+    const outcomes = ['spawn nft EMFILE', 'spawn nft EMFILE', ''];
+    const released: string[] = [];
+    const networks = {
+      find: () => null,
+      release: async (allocId: string) => {
+        const problem = outcomes.shift();
+        if (problem) throw new Error(problem);
+        released.push(allocId);
+      },
+    } as unknown as AllocationNetworks;
+    const network = new GroupNetwork('a1', { networks, wildcard: false, engine: () => undefined, log: silentLog });
+    await network.leave(null);
+    expect(released).toEqual([]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(released).toEqual(['a1']);
+    expect(vi.getTimerCount(), 'tries to come').toBe(0);
   });
 });

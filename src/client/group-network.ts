@@ -29,6 +29,7 @@ export interface GroupNetworkOptions {
 
 /** A port may still be an ended allocation's, which lets go of it within moments. */
 const tries = 8;
+const longestWaitMs = 600_000;
 
 export class GroupNetwork {
   readonly #allocId: string;
@@ -121,10 +122,10 @@ export class GroupNetwork {
   }
 
   /**
-   * Resolves when nothing is left of it, or it was logged why something is: the next start of the agent tries again. `begun`: the group
-   * whose tasks ran in a former life of the agent; null: none did. A driver's network of then is only known to the driver.
+   * Resolves when nothing is left of it, or it was logged why something is: it is tried again while the agent lives, and by its next start.
+   * `begun`: the group whose tasks ran in a former life of the agent; null: none did. A driver's network of then is only known to the driver.
    */
-  async leave(begun: TaskGroup | null): Promise<void> {
+  async leave(begun: TaskGroup | null, againMs = 5_000): Promise<void> {
     try {
       if (!this.#opened && begun !== null) await this.#findByDriver(begun);
       const own = this.#made?.own;
@@ -136,6 +137,8 @@ export class GroupNetwork {
         alloc: this.#allocId,
         error: messageOf(error),
       });
+      const again = (): void => void this.leave(begun, Math.min(2 * againMs, longestWaitMs));
+      setTimeout(again, againMs).unref();
     }
   }
 }
