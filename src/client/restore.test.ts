@@ -282,6 +282,7 @@ describe('an allocation that replaces another of this node, after a restart of t
   });
 
   it('waits for the end of the other, whichever of the two is stored first', async () => {
+    const { onStop } = world.machine;
     world.machine.onStop = () => undefined;
     await world.start();
     const job = testJob('order', [{ Name: 't' }], { type: 'service' });
@@ -299,6 +300,7 @@ describe('an allocation that replaces another of this node, after a restart of t
     expect(world.machine.starts).toHaveLength(1);
     world.machine.find('t').end(exit(0));
     await until(() => status(next.ID) === 'running');
+    world.machine.onStop = onStop;
   });
 });
 
