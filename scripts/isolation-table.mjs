@@ -102,7 +102,7 @@ function titleOf({ driver, rung, wanted, who, network: kind, subordinates }) {
   if (['docker', 'podman'].includes(driver)) return `${driver}'s default (${rung})`;
   if (driver === 'qemu') return `an emulator taken over, ${rung}${user}`;
   if (driver === 'lxc') return "lxc's own container";
-  if (driver === 'microvm') return 'root of a machine of microvm';
+  if (driver === 'microvm') return `root of a machine of microvm${kind === undefined ? '' : ` on a ${kind}`}`;
   if (kind !== undefined) return `${driver} ${rung} on a ${kind}${user}`;
   const network = wanted === 'container' && rung !== 'container' ? ' without network' : '';
   return `${driver} ${rung}${network}${user}`;

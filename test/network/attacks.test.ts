@@ -1,5 +1,6 @@
 /** The attacks of `test/security` from tasks on a network of their own, as root and without. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attackFromMachine, machinesAreHere } from '../security/attack-machine.ts';
 import { type Attacks, buildAttacks } from '../security/attack-program.ts';
 import { attackFrom, judge, type Place, record } from '../security/attack-task.ts';
 import { subordinates } from '../subordinate-ids.ts';
@@ -42,4 +43,10 @@ describe.skipIf(!ownHost)('a task on a network of its own', () => {
       tried.filter(({ name }) => name !== low),
     );
   });
+
+  it.skipIf(!machinesAreHere)(
+    'that is root of a machine gets nothing of the host',
+    () => attackFromMachine(attacks, { network: 'bridge' }),
+    180_000,
+  );
 });
