@@ -3,7 +3,7 @@
  * is to be raised, at no other rung; the agent lives. Controls: the same job before, and after there is room again.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
@@ -52,21 +52,69 @@ async function withoutRoom(agent: AgentProcess, bound: () => void, free: () => v
   expect(await outcome(agent, 'after')).toMatchObject({ status: 'running', rung: before.rung });
 }
 
+const startInGroup = (): Promise<AgentProcess> => {
+  mkdirSync(group);
+  return startAgent({
+    config,
+    wrap: (command) => ['sh', '-c', `echo $$ >${group}/cgroup.procs && exec "$@"`, 'sh', ...command],
+  });
+};
+const bind = (max: string): void => writeFileSync(join(group, 'pids.max'), max);
+/** As many as there are now would not do: a program that has just run ends, and leaves room for another. */
+const full = (): void => bind('1');
+const free = (): void => bind('max');
+
+async function endInGroup(agent: AgentProcess): Promise<void> {
+  free();
+  await agent.dispose();
+  await eventually(() => rmdirSync(group), 20_000);
+}
+
+/** Without those that are told by how long something took. */
+const steady = (names: readonly string[]): readonly string[] =>
+  names.filter((name) => !['isolation.cgroup.io', 'isolation.cgroup.cpu'].includes(name));
+
 describe.skipIf(!root || hierarchy === undefined)('an agent that can start no more processes', () => {
   it('because its control group is full says so', { timeout: 300_000 }, async () => {
-    mkdirSync(group);
-    const agent = await startAgent({
-      config,
-      wrap: (command) => ['sh', '-c', `echo $$ >${group}/cgroup.procs && exec "$@"`, 'sh', ...command],
-    });
-    const bind = (max: string): void => writeFileSync(join(group, 'pids.max'), max);
-    const full = (): void => bind(readFileSync(join(group, 'pids.current'), 'utf8').trim());
+    const agent = await startInGroup();
     try {
-      await withoutRoom(agent, full, () => bind('max'), new RegExp(`no more processes can be started: ${group} has`));
+      await withoutRoom(agent, full, free, new RegExp(`no more processes can be started: ${group} has`));
     } finally {
-      bind('max');
-      await agent.dispose();
-      await eventually(() => rmdirSync(group), 20_000);
+      await endInGroup(agent);
+    }
+  });
+
+  it('looks again by itself once there is room: nobody asks, and its report is whole', {
+    timeout: 300_000,
+  }, async () => {
+    const agent = await startInGroup();
+    try {
+      await known(agent);
+      const { ID } = await nodeReady(agent);
+      const report = async () => {
+        const { Attributes, Drivers } = (await agent.client.nodes.read(ID)).value;
+        const isolation = Object.entries(Attributes ?? {}).filter(([name]) => /isolation/.test(name));
+        return {
+          healthy: Drivers?.['exec']?.Healthy,
+          verified: isolation.filter(([, value]) => value === 'verified').map(([name]) => name),
+          rung: Attributes?.['driver.exec.isolation'],
+          starved: isolation.filter(([, value]) => /EAGAIN|temporarily unavailable/i.test(value)).length > 0,
+        };
+      };
+      const whole = await report();
+      expect(whole).toMatchObject({ healthy: true, starved: false });
+      full();
+      process.kill(agent.pid, 'SIGHUP');
+      await eventually(async () => expect(await report()).toMatchObject({ healthy: false, starved: true }), 120_000);
+      free();
+      await eventually(async () => {
+        const { verified, ...now } = await report();
+        expect(now).toEqual({ healthy: true, rung: whole.rung, starved: false });
+        expect(verified).toEqual(expect.arrayContaining(steady(whole.verified)));
+      }, 120_000);
+      expect(await outcome(agent, 'after')).toMatchObject({ status: 'running', rung: 'sandbox' });
+    } finally {
+      await endInGroup(agent);
     }
   });
 
