@@ -90,6 +90,13 @@ function groupView(terminal: Terminal, group: Group, verbose: boolean): string {
   );
   if (choices.length > 0)
     parts.push(`Drivers of "auto":\n${formatTable([['Node ID', 'Task', 'Driver', 'Because'], ...choices])}`);
+  const refusals = group.Nodes.flatMap((node) =>
+    node.Tasks.flatMap(({ Name, Refusals }) =>
+      Refusals.map((reason): Row => [formatId(node.NodeID, verbose), Name, reason]),
+    ),
+  );
+  if (refusals.length > 0)
+    parts.push(`Would be refused at the start:\n${formatTable([['Node ID', 'Task', 'Because'], ...refusals])}`);
   const climbs = climbsOf(group, verbose);
   if (climbs.length > 0)
     parts.push(
@@ -100,6 +107,7 @@ function groupView(terminal: Terminal, group: Group, verbose: boolean): string {
 
 function cell(terminal: Terminal, task: Task): string {
   if (task.Choice?.Driver === '') return terminal.paint('red', 'no driver');
+  if (task.Refusals.length > 0) return terminal.paint('red', '✗ refused');
   if (task.Rung === '') return terminal.paint('dim', 'not told');
   const colour = task.Missing.length > 0 ? 'red' : rankOf(task.Rung) >= rankOf('sandbox') ? 'green' : 'yellow';
   const floor = task.Floor === 'none' ? '' : ` (floor ${task.Floor})`;

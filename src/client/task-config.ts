@@ -2,6 +2,7 @@
 import type { TaskConfig, TaskMount, TaskResources } from '../driver/contract.ts';
 import { formatJson } from '../lib/json.ts';
 import type { IsolationFloor } from '../model/isolation-floor.ts';
+import { isDeniedUser } from '../model/start-refusals.ts';
 import type { TaskEvent } from '../model/task-state.ts';
 import { networkIsolation } from './allocation-networks.ts';
 import type { ClientDriver, DecodedConfig } from './client-driver.ts';
@@ -31,11 +32,16 @@ export interface TaskConfigInput extends Omit<TaskEnvInput, 'filesystem'> {
 
 /** Nomad's client options `user.denylist` (once `user.blacklist`; default `root,Administrator`) and `user.checked_drivers` (default `exec,qemu,java`). */
 export function userRefusal(options: Readonly<Record<string, string>>): TaskConfigInput['refusesUser'] {
-  const listed = (text: string): ReadonlySet<string> => new Set(text.split(',').map((name) => name.trim()));
-  const denied = listed(options['user.denylist'] ?? options['user.blacklist'] ?? 'root,Administrator');
-  const checked = listed(options['user.checked_drivers'] ?? 'exec,qemu,java');
-  const isRoot = (user: string): boolean => /^(root|0+)(:|$)/.test(user);
-  return (driver, user) => checked.has(driver) && (denied.has(user) || (denied.has('root') && isRoot(user)));
+  const { 'user.denylist': denied, 'user.checked_drivers': checkedDrivers } = userAttributes(options);
+  return (driver, user) => isDeniedUser({ denied, checkedDrivers }, driver, user);
+}
+
+/** The same as attributes of the node, by which a refusal is foretold. */
+export function userAttributes(options: Readonly<Record<string, string>>) {
+  return {
+    'user.denylist': options['user.denylist'] ?? options['user.blacklist'] ?? 'root,Administrator',
+    'user.checked_drivers': options['user.checked_drivers'] ?? 'exec,qemu,java',
+  };
 }
 
 /** `<allocation>/<task>/<generation>`: names one start of a task, to drivers and on disk. */

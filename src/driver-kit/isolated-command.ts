@@ -8,6 +8,7 @@ import type {
   IsolationWish,
   TaskConfig,
 } from '../driver/contract.ts';
+import { refusalOfWeight, unheldControllers } from '../isolation/cgroup/weight-trial.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
 import { rankOf, rungs } from '../isolation/lines.ts';
 import { processAdvice, processRoom, starvedProbe } from '../isolation/process-room.ts';
@@ -21,7 +22,7 @@ import type { DriverDeps } from './driver-plugin.ts';
 import { findInSandbox, findOnHost } from './find-program.ts';
 import type { IsolatedPluginOptions, IsolatedTaskOptions, Strictness } from './isolated-options.ts';
 import { userUnknown } from './nomad-texts.ts';
-import { taskCapabilities } from './task-capabilities.ts';
+import { allowedCapabilities, taskCapabilities } from './task-capabilities.ts';
 import { triedIsolation } from './trial.ts';
 
 /** Whom a task runs as that names nobody. */
@@ -109,7 +110,22 @@ export class IsolatedCommand {
         ...(this.sandboxed ? {} : { [`driver.${this.#name}.volumes`]: '0' }),
         ...attributes,
         ...tried,
+        ...(await this.#refuses()),
       },
+    };
+  }
+
+  /** What a start would be refused for, or not held to: it is foretold by that. */
+  async #refuses(): Promise<Readonly<Record<string, string>>> {
+    const { cgroups } = this.#deps.isolation;
+    const own = `driver.${this.#name}`;
+    const unheld = unheldControllers(cgroups).join(',');
+    const { allow_caps } = this.#config;
+    return {
+      [`${own}.io_weight`]: (await refusalOfWeight(cgroups)) ?? '1',
+      ...(unheld === '' ? {} : { [`${own}.unheld`]: unheld }),
+      ...(allow_caps === undefined ? {} : { [`${own}.allow_caps`]: allowedCapabilities(allow_caps) }),
+      ...(await this.#denied.attributes(own, this.#config.denied_host_uids ?? '')),
     };
   }
 

@@ -7,6 +7,7 @@
  *   driver.exec.isolation.host_network        "sandbox": the same for tasks that keep the host's network
  *   driver.exec.isolation.host_network.lacks
  *   driver.exec.isolation.writers.lacks       "user_namespace,devices": lines that tasks besides cannot have which may write a volume
+ *   driver.exec.unheld                        "cpuset,io": controllers that no group of a task has
  *   driver.raw_exec.isolation.unasked         "none": what tasks get for which nobody demands anything
  */
 import { asksForOwnFilter, type GivenUp, givenUpByContainer } from './given-up.ts';
@@ -79,7 +80,7 @@ function lowPort(group: Pick<TaskGroup, 'Networks'>): number | undefined {
 
 /** Of a group; and of a task, as far as they say how it is isolated. */
 type IsolatedGroup = Pick<TaskGroup, 'Networks'> & Partial<Pick<TaskGroup, 'Volumes'>>;
-type IsolatedTask = Pick<Task, 'Config'> & Partial<Pick<Task, 'Driver' | 'User' | 'VolumeMounts'>>;
+type IsolatedTask = Pick<Task, 'Config'> & Partial<Pick<Task, 'Driver' | 'User' | 'VolumeMounts' | 'Resources'>>;
 
 function writesVolume({ Volumes }: IsolatedGroup, { VolumeMounts }: IsolatedTask): boolean {
   return (VolumeMounts ?? []).some(({ Volume, ReadOnly }) => ReadOnly !== true && Volumes?.[Volume]?.ReadOnly !== true);
@@ -114,6 +115,15 @@ export function givenUp(attributes: Node['Attributes'], group: IsolatedGroup, ta
     const because = `user = ${JSON.stringify(task.User)}`;
     for (const line of ['not_root', 'own_uid', 'unique_uid'])
       found.push({ line, because, remedy: 'another user in the task, or exec, whose root is none of the host' });
+  }
+  const unheld = (attributes?.[`driver.${task.Driver}.unheld`] ?? '').split(',');
+  const limited = {
+    cpuset: (task.Resources?.Cores ?? 0) > 0 && 'cores',
+    io: Number(config['io_weight'] ?? 0) > 0 && 'io_weight',
+  };
+  for (const [controller, because] of Object.entries(limited)) {
+    if (because !== false && unheld.includes(controller))
+      found.push({ line: 'cgroup_limits', because, remedy: `a writable ${controller} controller, or no ${because}` });
   }
   const lost = attributes?.[`driver.${task.Driver}.isolation.writers.lacks`] ?? '';
   if (lost !== '' && writesVolume(group, task)) {

@@ -6,6 +6,7 @@ import { linesOf, rankOf, rungs } from '../model/isolation-ladder.ts';
 import { fixOf, mechanismsOf } from '../model/isolation-losses.ts';
 import type { MissingLine, TaskPrediction } from '../model/job-explanation.ts';
 import type { Node } from '../model/node.ts';
+import { startRefusals } from '../model/start-refusals.ts';
 import type { Task } from '../model/task.ts';
 import type { TaskGroup } from '../model/task-group.ts';
 
@@ -13,11 +14,21 @@ export function explainTask(node: Node, group: TaskGroup, task: Task, floor: Iso
   if (task.Driver === autoDriver) {
     const choice = chooseDriver(node, group, task, floor);
     if (choice.Driver === '')
-      return { Name: task.Name, Driver: '', Floor: floor.min, Rung: '', Missing: [], Next: null, Choice: choice };
+      return {
+        Name: task.Name,
+        Driver: '',
+        Floor: floor.min,
+        Rung: '',
+        Missing: [],
+        Refusals: [],
+        Next: null,
+        Choice: choice,
+      };
     return { ...explainTask(node, group, withDriver(task, choice.Driver, group), floor), Choice: choice };
   }
   const predicted = predictIsolation(node.Attributes, group, task, floor);
-  const about = { Name: task.Name, Driver: task.Driver, Floor: floor.min };
+  const Refusals = startRefusals(node.Attributes, task);
+  const about = { Name: task.Name, Driver: task.Driver, Floor: floor.min, Refusals };
   if (predicted === null) return { ...about, Rung: '', Missing: [], Next: null };
   const next = rungs[rankOf(predicted.rung) + 1];
   return {

@@ -21,6 +21,7 @@ interface Wanted {
   readonly namespace?: string;
   readonly volume?: 'read_only' | 'writable';
   readonly user?: string;
+  readonly cores?: number;
 }
 
 const jobs: Readonly<Record<string, Wanted>> = {
@@ -36,6 +37,16 @@ const jobs: Readonly<Record<string, Wanted>> = {
   shared: { config: { pid_mode: 'host' } },
   required: { isolation: { Require: ['seccomp', 'memory_limit'] } },
   rawRoot: { driver: 'raw_exec', user: 'root', isolation: { Min: 'process' } },
+  asRoot: { user: 'root' },
+  asNumberedRoot: { user: '0:0' },
+  asDenied: { user: 'daemon' },
+  weighed: { network: 'bridge', config: { io_weight: 200 } },
+  weighedStrict: { network: 'bridge', config: { io_weight: 200 }, isolation: { Min: 'container' } },
+  weighedWrong: { config: { io_weight: 20_000 } },
+  ownCore: { network: 'bridge', cores: 1 },
+  capable: { config: { cap_add: ['net_raw'] } },
+  tooCapable: { config: { cap_add: ['sys_admin'] } },
+  odd: { config: { pid_mode: 'odd' } },
   plainNomad: { meta: { drover_isolation_min: 'process' } },
   raw: { driver: 'raw_exec' },
   rawFloored: { driver: 'raw_exec', isolation: { Min: 'process' } },
@@ -61,6 +72,10 @@ const hosts: readonly Host[] = [
   { name: 'a host without bubblewrap', cripple: hide('bwrap') },
   { name: 'a host without OCI runtimes', cripple: hide('runc') },
   { name: 'a host without any runtime', cripple: hide('bwrap', 'runc', 'unshare') },
+  {
+    name: 'a host without controllers of disks and processors',
+    cripple: 'for c in blkio cpuset; do ! mountpoint -q /sys/fs/cgroup/$c || umount -l /sys/fs/cgroup/$c; done',
+  },
   { name: 'a host with read-only control groups', cripple: readOnlyGroups },
   { name: 'an ordinary user', cripple: ':', user: ordinaryUser },
   { name: 'an ordinary user with ids for its tasks', cripple: ':', user: ordinaryUser, ids: true },
@@ -68,7 +83,10 @@ const hosts: readonly Host[] = [
   { name: 'an ordinary user without bubblewrap and unshare', cripple: hide('bwrap', 'unshare'), user: ordinaryUser },
 ];
 
-function jobOf(id: string, { driver = 'exec', network, isolation, meta, config, namespace, volume, user }: Wanted) {
+function jobOf(
+  id: string,
+  { driver = 'exec', network, isolation, meta, config, namespace, volume, user, cores }: Wanted,
+) {
   const ReadOnly = volume === 'read_only';
   return {
     ID: id,
@@ -92,7 +110,7 @@ function jobOf(id: string, { driver = 'exec', network, isolation, meta, config, 
             ...(user === undefined ? {} : { User: user }),
             KillTimeout: 100_000_000,
             Config: { command: '/bin/sleep', args: ['600'], ...config },
-            Resources: { CPU: 20, MemoryMB: 32 },
+            Resources: { ...(cores === undefined ? { CPU: 20 } : { Cores: cores }), MemoryMB: 32 },
             ...(volume === undefined ? {} : { VolumeMounts: [{ Volume: 'v', Destination: '/v', ReadOnly }] }),
           },
         ],
@@ -110,7 +128,7 @@ const startOn = (cripple: string, user?: number, ids = false): Promise<AgentProc
     readyWithinMs: 120_000,
     ...(user === undefined ? {} : { user }),
     config: {
-      plugin: { raw_exec: { config: { enabled: true } } },
+      plugin: { raw_exec: { config: { enabled: true } }, exec: { config: { denied_host_uids: '1' } } },
       client: { host_volume: { shared: { path: volume } } },
     },
     wrap:
@@ -176,7 +194,9 @@ describe.skipIf(!complete)('what explain says is what a task gets', () => {
         Object.entries(jobs).map(async ([id, wanted]) => {
           const job = jobOf(id, wanted);
           const { Reasons, Tasks } = await explained(agent, job);
-          return { id, foretold: Reasons.length > 0 ? 'blocked' : Tasks[0]!.Rung, got: await rungGiven(agent, job) };
+          const { Refusals, Rung } = Tasks[0]!;
+          const foretold = Reasons.length > 0 ? 'blocked' : Refusals.length > 0 ? 'refused' : Rung;
+          return { id, foretold, got: await rungGiven(agent, job) };
         }),
       );
       for (const { got } of rows) seen.add(got);
@@ -188,7 +208,7 @@ describe.skipIf(!complete)('what explain says is what a task gets', () => {
   });
 
   it('(control) the hosts and jobs differ: every rung and a refusal was seen', () => {
-    expect([...seen].sort()).toEqual(['blocked', 'container', 'none', 'process', 'sandbox']);
+    expect([...seen].sort()).toEqual(['blocked', 'container', 'none', 'process', 'refused', 'sandbox']);
   });
 });
 

@@ -71,7 +71,7 @@ async function endInGroup(agent: AgentProcess): Promise<void> {
 }
 
 /** Without those that are told by how long something took. */
-const steady = (names: readonly string[]): readonly string[] =>
+const steady = (names: readonly string[]): string[] =>
   names.filter((name) => !['isolation.cgroup.io', 'isolation.cgroup.cpu'].includes(name));
 
 describe.skipIf(!root || hierarchy === undefined)('an agent that can start no more processes', () => {
