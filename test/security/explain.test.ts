@@ -44,7 +44,7 @@ const jobs: Readonly<Record<string, Wanted>> = {
   weighedStrict: { network: 'bridge', config: { io_weight: 200 }, isolation: { Min: 'container' } },
   weighedWrong: { config: { io_weight: 20_000 } },
   ownCore: { network: 'bridge', cores: 1 },
-  capable: { config: { cap_add: ['net_raw'] } },
+  capable: { config: { cap_add: ['chown'] } },
   tooCapable: { config: { cap_add: ['sys_admin'] } },
   odd: { config: { pid_mode: 'odd' } },
   plainNomad: { meta: { drover_isolation_min: 'process' } },
