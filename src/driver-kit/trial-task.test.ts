@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { passingProofs } from '../isolation/proofs.ts';
 import { openScratchHost, type ScratchHost } from './scratch-host.ts';
 import { plantFor } from './trial-task.ts';
 
@@ -34,4 +35,26 @@ test('a trial that cannot be prepared, as on a full disk, leaves no canary', asy
 
   await expect(plantFor(host.deps.isolation, [join(root, 'missing')])).rejects.toThrow('ENOENT');
   await expect.poll(canaries).toEqual([]);
+});
+
+test('a control that did not come to its end proves nothing, and is made again', async () => {
+  const root = await mkdtemp(join(host.deps.isolation.taskRoot, 'trial-'));
+  const verifier = join(root, 'verifier');
+  const says = (last: string) =>
+    `#!/bin/sh\n[ "$1" = canary ] && { echo; exec cat; }; printf 'control seccomp through - keyctl\\n${last}'\n`;
+  const isolation = { ...host.deps.isolation, verifier, uids: null, proofs: passingProofs() };
+  const proven = async () => {
+    const made = await plantFor(isolation, [root]);
+    try {
+      return await made.proven;
+    } finally {
+      made.remove();
+    }
+  };
+  await writeFile(verifier, says(''), { mode: 0o755 });
+  expect(await proven()).toBeNull();
+  await writeFile(verifier, says('control end - - -\\n'));
+  expect(await proven()).toEqual(new Set(['seccomp keyctl']));
+  await writeFile(verifier, says(''));
+  expect(await proven(), 'what was proved is kept').toEqual(new Set(['seccomp keyctl']));
 });

@@ -36,7 +36,7 @@ export interface TrialWish {
 export interface MadeTrial {
   readonly report: IsolationReport;
   readonly tried: Tried;
-  /** False: the tries did not come to their end. */
+  /** False: the tries, or their control, did not come to their end. */
   readonly whole: boolean;
 }
 
@@ -68,9 +68,15 @@ async function trialOf(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): 
         await roomForProcesses(deps.isolation.uid);
       }
       const { report, tries } = await attempt(deps, wish, task, plant.words);
-      const tried = judgeTries(tries ?? [], await plant.proven);
+      const proven = await plant.proven;
+      if (proven === null) deps.log.warn('the control of the tries did not come to its end', {});
+      const tried = judgeTries(tries ?? [], proven ?? new Set());
       const mechanisms = withTries(report.mechanisms, tried);
-      return { report: { ...report, mechanisms, rung: rungOf(mechanisms) }, tried, whole: tries !== null };
+      return {
+        report: { ...report, mechanisms, rung: rungOf(mechanisms) },
+        tried,
+        whole: tries !== null && proven !== null,
+      };
     } finally {
       plant.remove();
     }
@@ -93,10 +99,13 @@ async function roomForProcesses(uid: number): Promise<void> {
 
 export interface Plant {
   readonly words: readonly string[];
-  /** What took effect where nothing protects: found out once for all trials of a boot. */
-  readonly proven: Promise<ReadonlySet<string>>;
+  /** What took effect where nothing protects: found out once for all trials of a boot. Null: not this time, the host is too busy. */
+  readonly proven: Promise<ReadonlySet<string> | null>;
   remove(): void;
 }
+
+/** Is not kept as a proof. */
+const cutOff = new Error('the control did not come to its end');
 
 /** A directory of the host's that tasks see there or below; empty: none, what is there is the task's own. */
 function systemDirectory({ system }: IsolationHost, path: string): string {
@@ -136,8 +145,19 @@ export async function plantFor(
     ...(disk?.works === true ? [`disk_kib=${2 * 1024 * trialLimits.diskMb}`] : []),
     ...setuid,
   ];
-  const control = proofs.once('control', () => controlTries(verifier, [...words, `scratch=${directory}`]));
-  return { words, proven: control.then((names) => new Set(names)), remove: () => canary.remove() };
+  const control = proofs.once('control', async () => {
+    const names = await controlTries(verifier, [...words, `scratch=${directory}`]);
+    if (names === null) throw cutOff;
+    return names;
+  });
+  const proven = control.then(
+    (names) => new Set(names),
+    (error: unknown) => {
+      if (error !== cutOff) throw error;
+      return null;
+    },
+  );
+  return { words, proven, remove: () => canary.remove() };
 }
 
 /** A task of nobody else's has that file, and a program that makes whoever runs it that user: only root can give it away. */

@@ -102,10 +102,10 @@ export async function startCanary(verifier: string): Promise<Canary> {
 }
 
 /**
- * The same tries where nothing protects, as the agent's user: names of those that took effect. Root tries them in mounts and with host
- * names of its own, so that nothing of the host is changed.
+ * The same tries where nothing protects, as the agent's user: names of those that took effect; null: they did not come to their end.
+ * Root tries them in mounts and with host names of its own, so that nothing of the host is changed.
  */
-export async function controlTries(verifier: string, words: readonly string[]): Promise<readonly string[]> {
+export async function controlTries(verifier: string, words: readonly string[]): Promise<readonly string[] | null> {
   const apart = ['unshare', '--mount', '--uts', '--propagation', 'private', '--'];
   // one descriptor too many is left open for it
   const opened = [
@@ -116,6 +116,6 @@ export async function controlTries(verifier: string, words: readonly string[]): 
     ...tryWords('control', ['rounds=5', ...words]),
   ];
   const done = await runChild(process.getuid?.() === 0 ? [...apart, ...opened] : opened, { timeoutMs: 45_000 });
-  const tries = readTries(done.stdout, 'control') ?? [];
-  return tries.filter(({ outcome }) => outcome === 'through').map(nameOf);
+  const tries = readTries(done.stdout, 'control');
+  return tries === null ? null : tries.filter(({ outcome }) => outcome === 'through').map(nameOf);
 }

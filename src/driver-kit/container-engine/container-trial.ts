@@ -74,7 +74,7 @@ export function containerTrials(engine: string, client: EngineClient, deps: Driv
       const text = await outputOf(client, id, signal);
       const tries = readTries(text, nonce);
       if (tries === null) throw new Error(`the tries did not come to their end: ${text.slice(-200)}`);
-      return { seen, tried: judgeTries(tries, await plant.proven) };
+      return { seen, tried: judgeTries(tries, (await plant.proven) ?? new Set()) };
     } finally {
       if (id !== '') await removeContainer(client, id);
       plant?.remove();

@@ -53,7 +53,10 @@ describe.skipIf(!linux)('the full set of tries', () => {
 
   it('is tried where nothing protects first: as root nearly all of it takes effect there', async ({ skip }) => {
     if (!root) skip('as an ordinary user less is allowed in any case');
-    const { hostNetwork, ownNetwork } = await isolationTrials(host.deps);
+    let reports = await isolationTrials(host.deps);
+    // on a host that is too busy the control does not come to its end, and is made again
+    while (host.deps.isolation.proofs.get('control') === undefined) reports = await isolationTrials(host.deps);
+    const { hostNetwork, ownNetwork } = reports;
     const control = host.deps.isolation.proofs.get('control') as readonly string[];
     expect(control.length).toBeGreaterThan(50);
     expect(control).toEqual(
