@@ -45,6 +45,11 @@ for (const folder of new Set(files.map((file) => dirname(file.path)))) {
   if (depth <= 2 && !existsSync(join(root, 'src', folder, 'README.md')))
     report('readme', folder, 'the folder has no README.md');
 }
+// a poll of vitest's own belongs to whichever test ends next
+for (const folder of ['src', 'test', 'examples/plugins'])
+  for (const { path, text, isTest } of sourceFiles(folder))
+    if (isTest && /\.concurrent\b|\bconcurrent: true/.test(text) && /\{[^}]*\bexpect\b[^}]*\} from 'vitest'/.test(text))
+      problems.push(`${folder}/${path}: tests side by side take expect from their own context, not from vitest`);
 // docs/adr/0014-how-big-the-supervisor-may-be.md
 const maximumShimLines = 2360;
 const maximumShimFileLines = 430;

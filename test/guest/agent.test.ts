@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { AgentSight, GroupSight } from './agent.ts';
 import { bundle, repository } from './bundle.ts';
-import { lackingForGuest, runInGuest } from './machine.ts';
+import { lackingForGuest, reported, runInGuest } from './machine.ts';
 
 const minutes = 12;
 const disk = join(tmpdir(), `drover-guest-agent-${process.pid}`);
@@ -27,16 +27,14 @@ describe.skipIf(lacking.length > 0)(
         try {
           execFileSync('truncate', ['-s', '256M', disk]);
           execFileSync('mke2fs', ['-q', '-t', 'ext4', '-O', 'project,quota', '-E', 'quotatype=prjquota', disk]);
-          const { report, console: text } = await runInGuest(
+          const run = await runInGuest(
             `modprobe -a virtio_blk quota_v2; mkdir /run/disk; mount -o prjquota /dev/vda /run/disk; chmod 711 /run/disk; cd '${repository}'
           mkdir -p /run/disk/agent/data; '${process.execPath}' '${program}' /run/disk/agent /dev/ttyS1 2>&1`,
             minutes,
             { disk },
           );
-          console.info(text);
-          const line = report.split('\n').find((each) => each.startsWith('{'));
-          if (line === undefined) throw new Error('nothing was reported');
-          seen = JSON.parse(line) as AgentSight;
+          console.info(run.console);
+          seen = reported(run);
         } finally {
           rmSync(disk, { force: true });
         }

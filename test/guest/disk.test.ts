@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundle, repository } from './bundle.ts';
 import type { DiskSight } from './disk.ts';
-import { lackingForGuest, runInGuest } from './machine.ts';
+import { lackingForGuest, reported, runInGuest } from './machine.ts';
 
 const minutes = 8;
 const disk = join(tmpdir(), `drover-guest-quota-${process.pid}`);
@@ -26,15 +26,13 @@ describe.skipIf(lacking.length > 0)('a disk under a kernel with quotas of projec
         execFileSync('truncate', ['-s', '256M', disk]);
         // as any disk is made: nothing of quotas yet
         execFileSync('mke2fs', ['-q', '-t', 'ext4', disk]);
-        const { report, console: text } = await runInGuest(
+        const run = await runInGuest(
           `modprobe -a virtio_blk quota_v2; mkdir /run/disk; mount /dev/vda /run/disk; chmod 711 /run/disk; cd '${repository}'
           '${process.execPath}' '${program}' /run/disk /dev/ttyS1 2>&1`,
           minutes,
           { disk },
         );
-        const line = report.split('\n').find((each) => each.startsWith('{'));
-        if (line === undefined) throw new Error(`nothing was reported:\n${text}`);
-        seen = JSON.parse(line) as DiskSight;
+        seen = reported(run);
       } finally {
         rmSync(disk, { force: true });
       }

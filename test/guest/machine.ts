@@ -44,7 +44,7 @@ export interface GuestRun {
 
 /**
  * Runs `command`, a line of shell, and switches the machine off; what it wrote to its standard output is on the console. Ended hard after
- * `minutes`.
+ * `minutes`, which is an error with the last of the console.
  */
 export async function runInGuest(command: string, minutes: number, options: GuestOptions = {}): Promise<GuestRun> {
   const scratch = mkdtempSync(join(tmpdir(), 'drover-guest-'));
@@ -59,20 +59,36 @@ export async function runInGuest(command: string, minutes: number, options: Gues
     const machine = spawn(programs.qemu, machineArguments(await kernelPath(), scratch, options), {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
-    const timer = setTimeout(() => machine.kill('SIGKILL'), minutes * 60_000);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      machine.kill('SIGKILL');
+    }, minutes * 60_000);
     const { cutAt } = options;
     const reached = (): boolean => cutAt !== undefined && readFileSync(report, 'utf8').split('\n').includes(cutAt);
     const watch = setInterval(() => existsSync(report) && reached() && machine.kill('SIGKILL'), 20);
     await ended(machine);
     clearTimeout(timer);
     clearInterval(watch);
-    return { console: readFileSync(console, 'utf8'), report: readFileSync(report, 'utf8') };
+    const run = { console: readFileSync(console, 'utf8'), report: readFileSync(report, 'utf8') };
+    if (late) throw new Error(`the guest did not end within ${minutes} minutes:\n${lastOf(run)}`);
+    return run;
   } finally {
     files.kill('SIGKILL');
     await ended(files);
     rmSync(scratch, { recursive: true, force: true });
   }
 }
+
+/** The first JSON that was reported. @throws with the last of the console where there is none */
+export function reported<T>(run: GuestRun): T {
+  const line = run.report.split('\n').find((each) => each.startsWith('{'));
+  if (line === undefined) throw new Error(`nothing was reported:\n${lastOf(run)}`);
+  return JSON.parse(line) as T;
+}
+
+/** As much as a lane says of a failure. */
+const lastOf = ({ console }: GuestRun): string => console.trimEnd().split('\n').slice(-10).join('\n');
 
 function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bundle, repository } from './bundle.ts';
-import { type GuestRun, lackingForGuest, runInGuest } from './machine.ts';
+import { type GuestRun, lackingForGuest, reported, runInGuest } from './machine.ts';
 import type { Sight } from './reboot.ts';
 
 const minutes = 12;
@@ -27,11 +27,9 @@ describe.skipIf(lacking.length > 0)('after the power was cut and the machine sta
           minutes,
           { disk, ...(phase === 'before' ? { cutAt: 'cut' } : {}) },
         );
-      const sight = ({ report, console: text }: GuestRun): Sight => {
-        console.info(text);
-        const line = report.split('\n').find((each) => each.startsWith('{'));
-        if (line === undefined) throw new Error('nothing was reported');
-        return JSON.parse(line) as Sight;
+      const sight = (run: GuestRun): Sight => {
+        console.info(run.console);
+        return reported(run);
       };
       try {
         execFileSync('truncate', ['-s', '512M', disk]);

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import type { TaskHandleState } from '../../driver/contract.ts';
 import { lackingForDaemon, lackingForPodman } from '../../driver-kit/container-engine/scratch-daemon.ts';
 import { EvilProxy, type Nonsense } from './evil-proxy.ts';
@@ -38,7 +38,7 @@ describe.concurrent.each(engines)(
 
     here(
       'killed, it is unhealthy within 10 s with the reason; what ended or went on meanwhile is told when it is back',
-      async () => {
+      async ({ expect }) => {
         const { engine } = scratch.driver();
         const health = listen(engine);
         await health.is('healthy', 90_000);
@@ -72,7 +72,7 @@ describe.concurrent.each(engines)(
       },
     );
 
-    here('frozen, it is unhealthy within 10 s, and loses no exit code', async () => {
+    here('frozen, it is unhealthy within 10 s, and loses no exit code', async ({ expect }) => {
       const { engine } = scratch.driver();
       const health = listen(engine);
       await health.is('healthy', 90_000);
@@ -92,7 +92,7 @@ describe.concurrent.each(engines)(
 
     here(
       'answering nonsense, it is unhealthy within 10 s with the reason, and nothing that ends or goes on meanwhile is lost',
-      async () => {
+      async ({ expect }) => {
         await Promise.all(
           (Object.keys(reasons) as Nonsense[]).map(async (nonsense) => {
             const proxy = await EvilProxy.open(
@@ -125,7 +125,7 @@ describe.concurrent.each(engines)(
       },
     );
 
-    here('an agent that comes back while it is away finds its tasks, and their output', async () => {
+    here('an agent that comes back while it is away finds its tasks, and their output', async ({ expect }) => {
       const { engine } = scratch.driver();
       const of = await scratch.task(lines(30, '0.1'));
       const { state } = await engine.start(of, never);
@@ -144,7 +144,7 @@ describe.concurrent.each(engines)(
 
     here(
       'the log collector outlives the agent, is one process for all tasks, and loses and doubles no line when it is killed',
-      async () => {
+      async ({ expect }) => {
         const { engine } = scratch.driver();
         const tasks = await Promise.all([1, 2, 3].map(() => scratch.task(lines(60, '0.05'))));
         const states: TaskHandleState[] = [];
@@ -165,7 +165,7 @@ describe.concurrent.each(engines)(
       },
     );
 
-    here('an image and a container that somebody removed: the task goes on, or has ended', async () => {
+    here('an image and a container that somebody removed: the task goes on, or has ended', async ({ expect }) => {
       const { engine } = scratch.driver();
       const of = await scratch.task(shell('sleep 300'));
       const { state } = await engine.start(of, never);
@@ -183,35 +183,44 @@ describe.concurrent.each(engines)(
       await engine.destroy(of.id, { force: false }, never);
     });
 
-    here('containers out of memory are reported as that, beside a load, and one that was killed is not', async () => {
-      const { engine } = scratch.driver();
-      const resources = { cpuShares: 100, cpusetCpus: '', memoryMb: 16, memoryMaxMb: 0, percentTicks: 0.1, ports: [] };
-      const load = Array.from({ length: 6 }, () =>
-        spawn('/bin/sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' }),
-      );
-      try {
-        const ends = Array.from({ length: 4 }, async () => {
-          const of = await scratch.task(shell('sleep 1; x=a; while :; do x=$x$x; done'), { resources });
-          await engine.start(of, never);
-          const exit = await engine.wait(of.id, never);
-          await engine.destroy(of.id, { force: false }, never);
-          return { exitCode: exit.exitCode, oomKilled: exit.oomKilled };
-        });
-        expect(await Promise.all(ends)).toEqual(ends.map(() => ({ exitCode: 137, oomKilled: true })));
-      } finally {
-        for (const child of load) child.kill('SIGKILL');
-      }
-      const of = await scratch.task(shell('sleep 300'));
-      const { state } = await engine.start(of, never);
-      const path = `/containers/${String(state['containerId'])}/kill`;
-      await scratch.daemon.client.text('POST', path, { query: { signal: 'SIGKILL' }, signal: never });
-      expect(await engine.wait(of.id, never)).toMatchObject({ exitCode: 137, oomKilled: false });
-      await engine.destroy(of.id, { force: false }, never);
-    });
+    here(
+      'containers out of memory are reported as that, beside a load, and one that was killed is not',
+      async ({ expect }) => {
+        const { engine } = scratch.driver();
+        const resources = {
+          cpuShares: 100,
+          cpusetCpus: '',
+          memoryMb: 16,
+          memoryMaxMb: 0,
+          percentTicks: 0.1,
+          ports: [],
+        };
+        const load = Array.from({ length: 6 }, () =>
+          spawn('/bin/sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' }),
+        );
+        try {
+          const ends = Array.from({ length: 4 }, async () => {
+            const of = await scratch.task(shell('sleep 1; x=a; while :; do x=$x$x; done'), { resources });
+            await engine.start(of, never);
+            const exit = await engine.wait(of.id, never);
+            await engine.destroy(of.id, { force: false }, never);
+            return { exitCode: exit.exitCode, oomKilled: exit.oomKilled };
+          });
+          expect(await Promise.all(ends)).toEqual(ends.map(() => ({ exitCode: 137, oomKilled: true })));
+        } finally {
+          for (const child of load) child.kill('SIGKILL');
+        }
+        const of = await scratch.task(shell('sleep 300'));
+        const { state } = await engine.start(of, never);
+        const path = `/containers/${String(state['containerId'])}/kill`;
+        await scratch.daemon.client.text('POST', path, { query: { signal: 'SIGKILL' }, signal: never });
+        expect(await engine.wait(of.id, never)).toMatchObject({ exitCode: 137, oomKilled: false });
+        await engine.destroy(of.id, { force: false }, never);
+      },
+    );
 
     here(
       'on a full disk a start fails with the reason, what runs goes on and tells its end, and room helps',
-      // the test's own: the other engine's tests run meanwhile
       async ({ expect }) => {
         const { engine } = scratch.driver();
         const of = await scratch.task(
@@ -237,7 +246,7 @@ describe.concurrent.each(engines)(
 
     here(
       'one that is absent or answers nonsense from the beginning is undetected and says why, and no start hangs',
-      async () => {
+      async ({ expect }) => {
         const path = join(scratch.host.scratch.root, 'nonsense.sock');
         const server = createServer((_, response) => response.end('<html>hello</html>'));
         await new Promise<void>((resolve) => server.listen(path, resolve));
