@@ -1,12 +1,14 @@
 /** The files one machine is made of, in a directory that is the agent's alone: they are seen through mounts of its monitor's sandbox. */
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import type { TaskConfig, TaskMount } from '../../driver/contract.ts';
 import { Fault } from '../../lib/fault.ts';
+import { type CopyLimits, copyBeneath } from '../../lib/node/copy-beneath.ts';
 import { makeDirectories } from '../../lib/node/directories.ts';
-import { listBeneath, readBeneath } from '../../lib/node/safe-path.ts';
+import { listBeneath, openBeneath, readBeneath } from '../../lib/node/safe-path.ts';
+import { spawn } from '../../lib/node/spawn.ts';
 import { endSize, type MachineFile, readEnd, type StartOrder, startDisk, startLimit } from './start-disk.ts';
 
 const run = promisify(execFile);
@@ -59,7 +61,7 @@ export class Disks {
     await writeFile(this.#start, content, { mode: 0o644, flag: 'wx' });
   }
 
-  /** A file system with what a directory holds, and so much room beside it. Links are kept as links. */
+  /** A file system with what a directory holds, which nobody else changes meanwhile, and so much room beside it. Links are kept as links. */
   async writeFilesystem(part: 'root' | 'local', from: string, roomMb: number, signal: AbortSignal): Promise<void> {
     const { stdout } = await tool('du', ['-sk', '--apparent-size', '--', from], signal);
     const sizeMb = Math.ceil((Number.parseInt(stdout, 10) / 1024) * 1.25) + Math.max(1, roomMb) + 4;
@@ -78,6 +80,35 @@ export class Disks {
   async makeImageDirectory(): Promise<string> {
     const path = join(this.#directory, 'image');
     await mkdir(path, { mode: 0o700 });
+    return path;
+  }
+
+  /** The same with the files of a directory that tasks may write to; the path of the copy. */
+  async copyDirectory(from: string, allocation: string, limits: CopyLimits, signal: AbortSignal): Promise<string> {
+    const path = this.#path('image');
+    await copyBeneath(allocation, relative(allocation, from), path, limits, signal);
+    return path;
+  }
+
+  /** A file that tasks may exchange, held under a name of the agent's own: the same file where it is on the same disk, else a copy. */
+  async holdImage(from: string, allocation: string, signal: AbortSignal): Promise<string> {
+    const file = await openBeneath(allocation, relative(allocation, from));
+    const path = this.#path('held');
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const script =
+          'ln -L /proc/self/fd/3 "$1" 2>/dev/null || cp -p --reflink=auto --sparse=always /proc/self/fd/3 "$1"';
+        const child = spawn('sh', ['-c', script, 'sh', path], { stdio: ['ignore', 'ignore', 'pipe', file.fd], signal });
+        let said = '';
+        child.stderr!.on('data', (part) => (said = `${said}${part}`.slice(0, 1000)));
+        child.on('error', reject);
+        child.on('close', (code) =>
+          code === 0 ? resolve() : reject(new Fault('unavailable', `the image ${from} cannot be held: ${said.trim()}`)),
+        );
+      });
+    } finally {
+      await file.close();
+    }
     return path;
   }
 
@@ -113,7 +144,7 @@ export class Disks {
     await rm(this.#start, { force: true });
   }
 
-  #path(part: Part | 'image'): string {
+  #path(part: Part | 'image' | 'held'): string {
     return join(this.#directory, part);
   }
 }

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, ExecSession, TaskConfig } from '../../driver/contract.ts';
@@ -168,6 +168,25 @@ describe.skipIf(!here)('microvm', { timeout: 240_000 }, () => {
     }
     expect((await readFile(image)).equals(before)).toBe(true);
     expect(await readdir(join(images, 'root'))).not.toContain('written');
+  });
+
+  test('what it takes from its allocation is held: another task may exchange it for a link', async () => {
+    for (const name of ['root', 'root.ext4']) {
+      const of = await shell('ls /', { rootfs: `alloc/in/${name}`, disk_mb: 8 });
+      const into = join(of.directories.shared, 'in');
+      await cp(join(images, 'root'), join(into, 'root'), { recursive: true, verbatimSymlinks: true });
+      execFileSync('/usr/sbin/mke2fs', [
+        '-q',
+        '-F',
+        '-t',
+        'ext4',
+        '-d',
+        join(into, 'root'),
+        join(into, 'root.ext4'),
+        '16M',
+      ]);
+      expect(await run(of)).toMatchObject({ exit: { exitCode: 0 }, stdout: expect.stringContaining('proc') });
+    }
   });
 
   test('an image in an archive is its root: command, variables, directory and user come from it where the task says nothing', async () => {

@@ -14,7 +14,7 @@ export const configSchema = {
   }),
   image_limit_mb: option.number({
     default: 2048,
-    doc: 'The largest image that is unpacked for a machine, in MB of files.',
+    doc: 'The largest image that is unpacked, or directory of the allocation that is copied, for a machine, in MB of files.',
   }),
   memory_headroom: option.number({
     default: 192,

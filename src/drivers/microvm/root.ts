@@ -1,6 +1,6 @@
 /** What a machine has for its root file system, from what its task names; and what an image adds to the task's own command. */
 import { constants } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { open, realpath, stat } from 'node:fs/promises';
 import type { TaskConfig } from '../../driver/contract.ts';
 import { Fault } from '../../lib/fault.ts';
 import { readBeneath } from '../../lib/node/safe-path.ts';
@@ -30,13 +30,22 @@ export async function makeRoot(
   const options = task.config as TaskOptions;
   if ((options.rootfs ? 1 : 0) + (options.load ? 1 : 0) !== 1)
     throw new Fault('invalid', 'one of rootfs (a directory or an ext4 image) and load (an archive) is required');
-  const { hostPath } = await diskOf(task, plugin, options.rootfs || options.load!, false);
+  const { hostPath, own } = await diskOf(task, plugin, options.rootfs || options.load!, false);
   if (options.load) return rootOfImage(disks, task, plugin, hostPath, signal);
-  const directory = (await stat(hostPath)).isDirectory();
-  const run = await commandOf(task, noSettings, directory ? hostPath : null);
-  if (directory) await disks.writeFilesystem('root', hostPath, options.disk_mb, signal);
-  return { image: directory ? null : hostPath, run };
+  const allocation = await realpath(task.directories.allocation);
+  if (!(await stat(hostPath)).isDirectory()) {
+    const image = own ? await disks.holdImage(hostPath, allocation, signal) : hostPath;
+    return { image, run: await commandOf(task, noSettings, null) };
+  }
+  const limits = limitsOf(plugin);
+  const directory = own ? await disks.copyDirectory(hostPath, allocation, limits, signal) : hostPath;
+  const run = await commandOf(task, noSettings, directory);
+  await disks.writeFilesystem('root', directory, options.disk_mb, signal);
+  await disks.removeImageDirectory();
+  return { image: null, run };
 }
+
+const limitsOf = ({ image_limit_mb }: PluginOptions) => ({ bytes: image_limit_mb * megabyte, entries: mostEntries });
 
 async function rootOfImage(
   disks: Disks,
@@ -51,8 +60,7 @@ async function rootOfImage(
     if (!(await file.stat()).isFile()) throw new Fault('invalid', `load: ${options.load} is no file`);
     const image = await readImageArchive(file, options.image ?? '');
     const directory = await disks.makeImageDirectory();
-    const limits = { bytes: plugin.image_limit_mb * megabyte, entries: mostEntries };
-    await unpackImage(image, directory, limits, signal);
+    await unpackImage(image, directory, limitsOf(plugin), signal);
     const run = await commandOf(task, image.settings, directory);
     await disks.writeFilesystem('root', directory, options.disk_mb, signal);
     await disks.removeImageDirectory();

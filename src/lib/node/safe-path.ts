@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync, type Stats, writeFileSync } from 'node:fs';
-import { chmod, type FileHandle, lstat, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
+import { chmod, type FileHandle, lstat, open, readdir, readlink, rename, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../fault.ts';
 
@@ -179,6 +179,11 @@ export async function openBeneath(root: string, path: string): Promise<FileHandl
     await handle.close();
     throw new Fault('conflict', `open ${join(directory.path, name)}: changed while it was opened`);
   });
+}
+
+/** What a link says. */
+export async function readLinkBeneath(root: string, path: string): Promise<string> {
+  return within(root, path, 'readlink', (directory, name) => readlink(directory.at(name)));
 }
 
 /** The whole of a regular file. `mostBytes`: `Fault('invalid')` where there are more; whoever may write the file fills no memory with it. */
