@@ -19,15 +19,17 @@ export class DeniedUsers {
   }
 
   /** Those of the host's users it refuses, by name and uid, and the uids. Nothing where it refuses nobody. */
-  async attributes(driver: string, uids: string): Promise<Readonly<Record<string, string>>> {
+  async attributes(driver: string, uids = '', defaultUser = ''): Promise<Readonly<Record<string, string>>> {
+    if (this.#uids.length === 0 && this.#gids.length === 0) return {};
     const refused: string[] = [];
-    for (const name of this.#uids.length + this.#gids.length === 0 ? [] : userNames()) {
+    for (const name of userNames()) {
       const user = await lookUpUser(name);
       const gids = [user.gid, ...user.groups];
       if (inRanges(this.#uids, user.uid) || gids.some((gid) => inRanges(this.#gids, gid)))
         refused.push(name, String(user.uid));
     }
     return {
+      [`${driver}.default_user`]: defaultUser || String(agentUser().uid),
       ...(refused.length === 0 ? {} : { [`${driver}.denied_users`]: refused.join(',') }),
       ...(uids === '' ? {} : { [`${driver}.denied_host_uids`]: uids }),
     };

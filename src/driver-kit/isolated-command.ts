@@ -125,7 +125,7 @@ export class IsolatedCommand {
       [`${own}.io_weight`]: (await refusalOfWeight(cgroups)) ?? '1',
       ...(unheld === '' ? {} : { [`${own}.unheld`]: unheld }),
       ...(allow_caps === undefined ? {} : { [`${own}.allow_caps`]: allowedCapabilities(allow_caps) }),
-      ...(await this.#denied.attributes(own, this.#config.denied_host_uids ?? '')),
+      ...(await this.#denied.attributes(own, this.#config.denied_host_uids, defaultUser)),
     };
   }
 

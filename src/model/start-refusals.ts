@@ -4,6 +4,7 @@
  *   user.denylist                  "root,Administrator": the client option; likewise user.checked_drivers
  *   driver.exec.denied_users       "root,0,daemon,1": names and uids of the host that the driver's options deny
  *   driver.exec.denied_host_uids   "0-10": the option itself, for uids that nobody has
+ *   driver.exec.default_user       "nobody": whom a task runs as that names nobody, where somebody is denied
  *   driver.exec.allow_caps         "chown,kill": what cap_add may name; "all"
  *   driver.exec.io_weight          "1", or what the kernel said when a weight was tried
  */
@@ -37,6 +38,7 @@ export function startRefusals(attributes: Attributes, task: Asking): readonly st
   const own = (name: string): string | undefined => of(`driver.${task.Driver}.${name}`);
   const user = task.User ?? '';
   const found = /[$%]\{/.test(user) ? [] : [...userRefusals(of, own, task.Driver, user)];
+  if (task.Driver === 'raw_exec') found.push(...rawRefusals(task.Config ?? {}));
   if (commandDrivers.has(task.Driver)) found.push(...optionRefusals(own, task.Config ?? {}));
   return found;
 }
@@ -46,7 +48,7 @@ type Look = (name: string) => string | undefined;
 function* userRefusals(of: Look, own: Look, driver: string, user: string): Generator<string> {
   const options = { denied: of('user.denylist') ?? '', checkedDrivers: of('user.checked_drivers') ?? '' };
   if (isDeniedUser(options, driver, user)) yield `running as user ${JSON.stringify(user)} is disallowed`;
-  const [name = ''] = (user || 'nobody').split(':');
+  const [name = ''] = (user || (own('default_user') ?? '')).split(':');
   const denied = listed(own('denied_users') ?? '').includes(name) || isWithin(own('denied_host_uids') ?? '', name);
   if (denied) yield `running as user "${name}" is disallowed by denied_host_uids or denied_host_gids of ${driver}`;
 }
@@ -71,11 +73,23 @@ function* optionRefusals(own: Look, config: Readonly<Record<string, unknown>>): 
   const refused =
     allowed === undefined || allowed === 'all' ? [] : added.filter((name) => !listed(allowed).includes(name));
   if (refused.length > 0) yield `driver does not allow the following capabilities: ${refused.join(', ')}`;
+  yield* workDirRefusals(config);
   for (const mode of ['pid_mode', 'ipc_mode']) {
     const value = config[mode];
     if (typeof value === 'string' && !['', 'private', 'host'].includes(value) && !/[$%]\{/.test(value))
       yield `${mode} must be "private" or "host", not ${JSON.stringify(value)}`;
   }
+}
+
+function* rawRefusals(config: Readonly<Record<string, unknown>>): Generator<string> {
+  const score = config['oom_score_adj'];
+  if (typeof score === 'number' && (score < 0 || score > 1000)) yield `oom_score_adj must be 0 to 1000, not ${score}`;
+  yield* workDirRefusals(config);
+}
+
+function* workDirRefusals({ work_dir: directory }: Readonly<Record<string, unknown>>): Generator<string> {
+  if (typeof directory === 'string' && directory !== '' && !/^(\/|[$%]\{)/.test(directory))
+    yield `work_dir must be an absolute path, not ${JSON.stringify(directory)}`;
 }
 
 const capability = (name: unknown): string => String(name).toLowerCase().replace(/^cap_/, '');

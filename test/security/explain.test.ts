@@ -46,6 +46,10 @@ const jobs: Readonly<Record<string, Wanted>> = {
   ownCore: { network: 'bridge', cores: 1 },
   capable: { config: { cap_add: ['chown'] } },
   tooCapable: { config: { cap_add: ['sys_admin'] } },
+  relative: { config: { work_dir: 'here' } },
+  rawRelative: { driver: 'raw_exec', config: { work_dir: 'here' } },
+  rawScored: { driver: 'raw_exec', config: { oom_score_adj: 2000 } },
+  rawDenied: { driver: 'raw_exec', user: 'daemon' },
   odd: { config: { pid_mode: 'odd' } },
   plainNomad: { meta: { drover_isolation_min: 'process' } },
   raw: { driver: 'raw_exec' },
@@ -128,7 +132,10 @@ const startOn = (cripple: string, user?: number, ids = false): Promise<AgentProc
     readyWithinMs: 120_000,
     ...(user === undefined ? {} : { user }),
     config: {
-      plugin: { raw_exec: { config: { enabled: true } }, exec: { config: { denied_host_uids: '1' } } },
+      plugin: {
+        raw_exec: { config: { enabled: true, denied_host_uids: '1' } },
+        exec: { config: { denied_host_uids: '1' } },
+      },
       client: { host_volume: { shared: { path: volume } } },
     },
     wrap:

@@ -71,6 +71,7 @@ class RawExec implements CommandDriver {
       attributes: {
         'driver.raw_exec': '1',
         ...isolation,
+        ...(await this.#denied.attributes('driver.raw_exec', this.#config.denied_host_uids, this.#config.default_user)),
       },
     };
   }
