@@ -49,6 +49,7 @@ function* userRefusals(of: Look, own: Look, driver: string, user: string): Gener
   const options = { denied: of('user.denylist') ?? '', checkedDrivers: of('user.checked_drivers') ?? '' };
   if (isDeniedUser(options, driver, user)) yield `running as user ${JSON.stringify(user)} is disallowed`;
   const [name = ''] = (user || (own('default_user') ?? '')).split(':');
+  if (name === '') return;
   const denied = listed(own('denied_users') ?? '').includes(name) || isWithin(own('denied_host_uids') ?? '', name);
   if (denied) yield `running as user "${name}" is disallowed by denied_host_uids or denied_host_gids of ${driver}`;
 }

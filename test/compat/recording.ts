@@ -93,6 +93,10 @@ const evalDone =`,
     "await untilJson(R, '/v1/jobs?prefix=per/', list => list.length === 1 && list[0].Status === 'dead');\n  await r('children',",
   ],
   [
+    "await r('jobs-in',",
+    "await untilJson(R, '/v1/jobs?namespace=dev', list => list[0]?.JobSummary.Summary.g.Running === 1);\n  await r('jobs-in',",
+  ],
+  [
     "await r('ls-root',",
     "await untilJson(R, `/v1/client/fs/ls/${X}?path=t/local`, list => list.length === 2);\n  await r('ls-root',",
   ],

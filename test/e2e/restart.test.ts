@@ -279,9 +279,11 @@ function fill(file: string): string {
   return file;
 }
 
+/** Of what is in it: the room that a state has taken ahead is zeros. */
 function truncate(file: string, share: number): void {
   const descriptor = openSync(file, 'r+');
-  ftruncateSync(descriptor, Math.floor(readFileSync(file).length * share));
+  const length = readFileSync(file).findLastIndex((byte) => byte !== 0) + 1;
+  ftruncateSync(descriptor, Math.floor(length * share));
   closeSync(descriptor);
 }
 

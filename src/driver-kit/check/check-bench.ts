@@ -27,6 +27,8 @@ export interface CheckedPlugin {
 }
 
 const passedOn = ['PATH', 'HOME', 'LANG', 'TZ', 'USER', 'XDG_RUNTIME_DIR', 'DOCKER_HOST', 'CONTAINER_HOST'];
+/** For what a driver ends after it answered, on a busy machine. */
+const patienceMs = 10_000;
 const markName = 'DROVER_CHECK';
 
 export interface BenchOptions {
@@ -128,10 +130,10 @@ export class CheckBench {
   }
 
   /** Resolves with what is still there after a moment. */
-  async left(taskId?: string, patienceMs = 3000): Promise<readonly string[]> {
-    for (let waited = 0; ; waited += 100) {
+  async left(taskId?: string): Promise<readonly string[]> {
+    for (const end = performance.now() + patienceMs; ; ) {
       const found = this.processes(taskId);
-      if (found.length === 0 || waited >= patienceMs) return found;
+      if (found.length === 0 || performance.now() >= end) return found;
       await sleep(100);
     }
   }
