@@ -129,8 +129,10 @@ describe.skipIf(!isRoot)(`the executable on a bare root${isRoot ? '' : ' (skippe
     await eventually(
       () => {
         const { stdout, stderr } = run('driver', 'list');
+        // most of them find nothing to work with on such a root, and say so
+        const told = '(up|(unhealthy|not detected): (?!it told nothing).*)';
         for (const name of builtInNames)
-          expect(stdout, stderr).toMatch(new RegExp(`^${name} +\\S+ +${name} +\\d+ .* up$`, 'm'));
+          expect(stdout, stderr).toMatch(new RegExp(`^${name} +\\S+ +${name} +\\d+ .* ${told}$`, 'm'));
       },
       120_000,
       500,
