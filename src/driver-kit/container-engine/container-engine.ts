@@ -3,6 +3,7 @@
  * The containers belong to the engine: they outlive the agent, and where the engine allows it also the engine's own restart.
  */
 import { setMaxListeners } from 'node:events';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
@@ -137,6 +138,8 @@ class ContainerEngine implements EngineDriver {
         const { handle, state } = await startContainer(context, config, plan, image, signal);
         const task = this.#keep(new ContainerTask(config, handle, state.pid));
         if (!state.running) await this.#ended(task, exitOf(state, false));
+        // what ended since it was looked at was told of while nobody knew the task
+        else if (!existsSync(`/proc/${state.pid}`)) void this.#lookAt(task);
         return this.#started(task);
       } catch (error) {
         this.#images.release(config.id);
