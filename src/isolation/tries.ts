@@ -2,7 +2,6 @@
  * The full set of the verifier: each thing that a line of the ladder forbids, tried from inside (`native/verify/tries.h`). A try that was
  * stopped proves something only where the same took effect with nothing in its way: the control.
  */
-
 import { spawn } from '../lib/node/spawn.ts';
 import type { Mechanism } from './lines.ts';
 import { runChild } from './mechanisms/probe.ts';
