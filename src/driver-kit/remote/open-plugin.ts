@@ -44,8 +44,9 @@ const configureMs = 300_000;
 /** `Fault('unsupported')`: no driver, or of another protocol; `Fault('invalid')`: its specification or the operator's options are wrong. */
 export async function openPlugin(options: OpenPluginOptions, signal: AbortSignal): Promise<OpenPlugin> {
   const { limits } = options;
-  const client = new Client(options.target, options.credentials, { ...receivingOptions, ...hostChannelOptions });
-  const calls = new PluginCalls(client, limits, options.faults, signal);
+  const channel = { ...receivingOptions, ...hostChannelOptions };
+  const connect = (): Client => new Client(options.target, options.credentials, channel);
+  const calls = new PluginCalls(connect, limits, options.faults, signal);
   const ask: Ask = (method, request, limitMs = limits.questionMs) => {
     options.asking?.(method.name);
     return calls.ask(method, request, signal, limitMs).catch((error: unknown) => {
@@ -76,7 +77,7 @@ export async function openPlugin(options: OpenPluginOptions, signal: AbortSignal
       taskSchema: spec,
     };
   } catch (error) {
-    client.close();
+    calls.client.close();
     throw error;
   }
 }

@@ -22,17 +22,26 @@ export function engineMs({ questionMs }: CallLimits): number {
 }
 
 export class PluginCalls {
+  /** Its own connection. */
   readonly client: Client;
   readonly limits: CallLimits;
   readonly #faults: PluginFaults;
-  readonly #gone: AbortSignal;
+  /** Fires when the plugin's process has ended, whoever holds its socket; every call ends with it. */
+  readonly gone: AbortSignal;
 
-  /** `gone`: fires when the plugin's process has ended, whoever holds its socket; every call ends with it. */
-  constructor(client: Client, limits: CallLimits, faults: PluginFaults, gone: AbortSignal) {
-    this.client = client;
+  readonly #connect: () => Client;
+
+  constructor(connect: () => Client, limits: CallLimits, faults: PluginFaults, gone: AbortSignal) {
+    this.#connect = connect;
+    this.client = connect();
     this.limits = limits;
     this.#faults = faults;
-    this.#gone = gone;
+    this.gone = gone;
+  }
+
+  /** The same plugin over one more connection, which whoever asks for it closes. */
+  apart(): PluginCalls {
+    return new PluginCalls(this.#connect, this.limits, this.#faults, this.gone);
   }
 
   /** `limitMs` null: the call may take for ever. A status is a `Fault` again. */
@@ -43,7 +52,7 @@ export class PluginCalls {
     limitMs: number | null = this.limits.questionMs,
   ): Promise<MessageShape<O>> {
     const deadline = limitMs === null ? undefined : new Date(Date.now() + limitMs);
-    const either = AbortSignal.any([signal, this.#gone]);
+    const either = AbortSignal.any([signal, this.gone]);
     try {
       return await unary(this.client, method, request, either, new Metadata(), deadline);
     } catch (error) {
@@ -61,7 +70,7 @@ export class PluginCalls {
     const late = new AbortController();
     const timer = firstMs === null ? undefined : setTimeout(() => late.abort(), firstMs);
     try {
-      const all = AbortSignal.any([signal, late.signal, this.#gone]);
+      const all = AbortSignal.any([signal, late.signal, this.gone]);
       for await (const message of serverStream(this.client, method, request, all)) {
         clearTimeout(timer);
         yield message;

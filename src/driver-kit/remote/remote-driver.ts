@@ -42,8 +42,8 @@ export interface RemoteOptions {
 
 /** Connects, configures, asks what the driver can do. */
 export async function openRemoteDriver(options: RemoteOptions, signal: AbortSignal): Promise<EngineDriver> {
-  const client = new Client(options.target, credentials.createInsecure(), receivingOptions);
-  const calls = new PluginCalls(client, defaultLimits, new PluginFaults(), new AbortController().signal);
+  const connect = (): Client => new Client(options.target, credentials.createInsecure(), receivingOptions);
+  const calls = new PluginCalls(connect, defaultLimits, new PluginFaults(), new AbortController().signal);
   try {
     const info = await calls.ask(BasePlugin.method.pluginInfo, create(PluginInfoRequestSchema), signal);
     const configure = create(SetConfigRequestSchema, {
@@ -54,7 +54,7 @@ export async function openRemoteDriver(options: RemoteOptions, signal: AbortSign
     const { capabilities } = await calls.ask(method.capabilities, create(wire.CapabilitiesRequestSchema), signal);
     return remoteDriver(calls, infoFromWire(info.name, info.pluginVersion, capabilities), capabilities);
   } catch (error) {
-    client.close();
+    calls.client.close();
     throw error;
   }
 }
