@@ -70,6 +70,7 @@ export async function openClientHalf(options: ClientHalfOptions): Promise<Client
     }),
     networks,
     disks: drivers.isolation.disk,
+    passIds: (from, to) => drivers.isolation.passIds(from, to),
     plugins: drivers.programs(options.current),
     store,
     drivers: drivers.drivers,

@@ -187,15 +187,21 @@ export async function removeAllocationDirectory(allocDir: string, allocId: strin
   await removingOfTasks(join(allocDir, allocId), () => removeBeneath(allocDir, allocId));
 }
 
-/** `alloc/data` and each task's `local` go from an ended allocation to the one that replaces it. */
+/** `from`, `to`: ids of allocations; `tasks`: of the second. */
+export interface DiskMove {
+  readonly from: string;
+  readonly to: string;
+  readonly tasks: readonly string[];
+}
+
+/** `alloc/data` and each task's `local` go from an ended allocation to the one that replaces it, with the ids that files in them belong to. */
 export async function moveDisk(
   allocDir: string,
-  from: string,
-  to: string,
-  tasks: readonly string[],
-  disks: AllocationDisks | null,
+  { from, to, tasks }: DiskMove,
+  { disks, passIds }: { readonly disks: AllocationDisks | null; readonly passIds: (from: string, to: string) => void },
 ): Promise<void> {
   for (const task of tasks) make(join(allocDir, to, task), 0o777, nobody);
+  passIds(join(allocDir, from), join(allocDir, to));
   for (const part of ['alloc/data', ...tasks.map((task) => `${task}/local`)]) {
     // a file system moves nothing from one that is bound to another
     await disks?.adopt(join(allocDir, to), `${from}/${part}`);

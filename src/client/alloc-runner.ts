@@ -49,6 +49,8 @@ export interface AllocationRunnerOptions {
   readonly networks: AllocationNetworks | null;
   /** Null: this node binds the disk of none. */
   readonly disks: AllocationDisks | null;
+  /** See `IsolationHost`. */
+  readonly passIds: (from: string, to: string) => void;
   node(): Node;
   /** Resolves when the allocation this one replaces has ended here. Asked once every stored allocation was taken up. */
   previousEnded(): Promise<void>;
@@ -198,11 +200,12 @@ export class AllocationRunner {
   /** Once, for tasks may change what they have begun in. A sticky disk comes along from the allocation this one replaces, where that was here. */
   async #openDisk(): Promise<void> {
     if (this.#begunGroup !== null) return;
-    const { config, disks, log } = this.#options;
+    const { config, disks, passIds, log } = this.#options;
     const { SizeMB = 0, Sticky = false } = this.#group.EphemeralDisk ?? {};
     await bindDisk(disks, config.allocDir, this.id, SizeMB, log);
     const previous = Sticky ? this.#alloc.PreviousAllocation : '';
-    if (previous !== '') await moveDisk(config.allocDir, previous, this.id, [...this.#tasks.keys()], disks);
+    const move = { from: previous, to: this.id, tasks: [...this.#tasks.keys()] };
+    if (previous !== '') await moveDisk(config.allocDir, move, { disks, passIds });
   }
 
   /** False: there is none, and the tasks were told; or the agent goes. */

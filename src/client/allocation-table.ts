@@ -34,6 +34,7 @@ export interface AllocationTableOptions {
   readonly deniedEnv: ReadonlySet<string>;
   readonly networks: AllocationNetworks | null;
   readonly disks: AllocationDisks | null;
+  readonly passIds: (from: string, to: string) => void;
   node(): Node;
   now(): number;
   random(): number;

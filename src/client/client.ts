@@ -50,6 +50,8 @@ export interface ClientOptions {
   readonly networks?: AllocationNetworks | null;
   /** Absent: what allocations write to disk is bound by nothing. */
   readonly disks?: AllocationDisks | null;
+  /** Where tasks have ids of their own, those of an ended allocation's become the next one's (`IsolationHost`). Default: they have none. */
+  readonly passIds?: (from: string, to: string) => void;
 }
 
 export interface Client {
@@ -103,6 +105,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     deniedEnv: deniedEnvOf(config),
     networks: options.networks ?? null,
     disks: options.disks ?? null,
+    passIds: options.passIds ?? (() => undefined),
     node,
     now: options.now,
     random: options.random,

@@ -55,6 +55,8 @@ export interface IsolationHost {
   readonly taskRoot: string;
   /** Of what the probes found and what trial tasks then had. */
   readonly proofs: Proofs;
+  /** The tasks of the allocation in directory `from` have ended, and their files are moved to that in `to`: so are the ids they belong to. */
+  passIds(from: string, to: string): void;
   /** Probes everything anew; resolves with the names of mechanisms that worked before and do not now. */
   refresh(): Promise<readonly string[]>;
 }
@@ -98,6 +100,7 @@ export const noIsolation: IsolationHost = {
   taskMounts: null,
   taskRoot: '',
   proofs: passingProofs(),
+  passIds: () => undefined,
   refresh: async () => [],
 };
 
@@ -126,6 +129,7 @@ export async function openIsolation(options: IsolationOptions): Promise<Isolatio
     disk: disksOf(options, () => host.probes.get('disk_quota')?.ok === true),
     taskMounts: options.taskMounts ?? null,
     taskRoot: options.taskRoot,
+    passIds: (from, to) => (host.uids ?? host.subordinate)?.pass(from, to),
     async refresh() {
       const before = host.probes;
       Object.assign(host, await look(options, true, host.subordinate));

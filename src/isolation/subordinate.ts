@@ -66,6 +66,11 @@ export class SubordinateIds {
     return this.#uids.claim(owner, directory) - this.#first + 1;
   }
 
+  /** See `TaskUids`. */
+  pass(from: string, to: string): void {
+    this.#uids.pass(from, to);
+  }
+
   /** The file of a user namespace with these ids. `network`: of a network that its tasks join, whose owner it is; null there: an older agent made it. */
   async namespace(network: string | null): Promise<string | null> {
     const pid = network === null ? (await this.#held()).pid : /^\/proc\/(\d+)\/ns\/net$/.exec(network)?.[1];

@@ -48,3 +48,24 @@ it('claims nothing that /etc/subuid gives somebody, neither for the task nor for
   expect(claimed.slice(1).every((uid) => free.includes(uid))).toBe(true);
   expect(new Set([...claimed, ...free]).size).toBe(new Set([kept, ...free]).size);
 });
+
+it('goes with the files to the allocation that takes them over, and is nobody else’s while any of them are there', () => {
+  const uids = new TaskUids(join(base, 'uids'), { first: 1_900_000_000, last: 1_900_000_001 });
+  const [a, b] = [uids.claim('old/a', directoryOf('old/a')), uids.claim('old/b', directoryOf('old/b'))];
+  const to = join(base, 'tasks/new');
+  const own = directoryOf('new/a');
+  for (const _ of ['once', 'again']) uids.pass(join(base, 'tasks/old'), to);
+  const later = new TaskUids(join(base, 'uids'), uids.range);
+  expect(later.claim('new/a', own)).toBe(a);
+  expect(later.held('new/a')).toBe(a);
+  // the new one has no such task; its files may be among those that are shared
+  expect(() => later.claim('c', directoryOf('c'))).toThrow('no uid is left');
+  later.pass(to, join(base, 'tasks/newest'));
+  expect(later.claim('newest/b', directoryOf('newest/b'))).toBe(b);
+  for (const gone of ['new', 'newest']) {
+    rmSync(join(base, 'tasks', gone), { recursive: true });
+    expect(() => later.claim('c', directoryOf('c'))).toThrow('no uid is left');
+  }
+  rmSync(join(base, 'tasks/old'), { recursive: true });
+  expect([a, b]).toContain(later.claim('c', directoryOf('c')));
+});

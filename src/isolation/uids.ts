@@ -1,6 +1,7 @@
 /**
  * One host uid per task (allocation and task name; restarts keep it, because the task's files belong to it). A claim is a file named
- * after the uid; it is free again when the task's directory is gone, so a uid is never given on while its files are there.
+ * after the uid; it is free again when the task's directory is gone, so a uid is never given on while its files are there. Where another
+ * allocation takes files over, it takes over the claims: a file named after the new owner then says which uid that is.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -12,10 +13,11 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Fault } from '../lib/fault.ts';
 import { makeDirectories } from '../lib/node/directories.ts';
 import { type IdRange, inRanges } from './users.ts';
@@ -31,7 +33,14 @@ export function rootUidOf(uid: number): number {
 interface Claim {
   readonly owner: string;
   readonly directory: string;
+  /** Of what was taken over: which it is. */
+  readonly uid?: number;
+  /** Those it was claimed for before, where files of it are left. */
+  readonly before?: readonly string[];
 }
+
+const hasFiles = ({ directory, before = [] }: Claim): boolean =>
+  [directory, ...before].some((path) => existsSync(path));
 
 /** So many claims may be left of tasks that are gone. */
 const claimsPerSweep = 64;
@@ -52,6 +61,8 @@ export class TaskUids {
   /** `owner`: `<allocation>/<task>`; `directory`: the task's. `Fault('unavailable')`: all are taken. */
   claim(owner: string, directory: string): number {
     this.#sweep();
+    const inherited = this.#inherited(owner);
+    if (inherited !== null) return inherited;
     for (const uid of this.#places(owner, 4096))
       if (this.#isFree(uid, owner) && this.#take(uid, { owner, directory })) return uid;
     throw new Fault('unavailable', 'no uid is left for the task', { recoverable: true });
@@ -59,8 +70,38 @@ export class TaskUids {
 
   /** Null: this owner claimed none, or one so far off that it is not looked for. */
   held(owner: string): number | null {
+    const inherited = this.#inherited(owner);
+    if (inherited !== null) return inherited;
     for (const uid of this.#places(owner, 64)) if (readClaim(this.#fileOf(uid))?.owner === owner) return uid;
     return null;
+  }
+
+  /**
+   * What tasks of the allocation in `from` claimed is now claimed by tasks of the same names of that in `to`: it has their files. Both are
+   * directories, named after the allocations. Done again it changes nothing.
+   */
+  pass(from: string, to: string): void {
+    makeDirectories(this.#directory, 0o700);
+    for (const name of readdirSync(this.#directory).filter((each) => /^\d+$/.test(each))) {
+      const path = join(this.#directory, name);
+      const held = readClaim(path);
+      const [allocation, task = ''] = held?.owner.split('/') ?? [];
+      if (held === null || allocation !== basename(from)) continue;
+      const own = join(to, task);
+      const before = [held.directory, ...(held.before ?? [])].filter((each) => existsSync(each));
+      const claim: Claim = { owner: `${basename(to)}/${task}`, directory: existsSync(own) ? own : to, before };
+      replace(this.#pathFor(claim.owner), { ...claim, uid: Number(name) });
+      replace(path, claim);
+    }
+  }
+
+  #inherited(owner: string): number | null {
+    const { uid } = readClaim(this.#pathFor(owner)) ?? {};
+    return uid !== undefined && readClaim(this.#fileOf(uid))?.owner === owner ? uid : null;
+  }
+
+  #pathFor(owner: string): string {
+    return join(this.#directory, `of-${createHash('sha256').update(owner).digest('hex').slice(0, 32)}`);
   }
 
   /** Sooner than when its directory is found to be gone. */
@@ -93,7 +134,7 @@ export class TaskUids {
     for (const name of readdirSync(this.#directory)) {
       const path = join(this.#directory, name);
       const claim = readClaim(path);
-      if (claim !== null && !existsSync(claim.directory)) rmSync(path, { force: true });
+      if (claim !== null && !hasFiles(claim)) rmSync(path, { force: true });
     }
   }
 
@@ -108,7 +149,7 @@ export class TaskUids {
       }
       const held = readClaim(path);
       if (held?.owner === claim.owner) return true;
-      if (held !== null && existsSync(held.directory)) return false;
+      if (held !== null && hasFiles(held)) return false;
       rmSync(path, { force: true });
     }
     return false;
@@ -129,6 +170,12 @@ export function giveDirectory(path: string, uid: number): void {
   } finally {
     closeSync(directory);
   }
+}
+
+/** Whole or not at all: it may be read after a crash. */
+function replace(path: string, claim: Claim): void {
+  writeFileSync(`${path}.new`, JSON.stringify(claim), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
 }
 
 function readClaim(path: string): Claim | null {
