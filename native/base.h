@@ -115,15 +115,18 @@ static inline ssize_t read_file_at(int dir, const char *path, char *buffer, size
   int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -1;
   size_t have = 0;
+  ssize_t r = 0;
   while (have < cap - 1) {
-    ssize_t r = read(fd, buffer + have, cap - 1 - have);
+    r = read(fd, buffer + have, cap - 1 - have);
     if (r < 0 && errno == EINTR) continue;
     if (r <= 0) break;
     have += (size_t)r;
   }
+  int error = errno;
   close(fd);
+  errno = error;
   buffer[have] = 0;
-  return (ssize_t)have;
+  return r < 0 && !have ? -1 : (ssize_t)have;
 }
 static inline int write_file_at(int dir, const char *path, const char *content) {
   int fd = openat(dir, path, O_WRONLY | O_CLOEXEC);

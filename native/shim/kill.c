@@ -32,13 +32,18 @@ int next_child(pid_t *pids, int cap) {
   return numbers(text, pids, cap);
 }
 
+/* Only a group that is gone is empty unseen: of one that cannot be read (too many open files) it is not known. */
+static int unknown(void) { return errno != ENOENT && errno != ENODEV; }
+
 /* Signals the processes of one cgroup directory and of those below; returns how many were there. A pid counts only if it is listed both before and after its pidfd was opened. */
 static int kill_cgroup_dir(int dir, int depth) {
   static char before[4096], after[4096];
   pid_t pids[64], again[256];
   int fds[64], seen = 0;
   _Alignas(8) u8 entries[1024];
-  if (read_file_at(dir, "cgroup.procs", before, sizeof before) > 0) {
+  ssize_t listed = read_file_at(dir, "cgroup.procs", before, sizeof before);
+  if (listed < 0) seen += unknown();
+  if (listed > 0) {
     int n = numbers(before, pids, COUNT(pids));
     for (int i = 0; i < n; i++) fds[i] = (int)syscall(SYS_pidfd_open, pids[i], 0);
     if (read_file_at(dir, "cgroup.procs", after, sizeof after) < 0) after[0] = 0;
@@ -51,14 +56,15 @@ static int kill_cgroup_dir(int dir, int depth) {
     }
   }
   int list = depth < 8 ? openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-  if (list < 0) return seen;
+  if (list < 0) return depth < 8 ? seen + unknown() : seen;
   long got;
   while ((got = syscall(SYS_getdents64, list, entries, sizeof entries)) > 0)
     for (long at = 0; at < got;) {
       const char *name = (const char *)entries + at + 19;
       if (entries[at + 18] == 4 && name[0] != '.') {
         int below = openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (below >= 0) { seen += kill_cgroup_dir(below, depth + 1); close(below); }
+        if (below < 0) seen += unknown();
+        else { seen += kill_cgroup_dir(below, depth + 1); close(below); }
       }
       at += *(u16 *)(entries + at + 16);
     }
@@ -70,11 +76,12 @@ static int kill_cgroups(void) {
   int seen = 0;
   for (int i = 0; i < S.record.kill_cgroup_count; i++) {
     int dir = open(S.record.kill_cgroups[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0) continue;
+    if (dir < 0) { seen += unknown(); continue; }
     char text[256];
     if (write_file_at(dir, "cgroup.kill", "1") == 0) {
-      char *p = read_file_at(dir, "cgroup.events", text, sizeof text) > 0 ? strstr(text, "populated ") : NULL;
-      if (p && p[10] == '1') seen++;
+      ssize_t got = read_file_at(dir, "cgroup.events", text, sizeof text);
+      char *p = got > 0 ? strstr(text, "populated ") : NULL;
+      if (got < 0 ? unknown() : p && p[10] == '1') seen++;
     } else {
       /* v1: hold still what forks, signal all, let it die. Without the freezer the loop alone has to win. */
       int frozen = write_file_at(dir, "freezer.state", "FROZEN") == 0;

@@ -1,4 +1,5 @@
 /** What makes the file system of tasks' directories keep to quotas of projects: one command, where one does it. Pure. */
+import { readMounts } from '../lib/node/mount-table.ts';
 import type { ProbeResult } from './mechanisms/probe.ts';
 
 /** Of the file system that allocations are on. */
@@ -14,12 +15,8 @@ export interface DiskFacts {
 
 /** The mount of a whole file system. `device`: `"254:1"`. Null: it is mounted nowhere as a whole. Source: proc_pid_mountinfo(5). */
 export function wholeMount(mountinfo: string, device: string): Omit<DiskFacts, 'inKernel'> | null {
-  for (const row of mountinfo.split('\n')) {
-    const [, , number, root, mountPoint = ''] = row.split(' ');
-    const [, type = '', source = ''] = / - (\S+) (\S+) /.exec(row) ?? [];
-    if (number === device && root === '/') return { type, device: source, mountPoint };
-  }
-  return null;
+  const found = readMounts(mountinfo).find((each) => each.device === device && each.root === '/');
+  return found === undefined ? null : { type: found.type, device: found.source, mountPoint: found.point };
 }
 
 /** `config`: of the kernel, as it was built; empty: not known. `modules`: names of what it has or can load, one a line. */

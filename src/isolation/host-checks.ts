@@ -1,6 +1,8 @@
 /** What can be seen of a held task from outside, before its first instruction: the evidence of its report. */
 import { statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { kernelLink, kernelNames, kernelText } from '../lib/node/kernel-file.ts';
+import { type Mount, readMounts } from '../lib/node/mount-table.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import { killDirectories, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import { deviceRules } from './device-trial.ts';
@@ -178,28 +180,51 @@ function killUnitLine(request: CheckRequest, held: HeldProcess, line: Line): Mec
     const outside = left.find(({ path }) => kills.has(path));
     return line('kill_unit', outside === undefined, outside === undefined ? 'cgroup' : `not in ${outside.path}`);
   }
-  if (request.killUnit !== 'session') return line('kill_unit', true, request.killUnit);
+  // the shim's own: the task is not its first process there
+  if (request.killUnit === 'pid-namespace')
+    return line('kill_unit', separate(held, 'pid'), namespaceEvidence(held, 'pid'));
   const isInit = separate(held, 'pid') && innerPids(held).at(-1) === '1';
   return line('kill_unit', isInit, isInit ? 'pid namespace, ended through its init' : 'session only: best effort');
 }
 
 function identityLines(request: CheckRequest, held: HeldProcess, line: Line): readonly Mechanism[] {
-  const [text = ''] = (held.status.get('Uid') ?? '').split(/\s+/);
-  const uid = text === '' ? -1 : Number(text);
+  const uids = idsOf(held, 'Uid');
+  const gids = [...idsOf(held, 'Gid'), ...idsOf(held, 'Groups')];
+  const [uid = -1] = uids;
+  const text = uids.length === 0 ? '' : String(uid);
   const shared = uid === held.ownUid;
   const apart = ['pid', 'mnt', 'ipc'].every((kind) => separate(held, kind));
   const taskUids = request.subordinate ?? request.taskUids;
-  const unique = taskUids === null ? apart : inRanges([taskUids], uid);
+  const unique = taskUids === null ? apart : uids.every((each) => inRanges([taskUids], each));
+  // subordinate gids have a range of their own
+  const { taskUids: ownIds } = request;
+  const foreign = ownIds === null || !unique ? [] : gids.filter((each) => !inRanges([ownIds], each));
+  // without root an agent can shed no group
+  const groupOfRoot = held.ownUid === 0 && gids.includes(0);
+  const notRoot = uids.length > 0 && uids.every((each) => each > 0) && !groupOfRoot;
   return [
-    line('not_root', uid > 0, `uid ${text}`),
+    line(
+      'not_root',
+      notRoot,
+      uids.includes(0) ? `uid ${uids.join(' ')}` : groupOfRoot ? `uid ${text}, group 0` : `uid ${text}`,
+    ),
     // an agent without root cannot give another one: then its own counts, and the evidence says so
     line('own_uid', uid >= 0 && (!shared || held.ownUid !== 0), shared ? "the agent's own uid" : `uid ${text}`),
     line(
       'unique_uid',
-      uid > 0 && unique,
-      taskUids !== null ? `uid ${text}` : `shared uid: ${shared ? "the agent's" : text}`,
+      uid > 0 && unique && foreign.length === 0,
+      foreign.length > 0
+        ? `uid ${text}, but group ${foreign.join(', ')}`
+        : taskUids !== null
+          ? `uid ${text}`
+          : `shared uid: ${shared ? "the agent's" : text}`,
     ),
   ];
+}
+
+/** `Uid`, `Gid`: real, effective, saved and that of files; each of them counts. */
+function idsOf({ status }: HeldProcess, name: 'Uid' | 'Gid' | 'Groups'): readonly number[] {
+  return (status.get(name) ?? '').split(/\s+/).flatMap((each) => (each === '' ? [] : [Number(each)]));
 }
 
 function descriptorLine(request: CheckRequest, held: HeldProcess, line: Line): Mechanism {
@@ -220,17 +245,19 @@ function capabilityLine(held: HeldProcess, line: Line): Mechanism {
   return line('empty_capabilities', empty, empty ? 'all five sets empty' : sets.join(', '));
 }
 
-/** Every mount is read-only but those the task is to write, and its root is not the host's. */
-function readOnlyLine(request: CheckRequest, held: HeldProcess, mounts: MountRows, line: Line): Mechanism {
+/** Every mount is read-only but those the task is to write, and its root is its own directory. */
+function readOnlyLine(request: CheckRequest, held: HeldProcess, mounts: readonly Mount[], line: Line): Mechanism {
   if (held.mounts === null) return line('read_only_system', false, "the root is the host's");
-  const root = mounts.find((fields) => fields[4] === '/');
+  const root = mounts.findLast(({ point }) => point === '/');
   if (root === undefined) return line('read_only_system', false, 'the mounts cannot be seen');
-  if (root[3] === '/' && !separate(held, 'mnt')) return line('read_only_system', false, "the root is the host's");
+  const { disk } = request;
+  if (!separate(held, 'mnt') || (disk !== undefined && !root.root.split('/').includes(basename(disk))))
+    return line('read_only_system', false, `the root is ${root.root} of ${root.source}, not the task's directory`);
   const allowed = (at: string): boolean =>
     request.writable.includes(at) ||
     ['/dev/', '/proc/', ...request.volumes.map((path) => `${path}/`)].some((prefix) => at.startsWith(prefix));
-  const open = mounts.filter((fields) => !allowed(fields[4] ?? '') && !(fields[5] ?? '').split(',').includes('ro'));
-  const names = open.map((fields) => fields[4]).join(', ');
+  const open = mounts.filter(({ point, options }) => !allowed(point) && !options.includes('ro'));
+  const names = open.map(({ point }) => point).join(', ');
   return line(
     'read_only_system',
     open.length === 0,
@@ -238,19 +265,19 @@ function readOnlyLine(request: CheckRequest, held: HeldProcess, mounts: MountRow
   );
 }
 
-type MountRows = readonly (readonly string[])[];
-
-function rowsOf(mountinfo: string): MountRows {
-  const rows = mountinfo.split('\n').filter((row) => row !== '');
-  return rows.map((row) => row.split(' '));
+/** By nothing that says anything, or not to be written; the last mount of a place is the one that counts. */
+function isCovered(path: string, mounts: readonly Mount[]): boolean {
+  const top = mounts.findLast(({ point }) => point === path);
+  if (top === undefined) return false;
+  if (path === '/proc/sys') return top.options.includes('ro');
+  return top.root.endsWith('/null') || (top.type === 'tmpfs' && top.options.includes('ro'));
 }
 
 /** The view of files as a whole: what is writable, whose root it is, what of /proc is covered. */
 function fileLines(request: CheckRequest, held: HeldProcess, line: Line): readonly Mechanism[] {
-  const mounts = rowsOf(held.mounts ?? '');
+  const mounts = readMounts(held.mounts ?? '');
   const readOnly = readOnlyLine(request, held, mounts, line);
-  const points = mounts.map((fields) => fields[4] ?? '');
-  const bare = [...maskedProc, '/proc/sys'].filter((path) => !points.includes(path));
+  const bare = [...maskedProc, '/proc/sys'].filter((path) => !isCovered(path, mounts));
   return [
     readOnly,
     line(
@@ -270,8 +297,8 @@ function fileLines(request: CheckRequest, held: HeldProcess, line: Line): readon
 const usual = ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'pts', 'mqueue'].map((name) => `/dev/${name}`);
 
 function devicesByMounts(held: HeldProcess, line: Line): Mechanism {
-  const usable = rowsOf(held.mounts ?? '').filter((fields) => !(fields[5] ?? '').split(',').includes('nodev'));
-  const others = usable.map((fields) => fields[4] ?? '').filter((at) => !usual.includes(at));
+  const usable = readMounts(held.mounts ?? '').filter(({ options }) => !options.includes('nodev'));
+  const others = usable.map(({ point }) => point).filter((at) => !usual.includes(at));
   const ok = held.mounts !== null && usable.length > 0 && others.length === 0 && separate(held, 'user');
   return line(
     'devices',

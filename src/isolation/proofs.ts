@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { makeDirectories } from '../lib/node/directories.ts';
 import { kernelLink, kernelText } from '../lib/node/kernel-file.ts';
+import { readMounts } from '../lib/node/mount-table.ts';
 import { closedAbove } from './passage.ts';
 import { namespaceSwitches } from './remedies.ts';
 
@@ -145,12 +146,11 @@ function mountsOnTheWay(taskRoot: string, paths: readonly string[]): readonly st
     at === '/' ||
     /^\/(proc|sys)(\/|$)/.test(at) ||
     [taskRoot, ...paths].some((path) => path === at || path.startsWith(`${at}/`));
-  const place = (fields: readonly string[]) => (fields[4] === taskRoot ? ['tasks'] : fields.slice(3, 5));
-  return kernelText('/proc/self/mountinfo')
-    .split('\n')
-    .map((row) => row.split(' '))
-    .filter((fields) => fields.length > 6 && leads(fields[4] ?? ''))
-    .map((fields) => [...place(fields), fields[5], ...fields.slice(fields.indexOf('-'))].join(' '));
+  return readMounts(kernelText('/proc/self/mountinfo'))
+    .filter(({ point }) => leads(point))
+    .map(({ root, point, options, type, source, superOptions }) =>
+      [...(point === taskRoot ? ['tasks'] : [root, point]), ...options, type, source, superOptions].join(' '),
+    );
 }
 
 function ownPidsGroup(): string {

@@ -5,16 +5,8 @@
  */
 import { readFile, realpath } from 'node:fs/promises';
 import { makeDirectories } from '../lib/node/directories.ts';
+import { type Mount, readMounts } from '../lib/node/mount-table.ts';
 import { runChild } from './mechanisms/probe.ts';
-
-interface Mount {
-  readonly id: string;
-  readonly parent: string;
-  readonly device: string;
-  /** Which directory of its file system it shows. */
-  readonly root: string;
-  readonly point: string;
-}
 
 /** Resolves with the mount they hang below; null where there can be none (no root, or other mounts are there already). */
 export async function gatherTaskMounts(directory: string): Promise<string | null> {
@@ -48,12 +40,5 @@ function isBoundToItself(mounts: readonly Mount[], path: string): boolean {
 
 async function mountsNow(): Promise<readonly Mount[]> {
   const text = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-  return text.split('\n').map((line) => {
-    const [id = '', parent = '', device = '', root = '', point = ''] = line.split(' ').map(unescaped);
-    return { id, parent, device, root, point };
-  });
-}
-
-function unescaped(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  return readMounts(text);
 }

@@ -80,9 +80,9 @@ describe.skipIf(locateNative('drover-shim') === null || parent === null)('with a
   };
 
   async function filled(count: number): Promise<ReadonlySet<number>> {
-    for (let i = 0; i < 400 && (await processesIn([group])).size < count; i++)
+    for (let i = 0; i < 400 && (await processesIn([group])).pids.size < count; i++)
       await new Promise((resolve) => setTimeout(resolve, 10));
-    const found = await processesIn([group]);
+    const { pids: found } = await processesIn([group]);
     expect(found.size).toBeGreaterThanOrEqual(count);
     return found;
   }
@@ -100,13 +100,13 @@ describe.skipIf(locateNative('drover-shim') === null || parent === null)('with a
     for (const freeze of ['0', '1']) {
       const shim = await supervisor.start(spreading());
       await filled(12);
-      await expect.poll(async () => (await processesIn([join(group, 'below')])).size).toBeGreaterThanOrEqual(4);
-      const inside = await processesIn([group]);
+      await expect.poll(async () => (await processesIn([join(group, 'below')])).pids.size).toBeGreaterThanOrEqual(4);
+      const { pids: inside } = await processesIn([group]);
       expect(inside.has(shim.pid)).toBe(false);
       writeFileSync(join(group, 'below', 'cgroup.freeze'), freeze);
       await shim.stop({ timeoutMs: 100 });
       expect(await endOf(shim)).toMatchObject({ leftover: 0, killUnit: 'cgroup' });
-      expect((await processesIn([group])).size).toBe(0);
+      expect((await processesIn([group])).pids.size).toBe(0);
       for (const pid of inside) expect(startTimeOf(pid)).toBe(0n);
       await shim.shutdown();
       rmdirSync(join(group, 'below'));
@@ -122,7 +122,7 @@ describe.skipIf(locateNative('drover-shim') === null || parent === null)('with a
     await shim.stop({ timeoutMs: 50 });
     expect(await endOf(shim)).toMatchObject({ leftover: 0 });
     expect(Date.now() - from).toBeLessThan(3000);
-    expect((await processesIn([group])).size).toBe(0);
+    expect((await processesIn([group])).pids.size).toBe(0);
     await shim.shutdown();
   });
 
@@ -131,12 +131,12 @@ describe.skipIf(locateNative('drover-shim') === null || parent === null)('with a
     await filled(12);
     process.kill(shim.pid, 'SIGKILL');
     expect(await shim.wait()).toMatchObject({ unknown: 'shim-lost' });
-    expect((await processesIn([group])).size).toBe(0);
+    expect((await processesIn([group])).pids.size).toBe(0);
     rmdirSync(join(group, 'below'));
     rmdirSync(group);
     const other = await supervisor.start(spreading());
     await filled(12);
-    expect(await emptyCgroups([group])).toBe(0);
+    expect(await emptyCgroups([group])).toEqual({ processes: 0, unread: '' });
     expect(await endOf(other)).toMatchObject({ signal: SIGKILL, by: 'task' });
     await other.shutdown();
   });

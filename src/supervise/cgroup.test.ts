@@ -76,9 +76,9 @@ describe.skipIf(locateNative('drover-shim') === null || !writable())(
     }
 
     async function filled(directory: string, count: number): Promise<void> {
-      for (let i = 0; i < 400 && (await processesIn([directory])).size < count; i++)
+      for (let i = 0; i < 400 && (await processesIn([directory])).pids.size < count; i++)
         await new Promise((resolve) => setTimeout(resolve, 10));
-      expect((await processesIn([directory])).size).toBeGreaterThanOrEqual(count);
+      expect((await processesIn([directory])).pids.size).toBeGreaterThanOrEqual(count);
     }
 
     test.skipIf(v1('freezer') === null)(
@@ -93,12 +93,12 @@ describe.skipIf(locateNative('drover-shim') === null || !writable())(
           );
           // the shell and its sleep, and three times a shell with two: all of them, else the two counts are of different moments
           await filled(directories[0] as string, 11);
-          const inside = await processesIn(directories);
+          const { pids: inside } = await processesIn(directories);
           expect(inside.has(shim.pid)).toBe(false);
           expect((await shim.status()).processes).toBe(inside.size);
           await shim.stop({ timeoutMs: 100 });
           expect(await end(shim)).toMatchObject({ leftover: 0, killUnit: 'cgroup' });
-          expect((await processesIn(directories)).size).toBe(0);
+          expect((await processesIn(directories)).pids.size).toBe(0);
           for (const pid of inside) expect(startTimeOf(pid)).toBe(0n);
         }
       },
@@ -118,7 +118,7 @@ describe.skipIf(locateNative('drover-shim') === null || !writable())(
       await shim.stop({ timeoutMs: 50 });
       expect(await end(shim)).toMatchObject({ leftover: 0 });
       expect(Date.now() - from).toBeLessThan(3000);
-      expect((await processesIn(directories)).size).toBe(0);
+      expect((await processesIn(directories)).pids.size).toBe(0);
     });
 
     test('leaves to its client, when it is killed itself, a group that is then emptied', async () => {
@@ -130,7 +130,7 @@ describe.skipIf(locateNative('drover-shim') === null || !writable())(
       await filled(directories[0] as string, 2);
       process.kill(shim.pid, 'SIGKILL');
       expect(await shim.wait()).toMatchObject({ unknown: 'shim-lost' });
-      expect((await processesIn(directories)).size).toBe(0);
+      expect((await processesIn(directories)).pids.size).toBe(0);
     });
 
     test.skipIf(v1('memory') === null)('says out of memory when the kernel says so, and only then', async () => {

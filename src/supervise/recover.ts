@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { isFault, messageOf } from '../lib/fault.ts';
 import type { Recovered, TaskEnd } from './contract.ts';
-import { emptyKillUnit } from './kill-unit.ts';
+import { emptyKillUnit, isEmpty, type Left } from './kill-unit.ts';
 import { readExitRecord, readIntent, readShimIdentity } from './record-directory.ts';
 import { ShimClient, shutdownShim } from './shim-client.ts';
 import { bootId, isAlive } from './this-host.ts';
@@ -52,12 +52,17 @@ async function look(directory: string): Promise<TaskEnd | 'alive' | 'never-start
   const identity = await readShimIdentity(directory);
   if (identity === null) return 'never-started';
   if (isAlive(identity.pid, identity.startTime)) return 'alive';
-  const left = intent === null ? 0 : await emptyKillUnit(intent.killUnit);
+  const left = intent === null ? null : await emptyKillUnit(intent.killUnit);
   if (intent?.launcher?.kind === 'oci') await deleteContainer(intent.launcher.delete);
   // A shim that wrote its record and ended between our two looks.
   const late = await recordOf(directory);
-  const rest = left === 0 ? '' : `; ${left} processes of its kill unit could not be ended`;
+  const rest = left === null || isEmpty(left) ? '' : `; ${remaining(left)}`;
   return late ?? { unknown: 'shim-lost', detail: `shim ${identity.pid} is gone and left no record${rest}` };
+}
+
+function remaining({ processes, unread }: Left): string {
+  if (unread !== '') return `whether its kill unit is empty is not known: ${unread}`;
+  return `${processes} processes of its kill unit could not be ended`;
 }
 
 /** What the shim would have run at the end: the runtime's own state and cgroups go with it. */

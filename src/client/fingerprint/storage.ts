@@ -1,6 +1,7 @@
 /** The file system that holds the allocations. */
 import { readFile, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { unescaped } from '../../lib/node/mount-table.ts';
 
 export interface StorageFacts {
   /** The device: `"/dev/vda"`; the path itself where it is not known. */
@@ -34,7 +35,7 @@ export async function mountedDevices(): Promise<readonly MountedDevice[]> {
   const text = await readFile('/proc/self/mounts', 'utf8').catch(() => '');
   const seen = new Map<string, MountedDevice>();
   for (const line of text.split('\n')) {
-    const [device = '', mountpoint = ''] = line.split(' ');
+    const [device = '', mountpoint = ''] = line.split(' ').map(unescaped);
     if (device.startsWith('/dev/') && !seen.has(device)) seen.set(device, { device, mountpoint });
   }
   return [...seen.values()];

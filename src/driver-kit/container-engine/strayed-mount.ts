@@ -1,6 +1,7 @@
 /** What a container has at its mount points, compared with what it was to get. Source: proc_pid_mountinfo(5). */
 import { readFile, readlink } from 'node:fs/promises';
 import { join, posix, relative } from 'node:path';
+import { readMounts } from '../../lib/node/mount-table.ts';
 
 /** A directory or file as every mount namespace of the kernel has it. */
 export interface Place {
@@ -15,11 +16,6 @@ export interface FoundSource {
   readonly place: Place;
 }
 
-interface Mount extends Place {
-  readonly id: string;
-  readonly target: string;
-}
-
 /** Of an open descriptor of this process. */
 export async function whereIs(descriptor: number): Promise<Place> {
   const [about, text, real] = await Promise.all([
@@ -30,7 +26,7 @@ export async function whereIs(descriptor: number): Promise<Place> {
   const id = /^mnt_id:\s*(\d+)$/m.exec(about)?.[1];
   const mount = readMounts(text).find((each) => each.id === id);
   if (mount === undefined) throw new Error(`no mount ${id} for ${real}`);
-  return { device: mount.device, path: join(mount.path, relative(mount.target, real)) };
+  return { device: mount.device, path: join(mount.root, relative(mount.point, real)) };
 }
 
 /**
@@ -38,13 +34,13 @@ export async function whereIs(descriptor: number): Promise<Place> {
  * under them); null: none. `mountinfo` empty: nothing can be seen, and so nothing is said.
  */
 export function strayedMount(mountinfo: string, sources: readonly FoundSource[], allocation: Place): string | null {
-  const mounts = readMounts(mountinfo);
+  const mounts = readMounts(mountinfo).map(({ point, device, root }) => ({ point, place: { device, path: root } }));
   if (mounts.length === 0) return null;
   for (const { target, place } of sources) {
     const wanted = posix.join('/', target).replace(/(.)\/$/, '$1');
-    const there = mounts.findLast((each) => each.target === wanted);
+    const there = mounts.findLast(({ point }) => point === wanted)?.place;
     // below a link of the image: it is then somewhere else
-    const same = there ?? mounts.find((each) => isSame(each, place));
+    const same = there ?? mounts.find((each) => isSame(each.place, place))?.place;
     if (same === undefined || !(isSame(same, place) || isBelow(same, allocation))) return target;
   }
   return null;
@@ -56,15 +52,4 @@ function isSame(one: Place, other: Place): boolean {
 
 function isBelow({ device, path }: Place, root: Place): boolean {
   return device === root.device && (path === root.path || path.startsWith(root.path === '/' ? '/' : `${root.path}/`));
-}
-
-function readMounts(text: string): readonly Mount[] {
-  return text.split('\n').flatMap((row) => {
-    const [id = '', , device = '', path, target] = row.split(' ');
-    return path === undefined || target === undefined ? [] : [{ id, device, path: plain(path), target: plain(target) }];
-  });
-}
-
-function plain(field: string): string {
-  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

@@ -13,7 +13,7 @@ import { inheritCpuset } from '../../isolation/cgroup/hierarchy.ts';
 import { removeTaskCgroup } from '../../isolation/cgroup/task-cgroup.ts';
 import { makeDirectories } from '../../lib/node/directories.ts';
 import { kernelText, writeKernelText } from '../../lib/node/kernel-file.ts';
-import { emptyKillUnit } from '../../supervise/kill-unit.ts';
+import { emptyKillUnit, processesIn } from '../../supervise/kill-unit.ts';
 import { Turns } from '../turns.ts';
 
 const top = '/sys/fs/cgroup';
@@ -105,8 +105,8 @@ export async function removePluginGroups(taskId: string): Promise<void> {
       .flatMap((reserved) => groupsOf(scope, reserved)?.own ?? [])
       .filter((path) => existsSync(path));
     if (own.length === 0) return;
-    const busy = own.some((path) => kernelText(join(path, 'cgroup.procs')) !== '');
-    if (busy) await emptyKillUnit({ kind: 'cgroup', directories: own });
+    const { pids, unread } = await processesIn(own);
+    if (pids.size > 0 || unread.length > 0) await emptyKillUnit({ kind: 'cgroup', directories: own });
     const directories = own.map((path) => ({ version: 1, path, controllers: [], ours: true }) as const);
     await removeTaskCgroup({ name: scope, directories });
     if (users.size === 0) await removeParents();

@@ -4,6 +4,7 @@ import { access, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectories } from '../../lib/node/directories.ts';
 import { kernelText, writeKernelText } from '../../lib/node/kernel-file.ts';
+import { readMounts } from '../../lib/node/mount-table.ts';
 
 /** Those that are of use; a v1 hierarchy of others is left alone. v1 calls `io` blkio. */
 const controllers = ['cpu', 'cpuacct', 'cpuset', 'memory', 'pids', 'freezer', 'devices', 'io'] as const;
@@ -37,12 +38,9 @@ interface Mounted {
 /** mountinfo → cgroup mounts; the first mount of a hierarchy counts. */
 function parseCgroupMounts(mountinfo: string): readonly Mounted[] {
   const found = new Map<string, Mounted>();
-  for (const line of mountinfo.split('\n')) {
-    const [left = '', right = ''] = line.split(' - ', 2);
-    const mount = unescapePath(left.split(' ')[4] ?? '');
-    const [type, , options = ''] = right.split(' ');
+  for (const { point: mount, type, superOptions } of readMounts(mountinfo)) {
     if (type !== 'cgroup' && type !== 'cgroup2') continue;
-    const names = options
+    const names = superOptions
       .split(',')
       .map((name) => (name === 'blkio' ? 'io' : name))
       .filter((name) => (controllers as readonly string[]).includes(name));
@@ -51,10 +49,6 @@ function parseCgroupMounts(mountinfo: string): readonly Mounted[] {
     if (!found.has(key)) found.set(key, { version: type === 'cgroup2' ? 2 : 1, mount, controllers: names });
   }
   return [...found.values()];
-}
-
-function unescapePath(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
 /** `/proc/self/cgroup` → the agent's own path in a hierarchy, by its controllers (`''` for v2). */

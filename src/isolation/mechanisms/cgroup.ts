@@ -10,6 +10,7 @@ import {
   removeTaskCgroup,
   type TaskCgroup,
 } from '../cgroup/task-cgroup.ts';
+import { lookAtMemory } from './memory-limit.ts';
 import { type ProbeResult, probe, runChild } from './probe.ts';
 
 const limits = { memoryBytes: 64 * 1024 * 1024, memoryLowBytes: null, cpuShares: 100, pids: 3, cpusetCpus: '' };
@@ -65,11 +66,7 @@ const looks: Readonly<Record<string, (directory: Directory) => Promise<Seen>>> =
     const evidence = refused ? 'the process beyond the limit was refused' : `not refused: ${done.stdout}${done.stderr}`;
     return { ok: refused, evidence };
   },
-  async memory({ path }) {
-    const done = await inside(path, 'exec tail /dev/zero');
-    const killed = done.code === null;
-    return { ok: killed, evidence: killed ? 'killed beyond the limit' : `exit code ${done.code}: ${done.stderr}` };
-  },
+  memory: (directory) => lookAtMemory(directory, limits.memoryBytes),
   /** A tenth of a core: its own time tells, whatever else the machine does. */
   async cpu({ path, version }) {
     if (version === 2) writeKernelText(join(path, 'cpu.max'), '5000 50000');

@@ -28,11 +28,22 @@ export function namespaceProbes(as: ChildOptions): readonly Promise<ProbeResult>
       // new ones of these are only for children
       const fork = kind === 'pid' || kind === 'time' ? ['--fork'] : [];
       const done = await runChild(
-        ['unshare', '--user', '--map-root-user', flag, ...fork, 'readlink', `/proc/self/ns/${link}`],
+        [
+          'unshare',
+          '--user',
+          '--map-root-user',
+          flag,
+          ...fork,
+          'sh',
+          '-c',
+          `echo $$; exec readlink /proc/self/ns/${link}`,
+        ],
         as,
       );
-      const theirs = done.stdout.trim();
+      const [pid, theirs = ''] = done.stdout.split('\n');
       const made = done.code === 0 && theirs !== '' && theirs !== own;
+      // a process that is not the first of its namespace does not end the others with it
+      if (made && kind === 'pid' && pid !== '1') return { ok: false, evidence: `${theirs}, in which it is ${pid}` };
       return { ok: made, evidence: made ? theirs : done.stderr || `still ${own}` };
     }),
   );

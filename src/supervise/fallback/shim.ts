@@ -247,7 +247,11 @@ export class FallbackShim implements Handler {
     for (const timer of [this.#goTimer, this.#stopTimer]) if (timer !== null) clearTimeout(timer);
     this.#to('ending');
     for (const sessions of this.#sessions.values()) for (const session of sessions.values()) session.kill();
-    if (this.#prepared !== null) this.#leftover = await emptyKillUnit(this.#record.killUnit);
+    if (this.#prepared !== null) {
+      const { processes, unread } = await emptyKillUnit(this.#record.killUnit);
+      // at least one, for all that is known
+      this.#leftover = processes || (unread === '' ? 0 : 1);
+    }
     this.#oomKills = oomKills(this.#record.memoryCgroup);
     await this.#drain();
     for (const sink of this.#sinks) sink?.close();
