@@ -79,7 +79,7 @@ describe('a held task', () => {
     expect(line('not_root', held)).toMatchObject({ state: 'verified' });
   });
 
-  it('of an agent without root has that agent’s groups', () => {
+  it('has the groups that it has where the agent cannot choose them', () => {
     const held = withStatus('Groups', '0 998', { ownUid: uid });
     expect(line('not_root', held, { taskUids: null })).toMatchObject({ state: 'verified' });
   });

@@ -199,8 +199,8 @@ function identityLines(request: CheckRequest, held: HeldProcess, line: Line): re
   // subordinate gids have a range of their own
   const { taskUids: ownIds } = request;
   const foreign = ownIds === null || !unique ? [] : gids.filter((each) => !inRanges([ownIds], each));
-  // without root an agent can shed no group
-  const groupOfRoot = held.ownUid === 0 && gids.includes(0);
+  // without root an agent can shed no group, and an image has those that it has
+  const groupOfRoot = ownIds !== null && gids.includes(0);
   const notRoot = uids.length > 0 && uids.every((each) => each > 0) && !groupOfRoot;
   return [
     line(

@@ -116,6 +116,10 @@ export function givenUp(attributes: Node['Attributes'], group: IsolatedGroup, ta
     for (const line of ['not_root', 'own_uid', 'unique_uid'])
       found.push({ line, because, remedy: 'another user in the task, or exec, whose root is none of the host' });
   }
+  if (task.Driver === 'raw_exec' && /^(?!(root|0):).*:(root|0)$/.test(task.User ?? '')) {
+    const because = `user = ${JSON.stringify(task.User)}`;
+    found.push({ line: 'not_root', because, remedy: 'another group in the task' });
+  }
   const unheld = (attributes?.[`driver.${task.Driver}.unheld`] ?? '').split(',');
   const limited = {
     cpuset: (task.Resources?.Cores ?? 0) > 0 && 'cores',

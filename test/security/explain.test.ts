@@ -37,6 +37,7 @@ const jobs: Readonly<Record<string, Wanted>> = {
   shared: { config: { pid_mode: 'host' } },
   required: { isolation: { Require: ['seccomp', 'memory_limit'] } },
   rawRoot: { driver: 'raw_exec', user: 'root', isolation: { Min: 'process' } },
+  rawRootGroup: { driver: 'raw_exec', user: 'nobody:root', isolation: { Min: 'process' } },
   asRoot: { user: 'root' },
   asNumberedRoot: { user: '0:0' },
   asDenied: { user: 'daemon' },
