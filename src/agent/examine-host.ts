@@ -21,6 +21,7 @@ import { moreProcesses, processRoom } from '../isolation/process-room.ts';
 import { climbsFrom, type HostFacts, namespaceSwitches } from '../isolation/remedies.ts';
 import type { RemedyKind } from '../isolation/remedy.ts';
 import { silentLog } from '../lib/log.ts';
+import { deviceNumber } from '../lib/node/device-number.ts';
 import { kernelLink } from '../lib/node/kernel-file.ts';
 import { highestRung, type IsolationRung, linesOf, rungs } from '../model/isolation-ladder.ts';
 import { notOnThisSystem } from '../model/isolation-losses.ts';
@@ -156,9 +157,8 @@ export async function diskAdvice(
 
 async function diskFacts(taskRoot: string): Promise<DiskFacts | null> {
   const { dev } = statSync(taskRoot);
-  // as glibc's gnu_dev_major and gnu_dev_minor, of devices below 2^32
-  const device = `${(dev >> 8) & 0xfff}:${(dev & 0xff) | ((dev >> 12) & 0xfff00)}`;
-  const found = wholeMount(await read('/proc/self/mountinfo'), device);
+  const { major, minor } = deviceNumber(dev);
+  const found = wholeMount(await read('/proc/self/mountinfo'), `${major}:${minor}`);
   if (found === null) return null;
   const release = (await read('/proc/sys/kernel/osrelease')).trim();
   const built = await readFile('/proc/config.gz').then(

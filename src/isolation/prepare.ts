@@ -7,6 +7,7 @@ import { realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { IsolationReport, IsolationRung, IsolationWish } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
+import { deviceNumber } from '../lib/node/device-number.ts';
 import { makeDirectories } from '../lib/node/directories.ts';
 import { kernelText } from '../lib/node/kernel-file.ts';
 import { writeBeneath } from '../lib/node/safe-path.ts';
@@ -22,7 +23,7 @@ import type { IsolationHost } from './isolation-host.ts';
 import { bwrapLaunch } from './launch/bwrap.ts';
 import type { AllowedPath, Launch, LaunchRequest, LaunchUser } from './launch/launch.ts';
 import { nameFiles } from './launch/name-files.ts';
-import { ociLaunch } from './launch/oci.ts';
+import { type DeviceFile, ociLaunch } from './launch/oci.ts';
 import { allowedPaths } from './launch/paths.ts';
 import { plainLaunch } from './launch/plain.ts';
 import { unshareLaunch } from './launch/unshare.ts';
@@ -222,11 +223,18 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
     rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),
     containerId: request.launch.cgroupName,
     cgroupsPath: `/${host.cgroups.parentName}/${request.launch.cgroupName}`,
+    deviceOf,
     isFile: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === false,
   });
   makeDirectories(made.bundle, 0o700);
   writeFileSync(join(made.bundle, 'config.json'), JSON.stringify(made.config), { mode: 0o600 });
   return made.launch;
+}
+
+function deviceOf(path: string): DeviceFile | null {
+  const found = statSync(path, { throwIfNoEntry: false });
+  const kind = found?.isCharacterDevice() ? 'c' : found?.isBlockDevice() ? 'b' : null;
+  return kind === null ? null : { kind, ...deviceNumber(found!.rdev) };
 }
 
 /** Other users get to the tasks' directories: who is mapped to one must. */
@@ -309,7 +317,7 @@ async function withNames(launch: LaunchRequest, user: LaunchUser | null): Promis
 }
 
 /**
- * The host's ids of a task. Root gives each task its own, and its secrets to it; a task whose job names a user and mounts volumes keeps
+ * The host's ids of a task. Root gives each task its own, and its directory to it, which nobody else enters; a task whose job names a user and mounts volumes keeps
  * that user's uid, for the volumes belong to it. An agent without root has but its own: null.
  */
 function ownUser(host: IsolationHost, request: PrepareRequest): LaunchUser | null {
@@ -319,7 +327,10 @@ function ownUser(host: IsolationHost, request: PrepareRequest): LaunchUser | nul
   if (userNamed && named !== null && named.uid !== 0 && launch.mounts.length > 0) return named;
   if (userNamed && named !== null && rankOf(request.wish.prefer) < rankOf('sandbox')) return named;
   const uid = host.uids.claim(launch.taskId.split('/').slice(0, 2).join('/'), launch.directories.task);
-  for (const path of [launch.directories.secrets, launch.directories.private]) giveDirectory(path, uid);
+  const { task, secrets, private: kept } = launch.directories;
+  // who may become others inside must let them pass
+  const closed = request.wish.capabilities.length === 0 ? [task] : [];
+  for (const path of [...closed, secrets, kept]) giveDirectory(path, uid);
   return { uid, gid: uid, groups: [uid] };
 }
 

@@ -31,6 +31,7 @@ import { coreMhz, statsOf, type UsageAt } from '../task-stats.ts';
 import { containerAbility } from './container-ability.ts';
 import type { ContainerDriver, ContainerRules } from './container-driver.ts';
 import { containerExec } from './container-exec.ts';
+import { containerNow } from './container-isolation.ts';
 import { ownerLabel, ownerOf, removeContainer, startContainer, taskLabel } from './container-start.ts';
 import { ContainerTask, exitOf, readHandle } from './container-task.ts';
 import { type ContainerBody, type ContainerTrials, containerTrials } from './container-trial.ts';
@@ -275,7 +276,9 @@ class ContainerEngine implements EngineDriver {
   }
 
   async isolation(taskId: string): Promise<IsolationReport> {
-    return this.#tasks.find(taskId).handle.isolation;
+    const { handle, pid, exit } = this.#tasks.find(taskId);
+    const { cgroups } = this.#deps.isolation;
+    return exit === null ? containerNow(handle.isolation, handle.checks, { pid, cgroups }) : handle.isolation;
   }
 
   async *events(signal: AbortSignal): AsyncIterable<DriverEvent> {
@@ -404,7 +407,9 @@ class ContainerEngine implements EngineDriver {
   async #lookOnce(task: ContainerTask, told: number | null): Promise<boolean> {
     try {
       const state = await this.#inspect(task.handle.containerId, this.#life.signal);
-      if (!state.running) await this.#ended(task, exitOf(state, task.oomSeen));
+      // of one taken on trust it was not known
+      if (state.running) task.pid ||= state.pid;
+      else await this.#ended(task, exitOf(state, task.oomSeen));
     } catch (error) {
       if (!isFault(error, 'not_found')) return false;
       const gone: TaskExit =

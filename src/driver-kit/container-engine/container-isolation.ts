@@ -6,10 +6,13 @@ import type { CgroupHost } from '../../isolation/cgroup/hierarchy.ts';
 import type { CgroupLimits } from '../../isolation/cgroup/limits.ts';
 import type { TaskCgroup } from '../../isolation/cgroup/task-cgroup.ts';
 import { tryDevices } from '../../isolation/device-trial.ts';
-import { checkFromHost, readHeldProcess } from '../../isolation/host-checks.ts';
+import { checkFromHost, type HeldProcess, readHeldProcess } from '../../isolation/host-checks.ts';
 import { type Mechanism, missingLine, rungOf } from '../../isolation/lines.ts';
+import { recheck } from '../../isolation/recheck.ts';
 import { type Tried, untried, withTries } from '../../isolation/tries.ts';
 import { Fault } from '../../lib/fault.ts';
+import { readMounts } from '../../lib/node/mount-table.ts';
+import { startTimeOf } from '../../supervise/this-host.ts';
 import { launchNetwork } from '../start-command.ts';
 import { locateVerifier } from '../verifier-program.ts';
 
@@ -63,26 +66,60 @@ export async function checkContainer(check: ContainerCheck): Promise<IsolationRe
   return { rung, wanted: 'container', floor: check.floor, ...required, runtime: check.runtime, mechanisms };
 }
 
+type RunningContainer = Pick<ContainerCheck, 'pid' | 'limits' | 'cgroups' | 'network' | 'writable'>;
+
+/** What is looked for again while it runs; plain data, kept with what it is found again by. */
+export type ContainerChecks = Pick<ContainerCheck, 'limits' | 'network' | 'writable'> & {
+  /** Clock ticks since boot, decimal: with its pid the identity of the main process. */
+  readonly startTime: string;
+};
+
+/** Null: its processes cannot be seen from here. */
+export function containerChecks({ pid, limits, network, writable }: ContainerCheck): ContainerChecks | null {
+  return pid > 1 ? { limits, network, writable, startTime: String(startTimeOf(pid)) } : null;
+}
+
+/** Its report, with what no longer holds. `pid`: as the engine has it; 0: not known, and nothing is looked at. */
+export async function containerNow(
+  report: IsolationReport,
+  checks: ContainerChecks | null,
+  { pid, cgroups }: Pick<ContainerCheck, 'pid' | 'cgroups'>,
+): Promise<IsolationReport> {
+  if (checks === null || pid <= 1) return report;
+  const { startTime } = checks;
+  const looked = await looking({ ...checks, pid, cgroups }, readHeldProcess(pid));
+  return recheck(report, { pid, startTime, cgroup: looked.cgroup, checks: looked, taskUids: looked.taskUids });
+}
+
+/** For what a container is looked at, and where. */
+async function looking(check: RunningContainer, held: HeldProcess) {
+  const cgroup = await cgroupOf(check.pid, check.cgroups);
+  return {
+    cgroup,
+    limits: check.limits,
+    killUnit: cgroup === null ? 'pid-namespace' : 'cgroup',
+    capabilities: [],
+    notAsked: [],
+    volumes: [],
+    writable: [...ownFiles, ...ownTmpfs(held.mounts ?? ''), ...check.writable],
+    // ids are the image's own: apart only by a user namespace
+    taskUids: null,
+    // the engine's own networks have no policy that could be verified
+    network: check.network?.mode === 'group' ? launchNetwork(check.network) : null,
+  } as const;
+}
+
 /** As seen from the host. */
 export async function containerLines(
-  check: Omit<ContainerCheck, 'tried' | 'runtime' | 'floor' | 'required'>,
+  check: RunningContainer & Pick<ContainerCheck, 'sharesIds'>,
 ): Promise<readonly Mechanism[]> {
-  const held = await readHeldProcess(check.pid);
-  const cgroup = await cgroupOf(check.pid, check.cgroups);
-  const lines = await checkFromHost(
+  const held = readHeldProcess(check.pid);
+  const looked = await looking(check, held);
+  const { cgroup } = looked;
+  const lines = checkFromHost(
     {
+      ...looked,
       pid: check.pid,
-      cgroup,
-      limits: check.limits,
-      killUnit: cgroup === null ? 'pid-namespace' : 'cgroup',
-      capabilities: [],
-      notAsked: [],
-      volumes: [],
-      writable: [...ownFiles, ...ownTmpfs(held.mounts ?? ''), ...check.writable],
-      // ids are the image's own: apart only by a user namespace
-      taskUids: null,
-      // the engine's own networks have no policy that could be verified
-      network: check.network?.mode === 'group' ? launchNetwork(check.network) : null,
       devices: await tryDevices(locateVerifier()?.program ?? null, cgroup),
       findings: new Map(),
       now: new Date().toISOString(),
@@ -103,7 +140,7 @@ export async function containerLines(
 
 /** With version 1 of control groups their mounts lie, read-only, in a small tmpfs of the container's own. */
 function ownTmpfs(mounts: string): readonly string[] {
-  const own = mounts.split('\n').some((row) => row.split(' ')[4] === '/sys/fs/cgroup' && / - tmpfs /.test(row));
+  const own = readMounts(mounts).some(({ point, type }) => point === '/sys/fs/cgroup' && type === 'tmpfs');
   return own ? ['/sys/fs/cgroup'] : [];
 }
 

@@ -7,7 +7,7 @@ import type { Tried } from '../../isolation/tries.ts';
 import { Fault, isFault, messageOf } from '../../lib/fault.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
 import type { ContainerPlan, ContainerRules } from './container-driver.ts';
-import { checkContainer } from './container-isolation.ts';
+import { type ContainerCheck, checkContainer, containerChecks } from './container-isolation.ts';
 import type { ContainerHandle } from './container-task.ts';
 import { type ContainerState, containerState, textAt } from './engine-answers.ts';
 import type { EngineClient } from './engine-client.ts';
@@ -88,7 +88,7 @@ async function startHeld(
     const state = containerState(await client.json('GET', `/containers/${id}/json`, { signal }));
     const pid = client.endpoint.local && state.running ? state.pid : 0;
     await held.check(pid);
-    const isolation = await checkContainer({
+    const check: ContainerCheck = {
       runtime: `${context.rules.engine} ${context.facts.version} (${context.facts.defaultRuntime})`,
       pid,
       limits: plan.limits,
@@ -99,7 +99,9 @@ async function startHeld(
       network: task.network,
       sharesIds: sharesIds(context.facts),
       writable: plan.writable,
-    });
+    };
+    const checks = containerChecks(check);
+    const isolation = await checkContainer(check);
     const handle: ContainerHandle = {
       version: 1,
       containerId: id,
@@ -109,6 +111,7 @@ async function startHeld(
       stopSignal: state.stopSignal,
       tty: plan.tty,
       isolation,
+      checks,
       network: plan.network(state),
     };
     return { handle, state };

@@ -14,6 +14,7 @@ import type {
 import { Fault } from '../../lib/fault.ts';
 import { abortable } from '../abortable.ts';
 import type { UsageAt } from '../task-stats.ts';
+import type { ContainerChecks } from './container-isolation.ts';
 import type { ContainerState } from './engine-answers.ts';
 
 export interface ContainerHandle extends TaskHandleState {
@@ -26,6 +27,8 @@ export interface ContainerHandle extends TaskHandleState {
   readonly stopSignal: string;
   readonly tty: boolean;
   readonly isolation: IsolationReport;
+  /** Null: nothing could be seen, or an older agent started it. */
+  readonly checks: ContainerChecks | null;
   readonly network: NetworkOverride | null;
 }
 
@@ -39,7 +42,7 @@ export function readHandle(state: TaskHandleState): ContainerHandle {
     typeof value.isolation?.rung === 'string';
   if (!whole)
     throw new Fault('not_found', `the stored state of the task cannot be read (version ${String(state.version)})`);
-  return { ...(value as ContainerHandle), network: value.network ?? null };
+  return { ...(value as ContainerHandle), checks: value.checks ?? null, network: value.network ?? null };
 }
 
 export class ContainerTask {

@@ -26,8 +26,16 @@ export interface OciOptions extends TaskPrivileges {
   readonly containerId: string;
   /** `/drover.slice/<name>`: the group that exists already; null: none. */
   readonly cgroupsPath: string | null;
+  /** What a path of the host is as a device; null: it is none. */
+  readonly deviceOf: (path: string) => DeviceFile | null;
   /** Whether a source of a mount is anything but a directory. */
   readonly isFile: (path: string) => boolean;
+}
+
+export interface DeviceFile {
+  readonly kind: 'c' | 'b';
+  readonly major: number;
+  readonly minor: number;
 }
 
 export interface OciLaunch {
@@ -86,7 +94,7 @@ function ociConfig(request: LaunchRequest, options: OciOptions): unknown {
       namespaces: namespaces(request, options),
       ...(options.mapping === null ? {} : mappings(options)),
       ...(options.cgroupsPath === null ? {} : { cgroupsPath: options.cgroupsPath }),
-      resources: { devices: deviceRules(request) },
+      resources: { devices: deviceRules(request, options) },
       maskedPaths: [...maskedPaths, ...viewOfSystem(options.system, request).covered],
       readonlyPaths,
     },
@@ -213,9 +221,12 @@ function mappings(options: OciOptions): { readonly uidMappings: unknown; readonl
 }
 
 /** Everything is denied; the runtime adds null, zero, random and the like by itself. */
-function deviceRules(request: LaunchRequest): readonly unknown[] {
-  return [
-    { allow: false, access: 'rwm' },
-    ...request.devices.map((device) => ({ allow: true, type: 'a', access: device.permissions || 'rwm' })),
-  ];
+function deviceRules({ devices }: LaunchRequest, { deviceOf }: OciOptions): readonly unknown[] {
+  const given = devices.flatMap(({ hostPath, permissions }) => {
+    const file = deviceOf(hostPath);
+    if (file === null) return [];
+    const { kind: type, major, minor } = file;
+    return [{ allow: true, type, major, minor, access: permissions || 'rwm' }];
+  });
+  return [{ allow: false, access: 'rwm' }, ...given];
 }

@@ -1,6 +1,7 @@
 /** Each cgroup controller in the hierarchy where it lives: a limit is written, a child put in, and the effect seen. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { deviceNumber } from '../../lib/node/device-number.ts';
 import { kernelText, writeKernelText } from '../../lib/node/kernel-file.ts';
 import type { CgroupHost } from '../cgroup/hierarchy.ts';
 import {
@@ -135,7 +136,8 @@ async function lookAtIo({ path, version }: Directory): Promise<Seen> {
 
 /** `"8:0"`: limits are of whole disks, not of partitions. */
 function diskOf(device: number): string {
-  const number = `${Math.floor(device / 256)}:${device % 256}`;
+  const { major, minor } = deviceNumber(device);
+  const number = `${major}:${minor}`;
   const whole =
     kernelText(`/sys/dev/block/${number}/partition`) === '' ? '' : kernelText(`/sys/dev/block/${number}/../dev`);
   return whole.trim() || number;
