@@ -42,8 +42,8 @@ static int kill_cgroup_dir(int dir, int depth) {
   int fds[64], seen = 0;
   _Alignas(8) u8 entries[1024];
   ssize_t listed = read_file_at(dir, "cgroup.procs", before, sizeof before);
-  if (listed < 0) seen += unknown();
-  if (listed > 0) {
+  if (listed <= 0) seen += listed < 0 && unknown();
+  else {
     int n = numbers(before, pids, COUNT(pids));
     for (int i = 0; i < n; i++) fds[i] = (int)syscall(SYS_pidfd_open, pids[i], 0);
     if (read_file_at(dir, "cgroup.procs", after, sizeof after) < 0) after[0] = 0;
@@ -57,14 +57,12 @@ static int kill_cgroup_dir(int dir, int depth) {
   }
   int list = depth < 8 ? openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
   if (list < 0) return depth < 8 ? seen + unknown() : seen;
-  long got;
-  while ((got = syscall(SYS_getdents64, list, entries, sizeof entries)) > 0)
+  for (long got; (got = syscall(SYS_getdents64, list, entries, sizeof entries)) > 0;)
     for (long at = 0; at < got;) {
       const char *name = (const char *)entries + at + 19;
       if (entries[at + 18] == 4 && name[0] != '.') {
         int below = openat(dir, name, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (below < 0) seen += unknown();
-        else { seen += kill_cgroup_dir(below, depth + 1); close(below); }
+        if (below < 0) seen += unknown(); else { seen += kill_cgroup_dir(below, depth + 1); close(below); }
       }
       at += *(u16 *)(entries + at + 16);
     }
@@ -80,8 +78,7 @@ static int kill_cgroups(void) {
     char text[256];
     if (write_file_at(dir, "cgroup.kill", "1") == 0) {
       ssize_t got = read_file_at(dir, "cgroup.events", text, sizeof text);
-      char *p = got > 0 ? strstr(text, "populated ") : NULL;
-      if (got < 0 ? unknown() : p && p[10] == '1') seen++;
+      seen += got < 0 ? unknown() : strstr(text, "populated 1") != NULL;
     } else {
       /* v1: hold still what forks, signal all, let it die. Without the freezer the loop alone has to win. */
       int frozen = write_file_at(dir, "freezer.state", "FROZEN") == 0;
@@ -98,8 +95,7 @@ static int kill_children(void) {
   pid_t pids[512];
   int left = 0, n = next_child(pids, COUNT(pids));
   for (int i = 0; i < n; i++) {
-    siginfo_t how;
-    how.si_pid = 0;
+    siginfo_t how = {.si_pid = 0};
     if (pids[i] == S.main || pids[i] == S.launcher || pids[i] == S.scribe) continue;
     kill(pids[i], SIGKILL);
     if (waitid(P_PID, (id_t)pids[i], &how, WEXITED | WNOHANG)) continue;
@@ -131,8 +127,7 @@ void kill_unit_cleanup(void) {
   if (S.record.launcher != LAUNCH_OCI || S.record.oci_delete_count == 0) return;
   pid_t pid = oci_delete_start();
   u64 deadline = now_ms() + 5000;
-  siginfo_t how;
-  how.si_pid = 0;
+  siginfo_t how = {.si_pid = 0};
   while (pid > 0 && waitid(P_PID, (id_t)pid, &how, WEXITED | WNOHANG) == 0 && how.si_pid == 0 && now_ms() < deadline) usleep(5000);
   if (pid > 0 && how.si_pid == 0) kill(pid, SIGKILL);
 }

@@ -39,8 +39,9 @@ interface Claim {
   readonly before?: readonly string[];
 }
 
-const hasFiles = ({ directory, before = [] }: Claim): boolean =>
-  [directory, ...before].some((path) => existsSync(path));
+function hasFiles({ directory, before = [] }: Claim): boolean {
+  return [directory, ...before].some((path) => existsSync(path));
+}
 
 /** So many claims may be left of tasks that are gone. */
 const claimsPerSweep = 64;

@@ -75,7 +75,7 @@ async function takeOver(): Promise<DiskSight['takenOver']> {
   const [old, next] = [await allocation(disks, 'old'), await allocation(disks, 'next')];
   writeFileSync(join(old, 'alloc/data/kept'), 'kept');
   writeFileSync(join(old, 'alloc/data/large'), Buffer.alloc(mib / 2));
-  await moveDisk(all, 'old', 'next', [], disks);
+  await moveDisk(all, { from: 'old', to: 'next', tasks: [] }, { disks, passIds: () => undefined });
   execFileSync('sync');
   const counted = boundOf(next)!.usedBytes > mib / 2 && boundOf(old)!.usedBytes < mib / 2;
   return { text: readFileSync(join(next, 'alloc/data/kept'), 'utf8'), counted };
