@@ -6,8 +6,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { OutgoingTls } from '../api/forward.ts';
 import type { GuardOptions } from '../api/guard.ts';
 import { type Api, createApi } from '../api/server.ts';
+import type { ClientNode } from '../client/client-node.ts';
 import { defaultTaskUids, rootUidOf } from '../isolation/uids.ts';
 import type { LogLevel } from '../lib/log.ts';
 import { lockDataDirectory } from '../state/data-lock.ts';
@@ -18,6 +20,7 @@ import type { AgentConfig } from './config.ts';
 import type { LoadedConfig } from './config-load.ts';
 import { listenHosts } from './listen-addresses.ts';
 import { createLogSink, type LogSink } from './log-sink.ts';
+import { nodeConnection } from './node-connection.ts';
 import { openTables } from './open-tables.ts';
 import { Opened } from './opened.ts';
 import { jobParser } from './parse-job-route.ts';
@@ -69,7 +72,10 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
   const serverDirectory = join(config.dataDir, 'server');
   const store =
     config.server === null ? null : await openTables<ServerTables>(serverDirectory, serverTables, log, opened);
-  const server = store === null ? null : await openServerHalf(config, store, sink.log, opened);
+  const outgoingTls = outgoing(config);
+  let client: ClientNode | null = null;
+  const nodes = nodeConnection(() => client, outgoingTls);
+  const server = store === null ? null : await openServerHalf(config, store, nodes, sink.log, opened);
   const signingKey = store === null ? null : await loadSigningKey(serverDirectory);
   let current = config;
   const half =
@@ -84,7 +90,7 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
           log: sink.log,
           opened,
         });
-  const client = half?.client.api ?? null;
+  client = half?.client.api ?? null;
 
   const reload = reloader(options, sink, half);
   const api = createApi({
@@ -98,15 +104,14 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
       signingKey,
       reload,
       startedAt: new Date().toISOString(),
-      client: () => client,
-      httpAddress: () => address,
+      ...{ client: () => client, httpAddress: () => address },
     }),
     ...(server === null ? {} : { commands: server.commands, nodes: server.nodes }),
     parseJob: jobParser(config.region),
     responseHeaders: config.responseHeaders,
     guard: guardOptions(config),
     serverPeer: () => half?.serverPeer() ?? null,
-    ...(config.tls === null ? {} : { outgoingTls: withoutEmpty(tlsTexts(config.tls)) }),
+    outgoingTls,
     log: sink.log.child('http'),
   });
   opened.add(() => api.close());
@@ -172,6 +177,10 @@ function guardOptions(config: AgentConfig): Partial<GuardOptions> {
     connectionsPerAddress: config.limits.httpMaxConnsPerClient,
     ...(config.api.allowTasks ? {} : { peerCheck: refuseTasks(taskUids) }),
   };
+}
+
+function outgoing({ tls }: AgentConfig): OutgoingTls {
+  return tls === null ? {} : withoutEmpty(tlsTexts(tls));
 }
 
 const secureVersions = { tls10: 'TLSv1', tls11: 'TLSv1.1', tls12: 'TLSv1.2', tls13: 'TLSv1.3' } as const;

@@ -6,6 +6,7 @@ import { millisecond } from '../lib/duration.ts';
 import type { Log } from '../lib/log.ts';
 import { createSchedule } from '../scheduler/schedule.ts';
 import type { ServerCommands } from '../server/commands.ts';
+import type { NodeConnection } from '../server/node-connection.ts';
 import { createServer } from '../server/server.ts';
 import type { ServerStore } from '../state/server-tables.ts';
 import type { AgentConfig } from './config.ts';
@@ -22,6 +23,7 @@ export interface ServerHalf {
 export async function openServerHalf(
   config: AgentConfig,
   store: ServerStore,
+  nodes: NodeConnection,
   log: Log,
   opened: Opened,
 ): Promise<ServerHalf> {
@@ -29,6 +31,7 @@ export async function openServerHalf(
   const ms = (ns: number): number => ns / millisecond;
   const server = createServer({
     store,
+    nodes,
     region: config.region,
     log: log.child('server'),
     schedule: createSchedule(),

@@ -86,8 +86,9 @@ export interface LocalServices {
   readonly agent: AgentFacts;
 }
 
+/** `ask`: of the server, of what is not in its state; nothing is written. */
 export interface WriteRoute extends RouteBase {
-  readonly kind: 'write';
+  readonly kind: 'write' | 'ask';
   readonly run: (request: ApiRequest, services: Services) => Promise<Answer>;
 }
 

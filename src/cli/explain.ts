@@ -97,6 +97,9 @@ function groupView(terminal: Terminal, group: Group, verbose: boolean): string {
   );
   if (refusals.length > 0)
     parts.push(`Would be refused at the start:\n${formatTable([['Node ID', 'Task', 'Because'], ...refusals])}`);
+  const silent = notAsked(group);
+  if (silent.length > 0)
+    parts.push(`Not asked what it would refuse:\n${formatTable([['Task', 'Because', 'Nodes'], ...silent])}`);
   const climbs = climbsOf(group, verbose);
   if (climbs.length > 0)
     parts.push(
@@ -114,20 +117,34 @@ function cell(terminal: Terminal, task: Task): string {
   return terminal.paint(colour, `${task.Missing.length > 0 ? '✗ ' : ''}${task.Rung}${floor}`);
 }
 
+/** One line for each reason; where the task would not be placed nobody need be asked. */
+function notAsked(group: Group): readonly Row[] {
+  const seen: Counts = new Map();
+  for (const node of group.Nodes.filter(({ Reasons }) => Reasons.length === 0))
+    for (const { Name, NotAsked } of node.Tasks) if (NotAsked !== '') count(seen, [Name, NotAsked]);
+  return counted(seen);
+}
+
+type Counts = Map<string, { readonly row: Row; nodes: number }>;
+
+function count(seen: Counts, row: Row): void {
+  const known = seen.get(row.join('\0'));
+  if (known === undefined) seen.set(row.join('\0'), { row, nodes: 1 });
+  else known.nodes++;
+}
+
+const counted = (seen: Counts): readonly Row[] => [...seen.values()].map(({ row, nodes }) => [...row, nodes]);
+
 /** One line of remedy for each task and rung; nodes with the same one share it. */
 function climbsOf(group: Group, verbose: boolean): readonly Row[] {
-  const seen = new Map<string, { readonly row: Row; nodes: number }>();
+  const seen: Counts = new Map();
   for (const node of group.Nodes) {
     for (const task of node.Tasks) {
       // kernels of their own are another driver's
       if (task.Next === null || rankOf(task.Next.Rung) > rankOf('container')) continue;
-      for (const line of verbose ? task.Next.Lines : task.Next.Lines.slice(0, 1)) {
-        const row: Row = [task.Name, task.Next.Rung, line.Name, line.Reason, line.Fix];
-        const known = seen.get(row.join('\0'));
-        if (known === undefined) seen.set(row.join('\0'), { row, nodes: 1 });
-        else known.nodes++;
-      }
+      for (const line of verbose ? task.Next.Lines : task.Next.Lines.slice(0, 1))
+        count(seen, [task.Name, task.Next.Rung, line.Name, line.Reason, line.Fix]);
     }
   }
-  return [...seen.values()].map(({ row, nodes }) => [...row, nodes]);
+  return counted(seen);
 }

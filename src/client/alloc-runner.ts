@@ -14,7 +14,7 @@ import type { Node } from '../model/node.ts';
 import type { Task } from '../model/task.ts';
 import type { TaskGroup } from '../model/task-group.ts';
 import type { TaskEvent } from '../model/task-state.ts';
-import { buildAllocationDirectory, moveDisk, taskDirectories } from './alloc-dir.ts';
+import { buildAllocationDirectory, moveDisk } from './alloc-dir.ts';
 import {
   deploymentStatus,
   type HealthRules,
@@ -33,7 +33,7 @@ import { allowed, clientStatus, downfall, killWaves } from './lifecycle.ts';
 import { prepareTaskDirectory } from './prepare-task.ts';
 import type { AllocationUpdate } from './server-connection.ts';
 import { signalTasks } from './signal-tasks.ts';
-import { buildTaskConfig, userRefusal } from './task-config.ts';
+import { taskConfigOn } from './task-config-on.ts';
 import { resumed, type TaskRun } from './task-decide.ts';
 import { allocUnhealthy, hookFailed, userRestart, userRestartAll, userRestartRunning } from './task-events.ts';
 import { softFloor, taskDemands } from './task-floor.ts';
@@ -464,25 +464,14 @@ export class AllocationRunner {
   }
 
   #config(task: Task, generation: string): TaskConfig {
-    const { config, drivers } = this.#options;
-    const driver = drivers.get(task.Driver);
-    if (driver === undefined) throw new Fault('not_found', `driver "${task.Driver}" is not on this node`);
-    return buildTaskConfig({
+    return taskConfigOn(this.#options, {
       alloc: this.#alloc,
       job: this.#job,
       group: this.#chosenGroup(),
       task,
-      node: this.#options.node(),
-      region: config.region,
-      cgroupParent: config.cgroupParent || 'nomad.slice',
-      directories: taskDirectories(config.allocDir, this.id, task.Name),
       network: this.#network.made,
-      hostEnv: this.#options.hostEnv,
-      denied: this.#options.deniedEnv,
       generation,
-      driver,
       floor: highestFloor(this.#demands(task)),
-      refusesUser: userRefusal(config.options),
     });
   }
 }

@@ -1,5 +1,5 @@
 /** What a group asks of the network, and who makes it: decided here, made by what the agent hands in. */
-import type { DriverInfo, NetworkIsolation } from '../driver/contract.ts';
+import type { DriverInfo, EngineDriver, NetworkIsolation } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { AllocNetworkStatus, NetworkResource } from '../model/network.ts';
@@ -55,7 +55,7 @@ export function networkWish(alloc: Allocation, group: TaskGroup, wildcard: boole
 }
 
 /** Throws `Fault('unsupported')` for what this node, or a task's driver, does not serve. */
-export function refuseUnserved(group: TaskGroup, infoOf: (driver: string) => DriverInfo | undefined): void {
+function refuseUnserved(group: TaskGroup, infoOf: (driver: string) => DriverInfo | undefined): void {
   const mode = modeOf(group);
   if (mode === 'host') return;
   if (mode !== 'none' && mode !== 'bridge' && mode !== 'driver')
@@ -87,6 +87,40 @@ export function networkMaker(group: TaskGroup, makes: (driver: string) => boolea
   if (maker === null && mode === 'driver')
     throw new Fault('unsupported', 'network mode "driver": no driver of the group makes networks');
   return maker;
+}
+
+/** Who makes the network of a group, and what: one of its drivers, or the node. */
+export type NetworkWay =
+  | { readonly by: 'driver'; readonly driver: string }
+  | { readonly by: 'node'; readonly wish: NetworkWish };
+
+interface NetworkAbility {
+  /** The node makes networks. */
+  readonly makes: boolean;
+  /** Ports are published on every address of the host. */
+  readonly wildcard: boolean;
+  engine(driver: string): Pick<EngineDriver, 'info' | 'createNetwork'> | undefined;
+}
+
+/** Null: the group's tasks need none made for them. `Fault('unsupported')`: what is not served here. `tasksRun`: with one that was made before. */
+export function networkWay(
+  alloc: Allocation,
+  group: TaskGroup,
+  { makes, wildcard, engine }: NetworkAbility,
+  tasksRun = false,
+): NetworkWay | null {
+  refuseUnserved(group, (driver) => engine(driver)?.info);
+  const driver = networkMaker(group, (name) => engine(name)?.createNetwork !== undefined);
+  if (driver !== null) return { by: 'driver', driver };
+  const wish = networkWish(alloc, group, wildcard);
+  // each task has a loopback of its own then, which is no less strict
+  if (wish === null || (!makes && (tasksRun || wish.kind === 'loopback'))) return null;
+  if (!makes)
+    throw new Fault(
+      'unsupported',
+      'this node makes no networks for allocations: its attribute isolation.network.bridge says why',
+    );
+  return { by: 'node', wish };
 }
 
 function modeOf(group: TaskGroup): string {

@@ -3,6 +3,7 @@ import type { ExecRequest, ExecSession, IsolationReport } from '../driver/contra
 import type { FileInfo } from '../model/file-info.ts';
 import type { HostStats } from '../model/host-stats.ts';
 import type { Node } from '../model/node.ts';
+import type { RehearsalAnswer, RehearsalAsk } from '../model/rehearsal.ts';
 import type { AllocResourceUsage } from '../model/resource-usage.ts';
 import type { DriverPrograms, ListedDriver } from './driver-programs.ts';
 import type { KnownAllocation } from './metrics.ts';
@@ -35,6 +36,8 @@ export interface ClientNode {
   readonly drivers: Pick<DriverPrograms, 'reload'> & { list(): readonly ListedDriver[] };
   hostStats(signal: AbortSignal): Promise<HostStats>;
   hasAllocation(allocId: string): boolean;
+  /** Why it would refuse the starts of a job's tasks; nothing is started. */
+  rehearse(ask: RehearsalAsk, signal: AbortSignal): Promise<RehearsalAnswer>;
   /** What it runs, and what ended there and is not collected yet. */
   allocations(): readonly KnownAllocation[];
   /** `task` empty: all. Unknown allocation: `Fault('not_found')` with Nomad's text, here and below. */

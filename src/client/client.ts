@@ -25,6 +25,7 @@ import { HostStatsSampler } from './host-stats.ts';
 import { nodeApi } from './node-api.ts';
 import { NodeMeta } from './node-meta.ts';
 import { Registration } from './registration.ts';
+import { Rehearsals } from './rehearsal.ts';
 import type { ServerConnection } from './server-connection.ts';
 import { defaultDeniedEnv } from './task-env.ts';
 import { UpdateSender } from './update-sender.ts';
@@ -96,21 +97,17 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     random: options.random,
   });
   const sender = new UpdateSender(server, who, log);
+  const host = { config, drivers, hostEnv: options.hostEnv ?? process.env, deniedEnv: deniedEnvOf(config), node, log };
   const table = new AllocationTable({
-    config,
+    ...host,
     store,
-    drivers,
     sender,
-    hostEnv: options.hostEnv ?? process.env,
-    deniedEnv: deniedEnvOf(config),
     networks: options.networks ?? null,
     disks: options.disks ?? null,
     passIds: options.passIds ?? (() => undefined),
-    node,
     now: options.now,
     random: options.random,
     newGeneration: () => options.newId().replaceAll('-', '').slice(0, 8),
-    log,
   });
 
   await reports.first(firstReportsMs, signal);
@@ -130,6 +127,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
     api: nodeApi({
       ...{ config, table, stats, node, drivers: options.plugins ?? noPlugins },
       meta: self,
+      rehearsals: new Rehearsals({ ...host, makesNetworks: (options.networks ?? null) !== null }),
     }),
     ...comingAndGoing(options, { drivers, reports, table, listen }, signal),
     async stop({ endTasks = false } = {}) {

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineDriver } from '../driver/contract.ts';
-import { Fault, isFault, messageOf } from '../lib/fault.ts';
+import { isFault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { TaskGroup } from '../model/task-group.ts';
@@ -14,8 +14,8 @@ import {
   type AllocationNetworks,
   type NetworkWish,
   networkMaker,
+  networkWay,
   networkWish,
-  refuseUnserved,
 } from './allocation-networks.ts';
 
 export interface GroupNetworkOptions {
@@ -54,26 +54,14 @@ export class GroupNetwork {
   async open(alloc: Allocation, group: TaskGroup, tasksRun: boolean, signal: AbortSignal): Promise<void> {
     const engine = (driver: string): EngineDriver | undefined => this.#options.engine(driver);
     this.#opened = true;
-    refuseUnserved(group, (driver) => engine(driver)?.info);
-    const maker = networkMaker(group, (driver) => engine(driver)?.createNetwork !== undefined);
-    if (maker !== null) {
-      this.#made = await this.#byDriver(maker, engine(maker)!, group, signal);
-      return;
-    }
-    const wish = networkWish(alloc, group, this.#options.wildcard);
-    if (wish === null) return;
-    const { networks } = this.#options;
-    if (networks !== null) this.#made = await this.#ensure(networks, wish, signal);
-    // each task has a loopback of its own then, which is no less strict
-    else if (tasksRun)
+    const { networks, wildcard } = this.#options;
+    const way = networkWay(alloc, group, { makes: networks !== null, wildcard, engine }, tasksRun);
+    if (way?.by === 'driver') this.#made = await this.#byDriver(way.driver, engine(way.driver)!, group, signal);
+    else if (way !== null && networks !== null) this.#made = await this.#ensure(networks, way.wish, signal);
+    else if (tasksRun && networks === null && networkWish(alloc, group, wildcard) !== null)
       this.#options.log.error('networks cannot be made here any more; the tasks of an allocation keep theirs', {
         alloc: this.#allocId,
       });
-    else if (wish.kind !== 'loopback')
-      throw new Fault(
-        'unsupported',
-        'this node makes no networks for allocations: its attribute isolation.network.bridge says why',
-      );
   }
 
   async #ensure(networks: AllocationNetworks, wish: NetworkWish, signal: AbortSignal): Promise<AllocationNetwork> {

@@ -12,6 +12,7 @@ import { listFiles, readFilePart, statFile } from './files.ts';
 import { followFile } from './follow.ts';
 import type { HostStatsSampler } from './host-stats.ts';
 import { readLogs } from './logs.ts';
+import type { Rehearsals } from './rehearsal.ts';
 import { allocationUsage, taskUsage } from './resource-usage.ts';
 import type { TaskRunner } from './task-runner.ts';
 
@@ -21,10 +22,11 @@ export interface NodeApiParts {
   readonly stats: HostStatsSampler;
   readonly drivers: DriverPrograms;
   readonly meta: Pick<ClientNode, 'meta' | 'setMeta'>;
+  readonly rehearsals: Rehearsals;
   node(): Node;
 }
 
-export function nodeApi({ config, table, stats, node, drivers, meta }: NodeApiParts): ClientNode {
+export function nodeApi({ config, table, stats, node, drivers, meta, rehearsals }: NodeApiParts): ClientNode {
   /** The allocation's directory, which need not be there any more. */
   const rootOf = (allocId: string): string => {
     table.runnerOrNull(allocId);
@@ -45,6 +47,7 @@ export function nodeApi({ config, table, stats, node, drivers, meta }: NodeApiPa
       },
     },
     hostStats: () => stats.sample(),
+    rehearse: (ask, signal) => rehearsals.of(ask, signal),
     hasAllocation: (allocId) => table.has(allocId),
     allocations: () => table.allocations(),
     allocationStats: (allocId, task, signal) => usageOf(table, allocId, task, signal),

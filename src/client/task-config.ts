@@ -2,7 +2,6 @@
 import type { TaskConfig, TaskMount, TaskResources } from '../driver/contract.ts';
 import { formatJson } from '../lib/json.ts';
 import type { IsolationFloor } from '../model/isolation-floor.ts';
-import { isDeniedUser } from '../model/start-refusals.ts';
 import type { TaskEvent } from '../model/task-state.ts';
 import { networkIsolation } from './allocation-networks.ts';
 import type { ClientDriver, DecodedConfig } from './client-driver.ts';
@@ -32,15 +31,12 @@ export interface TaskConfigInput extends Omit<TaskEnvInput, 'filesystem'> {
 
 /** Nomad's client options `user.denylist` (once `user.blacklist`; default `root,Administrator`) and `user.checked_drivers` (default `exec,qemu,java`). */
 export function userRefusal(options: Readonly<Record<string, string>>): TaskConfigInput['refusesUser'] {
-  const { 'user.denylist': denied, 'user.checked_drivers': checkedDrivers } = userAttributes(options);
-  return (driver, user) => isDeniedUser({ denied, checkedDrivers }, driver, user);
-}
-
-/** The same as attributes of the node, by which a refusal is foretold. */
-export function userAttributes(options: Readonly<Record<string, string>>) {
-  return {
-    'user.denylist': options['user.denylist'] ?? options['user.blacklist'] ?? 'root,Administrator',
-    'user.checked_drivers': options['user.checked_drivers'] ?? 'exec,qemu,java',
+  const listed = (text: string): readonly string[] => text.split(',').map((each) => each.trim());
+  const denied = listed(options['user.denylist'] ?? options['user.blacklist'] ?? 'root,Administrator');
+  const checked = listed(options['user.checked_drivers'] ?? 'exec,qemu,java');
+  return (driver, user) => {
+    const isRoot = /^(root|0+)(:|$)/.test(user);
+    return checked.includes(driver) && (denied.includes(user) || (denied.includes('root') && isRoot));
   };
 }
 

@@ -24,8 +24,9 @@ import { readCommandState } from './command-state.ts';
 import { CommandTask, removeStart } from './command-task.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { KnownTasks } from './known-tasks.ts';
+import { refusalsOf } from './rehearsal.ts';
 import { defaultKillSignal, requireSignal, signalNumber } from './signals.ts';
-import { startCommand } from './start-command.ts';
+import { rehearseCommand, startCommand } from './start-command.ts';
 import { triedWay } from './trial.ts';
 
 /** An engine driver out of one that only says what to run. `close()` lets go of the tasks; they run on. */
@@ -52,10 +53,18 @@ class CommandEngine implements EngineDriver {
     return this.#driver.fingerprint(signal);
   }
 
+  rehearse(config: TaskConfig, signal: AbortSignal): Promise<readonly string[]> {
+    return refusalsOf(signal, async () => {
+      const spec = await this.#driver.plan(config, signal);
+      await rehearseCommand(spec, this.#deps, config, this.#directory(config.id));
+    });
+  }
+
   async start(config: TaskConfig, signal: AbortSignal): Promise<StartedTask> {
     signal.throwIfAborted();
     return this.#tasks.start(config.id, async () => {
       const spec = await this.#driver.plan(config, signal);
+      await this.#driver.ready?.(config, spec, signal);
       const way = await triedWay(this.#deps, config, spec);
       const task = await startCommand(way, this.#deps, config, this.#directory(config.id), signal);
       this.#tasks.keep(config.id, task);

@@ -14,6 +14,7 @@ import type { CommandDriver, CommandSpec, Fingerprint, IsolationRung, TaskConfig
 import { Fault } from '../lib/fault.ts';
 import { rungNamed, rungs } from '../model/isolation-ladder.ts';
 import { callHook, wrongReturn } from './call-hook.ts';
+import { changedEngine } from './changed-engine.ts';
 import { checkSchema, shown } from './check-schema.ts';
 import { checkedFingerprint, failedFingerprint } from './checked-fingerprint.ts';
 import { commandEngine } from './command-engine.ts';
@@ -79,7 +80,9 @@ export function defineDriver<const T extends ConfigSchema, const P extends Confi
     version,
     configSchema: (definition.options ?? {}) as ConfigSchema,
     taskSchema: definition.config as ConfigSchema,
-    create: (options, deps) => commandEngine(commandDriver(definition, options as ConfigOf<P>), deps),
+    // an author's start may write what the command reads: it is not run for a rehearsal
+    create: (options, deps) =>
+      changedEngine(commandEngine(commandDriver(definition, options as ConfigOf<P>), deps), { rehearse: undefined }),
   });
 }
 

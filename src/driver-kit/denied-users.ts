@@ -1,6 +1,6 @@
 /** `denied_host_uids` and `denied_host_gids`: whom no task of a driver may run as. */
 import type { TaskConfig } from '../driver/contract.ts';
-import { inRanges, lookUpUser, parseIdRanges, userNames } from '../isolation/users.ts';
+import { inRanges, lookUpUser, parseIdRanges } from '../isolation/users.ts';
 import { Fault } from '../lib/fault.ts';
 import { userUnknown } from './nomad-texts.ts';
 
@@ -16,23 +16,6 @@ export class DeniedUsers {
   constructor(uids: string, gids: string) {
     this.#uids = parseIdRanges(uids);
     this.#gids = parseIdRanges(gids);
-  }
-
-  /** Those of the host's users it refuses, by name and uid, and the uids. Nothing where it refuses nobody. */
-  async attributes(driver: string, uids = '', defaultUser = ''): Promise<Readonly<Record<string, string>>> {
-    if (this.#uids.length === 0 && this.#gids.length === 0) return {};
-    const refused: string[] = [];
-    for (const name of userNames()) {
-      const user = await lookUpUser(name);
-      const gids = [user.gid, ...user.groups];
-      if (inRanges(this.#uids, user.uid) || gids.some((gid) => inRanges(this.#gids, gid)))
-        refused.push(name, String(user.uid));
-    }
-    return {
-      [`${driver}.default_user`]: defaultUser || String(agentUser().uid),
-      ...(refused.length === 0 ? {} : { [`${driver}.denied_users`]: refused.join(',') }),
-      ...(uids === '' ? {} : { [`${driver}.denied_host_uids`]: uids }),
-    };
   }
 
   /** `defaultUser` `""`: the agent's own. */

@@ -6,6 +6,7 @@ import type { SystemPath } from '../isolation/launch/system-paths.ts';
 import { Fault } from '../lib/fault.ts';
 import { openBeneath } from '../lib/node/safe-path.ts';
 import { binaryNotFound, fileNotFound } from './nomad-texts.ts';
+import { mayCome } from './rehearsal.ts';
 
 /** Host paths: `local/<command>`, `<task directory>/<command>`, an absolute path, then PATH. */
 export async function findOnHost(task: TaskConfig, command: string): Promise<string> {
@@ -19,6 +20,7 @@ export async function findOnHost(task: TaskConfig, command: string): Promise<str
     const found = await programInPath(command, task.env['PATH'] ?? process.env['PATH'] ?? '');
     if (found !== null) return found;
   }
+  if (mayCome(task, command)) return join(task.directories.task, command);
   throw new Fault('invalid', binaryNotFound(command));
 }
 
@@ -43,6 +45,7 @@ export async function findInSandbox(task: TaskConfig, command: string, system: r
       if (await isVisible(task, path, system)) return path;
     }
   }
+  if (mayCome(task, command)) return posix.join('/', command);
   throw new Fault('invalid', fileNotFound(command, task.directories.task));
 }
 

@@ -8,7 +8,7 @@ import type {
   IsolationWish,
   TaskConfig,
 } from '../driver/contract.ts';
-import { refusalOfWeight, unheldControllers } from '../isolation/cgroup/weight-trial.ts';
+import { unheldControllers } from '../isolation/cgroup/weight-trial.ts';
 import type { IsolationHost } from '../isolation/isolation-host.ts';
 import { rankOf, rungs } from '../isolation/lines.ts';
 import { processAdvice, processRoom, starvedProbe } from '../isolation/process-room.ts';
@@ -22,7 +22,7 @@ import type { DriverDeps } from './driver-plugin.ts';
 import { findInSandbox, findOnHost } from './find-program.ts';
 import type { IsolatedPluginOptions, IsolatedTaskOptions, Strictness } from './isolated-options.ts';
 import { userUnknown } from './nomad-texts.ts';
-import { allowedCapabilities, taskCapabilities } from './task-capabilities.ts';
+import { taskCapabilities } from './task-capabilities.ts';
 import { triedIsolation } from './trial.ts';
 
 /** Whom a task runs as that names nobody. */
@@ -110,23 +110,15 @@ export class IsolatedCommand {
         ...(this.sandboxed ? {} : { [`driver.${this.#name}.volumes`]: '0' }),
         ...attributes,
         ...tried,
-        ...(await this.#refuses()),
+        ...this.#unheld(),
       },
     };
   }
 
-  /** What a start would be refused for, or not held to: it is foretold by that. */
-  async #refuses(): Promise<Readonly<Record<string, string>>> {
-    const { cgroups } = this.#deps.isolation;
-    const own = `driver.${this.#name}`;
-    const unheld = unheldControllers(cgroups).join(',');
-    const { allow_caps } = this.#config;
-    return {
-      [`${own}.io_weight`]: (await refusalOfWeight(cgroups)) ?? '1',
-      ...(unheld === '' ? {} : { [`${own}.unheld`]: unheld }),
-      ...(allow_caps === undefined ? {} : { [`${own}.allow_caps`]: allowedCapabilities(allow_caps) }),
-      ...(await this.#denied.attributes(own, this.#config.denied_host_uids, defaultUser)),
-    };
+  /** What a task may ask for and is not held to here. */
+  #unheld(): Readonly<Record<string, string>> {
+    const unheld = unheldControllers(this.#deps.isolation.cgroups).join(',');
+    return unheld === '' ? {} : { [`driver.${this.#name}.unheld`]: unheld };
   }
 
   /** A program as the task sees it. */

@@ -14,8 +14,16 @@ import {
   overrideCgroup,
   type TaskCgroup,
 } from '../isolation/cgroup/task-cgroup.ts';
+import { checkWeight } from '../isolation/cgroup/weight-trial.ts';
 import type { InsideSteps, LaunchRequest } from '../isolation/launch/launch.ts';
-import { checkTask, type PreparedTask, prepareTask, runningChecks } from '../isolation/prepare.ts';
+import {
+  checkTask,
+  type PreparedTask,
+  type PrepareRequest,
+  prepareTask,
+  reachOf,
+  runningChecks,
+} from '../isolation/prepare.ts';
 import { processAdvice, processRoom } from '../isolation/process-room.ts';
 import type { Tried } from '../isolation/tries.ts';
 import { type HostUser, lookUpUser } from '../isolation/users.ts';
@@ -41,21 +49,43 @@ export async function startCommand(
   directory: string,
   signal: AbortSignal,
 ): Promise<CommandTask> {
+  const request = await requestOf(spec, tried, deps, task, directory);
+  const prepared = await prepareTask(deps.isolation, request);
+  const { cgroup, limits } = request;
+  return begin(deps, prepared, { task, spec, directory, cgroup, limits }, signal);
+}
+
+/** Rejects with the fault that a start would have before it does anything. */
+export async function rehearseCommand(
+  spec: CommandSpec,
+  deps: DriverDeps,
+  task: TaskConfig,
+  directory: string,
+): Promise<void> {
+  const request = await requestOf(spec, {}, deps, task, directory);
+  if (spec.ioWeight !== undefined) await checkWeight(deps.isolation.cgroups);
+  reachOf(deps.isolation, request);
+}
+
+async function requestOf(
+  spec: CommandSpec,
+  tried: Tried,
+  deps: DriverDeps,
+  task: TaskConfig,
+  directory: string,
+): Promise<PrepareRequest> {
   const user = await userOf(task, spec);
-  const cgroup = cgroupOf(deps, task, spec);
-  const limits = limitsOf(withOverhead(task, spec), spec.pidsLimit ?? null, extraLimits(task, spec));
-  const prepared = await prepareTask(deps.isolation, {
+  return {
     wish: spec.isolation,
     floor: highestRung([task.isolationFloor, spec.isolationMin ?? 'none']),
     required: task.isolationRequire ?? [],
     tried,
-    cgroup,
-    limits,
+    cgroup: cgroupOf(deps, task, spec),
+    limits: limitsOf(withOverhead(task, spec), spec.pidsLimit ?? null, extraLimits(task, spec)),
     nativeShim: deps.supervisor.kind === 'native',
     userNamed: task.user !== '',
     launch: launchRequest(task, spec, user, directory),
-  });
-  return begin(deps, prepared, { task, spec, directory, cgroup, limits }, signal);
+  };
 }
 
 /**

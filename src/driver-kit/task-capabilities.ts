@@ -24,13 +24,6 @@ export function taskCapabilities(
   return [...new Set([...base.filter((name) => !dropped.includes(name)), ...added])].sort();
 }
 
-/** As node attributes have it: `"chown,kill"`, or `"all"`. */
-export function allowedCapabilities(names: readonly string[]): string {
-  const allowed = new Set(expand(names));
-  if (allCapabilities.every((name) => allowed.has(name))) return 'all';
-  return [...allowed].map((name) => name.toLowerCase()).join(',');
-}
-
 function expand(names: readonly string[]): readonly string[] {
   return names.flatMap((each) => {
     const name = capabilityName(each);

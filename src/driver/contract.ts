@@ -109,6 +109,13 @@ export interface TaskConfig {
   readonly isolationFloor: IsolationRung;
   /** Lines that must be verified whatever the rung, e.g. `['seccomp']`; absent: none. */
   readonly isolationRequire?: readonly string[];
+  /** Set where nothing is to be started: the task's directories are not there, and what a start finds in them cannot be told. */
+  readonly rehearsal?: TaskRehearsal;
+}
+
+export interface TaskRehearsal {
+  /** Something brings files into the task's directories before it starts: an artifact, a template, a task that runs before. */
+  readonly filesCome: boolean;
 }
 
 /** Host paths of an allocation's directories. */
@@ -258,6 +265,11 @@ export interface EngineDriver {
    * is that start's fault.
    */
   expect?(task: TaskConfig): void;
+  /**
+   * Why a start of this task, whose `rehearsal` is set, would be refused now, in the words of `start`; empty: by nothing that can be told
+   * before. Nothing is made, fetched or started. Rejects where it cannot be told. Absent: the driver does not tell.
+   */
+  rehearse?(task: TaskConfig, signal: AbortSignal): Promise<readonly string[]>;
   /** Resolves once the task's process runs. A known id is `Fault('exists')`. */
   start(task: TaskConfig, signal: AbortSignal): Promise<StartedTask>;
   /** A known id: no-op. `Fault('not_found')`: the task cannot be found again (it is gone, or never was). */
@@ -355,6 +367,8 @@ export interface CommandDriver {
   fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint>;
   /** Pure but for looking at the task directory; a wrong option is `Fault('invalid')` naming it. */
   plan(task: TaskConfig, signal: AbortSignal): Promise<CommandSpec>;
+  /** Makes what the planned start needs on the disk. Absent: nothing. */
+  ready?(task: TaskConfig, spec: CommandSpec, signal: AbortSignal): Promise<void>;
   /** What is known of an end beside its code, for people; null: nothing. May be asked again. */
   reason?(task: TaskConfig, exit: TaskExit): Promise<string | null>;
 }

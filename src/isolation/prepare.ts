@@ -73,7 +73,11 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
   return { ...prepared, launch: { ...prepared.launch, identity: { ...prepared.launch.identity, processors } } };
 }
 
-async function chosen(host: IsolationHost, request: PrepareRequest): Promise<PreparedTask> {
+/**
+ * The rank of the rung that such a task can have here, before anything is made for it. `Fault('unsupported')`: below its floor, or it could
+ * not get to its own directory. `Fault('denied')`: the agent cannot become its user.
+ */
+export function reachOf(host: IsolationHost, request: PrepareRequest): number {
   const { wish, floor } = request;
   if (rankOf(floor) > rankOf(wish.prefer))
     throw belowFloor(wish.prefer, floor, `this driver gives at most "${wish.prefer}"`);
@@ -87,18 +91,43 @@ async function chosen(host: IsolationHost, request: PrepareRequest): Promise<Pre
       first === undefined ? 'nothing here makes that rung' : `${first.probe} (${first.evidence})`,
     );
   }
+  if (reach < rankOf('sandbox') && host.uid === 0 && hasOtherId(host, request, reach) && !passes(host)) {
+    throw new Fault(
+      'unsupported',
+      `the task cannot get to its directory: ${host.probes.get('reachable')?.evidence ?? ''}`,
+    );
+  }
+  const { user } = request.launch;
+  if (reach < rankOf('process') && user !== null && !becomes(host.uid, user.uid))
+    throw new Fault('denied', `the agent is not root: as uid ${host.uid} it starts nothing as uid ${user.uid}`);
+  return reach;
+}
+
+const setuidBit = 7n;
+
+/** Root may, and who was given the capability. */
+function becomes(own: number, uid: number): boolean {
+  if (own === 0 || own === uid || process.platform !== 'linux') return true;
+  const [, effective = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(kernelText('/proc/self/status')) ?? [];
+  return ((BigInt(`0x${effective}`) >> setuidBit) & 1n) === 1n;
+}
+
+/** Of a task without a sandbox: it runs as another user than root. */
+function hasOtherId(host: IsolationHost, request: PrepareRequest, reach: number): boolean {
+  const named = (request.launch.user?.uid ?? 0) !== 0;
+  if (reach < rankOf('process')) return named;
+  return host.uids !== null && (named || !keepsUser(request));
+}
+
+async function chosen(host: IsolationHost, request: PrepareRequest): Promise<PreparedTask> {
+  const { wish } = request;
+  const reach = reachOf(host, request);
   if (reach >= rankOf('sandbox')) {
     const launch = reached(host, request, await isolated(host, request));
     return { launch, gate: true, request, lacking: [] };
   }
   const strict = reach >= rankOf('process');
   const user = strict ? ownUser(host, request) : request.launch.user;
-  if (host.uid === 0 && (user?.uid ?? 0) !== 0 && !passes(host)) {
-    throw new Fault(
-      'unsupported',
-      `the task cannot get to its directory: ${host.probes.get('reachable')?.evidence ?? ''}`,
-    );
-  }
   const rlimits = strict && !boundsTask(request.cgroup) ? resourceLimits(request.limits) : [];
   const launch = plainLaunch(
     { ...request.launch, user },
@@ -321,17 +350,21 @@ async function withNames(launch: LaunchRequest, user: LaunchUser | null): Promis
  * that user's uid, for the volumes belong to it. An agent without root has but its own: null.
  */
 function ownUser(host: IsolationHost, request: PrepareRequest): LaunchUser | null {
-  const { launch, userNamed } = request;
+  const { launch } = request;
   if (host.uids === null) return null;
-  const named = launch.user;
-  if (userNamed && named !== null && named.uid !== 0 && launch.mounts.length > 0) return named;
-  if (userNamed && named !== null && rankOf(request.wish.prefer) < rankOf('sandbox')) return named;
+  if (keepsUser(request)) return launch.user;
   const uid = host.uids.claim(launch.taskId.split('/').slice(0, 2).join('/'), launch.directories.task);
   const { task, secrets, private: kept } = launch.directories;
   // who may become others inside must let them pass
   const closed = request.wish.capabilities.length === 0 ? [task] : [];
   for (const path of [...closed, secrets, kept]) giveDirectory(path, uid);
   return { uid, gid: uid, groups: [uid] };
+}
+
+/** It keeps the uid of the user whom its job names. */
+function keepsUser({ launch, userNamed, wish }: PrepareRequest): boolean {
+  if (!userNamed || launch.user === null) return false;
+  return (launch.user.uid !== 0 && launch.mounts.length > 0) || rankOf(wish.prefer) < rankOf('sandbox');
 }
 
 export interface CheckInput {

@@ -65,12 +65,6 @@ export async function lookUpUser(wanted: string): Promise<HostUser> {
   return findUser(readUserFiles(), wanted);
 }
 
-/** Of the users in the host's files, those whose rows can be used. */
-export function userNames(): readonly string[] {
-  const files = readUserFiles();
-  return users.of(files.passwd).flatMap(([name = '']) => (byName(files, name) === undefined ? [] : [name]));
-}
-
 class Rows {
   #text = '';
   #rows: readonly (readonly string[])[] = [];

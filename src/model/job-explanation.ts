@@ -32,8 +32,10 @@ export interface TaskPrediction {
   readonly Floor: IsolationRung;
   /** Lines the floor wants that the task would not get; then it is refused. */
   readonly Missing: readonly string[];
-  /** Why its start would be refused where it is placed all the same; empty: nothing that is known before. */
+  /** Why its start would be refused where it is placed all the same, as the node itself says; empty: nothing that can be told before. */
   readonly Refusals: readonly string[];
+  /** Why nobody was asked that; `""`: the node was. */
+  readonly NotAsked: string;
   /** The next rung and everything between it and the task; null: there is none. */
   readonly Next: { readonly Rung: IsolationRung; readonly Lines: readonly MissingLine[] } | null;
 }

@@ -6,11 +6,13 @@ import { linesOf, rankOf, rungs } from '../model/isolation-ladder.ts';
 import { fixOf, mechanismsOf } from '../model/isolation-losses.ts';
 import type { MissingLine, TaskPrediction } from '../model/job-explanation.ts';
 import type { Node } from '../model/node.ts';
-import { startRefusals } from '../model/start-refusals.ts';
 import type { Task } from '../model/task.ts';
 import type { TaskGroup } from '../model/task-group.ts';
 
-export function explainTask(node: Node, group: TaskGroup, task: Task, floor: IsolationFloor): TaskPrediction {
+/** What the node would refuse all the same is its own to say. */
+type IsolationPrediction = Omit<TaskPrediction, 'Refusals' | 'NotAsked'>;
+
+export function explainTask(node: Node, group: TaskGroup, task: Task, floor: IsolationFloor): IsolationPrediction {
   if (task.Driver === autoDriver) {
     const choice = chooseDriver(node, group, task, floor);
     if (choice.Driver === '')
@@ -20,15 +22,13 @@ export function explainTask(node: Node, group: TaskGroup, task: Task, floor: Iso
         Floor: floor.min,
         Rung: '',
         Missing: [],
-        Refusals: [],
         Next: null,
         Choice: choice,
       };
     return { ...explainTask(node, group, withDriver(task, choice.Driver, group), floor), Choice: choice };
   }
   const predicted = predictIsolation(node.Attributes, group, task, floor);
-  const Refusals = startRefusals(node.Attributes, task);
-  const about = { Name: task.Name, Driver: task.Driver, Floor: floor.min, Refusals };
+  const about = { Name: task.Name, Driver: task.Driver, Floor: floor.min };
   if (predicted === null) return { ...about, Rung: '', Missing: [], Next: null };
   const next = rungs[rankOf(predicted.rung) + 1];
   return {

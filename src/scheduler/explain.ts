@@ -1,4 +1,5 @@
 /** Every reason why a group of a job is not, or would not be, on each node: what people ask when something does not run. */
+import type { AllocatedResources } from '../model/allocated-resources.ts';
 import type { Job } from '../model/job.ts';
 import { jobId } from '../model/job-id.ts';
 import type { Node } from '../model/node.ts';
@@ -10,6 +11,7 @@ import { isTerminal } from './fit.ts';
 import { JobPresence } from './job-presence.ts';
 import { type NodeRoom, Rooms } from './node-room.ts';
 import { isInDatacenters, isInPool, unavailability } from './node-set.ts';
+import { oversubscribes } from './oversubscribes.ts';
 import { type Ask, askOf, take, useOn } from './rank/ask.ts';
 import type { ServerSnapshot } from './snapshot.ts';
 
@@ -18,6 +20,8 @@ export interface NodeExplanation {
   readonly nodeName: string;
   /** Empty: one more allocation of the group could be placed here now. */
   readonly reasons: readonly Reason[];
+  /** What that would get; null: it could not be placed. */
+  readonly resources: AllocatedResources | null;
 }
 
 export interface Reason {
@@ -37,19 +41,21 @@ export function explain(snapshot: ServerSnapshot, job: Job, group: TaskGroup): r
   const requirements = groupRequirements(job, group, snapshot.get('namespaces', job.Namespace));
   const distinct = distinctRules(job, group, presence);
   const rooms = new Rooms(snapshot);
-  const ask = askOf(group, false);
+  const ask = askOf(group, oversubscribes(snapshot, job));
   const explanations: NodeExplanation[] = [];
   for (const node of snapshot.scan('nodes')) {
     const filters = [...requirements.map((each) => each.unmetBy(node)), ...distinct.map((rule) => rule(node))].map(
       (text) => (text === missingDrivers ? whichDriversAreMissing(node, group) : text),
     );
+    const room = roomFor(ask, rooms.of(node));
     const reasons = [
       ...unavailability(node).map((text) => ({ kind: 'node' as const, text })),
       ...placeReasons(node, job),
       ...[...new Set(filters)].flatMap((text) => (text === undefined ? [] : [{ kind: 'filter' as const, text }])),
-      ...shortages(ask, rooms.of(node)),
+      ...('Shared' in room ? [] : room.map((dimension) => ({ kind: 'room' as const, text: roomText(dimension) }))),
     ];
-    explanations.push({ nodeId: node.ID, nodeName: node.Name, reasons });
+    const resources = reasons.length === 0 && 'Shared' in room ? room : null;
+    explanations.push({ nodeId: node.ID, nodeName: node.Name, reasons, resources });
   }
   return explanations;
 }
@@ -66,12 +72,12 @@ function placeReasons(node: Node, job: Job): readonly Reason[] {
   return reasons;
 }
 
-function shortages(ask: Ask, room: NodeRoom): readonly Reason[] {
+/** What an allocation would get; else what there is too little of. */
+function roomFor(ask: Ask, room: NodeRoom): AllocatedResources | readonly string[] {
   const use = useOn(ask, room);
   // Any number will do: only whether there is a free port matters, and the search for one looks at all.
   const taken = 'cpu' in use ? take(ask, room, () => 0) : use;
-  const missing = typeof taken === 'string' ? [taken] : 'Shared' in taken ? [] : taken;
-  return missing.map((dimension) => ({ kind: 'room', text: roomText(dimension) }));
+  return typeof taken === 'string' ? [taken] : taken;
 }
 
 const roomText = (dimension: string): string =>

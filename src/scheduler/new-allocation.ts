@@ -2,7 +2,6 @@ import { zeroInstant } from '../lib/instant.ts';
 import type { AllocatedResources } from '../model/allocated-resources.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { AllocationMetric } from '../model/allocation-metric.ts';
-import type { Evaluation } from '../model/evaluation.ts';
 import type { Job } from '../model/job.ts';
 import type { Namespace } from '../model/namespace.ts';
 import type { NetworkResource } from '../model/network.ts';
@@ -16,10 +15,10 @@ export interface NewAllocation {
   readonly group: string;
   readonly job: Job;
   readonly namespace: Pick<Namespace, 'Isolation'> | undefined;
-  readonly evaluation: Evaluation;
+  readonly evaluationId: string;
   readonly node: Node;
   readonly resources: AllocatedResources;
-  readonly metric: AllocationMetric;
+  readonly metric: AllocationMetric | null;
   readonly previous: Allocation | null;
   readonly tracker: RescheduleTracker | null;
   readonly deploymentId: string;
@@ -33,7 +32,7 @@ export function newAllocation(made: NewAllocation): Allocation {
   return {
     ID: made.id,
     Namespace: made.job.Namespace,
-    EvalID: made.evaluation.ID,
+    EvalID: made.evaluationId,
     Name: made.name,
     NodeID: made.node.ID,
     NodeName: made.node.Name,

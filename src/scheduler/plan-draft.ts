@@ -14,6 +14,7 @@ import { newAllocation } from './new-allocation.ts';
 import { Rooms } from './node-room.ts';
 import type { NodeSet, NodeSets } from './node-set.ts';
 import type { Failures } from './outcome.ts';
+import { oversubscribes } from './oversubscribes.ts';
 import { NodeRing } from './rank/node-ring.ts';
 import { type Choice, Placer } from './rank/placer.ts';
 import type { SchedulerContext } from './scheduler.ts';
@@ -78,7 +79,7 @@ export class PlanDraft {
         rooms: this.#rooms,
         presence: this.presence,
         algorithm: algorithm === 'spread' ? 'spread' : 'binpack',
-        oversubscription: pool?.MemoryOversubscriptionEnabled ?? configuration?.MemoryOversubscriptionEnabled ?? false,
+        oversubscription: oversubscribes(snapshot, job),
         random: () => this.#context.random(),
       },
       group,
@@ -123,7 +124,7 @@ export class PlanDraft {
       group: group.Name,
       job,
       namespace: this.#context.snapshot.get('namespaces', job.Namespace),
-      evaluation: this.#evaluation,
+      evaluationId: this.#evaluation.ID,
       node,
       resources,
       metric,

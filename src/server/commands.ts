@@ -57,7 +57,9 @@ export interface ServerCommands {
     driverConfig?: readonly DriverConfigProblem[];
   }>;
   /** Why each group of a job that is not (yet) submitted would be placed where, and how it would be isolated; never writes. */
-  explainJob(job: Input<Job>): Promise<JobExplanation>;
+  explainJob(job: Input<Job>, signal: AbortSignal): Promise<JobExplanation>;
+  /** The same of one that was; `Fault('not_found')`: it is not there. */
+  explainRegistered(namespace: string, id: string, signal: AbortSignal): Promise<JobExplanation>;
   planJob(request: { job: Input<Job>; diff: boolean }): Promise<JobPlan & { index: number }>;
   deregisterJob(request: {
     namespace: string;

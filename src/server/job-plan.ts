@@ -5,11 +5,9 @@ import { autoDriver, chooseDriver, type PlannedDriver } from '../model/driver-ch
 import type { Job } from '../model/job.ts';
 import { annotateDiff } from '../model/job-diff-annotate.ts';
 import { diffJobs } from '../model/job-diff-make.ts';
-import type { JobExplanation } from '../model/job-explanation.ts';
 import { jobId } from '../model/job-id.ts';
 import { formatErrors, formatWarnings } from '../model/job-validate.ts';
 import type { Input } from '../model/schema.ts';
-import { explainJob } from '../scheduler/explain-job.ts';
 import { demandedFloor, floorOn } from '../scheduler/feasible/isolation.ts';
 import type { JobPlan } from './commands.ts';
 import type { ServerContext } from './context.ts';
@@ -18,14 +16,6 @@ import { checkJob, storeJob } from './job-register.ts';
 import { dueAfter } from './periodic.ts';
 import { jobEvaluation, putEvaluation } from './rows.ts';
 import type { Schedule } from './worker.ts';
-
-/** Of a job as it was sent: in its canonical form, without writing it. `Fault('invalid')` with every problem. */
-export function explainSubmission(context: ServerContext, input: Input<Job>): JobExplanation {
-  const snapshot = context.store.snapshot();
-  const { job, errors } = checkJob(snapshot, context.region, input);
-  if (errors.length > 0) throw new Fault('invalid', formatErrors(errors), { status: 500 });
-  return explainJob(snapshot, job);
-}
 
 /** What registering the job would do: decided on a draft that is never written. */
 export function planJob(

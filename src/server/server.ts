@@ -26,13 +26,15 @@ import { type HeartbeatOptions, Heartbeats } from './heartbeats.ts';
 import { putInitialRows } from './initial-rows.ts';
 import { evaluateJob, revertJob, setJobStability, stopAllocation } from './job-commands.ts';
 import { deregisterJob } from './job-deregister.ts';
-import { explainSubmission, planJob } from './job-plan.ts';
+import { jobExplanations } from './job-explain.ts';
+import { planJob } from './job-plan.ts';
 import { checkJob, registerJob } from './job-register.ts';
 import { scaleGroup } from './job-scaling.ts';
 import { recountSummaries } from './job-status.ts';
 import { tagVersion, untagVersion } from './job-tags.ts';
 import { deleteNamespace, putNamespace } from './namespace-commands.ts';
 import { drainNode, evaluateNode, purgeNode, setEligibility } from './node-commands.ts';
+import type { NodeConnection } from './node-connection.ts';
 import { deleteNodePool, putNodePool } from './node-pool-commands.ts';
 import { Periodic } from './periodic.ts';
 import { setSchedulerConfiguration } from './scheduler-configuration.ts';
@@ -49,6 +51,8 @@ export interface ServerOptions {
   readonly newId: () => string;
   /** 0 … 1. */
   readonly random: () => number;
+  /** How nodes are asked what they would refuse; absent: nobody is. */
+  readonly nodes?: NodeConnection;
   /** Default: the machine's. */
   readonly clock?: Clock;
   /** Scheduling workers, each with several decisions on their way to the disk; 0: none. Default: 2. */
@@ -116,7 +120,7 @@ export function createServer(options: ServerOptions): Server {
       const { errors, warnings, driverConfig } = checkJob(options.store.snapshot(), options.region, job);
       return { errors, warnings: formatWarnings(warnings), driverConfig };
     },
-    explainJob: async (job) => explainSubmission(context, job),
+    ...jobExplanations(context, options.nodes),
     planJob: async (request) => planJob(context, options.schedule, request),
     deregisterJob: (request) => deregisterJob(context, request),
     evaluateJob: (request) => evaluateJob(context, request),

@@ -157,6 +157,27 @@ for (const { user, network } of settings) {
       await stop('boxes');
     });
 
+    it('says what each node would refuse, in the words of the node', async () => {
+      const job = shellJob('refused', 'true');
+      const group = job.TaskGroups![0]!;
+      const wrong = { ...group.Tasks![0]!, Config: { command: '${meta.rack}/no-such-program' } };
+      const asked = { ...job, TaskGroups: [{ ...group, Tasks: [wrong] }] };
+      for (const agent of [server, nodes.get('strict')!]) {
+        const { value } = await agent.client.jobs.explainFile(asked);
+        const rows = value.Groups[0]!.Nodes.map(({ NodeName, Tasks: [said] }) => [
+          NodeName,
+          said!.Refusals.join(),
+          said!.NotAsked,
+        ]);
+        const absent = (path: string) => expect.stringContaining(`binary "${path}/no-such-program" could not be found`);
+        expect(Object.fromEntries(rows.map(([name, ...said]) => [name, said]))).toEqual({
+          plain: [expect.stringContaining('there is no variable "meta"'), ''],
+          strict: ['', 'no allocation of the group is placed there'],
+          big: [absent('r7'), ''],
+        });
+      }
+    });
+
     it('shows logs, files, statistics and commands of allocations on other nodes, whichever agent is asked', async () => {
       await server.client.jobs.register(shellJob('far', forever, { constraints: [on('${node.class}', '=', 'big')] }));
       const [row] = await allocationsOf(server, 'far', 'running');

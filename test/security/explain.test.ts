@@ -19,7 +19,7 @@ interface Wanted {
   readonly meta?: Record<string, string>;
   readonly config?: Record<string, unknown>;
   readonly namespace?: string;
-  readonly volume?: 'read_only' | 'writable';
+  readonly volume?: 'read_only' | 'writable' | 'absent';
   readonly user?: string;
   readonly cores?: number;
 }
@@ -51,6 +51,23 @@ const jobs: Readonly<Record<string, Wanted>> = {
   rawRelative: { driver: 'raw_exec', config: { work_dir: 'here' } },
   rawScored: { driver: 'raw_exec', config: { oom_score_adj: 2000 } },
   rawDenied: { driver: 'raw_exec', user: 'daemon' },
+  templated: { user: '${meta.denied}' },
+  templatedWell: { user: '${meta.allowed}' },
+  templatedRoot: { user: '${meta.root}' },
+  rawOther: { driver: 'raw_exec', user: 'nobody' },
+  rawTemplated: { driver: 'raw_exec', user: '${meta.denied}' },
+  unknownUser: { user: 'no-such-user' },
+  rawUnknownUser: { driver: 'raw_exec', user: 'no-such-user' },
+  inDeniedGroup: { user: 'nobody:bin' },
+  inAnyGroup: { user: 'nobody:nogroup' },
+  rawInDeniedGroup: { driver: 'raw_exec', user: 'nobody:bin' },
+  absentProgram: { config: { command: '/usr/bin/no-such-program' } },
+  absentName: { config: { command: 'no-such-program' } },
+  foundByName: { config: { command: 'sleep' } },
+  rawAbsentProgram: { driver: 'raw_exec', config: { command: '/usr/bin/no-such-program' } },
+  rawAbsentName: { driver: 'raw_exec', config: { command: 'no-such-program' } },
+  unknownOption: { config: { no_such_option: true } },
+  unknownVolume: { volume: 'absent' },
   odd: { config: { pid_mode: 'odd' } },
   plainNomad: { meta: { drover_isolation_min: 'process' } },
   raw: { driver: 'raw_exec' },
@@ -107,7 +124,13 @@ function jobOf(
         RestartPolicy: { Attempts: 0, Mode: 'fail' },
         ReschedulePolicy: { Attempts: 0, Unlimited: false },
         ...(network === undefined ? {} : { Networks: [{ Mode: network }] }),
-        ...(volume === undefined ? {} : { Volumes: { v: { Name: 'v', Type: 'host', Source: 'shared', ReadOnly } } }),
+        ...(volume === undefined
+          ? {}
+          : {
+              Volumes: {
+                v: { Name: 'v', Type: 'host', Source: volume === 'absent' ? 'no-such-volume' : 'shared', ReadOnly },
+              },
+            }),
         Tasks: [
           {
             Name: 't',
@@ -134,10 +157,13 @@ const startOn = (cripple: string, user?: number, ids = false): Promise<AgentProc
     ...(user === undefined ? {} : { user }),
     config: {
       plugin: {
-        raw_exec: { config: { enabled: true, denied_host_uids: '1' } },
-        exec: { config: { denied_host_uids: '1' } },
+        raw_exec: { config: { enabled: true, denied_host_uids: '1', denied_host_gids: '2' } },
+        exec: { config: { denied_host_uids: '1', denied_host_gids: '2' } },
       },
-      client: { host_volume: { shared: { path: volume } } },
+      client: {
+        meta: { denied: 'daemon', allowed: 'nobody', root: 'root' },
+        host_volume: { shared: { path: volume } },
+      },
     },
     wrap:
       ids && user !== undefined
@@ -160,7 +186,10 @@ const known = (agent: AgentProcess): Promise<void> =>
 
 async function explained(agent: AgentProcess, job: ReturnType<typeof jobOf>): Promise<NodePlacement> {
   const { value } = await agent.client.jobs.explainFile(job, { query: { namespace: job.Namespace } });
-  return value.Groups[0]!.Nodes[0]!;
+  const placement = value.Groups[0]!.Nodes[0]!;
+  // whatever it says, it was asked
+  if (placement.Reasons.length === 0) expect(placement.Tasks.map(({ NotAsked }) => NotAsked).join('')).toBe('');
+  return placement;
 }
 
 /** The rung of its report once it runs; `'refused'` where it is placed and may not start; `'blocked'` where it is placed nowhere. */
@@ -212,6 +241,35 @@ describe.skipIf(!complete)('what explain says is what a task gets', () => {
     } finally {
       await agent.dispose();
       if (given !== null) await eventually(given.remove);
+    }
+  });
+
+  it('says nothing of a program that a task before brings, and that task gets it', { timeout: 300_000 }, async () => {
+    const agent = await startOn(':');
+    try {
+      await known(agent);
+      const job = jobOf('brought', { config: { command: '/alloc/data/program' } });
+      const bring = 'cp /bin/sleep /alloc/data/program';
+      const [main] = job.TaskGroups[0]!.Tasks;
+      const first = {
+        ...main!,
+        ...{ Name: 'first', Lifecycle: { Hook: 'prestart' }, Config: { command: '/bin/sh', args: ['-c', bring] } },
+      };
+      const brought = { ...job, TaskGroups: [{ ...job.TaskGroups[0]!, Tasks: [main!, first] }] };
+      const { Reasons, Tasks } = await explained(agent, brought);
+      expect({ Reasons, told: Tasks.map(({ Refusals, NotAsked }) => [Refusals, NotAsked]) }).toEqual({
+        Reasons: [],
+        told: [
+          [[], ''],
+          [[], ''],
+        ],
+      });
+      expect(await rungGiven(agent, brought)).toBe('sandbox');
+      // the same that nobody brings cannot be told before (and is refused)
+      expect((await explained(agent, { ...job, ID: 'alone' })).Tasks[0]).toMatchObject({ Refusals: [], NotAsked: '' });
+      expect(await rungGiven(agent, { ...job, ID: 'alone' })).toBe('refused');
+    } finally {
+      await agent.dispose();
     }
   });
 

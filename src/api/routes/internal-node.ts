@@ -1,4 +1,5 @@
-/** The server's side of the connection between agents. Shapes and paths: `client/server-connection-wire`. */
+/** The connection between agents: the server's side, of the shapes and paths of `client/server-connection-wire`, and the node's of `server/node-connection`. */
+import { timingSafeEqual } from 'node:crypto';
 import type { AllocationUpdate, NodeCredentials, ServerConnection } from '../../client/server-connection.ts';
 import {
   type JobBody,
@@ -13,7 +14,9 @@ import { Fault } from '../../lib/fault.ts';
 import { parseNouns } from '../../lib/json.ts';
 import { fill } from '../../model/fill.ts';
 import { Node } from '../../model/node.ts';
+import type { RehearsalAsk } from '../../model/rehearsal.ts';
 import { int, list, noun, nullable, object, string } from '../../model/schema.ts';
+import { proofHeader, proofOf, rehearsalPath } from '../../server/node-connection.ts';
 import { decodeBody } from '../body.ts';
 import type { ApiRequest } from '../request.ts';
 import type { Answer, Route, Services } from '../route.ts';
@@ -113,20 +116,45 @@ function present<T extends object>(body: T): { readonly [K in keyof T]?: NonNull
   };
 }
 
+/** Only a server knows the node's secret. */
+const rehearse: Route = {
+  kind: 'ask',
+  methods: ['PUT'],
+  path: rehearsalPath,
+  access: { capability: 'node-secret', scope: 'none' },
+  target: { kind: 'agent' },
+  ask: async (request, { client }) => {
+    if (client === null) throw new Fault('unsupported', 'this agent is no node');
+    const expected = Buffer.from(proofOf(client.node().SecretID, request.body));
+    const given = Buffer.from(header(request, proofHeader));
+    if (given.length !== expected.length || !timingSafeEqual(given, expected))
+      throw new Fault('denied', 'a node answers this to its servers alone');
+    return {
+      value: await client.rehearse(
+        parseNouns(request.body.toString('utf8')) as unknown as RehearsalAsk,
+        request.signal,
+      ),
+    };
+  },
+};
+
 export function internalNodeRoutes(gate: NodeGate | undefined): readonly Route[] {
-  return (Object.keys(nodeWirePaths) as (keyof typeof nodeWirePaths)[]).map((name) => ({
-    kind: 'write',
-    methods: ['PUT'],
-    path: nodeWirePaths[name],
-    access: { capability: 'node-secret', scope: 'none' },
-    run: async (request, services) => {
-      if (gate === undefined) throw new Fault('unsupported', 'this agent takes no nodes: it is not a server');
-      if (!request.isPrivate)
-        throw new Fault(
-          'denied',
-          'a node of another machine is served over TLS only: its secret and job files go this way',
-        );
-      return calls[name](request, gate, services);
-    },
-  }));
+  const ofServers = (Object.keys(nodeWirePaths) as (keyof typeof nodeWirePaths)[]).map(
+    (name): Route => ({
+      kind: 'write',
+      methods: ['PUT'],
+      path: nodeWirePaths[name],
+      access: { capability: 'node-secret', scope: 'none' },
+      run: async (request, services) => {
+        if (gate === undefined) throw new Fault('unsupported', 'this agent takes no nodes: it is not a server');
+        if (!request.isPrivate)
+          throw new Fault(
+            'denied',
+            'a node of another machine is served over TLS only: its secret and job files go this way',
+          );
+        return calls[name](request, gate, services);
+      },
+    }),
+  );
+  return [...ofServers, rehearse];
 }

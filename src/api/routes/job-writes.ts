@@ -2,7 +2,7 @@ import { Fault } from '../../lib/fault.ts';
 import { any, bool, int, map, noun, nullable, object, string } from '../../model/schema.ts';
 import { decodeBody, decodeOptionalBody } from '../body.ts';
 import type { ApiRequest } from '../request.ts';
-import { type Answer, type Route, type Services, writeMethods } from '../route.ts';
+import { type Answer, type Route, readMethods, type Services, writeMethods } from '../route.ts';
 import { registrationAnswer } from '../shared-answers.ts';
 import { bodyNamespace, JobRegisterRequest, registerJob, requestedJob } from './jobs.ts';
 
@@ -51,7 +51,11 @@ async function plan(request: ApiRequest, { commands, agent }: Services): Promise
 async function explain(request: ApiRequest, { commands, agent }: Services): Promise<Answer> {
   const job = requestedJob(request, decodeBody(request, JobRegisterRequest), agent.region);
   idOf(request, job.ID);
-  return { value: await commands.explainJob(job) };
+  return { value: await commands.explainJob(job, request.signal) };
+}
+
+async function explainRegistered({ namespace, params, signal }: ApiRequest, { commands }: Services): Promise<Answer> {
+  return { value: await commands.explainRegistered(namespace, params['id'] ?? '', signal) };
 }
 
 async function deregister(request: ApiRequest, { commands }: Services): Promise<Answer> {
@@ -141,6 +145,13 @@ export const jobWriteRoutes: readonly Route[] = [
     path: '/v1/job/{id}/plan',
     access: { capability: 'submit-job', scope: 'body', namespaceOf: bodyNamespace },
     run: plan,
+  },
+  {
+    kind: 'ask',
+    methods: readMethods,
+    path: '/v1/job/{id}/explain',
+    access: { capability: 'read-job', scope: 'query' },
+    run: explainRegistered,
   },
   {
     kind: 'write',

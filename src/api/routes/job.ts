@@ -5,7 +5,6 @@ import type { Job } from '../../model/job.ts';
 import type { JobDiff } from '../../model/job-diff.ts';
 import { diffJobs } from '../../model/job-diff-make.ts';
 import { jobId } from '../../model/job-id.ts';
-import { explainJob } from '../../scheduler/explain-job.ts';
 import type { ServerSnapshot, ServerTables } from '../../state/server-tables.ts';
 import { tablesIndex } from '../blocking.ts';
 import { newestFirst } from '../listing.ts';
@@ -56,12 +55,6 @@ function readVersions(snapshot: ServerSnapshot, request: ApiRequest) {
     index,
     value: withState({ Versions: versions, Diffs: withDiffs ? versionDiffs(versions, request) : null }, index, true),
   };
-}
-
-function readExplanation(snapshot: ServerSnapshot, request: ApiRequest) {
-  const job = snapshot.get('jobs', jobKey(request));
-  const index = tablesIndex(snapshot, ['jobs', 'nodes', 'allocations', 'namespaces']);
-  return job === undefined ? { index, absent: 'job not found' } : { index, value: explainJob(snapshot, job) };
 }
 
 function readSubmission(snapshot: ServerSnapshot, request: ApiRequest) {
@@ -142,7 +135,6 @@ export const jobReadRoutes: readonly Route[] = [
     ),
     rows: (request) => [{ table: 'jobSummaries', id: jobKey(request) }],
   },
-  jobRead('/explain', ['jobs', 'nodes', 'allocations', 'namespaces'], readExplanation),
   jobRead('/versions', ['jobs', 'jobVersions'], readVersions),
   jobRead('/submission', ['jobSubmissions'], readSubmission),
   jobRead('/deployment', ['deployments'], readLatestDeployment),

@@ -6,7 +6,6 @@ import type { NetworkResource } from '../../model/network.ts';
 import type { Node, NodeResources } from '../../model/node.ts';
 import type { NodeIdentity } from '../client-tables.ts';
 import type { ClientConfig } from '../config.ts';
-import { userAttributes } from '../task-config.ts';
 import { formatCores } from '../task-env.ts';
 import { type NetworkFacts, networkFacts } from './network.ts';
 import { type ProcessorFacts, processorFacts } from './processor.ts';
@@ -61,7 +60,6 @@ export function buildNode(
     Attributes: {
       ...driverAttributes(drivers),
       ...hostAttributes(config, facts),
-      ...userAttributes(config.options),
       ...config.attributes,
       ...floorAttributes(config.isolation),
     },

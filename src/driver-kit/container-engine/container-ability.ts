@@ -5,7 +5,7 @@ import { abilityAttributes } from '../../model/isolation-ability.ts';
 import { type IsolationRung, rungWith } from '../../model/isolation-ladder.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
 import { directoriesOf, taskOf } from '../scratch-task.ts';
-import type { ContainerDriver } from './container-driver.ts';
+import { bodyOf, type ContainerDriver } from './container-driver.ts';
 import { containerLines } from './container-isolation.ts';
 import type { ContainerTrials } from './container-trial.ts';
 import { containerState } from './engine-answers.ts';
@@ -37,7 +37,7 @@ export async function containerAbility(
     const about = { allocId: 'trial', name: 'trial', user: 'nobody', network, isolationFloor };
     const task = taskOf(directoriesOf('/nonexistent', 'trial', 'trial'), driver.strictest, about);
     const plan = await driver.plan(task, facts, null);
-    const found = await trials.seen(plan.create({ id: '', answer: {} }), facts, async (id) => {
+    const found = await trials.seen(bodyOf(plan, { id: '', answer: {} }), facts, async (id) => {
       const { pid } = containerState(await client.json('GET', `/containers/${id}/json`, { signal: deadline() }));
       if (pid <= 1) throw new Error('the container ended before it was looked at');
       return containerLines({

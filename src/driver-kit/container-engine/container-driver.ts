@@ -19,8 +19,16 @@ export interface ContainerPlan {
   readonly own: readonly OwnSource[];
   /** The body of the call that makes the container; labels of the kit are added. */
   create(image: ImageDetails): Readonly<Record<string, unknown>>;
+  /** The same body, where the engine takes some of it by the names of files: they are written. Absent: it takes it as it is. */
+  written?(body: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
   /** Where the container is reached. */
   network(state: ContainerState): NetworkOverride | null;
+}
+
+/** The body as the engine gets it, files and all. */
+export function bodyOf(plan: Pick<ContainerPlan, 'create' | 'written'>, image: ImageDetails) {
+  const body = plan.create(image);
+  return plan.written?.(body) ?? body;
 }
 
 export interface ContainerDriver {

@@ -26,6 +26,7 @@ import type { Log } from '../../lib/log.ts';
 import { AsyncQueue } from '../async-queue.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
 import { KnownTasks } from '../known-tasks.ts';
+import { refusalsOf } from '../rehearsal.ts';
 import { signalNumber } from '../signals.ts';
 import { coreMhz, statsOf, type UsageAt } from '../task-stats.ts';
 import { containerAbility } from './container-ability.ts';
@@ -114,6 +115,17 @@ class ContainerEngine implements EngineDriver {
 
   fingerprint(signal: AbortSignal): AsyncIterable<Fingerprint> {
     return this.#health.fingerprint(AbortSignal.any([signal, this.#life.signal]));
+  }
+
+  /** What the engine itself would refuse is not asked: it makes what it looks at. */
+  rehearse(config: TaskConfig, signal: AbortSignal): Promise<readonly string[]> {
+    return refusalsOf(signal, async () => {
+      const facts = await this.#health.facts(signal);
+      const shared = config.network?.mode === 'group';
+      const network = this.#driver.joins === 'path' ? `ns:${config.network?.path}` : `container:${config.id}`;
+      const plan = await this.#driver.plan(config, facts, shared ? network : null);
+      plan.create(await this.#images.known(plan.image, signal));
+    });
   }
 
   async start(config: TaskConfig, signal: AbortSignal): Promise<StartedTask> {

@@ -6,7 +6,7 @@ import { cgroupName } from '../../isolation/cgroup/task-cgroup.ts';
 import type { Tried } from '../../isolation/tries.ts';
 import { Fault, isFault, messageOf } from '../../lib/fault.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
-import type { ContainerPlan, ContainerRules } from './container-driver.ts';
+import { bodyOf, type ContainerPlan, type ContainerRules } from './container-driver.ts';
 import { type ContainerCheck, checkContainer, containerChecks } from './container-isolation.ts';
 import type { ContainerHandle } from './container-task.ts';
 import { type ContainerState, containerState, textAt } from './engine-answers.ts';
@@ -49,10 +49,11 @@ export async function startContainer(
   image: ImageDetails,
   signal: AbortSignal,
 ): Promise<Started> {
-  const tried = await triesOf(context, task, plan, image);
+  const body = bodyOf(plan, image);
+  const tried = await triesOf(context, task, body, image);
   const held = await context.sources.hold(task, plan.own, image.id, signal);
   try {
-    return await startHeld(context, task, plan, { image, tried, held }, signal);
+    return await startHeld(context, task, plan, { image, body, tried, held }, signal);
   } finally {
     await held.release();
   }
@@ -65,6 +66,7 @@ interface Started {
 
 interface Prepared {
   readonly image: ImageDetails;
+  readonly body: Readonly<Record<string, unknown>>;
   readonly tried: Tried | null;
   readonly held: HeldSources;
 }
@@ -73,11 +75,11 @@ async function startHeld(
   context: StartContext,
   task: TaskConfig,
   plan: ContainerPlan,
-  { image, tried, held }: Prepared,
+  { image, body, tried, held }: Prepared,
   signal: AbortSignal,
 ): Promise<Started> {
   const { client } = context;
-  const id = await createContainer(context, task, plan.name, held.body(plan.create(image)), signal);
+  const id = await createContainer(context, task, plan.name, held.body(body), signal);
   try {
     // the engine's own log has what is said before anybody follows it
     const follows = context.rules.collectLogs && !task.log.disabled;
@@ -128,10 +130,9 @@ async function startHeld(
 async function triesOf(
   context: StartContext,
   task: TaskConfig,
-  plan: ContainerPlan,
+  body: Readonly<Record<string, unknown>>,
   image: ImageDetails,
 ): Promise<Tried | null> {
-  const body = plan.create(image);
   const user = textAt(body, 'User') || textAt(image.answer, 'Config', 'User');
   const root = /^(root|0)?(:|$)/.test(user);
   const demanded = task.isolationFloor !== 'none' || (task.isolationRequire ?? []).length > 0;

@@ -83,9 +83,7 @@ export class Images {
     signal: AbortSignal,
   ): Promise<ImageDetails> {
     const loaded = wish.load === '' ? '' : await this.#load(wish, signal);
-    const image = wish.image || loaded;
-    const name = parseImageName(image);
-    const reference = /^sha256:[0-9a-f]{64}$/.test(image) ? image : referenceOf(name);
+    const { name, reference } = namedImage(wish.image || loaded);
     const pulled = wish.forcePull || name.tag === 'latest';
     let found = pulled && wish.load === '' ? null : await this.#look(reference, signal);
     if (wish.load === '' && (found === null || !isOf(found, wish.platform))) {
@@ -100,6 +98,12 @@ export class Images {
       );
     this.hold(taskId, found.id, reference);
     return found;
+  }
+
+  /** As the engine has it now, held for nobody; nothing is known of one that has to be fetched first. `Fault('invalid')`: the name is none. */
+  async known(wish: ImageWish, signal: AbortSignal): Promise<ImageDetails> {
+    if (wish.image === '' && wish.load !== '') return unknownImage;
+    return (await this.#inspect(namedImage(wish.image).reference, signal)) ?? unknownImage;
   }
 
   /** A task that was found again uses it. */
@@ -279,6 +283,13 @@ export class Images {
     })();
     return () => stop.abort();
   }
+}
+
+const unknownImage: ImageDetails = { id: '', answer: null };
+
+function namedImage(image: string) {
+  const name = parseImageName(image);
+  return { name, reference: /^sha256:[0-9a-f]{64}$/.test(image) ? image : referenceOf(name) };
 }
 
 /** What is there under the name may be another machine's. */

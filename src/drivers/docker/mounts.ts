@@ -3,6 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import type { TaskConfig } from '../../driver/contract.ts';
 import type { OwnSource } from '../../driver-kit/container-engine/own-sources.ts';
+import { mayCome } from '../../driver-kit/rehearsal.ts';
 import { Fault } from '../../lib/fault.ts';
 import { denied } from './gates.ts';
 import type { MountOption, PluginOptions, TaskOptions } from './options.ts';
@@ -117,8 +118,9 @@ async function ownPath(source: string, task: TaskConfig): Promise<string> {
     `volumes are not enabled; the host's path ${JSON.stringify(source)}`,
     'volumes { enabled = true }',
   );
-  const root = await realpath(task.directories.allocation);
   if (!below(task.directories.allocation, path)) throw outside;
+  if (mayCome(task, path)) return path;
+  const root = await realpath(task.directories.allocation);
   const real = await realpath(path).catch(() => null);
   if (real === null) throw new Fault('invalid', `volumes: ${JSON.stringify(source)} is not there`);
   if (!below(root, real)) throw outside;

@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { lackingForDaemon, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
 import { openDriver } from '../../driver-kit/driver-plugin.ts';
+import { startRefusal } from '../../driver-kit/rehearsal-kit.ts';
 import { type Log, silentLog } from '../../lib/log.ts';
 import { docker } from './index.ts';
 import { firstReport, outputOf, ScratchDocker, shell } from './scratch-docker.ts';
@@ -26,13 +27,12 @@ afterEach(() => {
 });
 
 const under = (config: Record<string, unknown>): EngineDriver => scratch.driver(config).engine;
-const refusal = async (by: EngineDriver, config: Record<string, unknown> = {}, more: Partial<TaskConfig> = {}) => {
-  const of = await scratch.task(shell('true', config), more);
-  return by.start(of, never).then(
-    () => by.destroy(of.id, { force: true }, never).then(() => 'it was started'),
-    (error: unknown) => String(error),
-  );
-};
+const refusal = async (
+  by: EngineDriver,
+  config: Record<string, unknown> = {},
+  more: Partial<TaskConfig> = {},
+  told: 'told' | 'not told' = 'told',
+) => startRefusal(by, await scratch.task(shell('true', config), more), told === 'told');
 
 async function hostConfig(by: EngineDriver, config: Record<string, unknown> = {}, more: Partial<TaskConfig> = {}) {
   const of = await scratch.task(shell('sleep 60', config), more);
@@ -201,7 +201,7 @@ describe.skipIf(lackingForDaemon.length > 0)('an operator of docker', { timeout:
       'ro,z',
     ]);
     const gpu = { env: { NVIDIA_VISIBLE_DEVICES: '0' } };
-    expect(await refusal(under({ nvidia_runtime: 'shiny' }), {}, gpu)).toContain('shiny');
+    expect(await refusal(under({ nvidia_runtime: 'shiny' }), {}, gpu, 'not told')).toContain('shiny');
     expect(await refusal(under({ nvidia_runtime: 'shiny' }))).toBe('it was started');
     const modes = under({ allowed_modes: [{ userns: ['h*t'], uts: ['host'] }] });
     expect(await hostConfig(modes, { userns_mode: 'host' })).toMatchObject({ UsernsMode: 'host' });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { lackingForDaemon } from '../../driver-kit/container-engine/scratch-daemon.ts';
+import { startRefusal } from '../../driver-kit/rehearsal-kit.ts';
 import { outputOf, type Ran, ScratchDocker, shell } from './scratch-docker.ts';
 
 const never = new AbortController().signal;
@@ -33,11 +34,12 @@ async function ran(config: Record<string, unknown>, by = plain, more: Partial<Ta
 }
 const says = async (script: string, config: Record<string, unknown>, by = plain, more: Partial<TaskConfig> = {}) =>
   (await ran(shell(script, config), by, more)).stdout.trim();
-const refusal = async (config: Record<string, unknown>, by = plain, more: Partial<TaskConfig> = {}) =>
-  by.start(await scratch.task(shell('true', config), more), never).then(
-    () => 'it was started',
-    (error: unknown) => String(error),
-  );
+const refusal = async (
+  config: Record<string, unknown>,
+  by = plain,
+  more: Partial<TaskConfig> = {},
+  told: 'told' | 'not told' = 'told',
+) => startRefusal(by, await scratch.task(shell('true', config), more), told === 'told');
 /** What the daemon says about a running task's container. */
 async function inspected(config: Record<string, unknown>, by = plain, more: Partial<TaskConfig> = {}) {
   const of = await scratch.task(shell('sleep 60', config), more);
@@ -137,7 +139,9 @@ describe.skipIf(lackingForDaemon.length > 0)('what a task of docker asks for, it
     };
     await writeFile(join(of.directories.local, 'profile.json'), JSON.stringify(profile));
     expect((await scratch.run(plain, of)).stdout).toBe('refused\n');
-    expect(await refusal({ security_opt: ['seccomp=local/none.json'] })).toContain('seccomp profile "local/none.json"');
+    expect(await refusal({ security_opt: ['seccomp=local/none.json'] }, plain, {}, 'not told')).toContain(
+      'seccomp profile "local/none.json"',
+    );
   });
 
   test('labels, extra_labels, logging, init, interactive, healthchecks, extra_hosts, dns', async () => {
@@ -212,7 +216,9 @@ describe.skipIf(lackingForDaemon.length > 0)('what a task of docker asks for, it
   });
 
   test('options of the storage driver reach it, and those it has not are refused by it', async () => {
-    expect(await refusal({ storage_opt: [{ size: '120G' }] })).toMatch(/storage-opt|quota|size/i);
+    expect(await refusal({ storage_opt: [{ size: '120G' }] }, plain, {}, 'not told')).toMatch(
+      /storage-opt|quota|size/i,
+    );
     expect(await refusal({ container_exists_attempts: 1 })).toBe('it was started');
   });
 
@@ -404,7 +410,7 @@ describe.skipIf(lackingForDaemon.length > 0)('what a task of docker asks for, it
     expect((await inspected({ ipc_mode: 'private' }, some)).HostConfig['IpcMode']).toBe('private');
     expect(await refusal({ ipc_mode: 'host' }, some)).toContain('allowed_modes');
     // a host that lacks capabilities itself cannot give them, and its runtime says so
-    const privileged = await refusal({ privileged: true, runtime: 'runc' }, open);
+    const privileged = await refusal({ privileged: true, runtime: 'runc' }, open, {}, 'not told');
     expect(privileged).toMatch(/it was started|unable to apply caps/);
     const host = (await inspected({ uts_mode: 'host', cgroupns: 'private' }, open)).HostConfig;
     expect(host).toMatchObject({ UTSMode: 'host', CgroupnsMode: 'private' });

@@ -8,6 +8,7 @@ import type { EngineDriver, Fingerprint, IsolationReport, TaskConfig, TaskExit }
 import type { DriverSuite } from '../../driver-kit/conformance.ts';
 import { ScratchDaemon, type ScratchOptions, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
+import { startForetold } from '../../driver-kit/rehearsal-kit.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import { podman } from '../podman/index.ts';
 import { docker } from './index.ts';
@@ -74,7 +75,7 @@ export class ScratchDocker {
 
   /** Starts, waits, reads, removes. */
   async run(engine: EngineDriver, of: TaskConfig): Promise<Ran> {
-    const { isolation } = await engine.start(of, never);
+    const { isolation } = await startForetold(engine, of);
     const exit = await engine.wait(of.id, never);
     const [stdout, stderr] = await Promise.all([outputOf(of), outputOf(of, 'stderr')]);
     await engine.destroy(of.id, { force: false }, never);

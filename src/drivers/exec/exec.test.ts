@@ -5,6 +5,7 @@ import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { commandSuite } from '../../driver-kit/command-suite.ts';
 import { conformanceCases } from '../../driver-kit/conformance.ts';
 import { type DriverDeps, type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
+import { startForetold, startRefusal } from '../../driver-kit/rehearsal-kit.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import { findSystemPaths } from '../../isolation/launch/system-paths.ts';
 import { predictIsolation } from '../../model/isolation-ability.ts';
@@ -47,7 +48,7 @@ async function output(of: TaskConfig, stream = 'stdout'): Promise<string> {
 }
 
 async function run(of: TaskConfig) {
-  const started = await engine.start(of, never);
+  const started = await startForetold(engine, of);
   const exit = await engine.wait(of.id, never);
   const said = { exit, isolation: started.isolation!, stdout: await output(of), stderr: await output(of, 'stderr') };
   await engine.destroy(of.id, { force: false }, never);
@@ -229,7 +230,7 @@ test('a task whose shim is killed ends as unknown, and nothing of it goes on', a
 test('a command that is not in the sandbox is refused with the text of task events', async ({ skip }) => {
   if (!sandbox()) skip('no sandbox on this host');
   const of = await task({ command: '/no/such/binary' });
-  await expect(engine.start(of, never)).rejects.toThrow(
+  expect(await startRefusal(engine, of)).toBe(
     `failed to launch command with executor: rpc error: code = Unknown desc = file /no/such/binary not found under path ${of.directories.task}`,
   );
 });

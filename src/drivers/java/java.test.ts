@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
+import { startForetold, startRefusal } from '../../driver-kit/rehearsal-kit.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import { opening, type Way, ways } from '../../driver-kit/served-driver.ts';
 import { java, javaArguments } from './index.ts';
@@ -56,7 +57,7 @@ async function task(args: readonly string[], more: Record<string, unknown> = {})
 }
 
 async function run(of: TaskConfig) {
-  const started = await engine.start(of, never);
+  const started = await startForetold(engine, of);
   const exit = await engine.wait(of.id, never);
   const stdout = await readFile(join(of.directories.logs, `${of.name}.stdout.0`), 'utf8');
   await engine.destroy(of.id, { force: false }, never);
@@ -155,9 +156,12 @@ describe.skipIf(lacking.length > 0)('java', () => {
   });
 
   test('capabilities that the operator does not allow are refused', async () => {
-    await expect(engine.start(await task(['say', 'x'], { cap_add: ['sys_admin'] }), never)).rejects.toMatchObject({
-      kind: 'denied',
-    });
+    const refused = await startRefusal(engine, await task(['say', 'x'], { cap_add: ['sys_admin'] }));
+    expect(refused).toContain('does not allow the following capabilities: sys_admin');
+    expect(await startRefusal(engine, await task([], { class: '', jar_path: '' }))).toBe(
+      'jar_path or class must be specified',
+    );
+    expect(await startRefusal(engine, await task(['say', 'x']))).toBe('it was started');
   });
 });
 

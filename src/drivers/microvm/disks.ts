@@ -90,10 +90,14 @@ export class Disks {
     return path;
   }
 
+  get heldImage(): string {
+    return this.#path('held');
+  }
+
   /** A file that tasks may exchange, held under a name of the agent's own: the same file where it is on the same disk, else a copy. */
-  async holdImage(from: string, allocation: string, signal: AbortSignal): Promise<string> {
+  async holdImage(from: string, allocation: string, signal: AbortSignal): Promise<void> {
     const file = await openBeneath(allocation, relative(allocation, from));
-    const path = this.#path('held');
+    const path = this.heldImage;
     try {
       await new Promise<void>((resolve, reject) => {
         const script =
@@ -109,7 +113,6 @@ export class Disks {
     } finally {
       await file.close();
     }
-    return path;
   }
 
   async removeImageDirectory(): Promise<void> {

@@ -10,7 +10,7 @@ import { IsolatedCommand } from '../../driver-kit/isolated-command.ts';
 import { hostResolvers } from '../../isolation/host-resolvers.ts';
 import { Fault } from '../../lib/fault.ts';
 import { findEmulators, type KvmProof, noKvm, proveKvm } from '../qemu/emulators.ts';
-import { kvmDevice } from '../qemu/kvm-device.ts';
+import { kvmDevice, makeDevices } from '../qemu/kvm-device.ts';
 import { coresIn, diskOf } from '../qemu/machine.ts';
 import { bootUnderKvm } from './boot-under-kvm.ts';
 import { Disks, secretFiles } from './disks.ts';
@@ -19,7 +19,7 @@ import { type Accelerator, monitorArguments, program, withOutputs } from './mach
 import { MachineEngine } from './machine-engine.ts';
 import { type MachineNetwork, machineNetwork } from './network.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
-import { makeRoot } from './root.ts';
+import { imageOf, makeRoot, sourceOf } from './root.ts';
 
 export const microvm = definePlugin({
   pluginName: 'microvm',
@@ -110,13 +110,15 @@ class Microvm implements CommandDriver {
       { pid_mode: '', ipc_mode: '', cap_add: [], cap_drop: [], work_dir: '' },
     );
     const network = machineNetwork(task, hostResolvers());
-    const made = await this.#disks(task, options, network, signal);
+    const disks = new Disks(this.#root, task);
+    const source = await sourceOf(task, this.#config);
+    const image = imageOf(disks, source);
     const cores = coresIn(task.resources.cpusetCpus);
     const args = monitorArguments({
       accelerator,
       memoryMb: task.resources.memoryMb,
       cores: cores > 0 ? cores : Math.min(2, availableParallelism()),
-      throwAway: made.rootImage !== null,
+      throwAway: image !== null,
       control: '/microvm.sock',
       card: network.arguments,
     });
@@ -128,14 +130,20 @@ class Microvm implements CommandDriver {
       command: '/bin/sh',
       args: ['-c', withOutputs, 'sh', await this.#isolated.find(task, monitor), ...args],
       memoryOverheadMb: this.#config.memory_headroom,
-      mounts: made.disks.mounts(made.kernel, made.rootImage),
+      mounts: disks.mounts(await this.#kernelOf(task), image),
       ...(accelerator.name === 'kvm' ? { devices: [await kvmDevice(task, this.#isolated.host.uid)] } : {}),
     };
   }
 
+  async ready({ id }: TaskConfig, { devices = [] }: CommandSpec, signal: AbortSignal): Promise<void> {
+    const task = this.tasks.get(id)!;
+    await makeDevices(devices);
+    await this.#makeDisks(task, machineNetwork(task, hostResolvers()), signal);
+  }
+
   async #accelerator(
     { accelerator: wanted }: TaskOptions,
-    { resources }: TaskConfig,
+    { resources, rehearsal }: TaskConfig,
     signal: AbortSignal,
   ): Promise<Accelerator> {
     if (!['auto', 'kvm', 'tcg'].includes(wanted))
@@ -144,29 +152,38 @@ class Microvm implements CommandDriver {
       throw new Fault('invalid', `memory: a machine needs ${leastMemoryMb} MB at least, not ${resources.memoryMb}`);
     if (wanted === 'tcg') return { name: 'tcg' };
     const kernel = await findKernel(this.#config.kernel ?? '');
+    // whether it works may still have to be tried, which is a start's to do
+    const untried = kernel !== null && this.#isolated.host.proofs.get(proofKey(kernel)) === undefined;
+    if (rehearsal !== undefined && untried) return { name: 'tcg' };
     const kvm = kernel === null ? noKvm('no kernel') : await this.#kvmFor(kernel, signal);
     if (kvm.ok) return { name: 'kvm', cpu: kvm.cpu };
     if (wanted === 'auto') return { name: 'tcg' };
     throw new Fault('unavailable', `accelerator "kvm" does not work here: ${kvm.evidence}`);
   }
 
-  async #disks(task: TaskConfig, options: TaskOptions, network: MachineNetwork, signal: AbortSignal) {
-    const kernel = options.kernel
-      ? (await diskOf(task, this.#config, options.kernel, false)).hostPath
+  async #kernelOf(task: TaskConfig): Promise<string> {
+    const { kernel: own } = task.config as TaskOptions;
+    const kernel = own
+      ? (await diskOf(task, this.#config, own, false)).hostPath
       : await findKernel(this.#config.kernel ?? '');
     if (kernel === null) throw new Fault('unavailable', 'this node has no kernel for machines');
+    return kernel;
+  }
+
+  async #makeDisks(task: TaskConfig, network: MachineNetwork, signal: AbortSignal): Promise<void> {
+    const options = task.config as TaskOptions;
+    const kernel = await this.#kernelOf(task);
     const disks = new Disks(this.#root, task);
     await disks.make();
     try {
-      const [root] = await all([
+      const [run] = await all([
         makeRoot(disks, task, this.#config, signal),
         disks.writeFilesystem('local', task.directories.local, options.local_mb, signal),
         makeInitrd(kernel, network.card !== null).then((initrd) => disks.writeInitrd(initrd)),
       ]);
       const secrets = await secretFiles(task.directories.secrets);
       const { card, hostName, files } = network;
-      await disks.writeStart({ ...root.run, card, hostName, files: [...files, ...secrets] });
-      return { disks, kernel, rootImage: root.image };
+      await disks.writeStart({ ...run, card, hostName, files: [...files, ...secrets] });
     } catch (error) {
       await disks.remove();
       throw error;

@@ -49,6 +49,15 @@ export class MachineEngine implements EngineDriver {
     }
   }
 
+  async rehearse(task: TaskConfig, signal: AbortSignal): Promise<readonly string[]> {
+    this.#tasks.set(task.id, task);
+    try {
+      return await this.#engine.rehearse!({ ...task, user: '' }, signal);
+    } finally {
+      this.#tasks.delete(task.id);
+    }
+  }
+
   async recover(task: TaskConfig, state: TaskHandleState, signal: AbortSignal): Promise<StartedTask> {
     const found = await this.#engine.recover(task, state, signal);
     this.#tasks.set(task.id, task);

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, ExecSession, TaskConfig } from '../../driver/contract.ts';
 import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
+import { startForetold, startRefusal } from '../../driver-kit/rehearsal-kit.ts';
 import { memoryLimit, openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import { opening, type Way, ways } from '../../driver-kit/served-driver.ts';
 import { microvm } from './index.ts';
@@ -70,7 +71,7 @@ const output = (of: TaskConfig, stream = 'stdout'): Promise<string> =>
   readFile(join(of.directories.logs, `${of.name}.${stream}.0`), 'utf8');
 
 async function run(of: TaskConfig, by = engine) {
-  const { isolation } = await by.start(of, never);
+  const { isolation } = await startForetold(by, of);
   const exit = await by.wait(of.id, never);
   const said = { exit, isolation: isolation!, stdout: await output(of), stderr: await output(of, 'stderr') };
   await by.destroy(of.id, { force: false }, never);
@@ -284,12 +285,12 @@ describe.skipIf(!here)('microvm', { timeout: 240_000 }, () => {
 
   test('what cannot be is refused with its name', async () => {
     const refusal = async (config: Record<string, unknown>, given: Partial<TaskConfig> = {}, by = driver) =>
-      by.engine.start(await task({ command: 'true', ...config }, given, by), never).then(
-        () => 'it was started',
-        (error: unknown) => String(error),
-      );
+      startRefusal(by.engine, await task({ command: 'true', ...config }, given, by));
     expect(await refusal({ rootfs: '/etc' })).toContain('is neither in the allocation nor below');
     expect(await refusal({ kernel: '/etc/passwd' })).toContain('is neither in the allocation nor below');
+    expect(await refusal({ rootfs: '' })).toContain('one of rootfs');
+    expect(await refusal({ command: '' })).toContain('command is required');
+    expect(await refusal({})).toBe('it was started');
     expect(await refusal({ accelerator: 'xen' })).toContain('accelerator is "auto", "kvm" or "tcg"');
     expect(await refusal({}, { resources: { ...resources, memoryMb: 32 } })).toContain('a machine needs 96 MB');
     expect(await refusal({ ports: ['http'] })).toContain('ports: the group has no port "http"');

@@ -18,6 +18,7 @@ import { abortable } from '../../driver-kit/abortable.ts';
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
 import { KnownTasks } from '../../driver-kit/known-tasks.ts';
+import { refusalsOf } from '../../driver-kit/rehearsal.ts';
 import { Fault } from '../../lib/fault.ts';
 import { mockExec } from './mock-exec.ts';
 import { durationMs, MockTask } from './mock-task.ts';
@@ -57,13 +58,19 @@ class MockDriver implements EngineDriver {
     return fingerprints(() => report, signal);
   }
 
+  rehearse({ config }: TaskConfig, signal: AbortSignal): Promise<readonly string[]> {
+    return refusalsOf(signal, async () => {
+      checkDurations(config as TaskOptions);
+      checkStart(config as TaskOptions);
+    });
+  }
+
   async start(config: TaskConfig, signal: AbortSignal): Promise<StartedTask> {
     const options = config.config as TaskOptions;
     checkDurations(options);
     return this.#tasks.start(config.id, async () => {
       await sleep(durationMs(options.start_block_for, 'start_block_for'), undefined, { signal });
-      if (options.start_error !== '')
-        throw new Fault('unavailable', options.start_error, { recoverable: options.start_error_recoverable });
+      checkStart(options);
       const task = new MockTask(config, options, Date.now(), false);
       this.#tasks.keep(config.id, task);
       const network = networkOf(options);
@@ -174,4 +181,8 @@ function networkOf(options: TaskOptions): NetworkOverride | null {
       return [label, Number(port)] as const;
     });
   return { ip: options.driver_ip, portMap: Object.fromEntries(ports), autoAdvertise: options.driver_advertise };
+}
+
+function checkStart({ start_error: text, start_error_recoverable: recoverable }: TaskOptions): void {
+  if (text !== '') throw new Fault('unavailable', text, { recoverable });
 }

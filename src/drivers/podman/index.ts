@@ -109,7 +109,8 @@ class Podman implements ContainerDriver {
         platform: `${os}${arch}` === '' ? '' : platform,
         tlsVerify: options.auth?.tls_verify ?? true,
       },
-      create: (image) => withPodmanOptions(this.#withFiles(plan.create(image)), options, image.answer),
+      create: (image) => withPodmanOptions(plan.create(image), options, image.answer),
+      written: (body) => this.#withFiles(body),
     };
   }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { lackingForPodman, ScratchDaemon, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
+import { startRefusal } from '../../driver-kit/rehearsal-kit.ts';
 import { listen, outputOf, ScratchDocker, shell } from '../docker/scratch-docker.ts';
 import { imageSource } from './translate.ts';
 
@@ -22,13 +23,12 @@ afterAll(() => scratch?.close(), 60_000);
 const under = (config: Record<string, unknown>): EngineDriver => scratch.driver(config).engine;
 const says = async (script: string, config: Record<string, unknown> = {}, by = plain, more: Partial<TaskConfig> = {}) =>
   (await scratch.run(by, await scratch.task(shell(script, config), more))).stdout.trim();
-const refusal = async (config: Record<string, unknown>, by = plain, more: Partial<TaskConfig> = {}) => {
-  const of = await scratch.task(shell('true', config), more);
-  return by.start(of, never).then(
-    () => by.destroy(of.id, { force: true }, never).then(() => 'it was started'),
-    (error: unknown) => String(error),
-  );
-};
+const refusal = async (
+  config: Record<string, unknown>,
+  by = plain,
+  more: Partial<TaskConfig> = {},
+  told: 'told' | 'not told' = 'told',
+) => startRefusal(by, await scratch.task(shell('true', config), more), told === 'told');
 /** How podman keeps a container's output, which it tells in its own form alone. */
 async function logConfig(config: Record<string, unknown>, by = plain): Promise<unknown> {
   const of = await scratch.task(shell('sleep 60', config));
@@ -129,7 +129,8 @@ describe.skipIf(lackingForPodman.length > 0)('what a task of podman asks for, it
     await writeFile(join(of.directories.local, 'profile.json'), profile);
     expect((await scratch.run(plain, of)).stdout).toBe('refused\n');
     const apparmor = await readFile('/sys/module/apparmor/parameters/enabled', 'utf8').catch(() => 'N');
-    if (apparmor.startsWith('N')) expect(await refusal({ apparmor_profile: 'mine' })).toMatch(/apparmor/i);
+    if (apparmor.startsWith('N'))
+      expect(await refusal({ apparmor_profile: 'mine' }, plain, {}, 'not told')).toMatch(/apparmor/i);
     expect(await inspected({ selinux_opts: ['disable'] })).toMatchObject({
       HostConfig: { SecurityOpt: expect.arrayContaining(['label=disable']) },
     });

@@ -9,6 +9,7 @@ import type {
   TaskHandleState,
 } from '../../driver/contract.ts';
 import { AsyncQueue } from '../../driver-kit/async-queue.ts';
+import { refusalsOf } from '../../driver-kit/rehearsal.ts';
 import { Fault, isFault } from '../../lib/fault.ts';
 import type { TaskOptions } from './options.ts';
 
@@ -35,6 +36,11 @@ export class SeveralServices implements EngineDriver {
       last.set(name, report);
       if (last.size === this.#services.size) yield together(last);
     }
+  }
+
+  async rehearse(task: TaskConfig, signal: AbortSignal): Promise<readonly string[]> {
+    const wrong = await refusalsOf(signal, async () => this.#named(task));
+    return wrong.length > 0 ? wrong : this.#named(task).rehearse!(task, signal);
   }
 
   async start(task: TaskConfig, signal: AbortSignal): Promise<StartedTask> {

@@ -18,7 +18,7 @@ import { fingerprints } from '../../driver-kit/fingerprints.ts';
 import { IsolatedCommand } from '../../driver-kit/isolated-command.ts';
 import { Fault } from '../../lib/fault.ts';
 import { findEmulators, knownKvm, programOf, proveKvm } from './emulators.ts';
-import { kvmDevice } from './kvm-device.ts';
+import { kvmDevice, makeDevices } from './kvm-device.ts';
 import { checkOptions, diskOf, machineArguments, makeWritable } from './machine.ts';
 import { configSchema, type PluginOptions, type TaskOptions, taskSchema } from './options.ts';
 
@@ -69,10 +69,9 @@ class Qemu implements CommandDriver {
   async plan(task: TaskConfig, signal: AbortSignal): Promise<CommandSpec> {
     const options = task.config as TaskOptions;
     checkOptions(this.#config, options, task.resources.memoryMb, task.user);
-    const kvmCpu = options.accelerator === 'kvm' ? await this.#cpuUnderKvm(signal) : null;
+    const kvmCpu = options.accelerator === 'kvm' ? await this.#cpuUnderKvm(task, signal) : null;
     const { sandboxed } = this.#isolated;
     const disk = await diskOf(task, this.#config, options.image_path, sandboxed);
-    if (disk.own) await makeWritable(task.directories.allocation, disk.hostPath);
     const program = await programInPath(programOf(options.emulator), process.env['PATH'] ?? '');
     if (program === null)
       throw new Fault('invalid', `there is no ${programOf(options.emulator)} in the PATH of the agent`);
@@ -84,7 +83,6 @@ class Qemu implements CommandDriver {
       work_dir: '',
     });
     const at = (name: string): string => (sandboxed ? `/${name}` : join(task.directories.task, name));
-    this.#noteButton(task, options);
     return {
       ...around,
       // where it keeps what a guest writes to an image that is not its own; it takes "/tmp" for "/var/tmp"
@@ -99,7 +97,17 @@ class Qemu implements CommandDriver {
     };
   }
 
-  async #cpuUnderKvm(signal: AbortSignal): Promise<string> {
+  async ready(task: TaskConfig, { devices = [] }: CommandSpec): Promise<void> {
+    const options = task.config as TaskOptions;
+    const disk = await diskOf(task, this.#config, options.image_path, this.#isolated.sandboxed);
+    if (disk.own) await makeWritable(task.directories.allocation, disk.hostPath);
+    await makeDevices(devices);
+    this.#noteButton(task, options);
+  }
+
+  async #cpuUnderKvm({ rehearsal }: TaskConfig, signal: AbortSignal): Promise<string> {
+    // whether it works may still have to be tried, which is a start's to do
+    if (rehearsal !== undefined && knownKvm(this.#isolated.host.proofs) === undefined) return 'host';
     const { ok, evidence, cpu } = await proveKvm(this.#isolated.host.proofs, signal);
     if (!ok) throw new Fault('unavailable', `accelerator "kvm" does not work here: ${evidence}`);
     return cpu;

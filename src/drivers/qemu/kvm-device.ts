@@ -6,7 +6,7 @@ import type { TaskConfig, TaskDevice } from '../../driver/contract.ts';
 
 const run = promisify(execFile);
 
-/** The host's device belongs to root or a group; the emulator gets a node of its own, in a directory only it can enter. */
+/** The host's device belongs to root or a group; the emulator gets a node of its own, in a directory only it can enter, which `makeDevices` makes. */
 export async function kvmDevice(task: TaskConfig, agentUid: number): Promise<TaskDevice> {
   const device = { taskPath: '/dev/kvm', hostPath: '/dev/kvm', permissions: 'rw' };
   if (agentUid !== 0) return device;
@@ -15,9 +15,14 @@ export async function kvmDevice(task: TaskConfig, agentUid: number): Promise<Tas
     () => false,
   );
   if (open) return device;
-  const hostPath = join(task.directories.private, 'kvm');
-  const { rdev } = await stat('/dev/kvm');
-  await run('rm', ['-f', hostPath]);
-  await run('mknod', ['-m', '666', hostPath, 'c', String(rdev >> 8), String(rdev & 0xff)]);
-  return { ...device, hostPath };
+  return { ...device, hostPath: join(task.directories.private, 'kvm') };
+}
+
+/** Nodes of a task's own. */
+export async function makeDevices(devices: readonly TaskDevice[]): Promise<void> {
+  for (const { taskPath, hostPath } of devices.filter((each) => each.hostPath !== each.taskPath)) {
+    const { rdev } = await stat(taskPath);
+    await run('rm', ['-f', hostPath]);
+    await run('mknod', ['-m', '666', hostPath, 'c', String(rdev >> 8), String(rdev & 0xff)]);
+  }
 }

@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative, resolve } from 'node:path';
 import type { TaskConfig } from '../../driver/contract.ts';
+import { mayCome } from '../../driver-kit/rehearsal.ts';
 import { Fault } from '../../lib/fault.ts';
 import { openBeneath } from '../../lib/node/safe-path.ts';
 import type { PluginOptions, TaskOptions } from './options.ts';
@@ -72,7 +73,9 @@ export async function diskOf(
   ] as const;
   for (const [candidate, root] of places) {
     const real = await realpath(candidate).catch(() => null);
-    if (real === null || !below(await realpath(root), real)) continue;
+    // at a rehearsal the allocation is not there, and so is nothing in it
+    const place = real === null ? null : await realpath(root).catch(() => null);
+    if (real === null || place === null || !below(place, real)) continue;
     return {
       path: sandboxed ? seen(task, real, await realpath(directories.task), await realpath(directories.shared)) : real,
       hostPath: real,
@@ -81,6 +84,7 @@ export async function diskOf(
   }
   const real = await realpath(path).catch(() => null);
   const { image_paths: allowedPaths } = plugin;
+  if (real === null && mayCome(task, path)) return { path, hostPath: path, own: true };
   // whether a file of the host is there is told of nothing but what the operator lists
   if (real === null && (!isAbsolute(path) || allowedPaths.some((each) => below(each, path))))
     throw new Fault('invalid', `image_path ${JSON.stringify(path)} is not there`);

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { conformanceCases, type DriverSuite } from '../../driver-kit/conformance.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
+import { startForetold, startRefusal } from '../../driver-kit/rehearsal-kit.ts';
 import { memoryLimit, openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import { opening, type Way, ways } from '../../driver-kit/served-driver.ts';
 import { qemu } from './index.ts';
@@ -81,7 +82,7 @@ async function machine(
 const output = (of: TaskConfig): Promise<string> => readFile(join(of.directories.logs, `${of.name}.stdout.0`), 'utf8');
 
 async function run(of: TaskConfig, by = engine) {
-  const { isolation } = await by.start(of, never);
+  const { isolation } = await startForetold(by, of);
   const exit = await by.wait(of.id, never);
   const stderr = await readFile(join(of.directories.logs, `${of.name}.stderr.0`), 'utf8');
   const said = { exit, isolation: isolation!, stdout: await output(of), stderr };
@@ -189,10 +190,7 @@ describe.skipIf(!here)('qemu', { timeout: 60_000 }, () => {
   test('arguments, emulators, interfaces and sizes outside of what is allowed are refused', async () => {
     const strict = openDriver(qemu, { args_allowlist: ['-smbios'], emulators_allowlist: ['aarch64'] }, host.deps);
     const refusal = async (more: Record<string, unknown>, by = engine, given: Partial<TaskConfig> = {}) =>
-      by.start(await machine(idles, more, driver, given), never).then(
-        () => 'it was started',
-        (error: unknown) => String(error),
-      );
+      startRefusal(by, await machine(idles, more, driver, given));
     expect(await refusal({ emulator: 'aarch64', args: ['--device', 'x'] }, strict.engine)).toContain(
       'args: --device are not in',
     );
@@ -200,6 +198,10 @@ describe.skipIf(!here)('qemu', { timeout: 60_000 }, () => {
     expect(await refusal({ drive_interface: 'usb' })).toContain('drive_interface is one of');
     expect(await refusal({ machine_type: 'pc,accel=kvm' })).toContain('machine_type: "pc,accel=kvm" is no name');
     expect(await refusal({}, engine, { resources: { ...resources, memoryMb: 64 } })).toContain('out of bounds');
+    expect(await refusal({}, engine, { user: 'root' })).toContain('an emulator does not run as root');
+    expect(await refusal({ emulator: 'none_such' })).toContain('there is no qemu-system-none_such');
+    expect(await refusal({ image_path: '/etc/passwd' })).toContain('is neither in the allocation nor below');
+    expect(await refusal({})).toBe('it was started');
     expect(await refusal({ port_map: [{ http: 80 }] })).toContain('port "http" is not among');
     await strict.engine.close();
   });

