@@ -83,10 +83,16 @@ export class Containers {
     return { user };
   }
 
+  /** What is refused before anything is made. */
+  async check(task) {
+    const { template, rootfs } = task.config;
+    if (template === null || template === '') await this.#sourceOf(task, rootfs);
+    else if (!this.plugin.templates.includes(template))
+      throw new Fault('denied', `template ${JSON.stringify(template)} is not among the operator's templates`);
+  }
+
   async #byTemplate(task, signal) {
     const { template } = task.config;
-    if (!this.plugin.templates.includes(template))
-      throw new Fault('denied', `template ${JSON.stringify(template)} is not among the operator's templates`);
     const base = this.plugin.default_config || '/dev/null';
     const args = [...this.named(task.id), '-f', base, '-t', template, '--', ...templateArguments(task.config)];
     await this.#alone(task.id, ['lxc-create', ...args], signal);
@@ -103,7 +109,9 @@ export class Containers {
   }
 
   async #sourceOf(task, rootfs) {
-    const own = await realpath(task.directories.task);
+    // at a rehearsal the task's directory is not there: what is to be in it may still come
+    if (task.rehearsal !== undefined && !rootfs.startsWith('/')) return rootfs;
+    const own = await realpath(task.directories.task).catch(() => null);
     const wanted = rootfs.startsWith('/') ? rootfs : join(own, rootfs);
     const real = await realpath(wanted).catch(() => null);
     if (real === null) throw new Fault('invalid', `rootfs ${JSON.stringify(rootfs)} is not there`);

@@ -56,10 +56,11 @@ class Lxc {
     };
   }
 
-  async plan({ id }, signal) {
+  async plan({ id }) {
     const task = this.tasks.get(id);
     await this.#check(task);
-    await this.containers.make(task, (made) => containerLines({ task, plugin: this.plugin, ...made }), signal);
+    containerLines({ task, plugin: this.plugin, idFirst: null, user: null });
+    await this.containers.check(task);
     const { command, args, log_level: level, verbosity } = task.config;
     const words = [...this.containers.named(task.id), '-o', this.containers.logFile(task.id)];
     // what its init ended with is told by the log alone, from "info" on
@@ -76,6 +77,11 @@ class Lxc {
       pidsLimit: this.plugin.pids_limit,
       isolation: { prefer: 'none', pidMode: 'host', ipcMode: 'host', capabilities: [], runtimes: [] },
     };
+  }
+
+  async ready({ id }, _spec, signal) {
+    const task = this.tasks.get(id);
+    await this.containers.make(task, (made) => containerLines({ task, plugin: this.plugin, ...made }), signal);
   }
 
   async #check(task) {
@@ -124,6 +130,15 @@ class LxcEngine {
       this.#tasks.delete(task.id);
       await this.#containers.remove(task.id);
       throw error;
+    }
+  }
+
+  async rehearse(task, signal) {
+    this.#tasks.set(task.id, task);
+    try {
+      return await this.#engine.rehearse({ ...task, user: '' }, signal);
+    } finally {
+      this.#tasks.delete(task.id);
     }
   }
 

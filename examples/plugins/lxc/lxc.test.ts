@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { JobExplanation } from '../../../src/model/job-explanation.ts';
 import { type AgentProcess, drover, eventually, startAgent } from '../../../test/agent-process.ts';
 import { runCli } from '../../../test/e2e/cli.ts';
 
@@ -85,6 +86,24 @@ async function says(id: string, text: string | RegExp, stream = '-stdout'): Prom
 }
 
 const inside = (id: string, ...words: string[]) => runCli(agent, ['alloc', 'exec', '-task', 't', id, ...words]);
+
+/** As the plugin's own process says before a start. */
+async function foretold(name: string, config: string, more = '') {
+  const { stdout, stderr } = await runCli(agent, ['explain', '-json', jobFile(name, config, more)]);
+  expect(stderr).toBe('');
+  const [node] = (JSON.parse(stdout) as JobExplanation).Groups[0]!.Nodes;
+  expect([node!.Reasons, node!.Tasks[0]!.NotAsked]).toEqual([[], '']);
+  return node!.Tasks[0]!.Refusals;
+}
+
+/** What it is refused for, which was foretold. */
+async function refused(name: string, config: string): Promise<string> {
+  const [before = 'nothing was foretold'] = await foretold(name, config);
+  await submit(name, config);
+  const events = await eventsOf(name);
+  expect(events).toContain(JSON.stringify(before).slice(1, -1));
+  return events;
+}
 
 async function eventsOf(name: string): Promise<string> {
   const row = await becomes(name, 'failed');
@@ -257,19 +276,24 @@ describe.skipIf(lacking !== '')('lxc, out of plugin_dir,', { timeout: 120_000 },
     const row = await becomes('tiny', 'complete');
     await says(row.ID, /\b0\s+0\s+8\s/);
     expect(existsSync(join(image, 'here'))).toBe(false);
-    await submit('sly', from('/etc', '["true"]'));
-    expect(await eventsOf('sly')).toContain('is neither in the task directory nor in rootfs_paths');
+    expect(await refused('sly', from('/etc', '["true"]'))).toContain(
+      'is neither in the task directory nor in rootfs_paths',
+    );
   });
 
   test('what the operator does not allow is refused with its name', async () => {
-    await submit('template', 'template = "/bin/sh"\nnetwork_mode = "none"');
-    expect(await eventsOf('template')).toContain('is not among the operator');
-    await submit('privileged', `${script('true')}\nprivileged = true`);
-    expect(await eventsOf('privileged')).toContain('allow_privileged is false');
-    await submit('bridge', 'template = "busybox"');
-    expect(await eventsOf('bridge')).toMatch(/this node has no lxcbr0/);
-    await submit('neither', 'network_mode = "none"');
-    expect(await eventsOf('neither')).toContain('one of template and rootfs is required');
+    const template = 'template = "/bin/sh"\nnetwork_mode = "none"';
+    expect(await refused('template', template)).toContain('is not among the operator');
+    expect(await refused('privileged', `${script('true')}\nprivileged = true`)).toContain('allow_privileged is false');
+    expect(await refused('bridge', 'template = "busybox"')).toMatch(/this node has no lxcbr0/);
+    expect(await refused('neither', 'network_mode = "none"')).toContain('one of template and rootfs is required');
+    expect(await refused('outside', `${script('true')}\nvolumes = ["../x:x"]`)).toContain('leads out by');
+  });
+
+  test('(control) what runs is not foretold to be refused', async () => {
+    expect(await foretold('runs', script('true'))).toEqual([]);
+    await submit('runs', script('true'));
+    await becomes('runs', 'complete');
   });
 
   test('a template is told what the task says; a template of the operator that fails leaves nothing', async () => {

@@ -19,6 +19,8 @@ export function engineOf(external: External): EngineDriver {
     },
     fingerprint: (signal: AbortSignal) => fingerprints(external, signal),
     ...lifecycle(external, info),
+    rehearse: (...given: Parameters<NonNullable<EngineDriver['rehearse']>>) =>
+      asked(external, (now) => now.rehearse!(...given)),
     inspect: (...given: Parameters<EngineDriver['inspect']>) => asked(external, (now) => now.inspect(...given)),
     stats: (...given: Parameters<NonNullable<EngineDriver['stats']>>) => asked(external, (now) => now.stats!(...given)),
     events: (signal: AbortSignal) => events(external, signal),

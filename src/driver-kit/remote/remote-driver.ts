@@ -11,6 +11,7 @@ import type {
   TaskConfig,
   TaskHandleState,
 } from '../../driver/contract.ts';
+import { Rehearsals, RehearseRequestSchema } from '../../driver/gen/drover/rehearsals_pb.ts';
 import { BasePlugin, PluginInfoRequestSchema, SetConfigRequestSchema } from '../../driver/gen/nomad/base_pb.ts';
 import * as wire from '../../driver/gen/nomad/driver_pb.ts';
 import { EmptySchema, GRPCController } from '../../driver/gen/plugin/plugin_pb.ts';
@@ -84,6 +85,7 @@ export function remoteDriver(
     info,
     ...lifecycle(calls),
     ...questions(calls),
+    rehearse: (task, signal) => rehearsed(calls, task, signal),
     ...(capabilities?.sendSignals === true ? { signal: signalling(calls) } : {}),
     ...(capabilities?.exec === true
       ? {
@@ -164,6 +166,24 @@ function questions(calls: PluginCalls): Questions {
       }
     },
   };
+}
+
+const mostRefusals = 32;
+
+/** Of a service that not every plugin has. `Fault('unsupported')`: this one does not tell. */
+async function rehearsed(calls: PluginCalls, task: TaskConfig, signal: AbortSignal): Promise<readonly string[]> {
+  const wireTask = taskToWire(task, configBytes(task.config));
+  const request = create(RehearseRequestSchema, {
+    task: wireTask,
+    filesCome: task.rehearsal?.filesCome ?? true,
+  });
+  try {
+    const { refusals } = await calls.ask(Rehearsals.method.rehearse, request, signal);
+    return refusals.slice(0, mostRefusals).map((text) => calls.said('Rehearse', text));
+  } catch (error) {
+    if (!isFault(error, 'unsupported')) throw error;
+    throw new Fault('unsupported', 'its plugin does not tell before a start', { cause: error });
+  }
 }
 
 function signalling(calls: PluginCalls): NonNullable<EngineDriver['signal']> {

@@ -95,7 +95,7 @@ function descriptions({ plugin, driver }: Served) {
   };
 }
 
-function taskOf(plugin: DriverPlugin, task: wire.TaskConfig | undefined) {
+export function taskOf(plugin: DriverPlugin, task: wire.TaskConfig | undefined) {
   if (task === undefined) throw new Fault('invalid', 'the request holds no task');
   return taskFromWire(task, decodeValue(plugin.taskSchema, task.msgpackDriverConfig));
 }

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { EngineDriver } from '../../driver/contract.ts';
+import { Rehearsals } from '../../driver/gen/drover/rehearsals_pb.ts';
 import { BasePlugin } from '../../driver/gen/nomad/base_pb.ts';
 import { Driver } from '../../driver/gen/nomad/driver_pb.ts';
 import { Health } from '../../driver/gen/plugin/health_pb.ts';
@@ -21,6 +22,7 @@ import { channelOptions, serviceDefinition } from '../rpc.ts';
 import { decodeValue } from '../wire-config.ts';
 import { baseService, controllerService, healthService, openStreams } from './base-service.ts';
 import { driverService } from './driver-service.ts';
+import { rehearsalService } from './rehearsal-service.ts';
 
 export interface Serving {
   readonly socketPath: string;
@@ -63,16 +65,15 @@ export async function serveOnSocket(
   server.addService(serviceDefinition(Health), healthService());
   server.addService(serviceDefinition(GRPCBroker), openStreams('startStream'));
   server.addService(serviceDefinition(GRPCStdio), openStreams('streamStdio'));
-  server.addService(
-    serviceDefinition(Driver),
-    driverService({
-      plugin,
-      driver: () => {
-        if (driver === null) throw new Fault('unavailable', 'the plugin has not been configured');
-        return driver;
-      },
-    }),
-  );
+  const served = {
+    plugin,
+    driver: () => {
+      if (driver === null) throw new Fault('unavailable', 'the plugin has not been configured');
+      return driver;
+    },
+  };
+  server.addService(serviceDefinition(Driver), driverService(served));
+  server.addService(serviceDefinition(Rehearsals), rehearsalService(served));
   const { certificate, credentials } = asked();
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(`unix:${socketPath}`, credentials, (error) => (error === null ? resolve() : reject(error)));
