@@ -187,12 +187,15 @@ export function driverChosen({ Driver, Reason }: DriverChoice): TaskEvent {
   return taskEvent('Driver', message, { DriverMessage: message, Details: { driver_message: message, driver: Driver } });
 }
 
+/** It was there when the task started: the node can give it. */
+const startAnew = 'undo what was changed on the host, or start the task anew (alloc restart)';
+
 /** Of a running task: lines that no longer hold, as they were seen. */
 export function isolationLost(report: IsolationReport, lost: readonly Line[]): TaskEvent {
   const [first = { name: 'nothing', evidence: '' }] = lost;
   const others = lost.slice(1).map(({ name }) => name);
   const more = others.length === 0 ? '' : ` (${others.length} more: ${others.join(', ')})`;
-  const message = `${first.name} no longer holds — ${first.evidence}; fix: ${fixOf(first.name, first.evidence)}${more}; the task is at rung "${report.rung}" now`;
+  const message = `${first.name} no longer holds — ${first.evidence}; fix: ${startAnew}${more}; the task is at rung "${report.rung}" now`;
   return taskEvent('Isolation Degraded', message, {
     Message: message,
     Details: { rung: report.rung, lost: lost.map(({ name }) => name).join(',') },

@@ -178,13 +178,21 @@ function reached(host: IsolationHost, { launch: wanted }: PrepareRequest, launch
   const others = host.uids !== null || launch.subordinate !== undefined;
   if (!others || host.probes.get('reachable')?.ok !== true || (launch.identity.uid ?? 0) === 0) return launch;
   const verifier = launch.inside === null || host.verifier === null ? [] : [host.verifier];
-  const needed = [wanted.directories.allocation, ...verifier, ...wanted.mounts.map((mount) => mount.hostPath)];
+  // its own directory is closed to others, not to it
+  const mounted = wanted.mounts
+    .map(({ hostPath }) => hostPath)
+    .filter((path) => !isBelow(path, wanted.directories.task));
+  const needed = [wanted.directories.allocation, ...verifier, ...mounted];
   // the runtime keeps its own files with those of the start
   const passage = passageTo(needed, [
     wanted.stateDirectory,
     ...host.system.filter(({ empty }) => empty === undefined).map(({ from }) => from),
   ]);
   return passage === null ? launch : { ...launch, passage };
+}
+
+function isBelow(path: string, directory: string): boolean {
+  return path.startsWith(`${directory}/`);
 }
 
 /** What keeps the task below `rung`, the lowest first. */

@@ -201,7 +201,9 @@ describe.skipIf(!root || !cgroups)('a running task that loses a limit', () => {
   it('is left running, with its loss said in an event and its report, where it asks for no more', async () => {
     const [touched, control] = [await begin('warned', { OnDegrade: 'warn', Min: 'process' }), await begin('left', {})];
     unbound(touched);
-    expect(await degraded(touched)).toMatch(/^pids_limit no longer holds — pids.max max; fix: \w.*rung "none" now$/);
+    expect(await degraded(touched)).toMatch(
+      /^pids_limit no longer holds — pids.max max; fix: .*start the task anew.*rung "none" now$/,
+    );
     expect((await stateOf(touched)).State).toBe('running');
     const { value: reports } = await agent.client.allocations.isolation(touched);
     expect(reports['t']).toMatchObject({ rung: 'none' });

@@ -1,6 +1,6 @@
 /** What other users of the host, tasks of raw_exec among them, can do to a task's directory whose path they know. */
 import { spawnSync } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -44,5 +44,20 @@ describe.skipIf(process.getuid?.() !== 0)('a task of exec', () => {
     for (let said = ''; said !== 'mine\nmine\n'; await sleep(20))
       said = await readFile(join(of.directories.logs, `${of.name}.stdout.0`), 'utf8').catch(() => '');
     await driver.engine.destroy(of.id, { force: true }, never);
+  });
+
+  it('sees what is mounted of its own directory, which is closed to others by its next start', async ({ skip }) => {
+    if (host.deps.isolation.best !== 'sandbox') skip('nothing makes a sandbox here');
+    const of = await host.task(driver, { command: '/bin/cat', args: ['/again/file', '/local/file'] });
+    await writeFile(join(of.directories.local, 'file'), 'mine\n');
+    const mount = { hostPath: of.directories.local, taskPath: '/again', readOnly: true, propagation: '' } as const;
+    for (const generation of ['00000001', '00000002']) {
+      const id = of.id.replace(/[^/]*$/, generation);
+      await driver.engine.start({ ...of, id, mounts: [mount] }, never);
+      expect(await driver.engine.wait(id, never)).toMatchObject({ exitCode: 0 });
+      await driver.engine.destroy(id, { force: true }, never);
+    }
+    const said = await readFile(join(of.directories.logs, `${of.name}.stdout.0`), 'utf8');
+    expect(said).toBe('mine\n'.repeat(4));
   });
 });
