@@ -2,9 +2,10 @@
  * drover-verify canary            things of the host that a task must not reach: told as KEY=VALUE words on one line, gone when the input ends
  * drover-verify try KEY=VALUE…    as a task: tries each thing that a line of the ladder forbids, and prints `NONCE LINE OUTCOME ERRNO NAME`
  *
- * OUTCOME is through, stopped or absent (there is nothing here to try it on). Each runs in a child of its own, which is thrown away. Nothing
- * that takes effect leaves a trace or harms the host: files are nameless, calls are given arguments that are refused only after the right
- * to call. What a stop proves is decided by the agent, which has the same tried where nothing protects.
+ * OUTCOME is through, stopped, absent (there is nothing here to try it on) or cut_off: it did not come to its end, or the host had no room for
+ * it, which proves nothing. Each runs in a child of its own, which is thrown away. Nothing that takes effect leaves a trace or harms the host:
+ * files are nameless, calls are given arguments that are refused only after the right to call. What a stop proves is decided by the agent,
+ * which has the same tried where nothing protects.
  */
 #include <stddef.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 #include <sys/shm.h>
 #include <sys/wait.h>
 
-enum outcome { THROUGH, STOPPED, ABSENT };
+enum outcome { THROUGH, STOPPED, ABSENT, CUT_OFF };
 
 static char **try_words;
 
@@ -24,6 +25,8 @@ static const char *told(const char *key) {
 }
 
 static long told_int(const char *key) { return atol(told(key)); }
+/* What a host says that has enough to do, whoever asks. */
+static int no_room(int error) { return error == EAGAIN || error == ENOMEM || error == ENFILE || error == EMFILE || error == ENOBUFS; }
 static enum outcome took(int ok) { return ok ? THROUGH : STOPPED; }
 static enum outcome opens(const char *path, int flags) {
   int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0600), error = errno;
@@ -102,19 +105,29 @@ static enum outcome try_setuid_program(void) {
   pid_t child = fork();
   if (child == 0) {
     execl(path, "setuid", "is-user", uid, NULL);
-    _exit(1);
+    _exit(no_room(errno) ? 2 : 1);
   }
-  return child < 0 || waitpid(child, &status, 0) != child ? ABSENT : took(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) > 1) return CUT_OFF;
+  return took(WEXITSTATUS(status) == 0);
 }
-enum { SPIN_MS = 300, PERIOD_MS = 100 };
-/* What two processes get of that time, in milliseconds. */
+enum { SPIN_MS = 300, PERIOD_MS = 100, SPIN_ROUNDS = 5 };
+/* Of all processors since the start of the host, in milliseconds; 0: not to be seen. */
+static long unused_time(void) {
+  char text[256];
+  long user, nice, system, idle;
+  const int seen = read_file_at(AT_FDCWD, "/proc/stat", text, sizeof text) > 0 && sscanf(text, "cpu %ld %ld %ld %ld", &user, &nice, &system, &idle) == 4;
+  return seen ? idle * 1000 / sysconf(_SC_CLK_TCK) : 0;
+}
+/* What two processes get of that time, in milliseconds; -1: they could not be made. */
 static long spin(void) {
   struct timespec from, now;
   struct rusage before, used;
   getrusage(RUSAGE_CHILDREN, &before);
   clock_gettime(CLOCK_MONOTONIC, &from);
   for (int i = 0; i < 2; i++) {
-    if (fork()) continue;
+    pid_t child = fork();
+    if (child < 0) return -1;
+    if (child) continue;
     do clock_gettime(CLOCK_MONOTONIC, &now);
     while ((now.tv_sec - from.tv_sec) * 1000 + (now.tv_nsec - from.tv_nsec) / 1000000 < SPIN_MS);
     _exit(0);
@@ -124,12 +137,16 @@ static long spin(void) {
   return (used.ru_utime.tv_sec + used.ru_stime.tv_sec - before.ru_utime.tv_sec - before.ru_stime.tv_sec) * 1000 +
     (used.ru_utime.tv_usec + used.ru_stime.tv_usec - before.ru_utime.tv_usec - before.ru_stime.tv_usec) / 1000;
 }
-/* A busy host gives less, never more: the control spins again where it got too little. */
+/* It was held back only where there was time that nobody used: a busy host gives less in any case, and nothing can be found out on it. */
 static enum outcome try_spin(void) {
   if (!told_int("processor_percent")) return ABSENT;
-  for (long rounds = *told("rounds") ? told_int("rounds") : 1; rounds > 0; rounds--)
-    if (spin() * 100 > told_int("processor_percent") * (SPIN_MS + 2 * PERIOD_MS)) return THROUGH;
-  return STOPPED;
+  for (int round = 0; round < SPIN_ROUNDS; round++) {
+    const long before = unused_time(), got = spin();
+    if (got < 0) return CUT_OFF;
+    if (got * 100 > told_int("processor_percent") * (SPIN_MS + 2 * PERIOD_MS)) return THROUGH;
+    if (unused_time() - before >= PERIOD_MS) return STOPPED;
+  }
+  return ABSENT;
 }
 static enum outcome try_core_pattern(void) { return opens("/proc/sys/kernel/core_pattern", O_WRONLY); }
 static enum outcome try_usr(void) { return opens(told("usr"), O_TMPFILE | O_RDWR); }
@@ -142,6 +159,8 @@ static pid_t canary_pid(void) { return told_int("canary_pid") > 1000 ? (pid_t)to
 static enum outcome try_see_process(void) { return canary_pid() ? took(!kill(canary_pid(), 0) || errno == EPERM) : ABSENT; }
 static enum outcome try_signal(void) { return canary_pid() ? took(!kill(canary_pid(), 0)) : ABSENT; }
 static enum outcome try_shared_memory(void) { return *told("canary_key") ? took(shmget((key_t)told_int("canary_key"), 0, 0) >= 0) : ABSENT; }
+/* A question that was lost is asked again by the kernel after a second. */
+enum { ANSWER_MS = 1500 };
 static enum outcome try_connect(const char *address, long port) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((u16)port)};
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error = 0;
@@ -149,7 +168,7 @@ static enum outcome try_connect(const char *address, long port) {
   inet_pton(AF_INET, address, &to.sin_addr);
   if (!connect(fd, (struct sockaddr *)&to, sizeof to)) return THROUGH;
   struct pollfd ready = {fd, POLLOUT, 0};
-  if (errno != EINPROGRESS || poll(&ready, 1, 300) <= 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len)) return STOPPED;
+  if (errno != EINPROGRESS || poll(&ready, 1, ANSWER_MS) <= 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len)) return STOPPED;
   errno = error;
   return took(!error);
 }
@@ -189,11 +208,13 @@ static enum outcome try_descriptors(void) {
     if (fcntl(fd, F_GETFD) >= 0) return THROUGH;
   return STOPPED;
 }
+/* The limit is half of what is tried: who comes not even to a part of that met another one, of a host that is full. */
 static enum outcome try_processes(void) {
-  if (!*told("processes")) return ABSENT;
-  for (long left = told_int("processes"); left > 0; left--) {
+  const long most = told_int("processes");
+  if (!most) return ABSENT;
+  for (long made = 0; made < most; made++) {
     pid_t child = fork();
-    if (child < 0) return STOPPED;
+    if (child < 0) return made * 4 < most ? CUT_OFF : STOPPED;
     if (child == 0) {
       pause();
       _exit(0);
@@ -201,13 +222,20 @@ static enum outcome try_processes(void) {
   }
   return THROUGH;
 }
+/* Shared with the child of a try. */
+static struct {
+  enum outcome outcome;
+  int error;
+  size_t memory;
+} *tried;
+
 static enum outcome try_memory(void) {
   size_t size = (size_t)told_int("memory_mb") << 20;
   /* the first to go where there is not enough: neither the task nor the agent */
   write_oom_score_adj(1000);
   char *at = size ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : MAP_FAILED;
   if (at == MAP_FAILED) return STOPPED;
-  for (size_t i = 0; i < size; i += 4096) at[i] = 1;
+  for (; tried->memory < size; tried->memory += 4096) at[tried->memory] = 1;
   return THROUGH;
 }
 /* Only where tasks' disks are bound. Nameless, so that it goes with the child. */
@@ -330,30 +358,52 @@ static enum outcome try_call(const struct call *call) {
   return result < 0 && errno == ENOSYS ? ABSENT : took(result >= 0 || errno != EPERM);
 }
 
-static struct {
-  enum outcome outcome;
-  int error;
-} *tried;
+/* Lines whose tries take until there is no more. */
+static int takes_all(const char *line) { return !strcmp(line, "pids_limit") || !strcmp(line, "memory_limit") || !strcmp(line, "disk_quota"); }
+
+/*
+ * Of a child that said nothing: filters end it with SIGSYS; a processor or kernel that knows no such calls, with SIGSEGV; a group that has no
+ * more memory, with SIGKILL, as a host does that has none: but when the child has about what its group may have.
+ */
+static enum outcome ended_by(int signal, const char *line) {
+  const size_t limit = (size_t)told_int("memory_limit_mb") << 20;
+  if (signal == SIGSYS) return STOPPED;
+  if (signal == SIGSEGV && !strcmp(line, "seccomp")) return ABSENT;
+  if (signal == SIGKILL && tried->memory > limit / 2 && tried->memory < limit / 4 * 5) return STOPPED;
+  return CUT_OFF;
+}
+
+/* A place of what was killed before is soon free. */
+static pid_t fork_soon(void) {
+  pid_t child = fork();
+  for (int i = 0; child < 0 && i < 200; i++) {
+    poll(NULL, 0, 10);
+    while (waitpid(-1, NULL, WNOHANG) > 0);
+    child = fork();
+  }
+  return child;
+}
 
 static void try_one(const char *line, const char *name, enum outcome (*run)(void), const struct call *call) {
-  static const char *const outcomes[] = {"through", "stopped", "absent"};
-  tried->outcome = STOPPED;
+  static const char *const outcomes[] = {"through", "stopped", "absent", "cut_off"};
+  tried->outcome = CUT_OFF;
   tried->error = 0;
-  pid_t child = fork();
+  tried->memory = 0;
+  pid_t child = fork_soon();
   if (child == 0) {
     /* what it starts ends with it */
     setpgid(0, 0);
-    /* the control takes its time on a busy host: what it does not finish proves nothing */
-    alarm(*told("rounds") ? 15 : 5);
+    alarm(15);
     errno = 0;
     enum outcome outcome = call ? try_call(call) : run();
     tried->error = errno;
-    tried->outcome = outcome;
+    tried->outcome = outcome == STOPPED && no_room(errno) && !takes_all(line) ? CUT_OFF : outcome;
     _exit(0);
   }
   int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) < 0) tried->outcome = ABSENT;
+  const int over = child > 0 && waitpid(child, &status, 0) == child;
   if (child > 0) kill(-child, SIGKILL);
+  if (over && tried->outcome == CUT_OFF && WIFSIGNALED(status)) tried->outcome = ended_by(WTERMSIG(status), line);
   const char *error = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : tried->error ? strerrorname_np(tried->error) : "";
   printf("%s %s %s %s %s\n", told("nonce"), line, outcomes[tried->outcome], error && *error ? error : "-", name);
   fflush(stdout);
@@ -365,7 +415,6 @@ static int try_all(char **words) {
   if (tried == MAP_FAILED) return 1;
   for (size_t i = 0; i < COUNT(calls); i++) try_one("seccomp", calls[i].name, NULL, &calls[i]);
   for (size_t i = 0; i < COUNT(tries); i++) {
-    /* a place of the killed must be free again before the next is counted */
     while (waitpid(-1, NULL, WNOHANG) > 0);
     try_one(tries[i].line, tries[i].name, tries[i].run, NULL);
   }

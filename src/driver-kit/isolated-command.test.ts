@@ -98,6 +98,11 @@ describe('what an operator and a job say of isolation', () => {
     await expect(around({}, { io_weight: 20_000 })).rejects.toThrow('io_weight is 1 to 10000, not 20000');
   });
 
+  test('tasks may leave images of their memory only where the operator says so', async () => {
+    expect((await around({}, {})).isolation).not.toHaveProperty('coreDumps');
+    expect((await around({ core_dumps: true }, {})).isolation).toMatchObject({ coreDumps: true });
+  });
+
   test('a working directory is absolute', async () => {
     expect((await around({}, { work_dir: '/srv' })).workDir).toBe('/srv');
     await expect(around({}, { work_dir: 'srv' })).rejects.toThrow('work_dir must be an absolute path');

@@ -174,6 +174,7 @@ export class IsolatedCommand {
       ipcMode: modeOf('ipc_mode', options.ipc_mode, this.#config.default_ipc_mode),
       capabilities: lowPort ? [...new Set([...given, 'NET_BIND_SERVICE'])].sort() : given,
       runtimes: this.#runtimes,
+      ...(this.#config.core_dumps ? { coreDumps: true } : {}),
       ...this.#files,
     };
   }

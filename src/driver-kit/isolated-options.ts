@@ -25,6 +25,10 @@ export const strictness = {
     },
     { doc: 'How strict to be.' },
   ),
+  core_dumps: option.bool({
+    default: false,
+    doc: 'Whether tasks in a sandbox may leave images of their memory, in files or to the program that core_pattern of the host names.',
+  }),
   pids_limit: option.number({ default: 4096, doc: 'Processes and threads of one task.' }),
 } as const;
 

@@ -39,11 +39,11 @@ import { launchFailed, userUnknown } from './nomad-texts.ts';
 import { killUnitOf, startRecord } from './start-record.ts';
 
 /**
- * One start, in the order of this file's head. `tried`: what this way of isolating was shown to stop. Resolves when the task runs and was checked; whatever fails or is aborted before leaves
+ * One start, in the order of this file's head. `tried`: what this way of isolating was shown to stop; null: it could not be tried. Resolves when the task runs and was checked; whatever fails or is aborted before leaves
  * nothing behind.
  */
 export async function startCommand(
-  { spec, tried }: { readonly spec: CommandSpec; readonly tried: Tried },
+  { spec, tried }: { readonly spec: CommandSpec; readonly tried: Tried | null },
   deps: DriverDeps,
   task: TaskConfig,
   directory: string,

@@ -11,13 +11,18 @@ import type { SystemPath } from '../isolation/launch/system-paths.ts';
 import { rungOf } from '../isolation/lines.ts';
 import { removingOfTasks } from '../isolation/subordinate.ts';
 import {
+  areWhole,
   controlTries,
   judgeTries,
+  mergeTries,
   readTries,
   startCanary,
   type Tried,
+  type Try,
   trialLimits,
+  triedRounds,
   tryWords,
+  untried,
   withTries,
 } from '../isolation/tries.ts';
 import { messageOf } from '../lib/fault.ts';
@@ -35,9 +40,17 @@ export interface TrialWish {
 
 export interface MadeTrial {
   readonly report: IsolationReport;
-  readonly tried: Tried;
-  /** False: the tries, or their control, did not come to their end. */
+  /** Null: nothing could be, and so nothing is promised. */
+  readonly tried: Tried | null;
+  /** False: the tries, one of them, or their control, did not come to their end. */
   readonly whole: boolean;
+}
+
+/** Of one task. `tries` null: they did not come to their end; `proven`: as in a plant. */
+interface Round {
+  readonly report: IsolationReport;
+  readonly tries: readonly Try[] | null;
+  readonly proven: ReadonlySet<string> | null;
 }
 
 /** Below the directory of allocations. */
@@ -46,13 +59,31 @@ export const trialDirectory = '.trials';
 /** Without root processes are counted per user: a trial that makes as many as it may leaves none to another, or to one's control. */
 const alone = new Turns(1);
 
-/** Starts, looks, tries and removes a task of nobody. Faults as any start does. */
-export function makeTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<MadeTrial> {
-  const make = (): Promise<MadeTrial> => trialOf(deps, wish, ownNetwork);
-  return deps.isolation.uid === 0 ? make() : alone.run(make);
+/**
+ * Starts, looks, tries and removes a task of nobody; another one where a try was cut off, until each came to its end or `triedRounds` are over.
+ * Faults as any start does.
+ */
+export async function makeTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<MadeTrial> {
+  const make = (): Promise<Round> => roundOf(deps, wish, ownNetwork);
+  const rounds: (readonly Try[])[] = [];
+  for (let round = 1; ; round++) {
+    const { report, tries, proven } = await (deps.isolation.uid === 0 ? make() : alone.run(make));
+    if (tries !== null) rounds.push(tries);
+    const merged = mergeTries(rounds);
+    const whole = rounds.length > 0 && areWhole(merged);
+    if (!whole && round < triedRounds) continue;
+    if (!whole) deps.log.warn('tries of isolation were cut off each time', { lines: cutOffLines(merged) });
+    const tried = rounds.length === 0 ? null : judgeTries(merged, proven ?? new Set());
+    const mechanisms = tried === null ? untried(report.mechanisms) : withTries(report.mechanisms, tried);
+    return { report: { ...report, mechanisms, rung: rungOf(mechanisms) }, tried, whole: whole && proven !== null };
+  }
 }
 
-async function trialOf(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<MadeTrial> {
+function cutOffLines(tries: readonly Try[]): readonly string[] {
+  return [...new Set(tries.filter(({ outcome }) => outcome === 'cut_off').map(({ line }) => line))];
+}
+
+async function roundOf(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<Round> {
   const root = join(deps.isolation.taskRoot, trialDirectory);
   makeDirectories(root, 0o711);
   const task = await trialTask(root, `trial-${randomUUID()}`, ownNetwork);
@@ -70,13 +101,7 @@ async function trialOf(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): 
       const { report, tries } = await attempt(deps, wish, task, plant.words);
       const proven = await plant.proven;
       if (proven === null) deps.log.warn('the control of the tries did not come to its end', {});
-      const tried = judgeTries(tries ?? [], proven ?? new Set());
-      const mechanisms = withTries(report.mechanisms, tried);
-      return {
-        report: { ...report, mechanisms, rung: rungOf(mechanisms) },
-        tried,
-        whole: tries !== null && proven !== null,
-      };
+      return { report, tries, proven };
     } finally {
       plant.remove();
     }
@@ -185,9 +210,10 @@ async function attempt(deps: DriverDeps, wish: TrialWish, task: TaskConfig, word
   const spec = trialSpec(wish, deps.isolation.verifier, task, tryWords(nonce, words));
   const started = await startCommand({ spec, tried: {} }, deps, task, directory, signal);
   try {
-    await started.wait(AbortSignal.timeout(trialLimitMs)).catch(() => started.stop(9, 0, signal));
+    const end = await started.wait(AbortSignal.timeout(trialLimitMs)).catch(() => started.stop(9, 0, signal));
     const text = await readBeneath(task.directories.logs, `${task.name}.stdout.0`).then(String, () => '');
-    const tries = readTries(text, nonce);
+    // without the program there is nothing that could be cut off: what the host sees is all
+    const tries = deps.isolation.verifier === null ? [] : readTries(text, nonce, end?.oomKilled === true);
     if (tries === null) deps.log.warn('a trial of isolation did not come to its end', { output: text.slice(-200) });
     return { report: started.state.isolation, tries };
   } finally {

@@ -82,12 +82,18 @@ const known = new WeakMap<IsolationHost['probes'], Map<string, Promise<Trial>>>(
 interface Trial {
   /** Verified ones. */
   readonly lines: readonly string[];
-  readonly tried: Tried;
+  /** Null: nothing could be, and so nothing is promised. */
+  readonly tried: Tried | null;
   /** What may isolate tasks of this wish: those allowed without those disproved. Empty: all. */
   readonly runtimes: readonly string[];
 }
 
+/** Of a host that promises nothing. */
 const nothing: Trial = { lines: [], tried: {}, runtimes: [] };
+/** Of a trial that did not start. */
+const unknown: Trial = { lines: [], tried: null, runtimes: [] };
+/** So long what is not known in full is taken for what there is: a trial for each start would make a busy host no better. */
+const passingMs = 60_000;
 
 /**
  * What was shown of the way in which this task is isolated, before its own start, and that way: without the runtimes that do not hold. The
@@ -97,7 +103,7 @@ export async function triedWay(
   deps: DriverDeps,
   task: TaskConfig,
   spec: CommandSpec,
-): Promise<{ readonly spec: CommandSpec; readonly tried: Tried }> {
+): Promise<{ readonly spec: CommandSpec; readonly tried: Tried | null }> {
   if (spec.isolation.prefer === 'none') return { spec, tried: {} };
   const ownNetwork = task.network !== null && task.network.mode !== 'host';
   const wish = { defaultUser: spec.defaultUser, isolation: spec.isolation };
@@ -113,9 +119,16 @@ function trial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<
   const key = `trial ${JSON.stringify([wish.isolation, wish.defaultUser, ownNetwork, deps.supervisor.kind])}`;
   const found = trials.get(key) ?? provedTrial(deps, key, wish, ownNetwork);
   trials.set(key, found);
-  // one that did not start is tried again at the next look: the host may have been too busy
-  void found.then((made) => made === nothing && trials.delete(key));
+  // one that did not start is tried again at the next look, one that was cut off soon: the host may have been too busy
+  void found.then((made) => {
+    if (made === unknown) trials.delete(key);
+    else if (!isKnown(made)) setTimeout(() => trials.delete(key), passingMs).unref();
+  });
   return found;
+}
+
+function isKnown({ tried }: Pick<Trial, 'tried'>): boolean {
+  return tried !== null && Object.values(tried).every(({ cutOff }) => cutOff.length === 0);
 }
 
 async function provedTrial(deps: DriverDeps, key: string, wish: TrialWish, ownNetwork: boolean): Promise<Trial> {
@@ -132,7 +145,7 @@ async function provedTrial(deps: DriverDeps, key: string, wish: TrialWish, ownNe
   } catch (error) {
     // nothing was verified: that is what is told, and the reason stands in the log
     deps.log.warn('a trial of isolation did not start', { own_network: ownNetwork, reason: messageOf(error) });
-    return nothing;
+    return unknown;
   }
 }
 
@@ -157,7 +170,8 @@ async function bestTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean)
     const makers = sandboxMakers(deps.isolation.probes, runtimes);
     const maker = makers.find((name) => isMadeBy(made.report, name));
     const lost = maker === undefined ? null : lostLine(made.report, isOci(maker) && ownNetwork, deps.isolation.probes);
-    if (maker === undefined || lost === null) return best;
+    // who was cut off was not got past
+    if (maker === undefined || lost === null || !isKnown(made)) return best;
     disproved.set(maker, lost);
     runtimes = makers.filter((name) => name !== maker);
     if (runtimes.length === 0) return best;

@@ -359,6 +359,8 @@ export interface IsolationWish {
   readonly sharedIds?: boolean;
   /** Where a sandbox was preferred and none can be had: it may touch its own directories and the system's alone. Default: false. */
   readonly confined?: boolean;
+  /** In a sandbox it may leave images of its memory. Default: false. */
+  readonly coreDumps?: boolean;
 }
 
 /** A command driver: the kit's engine makes an EngineDriver of it. */

@@ -7,7 +7,7 @@ import type { CgroupLimits } from './cgroup/limits.ts';
 import { killDirectories, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import { deviceRules } from './device-trial.ts';
 import type { LaunchRequest } from './launch/launch.ts';
-import { affinityLine, leftDirectories, limitChecks } from './limit-checks.ts';
+import { affinityLine, coreDumpsLine, leftDirectories, limitChecks } from './limit-checks.ts';
 import type { Mechanism } from './lines.ts';
 import { maskedProc } from './masked-proc.ts';
 import type { ProbeAnswer } from './mechanisms/probe.ts';
@@ -28,6 +28,8 @@ export interface RunningChecks {
   readonly notAsked: readonly string[];
   /** Uids of the host of which the task has one, where the agent gave it another than its own without being root. */
   readonly subordinate?: IdRange;
+  /** It was started with a filter that lets it change no limit on images of its memory. Default: false. */
+  readonly keepsCoreLimit?: boolean;
   /** As it was asked for. */
   readonly network: LaunchRequest['network'];
   /** Its allocation's directory; absent: an older agent started it. */
@@ -134,6 +136,7 @@ export function checkFromHost(request: CheckRequest, held: HeldProcess): readonl
     line('session', held.session > 0 && held.session !== held.ownSession, `session ${held.session}`),
     killUnitLine(request, held, line),
     ...limitChecks(request, held.limits, line),
+    coreDumpsLine(held.limits, request.keepsCoreLimit === true, line),
     ...affinityLine(request, held.status.get('Cpus_allowed_list') ?? '', line),
     ...identityLines(request, held, line),
     line('environment', true, 'built for the task; nothing is inherited'),

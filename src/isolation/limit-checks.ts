@@ -4,6 +4,7 @@ import { kernelText } from '../lib/node/kernel-file.ts';
 import { type CgroupLimits, cpuList, limitFiles, sameLimit } from './cgroup/limits.ts';
 import { boundsTask, readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import type { Mechanism } from './lines.ts';
+import { coreLimitName, data as dataOf, limitIn, processes as processesOf, resourceLimits } from './rlimits.ts';
 
 export interface LimitRequest {
   readonly pid: number;
@@ -37,6 +38,14 @@ export function limitChecks(request: LimitRequest, rlimits: string, line: Line):
       first === undefined ? seen : `the task is not in ${first.path}`,
     ),
   ];
+}
+
+/** Images of its memory: `kept`, its filter lets it change no limit on them. */
+export function coreDumpsLine(limits: string, kept: boolean, line: Line): Mechanism {
+  const { soft, hard } = limitIn(limits, coreLimitName);
+  const none = soft === '1' && hard === '1' && kept;
+  const why = hard === '0' ? ", the agent's own: a program that core_pattern names is given them all the same" : '';
+  return line('no_core_dumps', none, none ? 'limit 1, which it cannot change' : `limit ${soft || 'unknown'}${why}`);
 }
 
 /** Processors of its own that no control group holds the task to: the kernel's scheduler does, until the task asks it for others. */
@@ -98,9 +107,16 @@ function unheld(cgroup: TaskCgroup | null, limits: CgroupLimits): readonly strin
   return [...missing].map((name) => `no ${name} controller`);
 }
 
+/** Limits that hosts give every process are none of the task's; and one that it may lift itself is none. */
 function byRlimits(text: string, limits: CgroupLimits | null, line: Line): readonly Mechanism[] {
-  const processes = rlimit(text, 'Max processes');
-  const data = rlimit(text, 'Max data size');
+  const wanted = limits === null ? [] : resourceLimits(limits);
+  const held = (resource: number, name: string): string | null => {
+    const most = wanted.find((each) => each.resource === resource)?.hard;
+    const { soft, hard } = limitIn(text, name);
+    return most !== undefined && /^\d+$/.test(hard) && BigInt(hard) <= most ? soft : null;
+  };
+  const processes = held(processesOf, 'Max processes');
+  const data = held(dataOf, 'Max data size');
   return [
     line(
       'pids_limit',
@@ -123,11 +139,4 @@ function unboundOf(limits: CgroupLimits | null): string {
     ...(limits?.ioWeight === undefined ? [] : ['its weight on disks']),
   ];
   return more.length === 0 ? 'its share of processors is' : `its share of processors, ${more.join(', ')} are`;
-}
-
-/** The soft limit in `/proc/<pid>/limits`; null: unlimited or not there. */
-function rlimit(text: string, name: string): string | null {
-  const row = text.split('\n').find((each) => each.startsWith(name));
-  const value = row?.slice(name.length).trim().split(/\s+/)[0] ?? '';
-  return /^\d+$/.test(value) ? value : null;
 }

@@ -32,9 +32,10 @@ import { type Mechanism, missingLine, rankOf, rungOf } from './lines.ts';
 import { maskedProc } from './masked-proc.ts';
 import type { OciRuntime } from './mechanisms/oci.ts';
 import { passageTo } from './passage.ts';
-import { resourceLimits } from './rlimits.ts';
+import { cores, resourceLimits, withoutCores } from './rlimits.ts';
 import { bestRung, isOci, type Obstacle, obstaclesTo, type SandboxMaker, sandboxMakers } from './rungs.ts';
-import { type Tried, withTries } from './tries.ts';
+import { hostFilter } from './seccomp/compile.ts';
+import { type Tried, untried, withTries } from './tries.ts';
 import { giveDirectory, rootUidOf } from './uids.ts';
 import { inRanges } from './users.ts';
 
@@ -43,8 +44,8 @@ export interface PrepareRequest {
   readonly floor: IsolationRung;
   /** Lines that must be there whatever the rung. */
   readonly required?: readonly string[];
-  /** What the way in which this task is isolated was shown to stop. */
-  readonly tried?: Tried;
+  /** What the way in which this task is isolated was shown to stop; null: nothing could be tried. */
+  readonly tried?: Tried | null;
   readonly cgroup: TaskCgroup | null;
   readonly limits: CgroupLimits;
   /** False: a supervisor that can start plain processes only. */
@@ -254,10 +255,9 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
     inside: { uid: named.uid, gid: named.gid },
     mapping: own && mayMap(request.wish) ? { user: user.uid, root: rootUidOf(user.uid) } : null,
     mountinfo: kernelText('/proc/self/mountinfo'),
-    seccomp: host.seccomp,
+    ...filterAndLimits(host, request),
     capabilities: capabilityBits(request.wish.capabilities),
     added: request.wish.capabilities,
-    rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),
     containerId: request.launch.cgroupName,
     cgroupsPath: `/${host.cgroups.parentName}/${request.launch.cgroupName}`,
     deviceOf,
@@ -329,13 +329,19 @@ function viewOf(host: IsolationHost, request: PrepareRequest) {
     verifier,
     system: host.system,
     inside: { uid: named.uid, gid: named.gid },
-    seccomp: host.seccomp,
+    ...filterAndLimits(host, request),
     capabilities: capabilityBits(request.wish.capabilities),
     cgroupNamespace: host.probes.get('namespace.cgroup')?.ok === true,
-    rlimits: boundsTask(request.cgroup) ? [] : resourceLimits(request.limits),
     sharedMemoryBytes: request.limits.memoryBytes ?? unboundedShared,
   };
   return { user, options };
+}
+
+/** Of whatever runs in a sandbox: the task, and who enters it later. */
+function filterAndLimits(host: IsolationHost, { wish, cgroup, limits }: PrepareRequest) {
+  const bounds = boundsTask(cgroup) ? [] : resourceLimits(limits);
+  if (wish.coreDumps === true && host.seccomp !== null) return { seccomp: hostFilter(true), rlimits: bounds };
+  return { seccomp: host.seccomp, rlimits: [...bounds, ...withoutCores()] };
 }
 
 /** The task's own /etc/hosts and /etc/resolv.conf, in its private directory, which it never sees; bound over what the system has there. */
@@ -442,7 +448,8 @@ async function seenFromHost(
     now,
   };
   const seen = checkFromHost(check, held);
-  return withTries([...seen, diskLine(host.probes.get('disk_quota'), request, seen)], request.tried ?? {});
+  const lines = [...seen, diskLine(host.probes.get('disk_quota'), request, seen)];
+  return request.tried === null ? untried(lines) : withTries(lines, request.tried ?? {});
 }
 
 /** What is looked for again while the task runs. */
@@ -460,6 +467,7 @@ export function runningChecks(
     notAsked: notAsked(request),
     network: request.launch.network,
     disk: request.launch.directories.allocation,
+    keepsCoreLimit: launch.inside?.rlimits.some(({ resource }) => resource === cores) === true,
   };
 }
 
@@ -467,6 +475,7 @@ export function runningChecks(
 function notAsked({ launch, wish }: PrepareRequest): readonly string[] {
   return [
     ...(launch.network === null ? ['network_namespace', 'network_policy'] : []),
+    ...(wish.coreDumps === true ? ['no_core_dumps'] : []),
     ...(wish.pidMode === 'host' ? ['pid_namespace'] : []),
     ...(wish.ipcMode === 'host' ? ['ipc_namespace'] : []),
     ...(wish.capabilities.length > 0 ? ['empty_capabilities'] : []),

@@ -1,4 +1,8 @@
-/** Bounds for tasks that get no cgroup: weaker, because memory is bounded for each process alone. Source: getrlimit(2). */
+/**
+ * Bounds of processes: for tasks that get no cgroup (weaker, because memory is bounded for each process alone), and on images of their memory.
+ * Source: getrlimit(2), core(5).
+ */
+import { kernelText } from '../lib/node/kernel-file.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 
 export interface ResourceLimit {
@@ -7,8 +11,9 @@ export interface ResourceLimit {
   readonly hard: bigint;
 }
 
-const data = 2;
-const processes = 6;
+export const data = 2;
+export const processes = 6;
+export const cores = 4;
 const megabyte = 1024n * 1024n;
 
 /**
@@ -25,4 +30,22 @@ export function resourceLimits(limits: CgroupLimits): readonly ResourceLimit[] {
   }
   if (limits.pids !== null) rows.push({ resource: processes, soft: BigInt(limits.pids), hard: BigInt(limits.pids) });
   return rows;
+}
+
+/** Of those that a held task has, `/proc/<pid>/limits`: `{ soft: "1", hard: "unlimited" }`; both empty: not there. */
+export function limitIn(text: string, name: string): { readonly soft: string; readonly hard: string } {
+  const row = text.split('\n').find((each) => each.startsWith(name));
+  const [soft = '', hard = ''] = row?.slice(name.length).trim().split(/\s+/) ?? [];
+  return { soft, hard };
+}
+
+export const coreLimitName = 'Max core file size';
+
+/**
+ * No image of a process's memory is written, nor given to the program that core_pattern names: the kernel takes 1 for both, and only that. Nothing
+ * where the agent's own limit is 0: then a file is not written either, and who is not root cannot have more.
+ */
+export function withoutCores(): readonly ResourceLimit[] {
+  const { hard } = limitIn(kernelText('/proc/self/limits'), coreLimitName);
+  return hard === '0' ? [] : [{ resource: cores, soft: 1n, hard: 1n }];
 }

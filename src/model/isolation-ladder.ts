@@ -58,8 +58,11 @@ export const linesOf: Readonly<Record<IsolationRung, readonly string[]>> = {
   vm: ['hardware_virtualisation'],
 };
 
-/** Lines of no rung: they rest on more than how a task is isolated (`disk_quota` on the file system of allocations), and can be required. */
-export const linesApart: readonly string[] = ['disk_quota'];
+/**
+ * Lines of no rung, which can be required: they rest on more than how a task is isolated (`disk_quota` on the file system of allocations), or are
+ * not what others promise by the rung's name (`no_core_dumps`).
+ */
+export const linesApart: readonly string[] = ['disk_quota', 'no_core_dumps'];
 
 /** Every line, from the lowest rung to the highest, then those of none. */
 export const allLines: readonly string[] = [...rungs.flatMap((rung) => linesOf[rung]), ...linesApart];

@@ -74,6 +74,8 @@ const fixes: { readonly [line: string]: string } = {
   root_file_system: 'install bubblewrap or runc',
   disk_quota:
     'a file system with quotas of projects for data_dir (ext4 or xfs, mounted with prjquota), and run the agent as root; drover doctor on the node',
+  no_core_dumps:
+    'a driver whose tasks run in our own sandbox, without core_dumps = true; LimitCORE=infinity for an agent that has none',
   second_kernel: 'a runtime with a kernel of its own (runsc, kata)',
   hardware_virtualisation: 'a driver that runs virtual machines, on a host with /dev/kvm',
 };
@@ -104,6 +106,7 @@ const mechanisms: { readonly [line: string]: readonly string[] } = {
   devices: ['runtime.runc'],
   masked_proc: ['reachable', 'runtime.bwrap', 'namespace.mnt'],
   root_file_system: ['reachable', 'runtime.bwrap'],
+  no_core_dumps: ['seccomp'],
 };
 
 /** Node attributes `isolation.<mechanism>` that a line stands on, the most telling first. */

@@ -26,8 +26,10 @@ describe.skipIf(lacking.length > 0)('in a guest with control groups of version 2
       const inside = await bundle('inside');
       const program = join(guestHome, 'attack');
       compileAttacks(program);
+      // images of memory go to a program of the guest's, run as root outside of every sandbox
+      const handler = `printf '#!/bin/sh\\nexec cat >/dev/null\\n' >/run/keep; chmod 755 /run/keep; echo '|/run/keep %P' >/proc/sys/kernel/core_pattern`;
       const run = await runInGuest(
-        `cd '${repository}'; '${process.execPath}' '${inside}' root /dev/ttyS1 ${which} '${program}' && echo guest: it ended`,
+        `${handler}; cd '${repository}'; '${process.execPath}' '${inside}' root /dev/ttyS1 ${which} '${program}' && echo guest: it ended`,
         minutes,
       );
       text = run.console;
@@ -53,6 +55,7 @@ describe.skipIf(lacking.length > 0)('in a guest with control groups of version 2
 
   it('at least 120 attacks take effect where nothing protects', () => {
     expect(of('control')[0]?.proven.length).toBeGreaterThanOrEqual(120);
+    expect(of('control')[0]?.proven).toContain("give images of its memory to a program of the host's");
   });
 
   const places = (['root', 'user'] as const).flatMap((who) => triedRungs(who, which).map((rung) => ({ who, rung })));

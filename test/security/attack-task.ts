@@ -161,11 +161,15 @@ export const allowed: Readonly<Record<string, readonly Attempt['harm'][]>> = {
   container: ['self'],
 };
 
+/** Where Drover makes the sandbox itself. */
+const ownSandbox: readonly Place['driver'][] = ['exec', 'raw_exec', 'java', 'qemu'];
+
 /** At a rung that promises something nothing beyond it gets through; below, the attacks show what is missing. */
 export function judge(place: Place, tried: readonly Attempt[]): void {
-  const through = tried.filter(
-    ({ outcome, harm }) => outcome !== 'stopped' && outcome !== 'absent' && !(allowed[place.rung] ?? []).includes(harm),
-  );
+  const isAllowed = ({ harm, name }: Attempt): boolean =>
+    (allowed[place.rung] ?? []).includes(harm) &&
+    (harm !== 'self' || name === 'trace its own child' || !ownSandbox.includes(place.driver));
+  const through = tried.filter((each) => each.outcome !== 'stopped' && each.outcome !== 'absent' && !isAllowed(each));
   if (place.rung in allowed) expect(through.map(({ name, outcome }) => `${name}: ${outcome}`)).toEqual([]);
   else expect(through.length).toBeGreaterThan(0);
 }

@@ -1,7 +1,12 @@
 /** The full set of the verifier: once for each way of isolating and boot, against a control where nothing protects. */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openDriver } from '../../driver-kit/driver-plugin.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
+import { startCommand } from '../../driver-kit/start-command.ts';
 import { isolationTrials, triedWay } from '../../driver-kit/trial.ts';
 import { exec } from './index.ts';
 
@@ -28,6 +33,32 @@ const specOf = (more: Partial<typeof isolation> | { readonly capabilities: reado
   defaultUser: root ? 'nobody' : '',
   isolation: { ...isolation, ...more },
 });
+
+/** Sends the first `times` of the trial tasks' tries of the processor the signal by which their own time ends them. */
+function cutOffSpinning(taskRoot: string, times: number) {
+  const ended = new Set<string>();
+  const text = (pid: string, file: string): string => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+    } catch {
+      return '';
+    }
+  };
+  const tries = (pid: string): boolean =>
+    text(pid, 'cmdline').includes(`=${taskRoot}/`) && text(pid, 'cmdline').includes('\0try\0');
+  const children = (pid: string): readonly string[] => text(pid, `task/${pid}/children`).split(' ').filter(Boolean);
+  const timer = setInterval(() => {
+    for (const pid of readdirSync('/proc').filter((each) => /^\d+$/.test(each) && !ended.has(each))) {
+      // one that waits for two of its own
+      if (ended.size >= times || !tries(pid) || children(pid).length !== 2 || !/^State:\tS/m.test(text(pid, 'status')))
+        continue;
+      if (/\0nonce=control\0/.test(text(pid, 'cmdline'))) continue;
+      ended.add(pid);
+      process.kill(Number(pid), 'SIGALRM');
+    }
+  }, 20);
+  return { stop: () => clearInterval(timer), ended: () => ended.size };
+}
 
 describe.skipIf(!linux)('the full set of tries', () => {
   it('is run once for each way of isolating, and again where the host was looked at again', async () => {
@@ -84,6 +115,55 @@ describe.skipIf(!linux)('the full set of tries', () => {
       expect(evidence(ownNetwork, name)).toMatch(/; (1 try|\d tries) from inside stopped$/);
   });
 
+  it.skipIf(!root)('is made again where one was cut off, and takes the line where one is each time', async () => {
+    const task = await host.scratch.task({});
+    const starts = vi.spyOn(host.deps.supervisor, 'start');
+    const name = 'more processor time than allowed';
+    const always = cutOffSpinning(host.deps.isolation.taskRoot, Number.POSITIVE_INFINITY);
+    const lost = await triedWay(host.deps, task, specOf()).finally(always.stop);
+    expect(always.ended()).toBe(3);
+    expect(starts).toHaveBeenCalledTimes(3);
+    expect(lost.tried?.['cgroup_limits']).toEqual({ stopped: 0, through: [], cutOff: [name] });
+    expect(lost.tried?.['seccomp']).toMatchObject({ through: [], cutOff: [] });
+    const started = await startCommand(
+      { ...lost, spec: { ...specOf(), pidsLimit: 64 } },
+      host.deps,
+      task,
+      join(host.deps.stateDirectory, 'cut'),
+      never,
+    );
+    const report = started.state.isolation;
+    await started.stop(9, 0, never);
+    await started.forget();
+    expect(report.mechanisms.find((each) => each.name === 'cgroup_limits')).toMatchObject({
+      state: 'unavailable',
+      evidence: `tried from inside: ${name} was cut off`,
+    });
+
+    // what was cut off is not kept for the boot: another look is a fresh one, and once is made good
+    const again = { ...host.deps, isolation: { ...host.deps.isolation, probes: new Map(host.deps.isolation.probes) } };
+    starts.mockClear();
+    const once = cutOffSpinning(host.deps.isolation.taskRoot, 1);
+    const found = await triedWay(again, task, specOf()).finally(once.stop);
+    expect(once.ended()).toBe(1);
+    expect(starts).toHaveBeenCalledTimes(2);
+    expect(found.tried?.['cgroup_limits']?.cutOff ?? []).toEqual([]);
+  });
+
+  it.skipIf(!root)('that could not be made promises nothing of a task that starts all the same', async () => {
+    const { taskRoot } = host.deps.isolation;
+    const task = await host.scratch.task({});
+    // nobody can make a directory there
+    await writeFile(join(taskRoot, '.trials'), '');
+    const { tried } = await triedWay(host.deps, task, specOf());
+    expect(tried).toBeNull();
+    const directory = join(host.deps.stateDirectory, 'untried');
+    const floored = { ...task, isolationFloor: 'process' as const };
+    await expect(startCommand({ spec: specOf(), tried }, host.deps, floored, directory, never)).rejects.toThrow(
+      /"process" is not reached: the task would run at "none"; missing: session \(.*could not be tried\)/,
+    );
+  });
+
   it('decides over a task: a line that was got past is not given, and its floor refuses it', async ({ skip }) => {
     const driver = openDriver(exec, {}, host.deps);
     try {
@@ -95,7 +175,7 @@ describe.skipIf(!linux)('the full set of tries', () => {
       const set = proofs.get.bind(proofs);
       vi.spyOn(proofs, 'get').mockImplementation((name) =>
         name.startsWith('trial ')
-          ? { lines: [], tried: { seccomp: { stopped: 38, through: ['keyctl'] } }, runtimes: [] }
+          ? { lines: [], tried: { seccomp: { stopped: 38, through: ['keyctl'], cutOff: [] } }, runtimes: [] }
           : set(name),
       );
       Object.assign(host.deps.isolation, { probes: new Map(host.deps.isolation.probes) });

@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { seccompFilter } from './compile.ts';
-import { argumentRules, auditArch, denied, hidden, type SeccompArch } from './table.ts';
+import { argumentRules, auditArch, coreLimit, denied, hidden, type SeccompArch } from './table.ts';
 
 const allow = 0x7fff_0000;
 const killProcess = 0x8000_0000;
 const eperm = 0x0005_0001;
 const enosys = 0x0005_0026;
+const succeeds = 0x0005_0000;
 
 /** What the kernel would answer: classic BPF over `struct seccomp_data`. */
 function answer(program: Uint8Array, number: number, arch: number, args: readonly number[] = []): number {
@@ -52,6 +53,25 @@ describe.each(['x64', 'arm64'] as const)('the filter for %s', (arch: SeccompArch
     expect(ask(1000)).toBe(enosys);
   });
 
+  test('lets a task ask for its limit on images of memory, and not change it, unless it may', () => {
+    const [set, both] = [coreLimit.setrlimit[column], coreLimit.prlimit64[column]];
+    const free = seccompFilter(arch, true);
+    const [core, files] = [4, 7];
+    const [low, high] = [0x1000, 0x1_0000_0000];
+    expect(ask(set, core, low)).toBe(succeeds);
+    expect(ask(set, files, low)).toBe(allow);
+    expect(ask(both, 0, core, 0, low)).toBe(allow);
+    for (const change of [low, high]) {
+      expect(ask(both, 0, core, change, 0)).toBe(succeeds);
+      expect(ask(both, 0, files, change, 0)).toBe(allow);
+      for (const old of [low, high]) expect(ask(both, 0, core, change, old)).toBe(eperm);
+      expect(answer(free, both, auditArch[arch], [0, core, change, 0])).toBe(allow);
+    }
+    expect(answer(free, set, auditArch[arch], [core, low])).toBe(allow);
+    // what comes after is looked at all the same
+    expect(ask(denied['unshare']![column])).toBe(eperm);
+  });
+
   test('looks at arguments: threads may be made, namespaces not', () => {
     const rule = (name: string): number => argumentRules.find((each) => each.name === name)?.numbers[column] ?? -1;
     expect(ask(rule('clone'), 0x003d_0f00)).toBe(allow);
@@ -84,6 +104,8 @@ describe('the numbers of the table', () => {
       ...Object.entries(denied),
       ...Object.entries(hidden),
       ...argumentRules.map((rule) => [rule.name, rule.numbers] as const),
+      ['setrlimit', coreLimit.setrlimit],
+      ['prlimit64', coreLimit.prlimit64],
     ];
     for (const [name, row] of rows) {
       const known = numbers.get(name);

@@ -1,5 +1,14 @@
 /** The table → a classic BPF program, an array of `struct sock_filter` (linux/filter.h), little endian. Pure. */
-import { type ArgumentRule, argumentRules, auditArch, denied, hidden, newest, type SeccompArch } from './table.ts';
+import {
+  type ArgumentRule,
+  argumentRules,
+  auditArch,
+  coreLimit,
+  denied,
+  hidden,
+  newest,
+  type SeccompArch,
+} from './table.ts';
 
 interface Instruction {
   readonly code: number;
@@ -32,7 +41,8 @@ const ld = (k: number): Instruction => ({ code: load, jt: 0, jf: 0, k });
 /** Skips `no` instructions where it is not so. */
 const unless = (code: number, k: number, no: number): Instruction => ({ code, jt: 0, jf: no, k });
 
-export function seccompFilter(arch: SeccompArch): Uint8Array {
+/** `coreDumps`: the task may change how large the images of its memory may be. */
+export function seccompFilter(arch: SeccompArch, coreDumps = false): Uint8Array {
   const column = arch === 'x64' ? 0 : 1;
   const program: Instruction[] = [
     ld(offsetArch),
@@ -43,6 +53,7 @@ export function seccompFilter(arch: SeccompArch): Uint8Array {
   if (arch === 'x64') program.push(unless(jumpGreater, x32Bit - 1, 1), ret(killProcess));
   program.push(unless(jumpGreater, newest, 1), ret(enosys));
   for (const rule of argumentRules) program.push(...argumentInstructions(rule, rule.numbers[column]));
+  if (!coreDumps) program.push(...coreLimitInstructions(column));
   const numbers = (table: typeof denied): number[] =>
     Object.values(table)
       .map((row) => row[column])
@@ -70,6 +81,34 @@ function argumentInstructions(rule: ArgumentRule, number: number): readonly Inst
   return [unless(jumpEqual, number, body.length), ...body];
 }
 
+/** Leaves the call's number loaded where the call is another one. */
+function coreLimitInstructions(column: 0 | 1): readonly Instruction[] {
+  const { resource, setrlimit, prlimit64 } = coreLimit;
+  const set = [ld(offsetArgument(0)), unless(jumpEqual, resource, 1), ret(errno(0)), ret(allow)];
+  // (pid, resource, new, old): who only asks is told; an old value would be left as it was, so that is refused
+  const change = [
+    ld(offsetArgument(1)),
+    unless(jumpEqual, resource, 4),
+    ld(offsetArgument(2)),
+    unless(jumpEqual, 0, 3),
+    ld(offsetArgument(2) + 4),
+    unless(jumpEqual, 0, 1),
+    ret(allow),
+    ld(offsetArgument(3)),
+    unless(jumpEqual, 0, 3),
+    ld(offsetArgument(3) + 4),
+    unless(jumpEqual, 0, 1),
+    ret(errno(0)),
+    ret(eperm),
+  ];
+  return [
+    unless(jumpEqual, setrlimit[column], set.length),
+    ...set,
+    unless(jumpEqual, prlimit64[column], change.length),
+    ...change,
+  ];
+}
+
 function encode(program: readonly Instruction[]): Uint8Array {
   const bytes = new Uint8Array(program.length * 8);
   const view = new DataView(bytes.buffer);
@@ -83,6 +122,6 @@ function encode(program: readonly Instruction[]): Uint8Array {
 }
 
 /** The filter for the machine this runs on; null: none was made for it. */
-export function hostFilter(): Uint8Array | null {
-  return process.arch === 'x64' || process.arch === 'arm64' ? seccompFilter(process.arch) : null;
+export function hostFilter(coreDumps = false): Uint8Array | null {
+  return process.arch === 'x64' || process.arch === 'arm64' ? seccompFilter(process.arch, coreDumps) : null;
 }

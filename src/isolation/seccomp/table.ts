@@ -106,6 +106,13 @@ const tioclinux = 0x541c;
 const setProject = 0x401c_5820;
 const setFlags = 0x4008_6602;
 
+/**
+ * RLIMIT_CORE (asm-generic/resource.h), and the calls that change it. A limit of 1 alone keeps the kernel from writing an image of a process's
+ * memory and from handing it to the program that core_pattern names, which would be root of the host; with 0 that is run all the same. So a task
+ * keeps what it has: the calls succeed and change nothing, for programs that want no images end where they are refused.
+ */
+export const coreLimit = { resource: 4, setrlimit: [160, 164], prlimit64: [302, 261] } as const;
+
 export const argumentRules: readonly ArgumentRule[] = [
   { name: 'clone', numbers: [56, 220], argument: 0, refuse: 'any-bit', values: [cloneNamespaces] },
   { name: 'socket', numbers: [41, 198], argument: 0, refuse: 'equal', values: [afAlg, afVsock] },

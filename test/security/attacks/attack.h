@@ -14,7 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum outcome { THROUGH, STOPPED, ABSENT };
+/* HUNG: it did not come to its end, or the host had no room for it: nothing was stopped. */
+enum outcome { THROUGH, STOPPED, ABSENT, HUNG };
 
 /* What it would cost: the host or another task; knowledge of the host; a socket of the host; nothing but itself. */
 enum harm { FATAL, LEAK, REACH, SELF };

@@ -52,7 +52,7 @@ static struct shared {
   int error, done;
 } *shared;
 
-static const char *outcomes[] = {"through", "stopped", "absent"}, *harms[] = {"fatal", "leak", "reach", "self"};
+static const char *outcomes[] = {"through", "stopped", "absent", "hung"}, *harms[] = {"fatal", "leak", "reach", "self"};
 
 static const char *kind;
 
@@ -61,7 +61,20 @@ static void report(const struct attack *attack, const char *outcome, const char 
   fflush(stdout);
 }
 
-/* In a child that ends after a minute, much longer than a busy host takes for any of them: what hangs has stopped nothing. */
+/*
+ * Of an attack that said nothing: a filter or the processor ended it, or the memory's limit the one that is about it. Whatever else did, as the
+ * host that has no memory left, or its own time, has stopped nothing.
+ */
+static const char *ended_by(const struct attack *attack, int status) {
+  if (!WIFSIGNALED(status)) return "hung";
+  switch (WTERMSIG(status)) {
+    case SIGSYS: case SIGSEGV: case SIGBUS: case SIGILL: return "stopped";
+    case SIGKILL: return attack->harm == FATAL && strstr(attack->name, "use memory") ? "stopped" : "hung";
+    default: return "hung";
+  }
+}
+
+/* In a child that ends after a minute, much longer than a busy host takes for any of them. */
 static void try(const struct attack *attack) {
   memset(shared, 0, sizeof *shared);
   pid_t child = fork();
@@ -81,8 +94,7 @@ static void try(const struct attack *attack) {
   while (waitpid(child, &status, 0) != child)
     if (errno != EINTR) return;
   if (shared->done) report(attack, outcomes[shared->outcome], shared->error ? strerrorname_np(shared->error) : "");
-  else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) report(attack, "hung", "");
-  else report(attack, "stopped", WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : "ended");
+  else report(attack, ended_by(attack, status), WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : "ended");
 }
 
 static int run(void) {
