@@ -97,7 +97,7 @@ static void try(const struct attack *attack) {
   else report(attack, ended_by(attack, status), WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : "ended");
 }
 
-/* What an attack left ends one by one, and has its place until it is waited for by the first process of a sandbox, which may be this one. */
+/* What an attack left ends one by one, and has its place until it is waited for: by this one, for the first process of a sandbox may be none that does. */
 static void clear_away(void) {
   for (int i = 0; i < 200; i++) {
     pid_t gone = waitpid(-1, NULL, WNOHANG);
@@ -115,6 +115,7 @@ static int run(void) {
     {"memory, queues and sockets", ipc_attacks}, {"network", network_attacks}, {"resources", resource_attacks}};
   shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   signal(SIGPIPE, SIG_IGN);
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     kind = all[i].kind;
     for (const struct attack *each = all[i].attacks; each->name; each++)

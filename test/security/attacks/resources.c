@@ -66,9 +66,9 @@ static enum outcome core_handler(void) {
 }
 
 const struct attack resource_attacks[] = {
-  {"make processes without end", FATAL, fork_many},
-  {"use memory without end", FATAL, memory},
   {"leave images of its memory", SELF, core_file},
   {"give images of its memory to a program of the host's", SELF, core_handler},
+  {"make processes without end", FATAL, fork_many},
+  {"use memory without end", FATAL, memory},
   END,
 };
