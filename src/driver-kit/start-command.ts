@@ -69,7 +69,7 @@ export async function rehearseCommand(
 
 async function requestOf(
   spec: CommandSpec,
-  tried: Tried,
+  tried: Tried | null,
   deps: DriverDeps,
   task: TaskConfig,
   directory: string,
