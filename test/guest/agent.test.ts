@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { AgentSight, GroupSight } from './agent.ts';
-import { bundle, repository } from './bundle.ts';
+import { bundle, bundleProgram, repository } from './bundle.ts';
 import { lackingForGuest, reported, runInGuest } from './machine.ts';
 
 const minutes = 12;
@@ -23,13 +23,13 @@ describe.skipIf(lacking.length > 0)(
 
     beforeAll(
       async () => {
-        const program = await bundle('agent');
+        const [program, drover] = [await bundle('agent'), await bundleProgram()];
         try {
           execFileSync('truncate', ['-s', '256M', disk]);
           execFileSync('mke2fs', ['-q', '-t', 'ext4', '-O', 'project,quota', '-E', 'quotatype=prjquota', disk]);
           const run = await runInGuest(
             `modprobe -a virtio_blk quota_v2; mkdir /run/disk; mount -o prjquota /dev/vda /run/disk; chmod 711 /run/disk; cd '${repository}'
-          mkdir -p /run/disk/agent/data; '${process.execPath}' '${program}' /run/disk/agent /dev/ttyS1 2>&1`,
+          mkdir -p /run/disk/agent/data; '${process.execPath}' '${program}' '${drover}' /run/disk/agent /dev/ttyS1 2>&1`,
             minutes,
             { disk },
           );

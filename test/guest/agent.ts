@@ -2,7 +2,7 @@
  * Run inside the guest, on a disk of its own that keeps to quotas of projects: an agent, a job of `exec` that wants every limit, and what
  * becomes of it when somebody else changes one. Writes a line of JSON to the file it is given.
  *
- *     node agent.mjs DIRECTORY FILE
+ *     node agent.mjs PROGRAM DIRECTORY FILE
  */
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import type { NodePlacement } from '../../src/model/job-explanation.ts';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { nodeReady, output, shellJob } from '../e2e/jobs.ts';
 
-const [directory = '', file = ''] = process.argv.slice(2);
+const [program = '', directory = '', file = ''] = process.argv.slice(2);
 const minutesMs = 8 * 60_000;
 /** On the console, for whoever looks why it takes so long. */
 const say = (what: string): void => console.info(`${Math.round(performance.now() / 1000)} s: ${what}`);
@@ -117,7 +117,7 @@ async function changed(agent: AgentProcess, allocation: string, limit: string, v
 say('starts');
 const agent = await startAgent({
   directory,
-  program: join(process.cwd(), 'bin/drover.js'),
+  program,
   port: 4646,
   readyWithinMs: minutesMs,
   // with everything emulated each driver that looks around takes its time

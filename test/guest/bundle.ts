@@ -1,4 +1,4 @@
-/** A program for the guest as one file, that it need not read hundreds slowly; what was built of this repository is used as it was. */
+/** Programs for the guest as one file each, that it need not read hundreds slowly; what was built of this repository is used as it was. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
@@ -26,4 +26,14 @@ export async function bundle(name: string): Promise<string> {
   const made = await rolldown({ input: join(import.meta.dirname, `${name}.ts`), platform: 'node', plugins: [built] });
   await made.write({ file, format: 'esm' });
   return file;
+}
+
+/** The whole program as it was built, as one file: `build/guest-program/main.mjs`, as deep below the repository as its modules are. */
+export async function bundleProgram(): Promise<string> {
+  const dir = join(repository, 'build/guest-program');
+  const input = join(repository, 'dist/cli/main.js');
+  // natives that find what is theirs beside themselves
+  const made = await rolldown({ input, platform: 'node', external: ['lmdb', 'amaro'] });
+  await made.write({ dir, format: 'esm', codeSplitting: false, entryFileNames: 'main.mjs' });
+  return join(dir, 'main.mjs');
 }

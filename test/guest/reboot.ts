@@ -2,7 +2,7 @@
  * Run inside the guest, on a disk that outlives it: an agent with jobs, until the power is cut; and the same agent after it. Writes a line
  * of JSON to the file it is given.
  *
- *     node reboot.mjs before|after DIRECTORY FILE
+ *     node reboot.mjs before|after PROGRAM DIRECTORY FILE
  */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { output, shellJob } from '../e2e/jobs.ts';
 import { instances } from '../processes.ts';
 
-const [phase, directory, file] = process.argv.slice(2) as ['before' | 'after', string, string];
+const [phase, program, directory, file] = process.argv.slice(2) as ['before' | 'after', string, string, string];
 const minutesMs = 8 * 60_000;
 /** On the console, for whoever looks why it takes so long. */
 const say = (what: string): void => console.info(`${phase}: ${Math.round(performance.now() / 1000)} s: ${what}`);
@@ -40,7 +40,6 @@ export interface AllocationSight {
 const jobs = ['steady', 'once', 'unfinished'];
 const counting = 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.2; done';
 
-const program = join(process.cwd(), 'bin/drover.js');
 /** With everything emulated each driver that looks around takes its time. */
 const config = { client: { options: { 'driver.allowlist': 'raw_exec' } } };
 
