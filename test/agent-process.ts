@@ -199,15 +199,21 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Asks again until it does not throw; the last error after the time. */
+/**
+ * Asks again until it does not throw; the last error after the time. Whoever has waited long is asked less often, and whoever answers slowly has
+ * a rest as long: what asks takes the processor from what is waited for.
+ */
 export async function eventually<T>(attempt: () => Promise<T> | T, timeoutMs = 60_000, everyMs = 50): Promise<T> {
-  const deadline = Date.now() + timeoutMs;
+  const began = Date.now();
   for (;;) {
+    const asked = Date.now();
     try {
       return await attempt();
     } catch (error) {
-      if (error instanceof Ended || Date.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, everyMs));
+      const now = Date.now();
+      if (error instanceof Ended || now > began + timeoutMs) throw error;
+      const restMs = Math.max(everyMs, Math.min(250, (now - began) / 20), Math.min(500, now - asked));
+      await new Promise((resolve) => setTimeout(resolve, restMs));
     }
   }
 }
