@@ -4,7 +4,7 @@
  *   direct   fork ─ place ─ drop ─ "held" ─ go ─ execve
  *   pidns    fork A ─ unshare ─ fork init, fork main ─ A ends, both are adopted
  *   bwrap    fork bwrap ─ names its child ─ verifier speaks ─ bwrap is killed, the child adopted ─ verifier ready ─ go
- *   oci      run ─ pid file ─ adopted ─ verifier ready ─ go;   or: create ─ pid file ─ adopted ─ held or not ─ start
+ *   oci      run ─ verifier speaks ─ adopted ─ verifier ready ─ go;   or: create ─ pid file ─ adopted ─ held or not ─ start
  */
 #include "shim.h"
 
@@ -62,6 +62,8 @@ int launch_start(char **argv, char **env, const char **message) {
   int o = out[0] >= 0 ? out[0] : null, e = out[1] >= 0 ? out[1] : null;
   if (r->verify) {
     u8 head[5];
+    int names = r->launcher == LAUNCH_OCI && !r->pid_file;
+    if (names && setsockopt(verify[0], SOL_SOCKET, SO_PASSCRED, &names, sizeof names)) return -1;
     put32(head, r->verify_len + 1);
     head[4] = 1;
     int big = 1 << 20;
@@ -197,6 +199,32 @@ static int adopt(pid_t pid) {
   return 0;
 }
 
+static void oci_not_made(const char *detail) {
+  launch_failed("oci create", 0, detail);
+  if (S.main <= 0) set_state(ENDING);
+}
+
+/* The runtime has ended and left its container's process to us. */
+static void oci_adopt(pid_t pid) {
+  if (pid <= 0 || adopt(pid)) { oci_not_made("no process to adopt"); return; }
+  S.oci_step = S.record.verify ? 'v' : 'h';
+  if (!S.record.verify) { held(); return; }
+  if (S.record.oci_start_count) S.launcher = oci_tool(S.record.oci_start);
+  if (S.verify_ready) held();
+  else if (S.verify < 0) launch_failed("verify", 0, "the verifier ended before it was ready");
+}
+
+/* Its pid as ours is told by the kernel with its words, if we asked for it: a runtime's pid file would wait for the disk. */
+static ssize_t verifier_says(char *to, size_t room) {
+  _Alignas(struct cmsghdr) char with[CMSG_SPACE(sizeof(struct ucred))];
+  struct iovec text = {to, room};
+  struct msghdr m = {.msg_iov = &text, .msg_iovlen = 1, .msg_control = with, .msg_controllen = sizeof with};
+  ssize_t n = recvmsg(S.verify, &m, MSG_CMSG_CLOEXEC);
+  struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+  if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) S.verifier = ((const struct ucred *)CMSG_DATA(c))->pid;
+  return n;
+}
+
 /* bwrap has named its child and the verifier speaks from it: bwrap has nothing left to do, and ends while the verifier looks around. */
 static void bwrap_step(void) {
   if (S.record.launcher != LAUNCH_BWRAP || !S.verify_spoke || S.info_text[0] != 1) return;
@@ -243,7 +271,7 @@ static void verify_line(const char *line, size_t n) {
 void launch_verify_readable(void) {
   static char line[16384];
   static u32 have;
-  ssize_t n = read(S.verify, line + have, sizeof line - have);
+  ssize_t n = verifier_says(line + have, sizeof line - have);
   if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
   if (n <= 0) {
     close_fd(&S.verify);
@@ -253,6 +281,7 @@ void launch_verify_readable(void) {
     return;
   }
   if (!S.verify_spoke) { S.verify_spoke = 1; bwrap_step(); }
+  if (S.oci_step == 'w') oci_adopt(S.verifier);
   have += (u32)n;
   u32 from = 0;
   for (u32 i = 0; i < have; i++)
@@ -266,16 +295,10 @@ static void oci_child_ended(const siginfo_t *how) {
   int ok = how->si_code == CLD_EXITED && how->si_status == 0;
   if (S.oci_step == 'c') {
     char text[32];
-    if (!ok || read_file_at(AT_FDCWD, S.record.pid_file, text, sizeof text) <= 0 || adopt((pid_t)parse_u64(text))) {
-      launch_failed("oci create", 0, ok ? "no process to adopt" : "the runtime's create failed");
-      if (S.main <= 0) set_state(ENDING);
-      return;
-    }
-    S.oci_step = S.record.verify ? 'v' : 'h';
-    if (!S.record.verify) { held(); return; }
-    if (S.record.oci_start_count) S.launcher = oci_tool(S.record.oci_start);
-    if (S.verify_ready) held();
-    else if (S.verify < 0) launch_failed("verify", 0, "the verifier ended before it was ready");
+    if (!ok) oci_not_made("the runtime's create failed");
+    else if (S.record.pid_file) oci_adopt(read_file_at(AT_FDCWD, S.record.pid_file, text, sizeof text) > 0 ? (pid_t)parse_u64(text) : 0);
+    else if (S.verify_spoke || S.verify < 0) oci_adopt(S.verifier);
+    else S.oci_step = 'w';
   } else if (S.oci_step == 's' || S.oci_step == 'v') {
     if (!ok) launch_failed("oci start", 0, "the runtime's start failed; see launcher.log");
     else if (S.oci_step == 's' && S.state == HELD) running();

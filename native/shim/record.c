@@ -76,7 +76,7 @@ static const char *record_check(const struct record *r, int argc) {
   if (r->kill_unit == KILL_CGROUP && r->kill_cgroup_count == 0 && r->identity.cgroup_count == 0) return "killCgroup: the unit names no cgroup";
   if (r->kill_unit == KILL_PIDNS && r->launcher != LAUNCH_DIRECT) return "killUnit: a pid namespace of ours needs the direct launcher";
   if (r->launcher == LAUNCH_BWRAP && !r->verify) return "verify: bwrap needs the verifier";
-  if (r->launcher == LAUNCH_OCI && (!r->pid_file || (r->oci_start_count == 0 && !r->verify))) return "pidFile, and ociStart or the verifier: both are needed";
+  if (r->launcher == LAUNCH_OCI && (r->oci_start_count ? !r->pid_file : !r->verify)) return "ociStart with pidFile, or the verifier: one is needed";
   if (r->stop_signal == 0 || r->stop_signal > 64) return "stopSignal: 1 to 64";
   return NULL;
 }

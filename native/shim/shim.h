@@ -56,7 +56,7 @@ struct shim {
   int dir, log_dir, socket, signals, pid_lock;
   char boot_id[40];
   /* The launcher: the forked child of `direct` is the main process itself. */
-  pid_t self, launcher, main, init, scribe;
+  pid_t self, launcher, main, init, scribe, verifier;
   struct rlimit inherited_files;
   int main_fd, init_fd, lifeline;
   int status, gate, verify, info;

@@ -261,7 +261,7 @@ async function oci(host: IsolationHost, request: PrepareRequest, runtime: OciRun
     containerId: request.launch.cgroupName,
     cgroupsPath: `/${host.cgroups.parentName}/${request.launch.cgroupName}`,
     deviceOf,
-    isFile: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === false,
+    isDirectory: (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
   });
   makeDirectories(made.bundle, 0o700);
   writeFileSync(join(made.bundle, 'config.json'), JSON.stringify(made.config), { mode: 0o600 });

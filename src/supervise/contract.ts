@@ -75,7 +75,8 @@ export type Launcher =
       readonly kind: 'oci';
       readonly start?: readonly string[];
       readonly delete: readonly string[];
-      readonly pidFile: string;
+      /** Absent: the container's process is the verifier. With `start` it is needed. */
+      readonly pidFile?: string;
     }
   | { readonly kind: 'none' };
 

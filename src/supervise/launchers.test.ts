@@ -87,24 +87,13 @@ describe.skipIf(native === null)('the native shim', () => {
     };
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(config));
     const tool = [runtime, '--root', state];
+    const pidFile = join(base, `${name}.pid`);
+    const remove = { kind: 'oci', delete: [...tool, 'delete', '--force', name] } as const;
+    const rest = ['--bundle', bundle, '--preserve-fds', '1', name];
+    if (step === 'run') return { command: [...tool, 'run', '--detach', ...rest], launcher: remove };
     return {
-      command: [
-        ...tool,
-        ...(step === 'create' ? ['create'] : ['run', '--detach']),
-        '--bundle',
-        bundle,
-        '--pid-file',
-        join(base, `${name}.pid`),
-        '--preserve-fds',
-        '1',
-        name,
-      ],
-      launcher: {
-        kind: 'oci',
-        ...(step === 'create' ? { start: [...tool, 'start', name] } : {}),
-        delete: [...tool, 'delete', '--force', name],
-        pidFile: join(base, `${name}.pid`),
-      },
+      command: [...tool, 'create', '--pid-file', pidFile, ...rest],
+      launcher: { ...remove, start: [...tool, 'start', name], pidFile },
     };
   }
 
@@ -289,10 +278,11 @@ describe.skipIf(native === null)('the native shim', () => {
   test('an OCI runtime runs from a sealed file in memory, the new one where it was replaced, a script from where it is', async () => {
     const runtime = join(base, 'runtime');
     const told = async (...args: string[]) => {
-      const launcher = { kind: 'oci', delete: ['true'], pidFile: join(base, 'none.pid') } as const;
+      const launcher = { kind: 'oci', delete: ['true'] } as const;
       const of = record({ command: [runtime, ...args], launcher, verify: verify('true') });
       const shim = await supervisor.start(of);
-      await endOf(shim);
+      // it ends well, and no verifier ever spoke
+      expect(await endOf(shim)).toMatchObject({ started: false, error: { stage: 'oci create' } });
       await shim.shutdown();
       rmSync(runtime);
       return out(of).trim();

@@ -150,7 +150,7 @@ export function encodeStart(record: StartRecord): Uint8Array {
       ...strings(tag.ociStart, record.launcher.start ?? []),
       ...strings(tag.ociDelete, record.launcher.delete),
     );
-    parts.push(stringField(tag.pidFile, record.launcher.pidFile));
+    if (record.launcher.pidFile !== undefined) parts.push(stringField(tag.pidFile, record.launcher.pidFile));
   }
   const bytes = concat(parts);
   if (bytes.length > FRAME_MAX - 16) {

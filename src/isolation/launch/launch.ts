@@ -103,7 +103,6 @@ export type LaunchKind =
   | {
       readonly kind: 'oci';
       readonly delete: readonly string[];
-      readonly pidFile: string;
     };
 
 export interface Launch {

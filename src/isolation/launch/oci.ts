@@ -28,8 +28,7 @@ export interface OciOptions extends TaskPrivileges {
   readonly cgroupsPath: string | null;
   /** What a path of the host is as a device; null: it is none. */
   readonly deviceOf: (path: string) => DeviceFile | null;
-  /** Whether a source of a mount is anything but a directory. */
-  readonly isFile: (path: string) => boolean;
+  readonly isDirectory: (path: string) => boolean;
 }
 
 export interface DeviceFile {
@@ -47,12 +46,11 @@ export interface OciLaunch {
 
 export function ociLaunch(request: LaunchRequest, options: OciOptions): OciLaunch {
   const bundle = `${request.stateDirectory}/bundle`;
-  const pidFile = `${request.stateDirectory}/container.pid`;
   const tool = [options.program, '--root', `${request.stateDirectory}/runtime`];
   const id = options.containerId;
   const launch: Launch = {
-    launcher: { kind: 'oci', delete: [...tool, 'delete', '--force', id], pidFile },
-    command: [...tool, 'run', '--detach', '--bundle', bundle, '--pid-file', pidFile, '--preserve-fds', '1', id],
+    launcher: { kind: 'oci', delete: [...tool, 'delete', '--force', id] },
+    command: [...tool, 'run', '--detach', '--bundle', bundle, '--preserve-fds', '1', id],
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
     workDir: '/',
     ...handedToTask(request, options),
@@ -84,18 +82,24 @@ function ociProcess(request: LaunchRequest, options: OciOptions): Readonly<Recor
 }
 
 function ociConfig(request: LaunchRequest, options: OciOptions): unknown {
+  const bind = binder(options);
   return {
     ociVersion: '1.0.2',
     process: ociProcess(request, options),
     ...(hostnameOf(request) === '' ? {} : { hostname: hostnameOf(request) }),
     root: { path: request.directories.task, readonly: false },
-    mounts: [...kernelMounts, ...queueMounts(request), ...taskMounts(request, options)],
+    mounts: [
+      ...kernelMounts,
+      ...queueMounts(request),
+      ...systemMounts(request, options, bind),
+      ...taskMounts(request, options, bind),
+    ],
     linux: {
       namespaces: namespaces(request, options),
       ...(options.mapping === null ? {} : mappings(options)),
       ...(options.cgroupsPath === null ? {} : { cgroupsPath: options.cgroupsPath }),
       resources: { devices: deviceRules(request, options) },
-      maskedPaths: [...maskedPaths, ...viewOfSystem(options.system, request).covered],
+      maskedPaths,
       readonlyPaths,
     },
   };
@@ -141,32 +145,42 @@ const maskedPaths = [
   'scsi',
   'timer_list',
   'timer_stats',
-]
-  .map((name) => `/proc/${name}`)
-  .concat('/sys/firmware');
+].map((name) => `/proc/${name}`);
 const readonlyPaths = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'].map((name) => `/proc/${name}`);
 
-function taskMounts(request: LaunchRequest, options: OciOptions): readonly unknown[] {
-  const { directories } = request;
-  const flagsOf = lockedFlags(options.mountinfo);
-  const bind = (source: string, destination: string, readOnly: boolean, more: readonly string[] = []): unknown => ({
+/** A runtime tries a masked path as a file first, and the kernel waits for all processors when that fails: directories are covered here. */
+function systemMounts(request: LaunchRequest, options: OciOptions, bind: Bind): readonly unknown[] {
+  const { shown, covered } = viewOfSystem(options.system, request);
+  const firmware = shown.some(({ from, to }) => from === '/sys' && to === from) && options.isDirectory('/sys/firmware');
+  const cover = (destination: string): unknown => ({
     destination,
-    source,
-    type: 'bind',
-    // `rro`: with what is mounted below it; of a file crun wants to hear nothing of that
-    options: [
-      ...new Set([
-        options.isFile(source) ? 'bind' : 'rbind',
-        ...flagsOf(source).filter((flag) => flag !== 'ro'),
-        !readOnly ? 'rw' : options.isFile(source) ? 'ro' : 'rro',
-        'nosuid',
-        'nodev',
-        ...more,
-      ]),
-    ],
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['ro', 'nosuid', 'nodev', 'noexec', 'size=64k'],
   });
   return [
-    ...viewOfSystem(options.system, request).shown.map((each) => bind(each.from, each.to, true)),
+    ...shown.map((each) => bind(each.from, each.to, true)),
+    ...[...(firmware ? ['/sys/firmware'] : []), ...covered].map(cover),
+  ];
+}
+
+type Bind = (source: string, destination: string, readOnly: boolean, more?: readonly string[]) => unknown;
+
+function binder({ mountinfo, isDirectory }: OciOptions): Bind {
+  const flagsOf = lockedFlags(mountinfo);
+  return (source, destination, readOnly, more = []) => {
+    const directory = isDirectory(source);
+    const kept = flagsOf(source).filter((flag) => flag !== 'ro');
+    // `rro`: with what is mounted below it; of a file crun wants to hear nothing of that
+    const access = readOnly ? (directory ? 'rro' : 'ro') : 'rw';
+    const options = [...new Set([directory ? 'rbind' : 'bind', ...kept, access, 'nosuid', 'nodev', ...more])];
+    return { destination, source, type: 'bind', options };
+  };
+}
+
+function taskMounts(request: LaunchRequest, options: OciOptions, bind: Bind): readonly unknown[] {
+  const { directories } = request;
+  return [
     bind(directories.shared, '/alloc', false),
     bind(directories.logs, '/alloc/logs', true),
     ...outsideRoot(directories, ['local', 'tmp']).map((name) => bind(directories[name], `/${name}`, false)),
