@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DriverEvent, IsolationReport } from '../driver/contract.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
+import { Turns } from '../lib/turns.ts';
 import type { Allocation } from '../model/allocation.ts';
 import type { Job } from '../model/job.ts';
 import type { Node } from '../model/node.ts';
@@ -46,6 +47,9 @@ export interface AllocationTableOptions {
 const mendEveryMs = 15_000;
 
 const terminal = new Set(['complete', 'failed', 'lost']);
+
+/** Directories go two at a time: hundreds at once would keep the few threads by which starts get at their files, and nobody waits for them. */
+const removing = new Turns(2);
 
 export class AllocationTable {
   readonly #options: AllocationTableOptions;
@@ -255,7 +259,7 @@ export class AllocationTable {
   async #removeDirectory(id: string): Promise<void> {
     await this.#options.networks?.release(id);
     const { config, disks } = this.#options;
-    await removeAllocationDirectory(config.allocDir, id);
+    await removing.run(() => removeAllocationDirectory(config.allocDir, id));
     await disks?.release(join(config.allocDir, id));
   }
 
