@@ -26,7 +26,8 @@ export const command: Command = {
     return withClient(call, async (client) => {
       const fromFile = given === '-' || existsSync(given);
       const namespace = fromFile
-        ? readSpec(call, given, 'the namespace', parseNamespaceFile)
+        ? // a demand that the file does not make is made no more
+          { Isolation: {}, ...readSpec(call, given, 'the namespace', parseNamespaceFile) }
         : await changed(client, given, call.flags);
       await asking('Error applying namespace', client.api.put('/v1/namespace', namespace));
       call.terminal.out(`Successfully applied namespace "${namespace.Name}"!`);

@@ -103,18 +103,16 @@ function parseStatus(text: string): ReadonlyMap<string, string> {
   );
 }
 
+/** Root without CAP_SYS_PTRACE may list those of another's process, and read of none how it was opened. */
 function openDescriptors(pid: number): readonly number[] | null {
-  const names = kernelNames(`/proc/${pid}/fd`);
-  return (
-    names
-      ?.map(Number)
-      .filter((number) => number > 2)
-      .filter((number) => {
-        const info = kernelText(`/proc/${pid}/fdinfo/${number}`);
-        const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '0', 8);
-        return (flags & closeOnExec) === 0;
-      }) ?? null
-  );
+  const open: number[] = [];
+  for (const number of kernelNames(`/proc/${pid}/fd`)?.map(Number) ?? [Number.NaN]) {
+    if (number <= 2) continue;
+    const [, flags] = /^flags:\s*(\d+)/m.exec(kernelText(`/proc/${pid}/fdinfo/${number}`)) ?? [];
+    if (flags === undefined) return null;
+    if ((Number.parseInt(flags, 8) & closeOnExec) === 0) open.push(number);
+  }
+  return open;
 }
 
 function namespacesOf(base: string): ReadonlyMap<string, string> {

@@ -3,6 +3,7 @@ import { canonicalJob } from './canonical.ts';
 import {
   enforcedFloor,
   floorAttributes,
+  floorOf,
   floorOfNode,
   floorOfTask,
   linesWanted,
@@ -59,6 +60,11 @@ describe('the isolation floor of a task', () => {
       { Meta: { drover_isolation_require: 'devices, network' } },
     );
     expect(floor(job)).toEqual({ min: 'sandbox', require: ['devices', 'network_namespace'], onDegrade: '' });
+  });
+
+  it('is kept by nothing where it is of a newer server and not known here', () => {
+    const unknown = { Min: 'bunker', Require: ['seccomp', 'moat'], OnDegrade: 'flood' };
+    expect(floorOf(unknown)).toEqual({ min: 'vm', require: ['seccomp', 'moat'], onDegrade: '' });
   });
 
   it('takes from a namespace only what is enforced', () => {

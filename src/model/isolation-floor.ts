@@ -53,12 +53,12 @@ export function onLoss(demands: readonly IsolationFloor[], lost: readonly string
   return strictest(demands.map(of)) || 'warn';
 }
 
-/** Of a checked demand: what it does not know it does not ask for. */
+/** Of a checked demand. What is not known here (it comes of a newer server) nothing holds: such a demand is refused, not passed over. */
 export function floorOf(demand: Pick<Isolation, 'Min' | 'Require' | 'OnDegrade'> | null | undefined): IsolationFloor {
   if (demand == null) return noFloor;
   return {
-    min: rungNamed(demand.Min) ?? 'none',
-    require: (demand.Require ?? []).flatMap((name) => lineNamed(name) ?? []),
+    min: rungNamed(demand.Min) ?? (demand.Min === '' ? 'none' : 'vm'),
+    require: (demand.Require ?? []).map((name) => lineNamed(name) ?? name),
     onDegrade: onDegradeChoices.find((each) => each === demand.OnDegrade) ?? '',
   };
 }
@@ -74,11 +74,14 @@ const metaKeys = {
 
 function fromMeta(meta: Level['Meta']): Pick<Isolation, 'Min' | 'Require' | 'OnDegrade'> {
   const text = (key: string): string => (meta !== null && Object.hasOwn(meta, key) ? (meta[key] ?? '') : '');
-  const names = text(metaKeys.Require)
+  return { Min: text(metaKeys.Min), Require: listed(text(metaKeys.Require)), OnDegrade: text(metaKeys.OnDegrade) };
+}
+
+function listed(names: string): readonly string[] {
+  return names
     .split(',')
     .map((each) => each.trim())
     .filter((each) => each !== '');
-  return { Min: text(metaKeys.Min), Require: names, OnDegrade: text(metaKeys.OnDegrade) };
 }
 
 /** What the job itself says about one of its tasks: all of it put together. */
@@ -109,7 +112,7 @@ export function floorOfNode({
   readonly Attributes: { readonly [name: string]: string } | null;
 }): IsolationFloor {
   const [Min, require] = [Attributes?.[nodeAttributes.min] ?? '', Attributes?.[nodeAttributes.require] ?? ''];
-  return Min === '' && require === '' ? noFloor : floorOf({ Min, Require: require.split(','), OnDegrade: '' });
+  return Min === '' && require === '' ? noFloor : floorOf({ Min, Require: listed(require), OnDegrade: '' });
 }
 
 export function isFloor(floor: IsolationFloor): boolean {
@@ -120,6 +123,20 @@ export function isFloor(floor: IsolationFloor): boolean {
 export function linesWanted(floor: IsolationFloor): readonly string[] {
   const byRung = rungs.slice(0, rankOf(floor.min) + 1).flatMap((rung) => linesOf[rung]);
   return [...new Set([...byRung, ...floor.require])];
+}
+
+/** What is wrong with the metadata of a dispatch, where a job lets it speak of isolation: it may demand more than the job's own, not less. */
+export function dispatchedDemandProblems(own: Level['Meta'], given: Level['Meta']): readonly string[] {
+  const demand = fromMeta({ ...own, ...given });
+  const problems = demandProblems(demand);
+  if (problems.length > 0) return problems;
+  const [before, now] = [floorOf(fromMeta(own)), floorOf(demand)];
+  const answer = (floor: IsolationFloor): OnDegrade => floor.onDegrade || (isFloor(floor) ? 'restart' : 'warn');
+  const wanted = linesWanted(now);
+  const keeps = linesWanted(before).every((line) => wanted.includes(line));
+  return keeps && strictest([answer(before), answer(now)]) === answer(now)
+    ? []
+    : ['it demands less isolation than the job does'];
 }
 
 /** Every problem of one level's demand, its meta included. */

@@ -84,6 +84,29 @@ describe('a parameterized job', () => {
     await expect(server.dispatchJob({ ...request, id: 'par', ...more })).rejects.toThrow(text);
   });
 
+  it('may demand more isolation where its job lets it, not less, and nothing that there is not', async () => {
+    const { server, store } = await startCluster();
+    const keys = ['min', 'require', 'on_degrade'].map((name) => `drover_isolation_${name}`);
+    const own = { drover_isolation_min: 'sandbox', drover_isolation_require: 'devices' };
+    await register(server, batch('own', { Meta: own, ParameterizedJob: { MetaOptional: keys } }));
+    const dispatch = (meta: Record<string, string>) => server.dispatchJob({ ...request, id: 'own', meta });
+    for (const [said, why] of [
+      [{ drover_isolation_min: 'sandbocks' }, /isolation min is one of .*; got "sandbocks"/],
+      [{ drover_isolation_require: 'devices, sec' }, /isolation require knows no "sec"/],
+      [{ drover_isolation_on_degrade: 'shrug' }, /on_degrade is one of/],
+      [{ drover_isolation_min: '' }, /demands less isolation than the job does/],
+      [{ drover_isolation_min: 'process' }, /demands less/],
+      [{ drover_isolation_require: '' }, /demands less/],
+      [{ drover_isolation_on_degrade: 'warn' }, /demands less/],
+    ] as const)
+      await expect(dispatch(said), JSON.stringify(said)).rejects.toThrow(why);
+    const more = { drover_isolation_min: 'container', drover_isolation_on_degrade: 'stop' };
+    for (const said of [{}, own, more]) {
+      const { dispatchedJobId } = await dispatch(said);
+      expect(store.snapshot().get('jobs', jobId('default', dispatchedJobId))?.Meta).toEqual({ ...own, ...said });
+    }
+  });
+
   it('takes a payload only as it says', async () => {
     const { server } = await startCluster();
     await register(server, batch('never', { ParameterizedJob: { Payload: 'forbidden' } }));

@@ -1,5 +1,6 @@
 /** Jobs made of other jobs: dispatched with a payload and metadata, or launched by their cron lines. */
 import { Fault } from '../lib/fault.ts';
+import { dispatchedDemandProblems } from '../model/isolation-floor.ts';
 import type { Job } from '../model/job.ts';
 import { jobId } from '../model/job-id.ts';
 import { isDispatchable } from '../model/parent-job.ts';
@@ -87,7 +88,7 @@ function checkPayload({ ParameterizedJob: takes }: Job, payload: string): void {
   if (bytes > longestPayload) throw refused(`Payload exceeds maximum size; ${bytes} > ${longestPayload}`);
 }
 
-function checkMeta({ ParameterizedJob: takes }: Job, given: DispatchJob['meta']): void {
+function checkMeta({ ParameterizedJob: takes, Meta }: Job, given: DispatchJob['meta']): void {
   const required = takes?.MetaRequired ?? [];
   const permitted = new Set([...required, ...(takes?.MetaOptional ?? [])]);
   const names = Object.keys(given);
@@ -96,6 +97,8 @@ function checkMeta({ ParameterizedJob: takes }: Job, given: DispatchJob['meta'])
   if (unknown.length > 0) throw refused(`Dispatch request included unpermitted metadata keys: ${list(unknown)}`);
   const missing = required.filter((name) => !Object.hasOwn(given, name));
   if (missing.length > 0) throw refused(`Dispatch did not provide required meta keys: ${list(missing)}`);
+  const unsound = dispatchedDemandProblems(Meta, given);
+  if (unsound.length > 0) throw refused(`Dispatch metadata: ${unsound.join('; ')}`);
 }
 
 /** Faults, with Nomad's texts: no such job, or not a periodic one. Runs also where another launch still does. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseNamespaceFile, parseNodePoolFile } from '../jobspec/index.ts';
 import { settle } from './manual-clock.ts';
-import { register, startCluster, testJob } from './test-cluster.ts';
+import { register, startCluster, testJob, testNode } from './test-cluster.ts';
 
 describe('a namespace', () => {
   it('is kept as its file says, its demand for isolation among it, and keeps its first index when it changes', async () => {
@@ -23,10 +23,43 @@ describe('a namespace', () => {
       Isolation: { Mode: 'warn', Min: 'sandbox', Require: ['seccomp'], OnDegrade: 'stop' },
       CreateIndex: index,
     });
-    await server.putNamespace({ Name: 'dev' });
+    await server.putNamespace({ Name: 'dev', Isolation: {} });
     const second = store.snapshot().get('namespaces', 'dev')!;
     expect([second.CreateIndex, second.Isolation ?? null, second.Meta]).toEqual([index, null, null]);
     expect(second.Hash).not.toBe(first.Hash);
+  });
+
+  it('keeps its demand for isolation where who changes it knows of none, as clients of Nomad', async () => {
+    const { server, store } = await startCluster();
+    const dev = () => store.snapshot().get('namespaces', 'dev')!;
+    await server.putNamespace({ Name: 'dev', Isolation: { Min: 'sandbox' } });
+    const first = dev();
+    await server.putNamespace({ Name: 'dev', Description: 'another' });
+    expect(dev()).toMatchObject({ Description: 'another', Isolation: first.Isolation });
+    await server.putNamespace({ Name: 'dev' });
+    expect(dev().Hash).toEqual(first.Hash);
+  });
+
+  it('tells what lives in it of a demand that changed, and what is placed by a plan that did not know of it', async () => {
+    const { server, store } = await startCluster();
+    await server.connection().register(testNode('n1'), new AbortController().signal);
+    for (const name of ['dev', 'other']) {
+      await server.putNamespace({ Name: name });
+      await register(server, testJob(name, { Namespace: name }));
+    }
+    await settle();
+    const rows = (namespace: string) =>
+      [...store.snapshot().scan('allocations')].filter((row) => row.Namespace === namespace);
+    const demands = (namespace: string) => rows(namespace).map((row) => row.NamespaceIsolation?.Min ?? '');
+    const [before] = rows('dev');
+    const { index } = await server.putNamespace({ Name: 'dev', Isolation: { Min: 'sandbox' } });
+    expect([demands('dev'), demands('other')]).toEqual([['sandbox'], ['']]);
+    // the node reads it again
+    expect([before!.AllocModifyIndex < index, rows('dev')[0]!.AllocModifyIndex]).toEqual([true, index]);
+    await server.putNamespace({ Name: 'dev', Description: 'nothing for a node', Isolation: { Min: 'sandbox' } });
+    expect(rows('dev')[0]!.AllocModifyIndex).toBe(index);
+    await server.putNamespace({ Name: 'dev', Isolation: {} });
+    expect(demands('dev')).toEqual(['']);
   });
 
   it('is refused with every problem at once', async () => {

@@ -58,11 +58,14 @@ export function putEvaluation(draft: Draft, evaluation: Evaluation): Evaluation 
   return row;
 }
 
-/** A change of the server's part of an allocation: the client reads it again. */
+/** A change of the server's part of an allocation: the client reads it again, and with it what its namespace demands now. */
 export function putAllocation(draft: Draft, allocation: Allocation): Allocation {
   const before = draft.get('allocations', allocation.ID);
+  const { NamespaceIsolation: _, ...own } = allocation;
+  const demand = draft.get('namespaces', allocation.Namespace)?.Isolation ?? null;
   const row = {
-    ...allocation,
+    ...own,
+    ...(demand === null ? {} : { NamespaceIsolation: demand }),
     CreateIndex: before?.CreateIndex ?? draft.index,
     CreateTime: before?.CreateTime ?? draft.now,
     ModifyIndex: draft.index,

@@ -303,6 +303,32 @@ describe.skipIf(!complete)('what a namespace demands', () => {
     expect(await rungGiven(agent, job)).toBe('blocked');
   }, 150_000);
 
+  it('that came while a task ran leaves it running, and refuses its next start', async () => {
+    const put = (more: object) => agent.client.api.put('/v1/namespace', { Name: 'later', ...more });
+    const demanded = async () =>
+      (await agent.client.api.get<{ Isolation?: { Min: string } }>('/v1/namespace/later')).value.Isolation?.Min;
+    await put({});
+    const job = jobOf('in-later', { namespace: 'later' });
+    expect(await rungGiven(agent, job)).toBe('sandbox');
+    await put({ Isolation: { Min: 'vm' } });
+    await put({ Isolation: {} });
+    expect(await demanded()).toBeUndefined();
+    await put({ Isolation: { Min: 'container' } });
+    // whoever knows of no demand takes none away
+    await put({ Description: 'by a client of Nomad' });
+    expect(await demanded()).toBe('container');
+    const query = { namespace: 'later' };
+    const [before] = (await agent.client.jobs.allocations(job.ID, { query })).value;
+    expect(before).toMatchObject({ ClientStatus: 'running' });
+    await eventually(async () => {
+      const { ClientStatus, TaskStates } = (await agent.client.allocations.read(before!.ID, { query })).value;
+      // until its node has heard of it, the task is started as before
+      if (ClientStatus === 'running') await agent.client.allocations.restart(before!.ID, {}, { query });
+      const said = TaskStates?.['t']?.Events?.map(({ DisplayMessage }) => DisplayMessage).join();
+      expect(said).toMatch(/isolation floor "container" is not reached/);
+    });
+  }, 150_000);
+
   it('is said in an event where it warns, and the task runs', async () => {
     const job = await demanding('warn');
     expect((await explained(agent, job)).Reasons).toEqual([]);
