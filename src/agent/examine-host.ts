@@ -1,11 +1,12 @@
 /** What this host can enforce, found out without an agent: every probe, and trial tasks started as `exec` would. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, statfsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { isolationTrials } from '../driver-kit/trial.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
+import { capabilityBits } from '../isolation/capabilities.ts';
 import { type DiskFacts, diskRemedy, kernelKeepsQuotas, wholeMount } from '../isolation/disk-remedy.ts';
 import {
   disabledControllers,
@@ -20,6 +21,7 @@ import { type ProbeResult, probe, runChild } from '../isolation/mechanisms/probe
 import { moreProcesses, processRoom } from '../isolation/process-room.ts';
 import { climbsFrom, type HostFacts, namespaceSwitches } from '../isolation/remedies.ts';
 import type { RemedyKind } from '../isolation/remedy.ts';
+import { type AgentFacts, neededCapabilities } from '../isolation/start-remedies.ts';
 import { silentLog } from '../lib/log.ts';
 import { deviceNumber } from '../lib/node/device-number.ts';
 import { kernelLink } from '../lib/node/kernel-file.ts';
@@ -88,7 +90,11 @@ export async function examineHost(options: ExamineOptions): Promise<HostExaminat
   try {
     const deps = { supervisor, isolation, stateDirectory: join(options.stateDirectory, 'tasks'), log: silentLog };
     const trials = await isolationTrials(deps);
-    const found = new Map([...isolation.probes, ['native_shim', await shimProbe(supervisor)]]);
+    const found = new Map([
+      ...isolation.probes,
+      ['native_shim', await shimProbe(supervisor)],
+      ['start', await startProbe([trials.ownNetwork, trials.hostNetwork])],
+    ]);
     const probes = withDisproved(found, trials.disproved);
     const reached = highestRung([trials.ownNetwork.rung, trials.hostNetwork.rung]);
     return {
@@ -103,7 +109,7 @@ export async function examineHost(options: ExamineOptions): Promise<HostExaminat
         DurationMs: each.durationMs,
         Evidence: each.evidence,
       })),
-      Climbs: climbsFrom(reached, probes, await hostFacts(isolation.uid)).map(({ rung, remedies }) => ({
+      Climbs: climbsFrom(reached, probes, await hostFacts(isolation.uid, taskRoot)).map(({ rung, remedies }) => ({
         Rung: rung,
         Remedies: remedies.map(({ kind, command, because, probe }) => ({
           Kind: kind,
@@ -136,6 +142,16 @@ function shimProbe(supervisor: Supervisor) {
   const ok = supervisor.kind === 'native';
   const missing = process.platform === 'linux' ? 'the native supervisor is not built' : notOnThisSystem;
   return probe('native_shim', async () => ({ ok, evidence: ok ? 'native' : missing }));
+}
+
+/** Both trials tell why they did not start, one of them is enough. */
+function startProbe(reports: readonly IsolationReport[]): Promise<ProbeResult> {
+  const failures = reports.map(({ mechanisms }) => mechanisms.find(({ name }) => name === 'start'));
+  const started = failures.includes(undefined);
+  return probe('start', async () => ({
+    ok: started,
+    evidence: started ? 'a task of nobody' : (failures[0]?.evidence ?? ''),
+  }));
 }
 
 function resultOf(report: IsolationReport): TrialResult {
@@ -177,7 +193,7 @@ function read(path: string): Promise<string> {
 /** The kernel gives it this number on every host. Source: PROC_USER_INIT_INO in its include/linux/proc_ns.h. */
 const firstUserNamespace = 'user:[4026531837]';
 
-async function hostFacts(uid: number): Promise<HostFacts> {
+async function hostFacts(uid: number, taskRoot: string): Promise<HostFacts> {
   const values = await Promise.all(
     namespaceSwitches.map(
       async ([name]) => [name, (await read(`/proc/sys/${name.replaceAll('.', '/')}`)).trim()] as const,
@@ -187,6 +203,7 @@ async function hostFacts(uid: number): Promise<HostFacts> {
   const mapper = await runChild(['sh', '-c', 'command -v newuidmap && command -v newgidmap']);
   return {
     ...(await groupFacts(uid)),
+    ...(await agentFacts(uid, taskRoot)),
     installer: installerOf(await read('/etc/os-release')),
     sysctls: new Map(values.filter(([, value]) => value !== '')),
     hasCompiler: compiler.code === 0,
@@ -202,6 +219,35 @@ async function hostFacts(uid: number): Promise<HostFacts> {
       hasProgram: mapper.code === 0,
     },
   };
+}
+
+async function agentFacts(uid: number, taskRoot: string): Promise<AgentFacts> {
+  const status = await read('/proc/self/status');
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
+  const path = existsSync(taskRoot) ? taskRoot : dirname(taskRoot);
+  const { bavail, bsize, ffree } = statfsSync(path);
+  const [, files] = /^Max open files\s+\d+\s+(\d+)/m.exec(await read('/proc/self/limits')) ?? [];
+  return {
+    restoreMapper: await restoreMapper(),
+    noNewPrivs: /^NoNewPrivs:\s*1/m.test(status),
+    lacksCapabilities:
+      uid === 0 ? neededCapabilities.filter((name) => (effective & capabilityBits([name])) === 0n) : [],
+    openFiles: files === undefined ? null : Number(files),
+    room: { path, kib: Math.floor((bavail * bsize) / 1024), files: ffree },
+  };
+}
+
+/** They map with rights of their file, which a mount can take from it. */
+async function restoreMapper(): Promise<string> {
+  const look = '[ -n "$p" ] || continue; [ -u "$p" ] || echo "chmod u+s $p"; findmnt -nro TARGET,OPTIONS -T "$p"';
+  const script = `for n in newuidmap newgidmap; do p=$(readlink -f "$(command -v $n)"); ${look}; done`;
+  const { stdout } = await runChild(['sh', '-c', script]);
+  const rows = [...new Set(stdout.split('\n'))];
+  const closed = rows.flatMap((row) => /^(\/\S*) .*\bnosuid\b/.exec(row)?.[1] ?? []);
+  return [
+    ...closed.map((mount) => `mount -o remount,bind,suid ${mount}`),
+    ...rows.filter((row) => row.startsWith('chmod')),
+  ].join(' && ');
 }
 
 /** A checkout has it; what is installed is built already. */

@@ -1,8 +1,8 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { examineHost, type HostExamination } from '../agent/examine-host.ts';
-import { rankOf, rungs } from '../model/isolation-ladder.ts';
+import { examineHost, type HostExamination, type TrialResult } from '../agent/examine-host.ts';
+import { type IsolationRung, rankOf, rungs } from '../model/isolation-ladder.ts';
 import { takes } from './client-context.ts';
 import type { Call, Command } from './command.ts';
 import { formatFlags, printFormatted } from './formatted.ts';
@@ -12,7 +12,8 @@ import type { Terminal } from './terminal.ts';
 export const command: Command = {
   usage: 'doctor [options]',
   help: `Finds out what this host can enforce, by doing it: every mechanism is tried, and trial tasks are started. Says for each rung that
-is not reached what raises the host to it. Run it as the user that runs the agent; no agent is needed.`,
+is not reached what raises the host to it. Run it as the user that runs the agent; no agent is needed. The exit code is 0 whatever is found, and 1 where it
+could not be found out; scripts read -json.`,
   flags: {
     'data-dir': {
       kind: 'string',
@@ -50,17 +51,10 @@ async function run(call: Call): Promise<number> {
 }
 
 function view(terminal: Terminal, found: HostExamination): string {
-  const parts = [rungTable(terminal, found)];
-  if (found.Climbs.length > 0) {
-    const rows = found.Climbs.flatMap(({ Rung, Remedies }) =>
-      Remedies.map(({ Command, Because }, at): Row => [at === 0 ? Rung : ' ', Command, Because]),
-    );
-    parts.push(`${heading(terminal, 'To Climb')}\n${formatTable([['Rung', 'Do', 'Because'], ...rows])}`);
-  }
-  if (found.Beside.length > 0) {
-    const rows = found.Beside.map(({ Mechanism, Command, Because }): Row => [Mechanism, Command, Because]);
-    parts.push(`${heading(terminal, 'Beside the Rungs')}\n${formatTable([['Mechanism', 'Do', 'Because'], ...rows])}`);
-  }
+  const climbs = found.Climbs.flatMap(({ Rung, Remedies }) =>
+    Remedies.map((remedy, at) => advice(terminal, at === 0 ? Rung : '', remedy)),
+  );
+  const beside = found.Beside.map((remedy) => advice(terminal, remedy.Mechanism, remedy));
   const mechanisms = found.Mechanisms.map(
     ({ Name, Ok, Evidence, DurationMs }): Row => [
       Ok ? terminal.paint('green', '✓') : terminal.paint('red', '✗'),
@@ -69,26 +63,53 @@ function view(terminal: Terminal, found: HostExamination): string {
       Evidence,
     ],
   );
-  parts.push(`${heading(terminal, 'Mechanisms')}\n${formatTable([[' ', 'Name', 'Took', 'Evidence'], ...mechanisms])}`);
-  return parts.join('\n\n');
+  return [
+    rungTable(terminal, found),
+    ...(climbs.length === 0 ? [] : [[heading(terminal, 'To Climb'), ...climbs].join('\n')]),
+    ...(beside.length === 0 ? [] : [[heading(terminal, 'Beside the Rungs'), ...beside].join('\n')]),
+    `${heading(terminal, 'Mechanisms')}\n${formatTable([[' ', 'Name', 'Took', 'Evidence'], ...mechanisms])}`,
+  ].join('\n\n');
+}
+
+/** What is to be done has a line of its own, to be copied. */
+function advice(terminal: Terminal, title: string, { Command, Because }: HostExamination['Beside'][number]): string {
+  const column = 11;
+  return `${title.padEnd(column)} ${Command}\n${' '.repeat(column)} ${terminal.paint('dim', `because: ${Because}`)}`;
 }
 
 function rungTable(terminal: Terminal, { User, Cgroups, OwnNetwork, HostNetwork }: HostExamination): string {
-  const mark = (rung: string, reached: string, lacks: readonly string[]): string =>
-    rankOf(rung as never) <= rankOf(reached as never)
-      ? terminal.paint('green', '✓')
-      : `${terminal.paint('red', '✗')}${lacks.length === 0 ? '' : ` ${lacks.join(', ')}`}`;
-  const rows = rungs
-    .filter((rung) => rankOf(rung) <= rankOf('container'))
-    .map(
-      (rung): Row => [
-        rung,
-        mark(rung, OwnNetwork.Rung, OwnNetwork.Lacks[rung] ?? []),
-        mark(rung, HostNetwork.Rung, HostNetwork.Lacks[rung] ?? []),
-      ],
-    );
+  const shown = rungs.filter((rung) => rankOf(rung) <= rankOf('container'));
+  const reaches = (rung: IsolationRung, { Rung }: TrialResult): boolean => rankOf(rung) <= rankOf(Rung);
+  const mark = (reached: boolean): string => (reached ? terminal.paint('green', '✓') : terminal.paint('red', '✗'));
+  const rows = shown.map((rung): Row => [rung, mark(reaches(rung, OwnNetwork)), mark(reaches(rung, HostNetwork))]);
+  const lacks = [
+    ...shown.flatMap((rung) => lackLines('own network', rung, reaches(rung, OwnNetwork), OwnNetwork)),
+    ...shown.flatMap((rung) => lackLines('host network', rung, reaches(rung, HostNetwork), HostNetwork)),
+  ];
   return [
     `${heading(terminal, `This host, as ${User}`)}: cgroups ${Cgroups}; exec by ${OwnNetwork.Runtime} and ${HostNetwork.Runtime}`,
     formatTable([['Rung', 'Own Network', 'Host Network'], ...rows]),
+    ...lacks,
   ].join('\n');
 }
+
+/** `host network lacks for container: network_namespace, devices`, in lines of a terminal. */
+function lackLines(which: string, rung: string, reached: boolean, { Lacks, Runtime }: TrialResult): readonly string[] {
+  const [first = '', ...names] = Lacks[rung] ?? [];
+  // of what did not even start every line is missing: why is said elsewhere
+  if (reached || first === '' || Runtime === 'nothing') return [];
+  let line = `${which} lacks for ${rung}: ${first}`;
+  const lines: string[] = [];
+  for (const name of names) {
+    line += ',';
+    if (line.length + name.length >= widest) {
+      lines.push(line);
+      line = '   ';
+    }
+    line += ` ${name}`;
+  }
+  return [...lines, line];
+}
+
+/** Columns of a terminal. */
+const widest = 80;

@@ -54,6 +54,11 @@ describe('on a system that is not Linux', () => {
       systemd: false,
       userManager: [],
       runtimeDirectory: false,
+      restoreMapper: '',
+      noNewPrivs: false,
+      lacksCapabilities: [],
+      openFiles: null,
+      room: { path: '/data', kib: 0, files: 0 },
     } as const;
     const supervisor = { ok: false, errno: '', evidence: notOnThisSystem };
     const climbs = climbsFrom('none', new Map([...probesElsewhere(mac), ['native_shim', supervisor]]), facts);

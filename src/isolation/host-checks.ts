@@ -166,7 +166,9 @@ function separate(held: HeldProcess, kind: string): boolean {
 }
 
 function namespaceEvidence(held: HeldProcess, kind: string): string {
-  return separate(held, kind) ? (held.namespaces.get(kind) ?? '') : `shares the host's ${kind} namespace`;
+  const seen = held.namespaces.get(kind) ?? '';
+  if (seen === '') return `its ${kind} namespace cannot be seen`;
+  return separate(held, kind) ? seen : `shares the host's ${kind} namespace`;
 }
 
 /** The process's pid in each namespace, outermost first. */

@@ -38,6 +38,11 @@ const debian: HostFacts = {
   systemd: true,
   userManager: [],
   runtimeDirectory: true,
+  restoreMapper: '',
+  noNewPrivs: false,
+  lacksCapabilities: [],
+  openFiles: null,
+  room: { path: '/data', kib: 0, files: 0 },
 };
 
 /** A host on which everything works but what is named. */

@@ -11,11 +11,12 @@ import { ociRuntimes } from './mechanisms/oci.ts';
 import type { ProbeResult } from './mechanisms/probe.ts';
 import { starvedProbe } from './process-room.ts';
 import { asAdministrator, type Remedy, type RemedyKind, type Step } from './remedy.ts';
+import { type AgentFacts, capabilityStep, mapperStep, startStep } from './start-remedies.ts';
 import { giveIdsCommand, type SubordinateFacts } from './subordinate-rows.ts';
 
 type Probes = ReadonlyMap<string, Pick<ProbeResult, 'ok' | 'errno' | 'evidence'>>;
 
-export interface HostFacts extends GroupFacts {
+export interface HostFacts extends GroupFacts, AgentFacts {
   readonly installer: Installer;
   /** `user.max_user_namespaces` → `"0"`; those that are not there are absent. */
   readonly sysctls: ReadonlyMap<string, string>;
@@ -67,11 +68,9 @@ const rootlessContainer = ['cgroup.memory', 'cgroup.pids', 'cgroup.cpu', 'subord
 
 /** `reached`: what a trial task really got. */
 export function climbsFrom(reached: IsolationRung, probes: Probes, facts: HostFacts): readonly Climb[] {
-  const starved = starvedProbe(probes);
-  if (starved !== null) {
-    const remedy = { probe: 'processes', because: starved.evidence, ...facts.moreProcesses };
-    return ways.filter(({ rung }) => rankOf(rung) > rankOf(reached)).map(({ rung }) => ({ rung, remedies: [remedy] }));
-  }
+  const first = beforeAll(probes, facts);
+  if (first !== null)
+    return ways.filter(({ rung }) => rankOf(rung) > rankOf(reached)).map(({ rung }) => ({ rung, remedies: [first] }));
   const climbs: Climb[] = [];
   const needed = new Map<string, Remedy>();
   for (const { rung, oneOf } of ways) {
@@ -81,9 +80,23 @@ export function climbsFrom(reached: IsolationRung, probes: Probes, facts: HostFa
       .map((lacking) => withoutGroupsOfRoot(distinct(lacking.map((probe) => remedyOf(probe, probes, facts)))))
       .sort((a, b) => a.length - b.length || doubt(a, facts) - doubt(b, facts));
     for (const remedy of shortest) needed.set(remedy.command, remedy);
+    // each mechanism works, and a task does not start
+    if (needed.size === 0 && probes.get('start')?.ok === false) {
+      const remedy = remedyOf('start', probes, facts);
+      needed.set(remedy.command, remedy);
+    }
     if (needed.size > 0) climbs.push({ rung, remedies: [...needed.values()] });
   }
   return climbs;
+}
+
+/** What keeps any task from starting here, whatever isolates it; null: nothing that is known. */
+function beforeAll(probes: Probes, facts: HostFacts): Remedy | null {
+  const starved = starvedProbe(probes);
+  if (starved !== null) return { probe: 'processes', because: starved.evidence, ...facts.moreProcesses };
+  const start = probes.get('start');
+  const step = start === undefined || start.ok ? null : startStep(start.evidence, facts, facts.uid);
+  return step === null ? null : { probe: 'start', because: start?.evidence ?? '', ...step };
 }
 
 /** Of ways that are as short the one that is known to lead there, and asks for less. */
@@ -142,7 +155,8 @@ function stepFor(probe: string, because: string, probes: Probes, facts: HostFact
   if (probe === 'reachable')
     return step('open_directory', /chmod o\+x \S+/.exec(because)?.[0].replace(/,$/, '') ?? 'another data_dir');
   if (because.includes('needs root')) return step('become_root', 'run the agent as root');
-  if (probe === 'subordinate_ids') return step('give_ids', subordinateCommand(facts));
+  if (probe === 'subordinate_ids')
+    return mapperStep(because, facts, facts.uid) ?? step('give_ids', subordinateCommand(facts));
   // whatever stopped it first: rules of devices only the host's own root may set
   if (facts.innerRoot && ociRuntimes.some((runtime) => probe === `runtime.${runtime}`))
     return step('leave_user_namespace', "run the agent in the host's own user namespace");
@@ -152,6 +166,8 @@ function stepFor(probe: string, because: string, probes: Probes, facts: HostFact
   // a runtime too makes its groups in the same hierarchies
   if (probe.startsWith('cgroup.') || /\bcgroup (configuration|mount)/.test(because))
     return groupStep(probe, because, facts);
+  const capabilities = facts.innerRoot ? null : capabilityStep(facts);
+  if (capabilities !== null && (program !== undefined || /spawn EPERM/.test(because))) return capabilities;
   if (probe === 'seccomp' || probe === 'capabilities' || probe === 'no_new_privs')
     return step('leave_outer_filter', outside('seccomp filters'));
   const blocked = [...probes].find(([each, { ok }]) => each.startsWith('namespace.') && !ok);

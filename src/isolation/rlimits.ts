@@ -18,17 +18,22 @@ const megabyte = 1024n * 1024n;
 
 /**
  * What bounds a task where no cgroup can. Four times its memory, at least 256 MB, as address space for data; `pids` counts per uid, not
- * per task.
+ * per task. `own`: `/proc/self/limits`; what bounds the agent nobody may exceed.
  */
-export function resourceLimits(limits: CgroupLimits): readonly ResourceLimit[] {
+export function resourceLimits(limits: CgroupLimits, own = kernelText('/proc/self/limits')): readonly ResourceLimit[] {
   const rows: ResourceLimit[] = [];
+  const bound = (resource: number, wanted: bigint, name: string): void => {
+    const { hard } = limitIn(own, name);
+    const value = /^\d+$/.test(hard) && BigInt(hard) < wanted ? BigInt(hard) : wanted;
+    rows.push({ resource, soft: value, hard: value });
+  };
   if (limits.memoryBytes !== null) {
     // what is mapped is more than what is used: runtimes that reserve generously must still start
     const bytes = BigInt(limits.memoryBytes) * 4n;
     const bounded = bytes < 256n * megabyte ? 256n * megabyte : bytes;
-    rows.push({ resource: data, soft: bounded, hard: bounded });
+    bound(data, bounded, 'Max data size');
   }
-  if (limits.pids !== null) rows.push({ resource: processes, soft: BigInt(limits.pids), hard: BigInt(limits.pids) });
+  if (limits.pids !== null) bound(processes, BigInt(limits.pids), 'Max processes');
   return rows;
 }
 

@@ -67,6 +67,19 @@ export const groupsOfUser = `for d in cpu cpuset memory pids freezer; do
   chown ${named} $g $g/cgroup.procs $g/tasks; echo $$ >$g/cgroup.procs
 done`;
 
+const withIds = ownEtc('drover-test:1700000000:65536\\n');
+/** Programs that gain no rights any more. */
+const plain = (...names: readonly string[]): string =>
+  names
+    .map(
+      (name) =>
+        `p=$(readlink -f "$(command -v ${name})"); cp "$p" "$BIN/${name}"; chmod 755 "$BIN/${name}"; mount --bind "$BIN/${name}" "$p"`,
+    )
+    .join('; ');
+/** Docker's own choice. */
+const inContainer =
+  '+chown,+dac_override,+fsetid,+fowner,+mknod,+net_raw,+setgid,+setuid,+setfcap,+setpcap,+net_bind_service,+sys_chroot,+kill,+audit_write';
+
 const readOnlyGroups =
   'for d in /sys/fs/cgroup/*/; do mountpoint -q "$d" && mount -o remount,bind,ro "$d"; done; mount -o remount,bind,ro /sys/fs/cgroup 2>/dev/null || :';
 /** Node and one or two programs beside it. */
@@ -326,7 +339,7 @@ export const crippledHosts: readonly CrippledHost[] = [
   {
     name: 'there is no root, and what has ids for its tasks has no control groups',
     user: named,
-    cripple: `${ownEtc('drover-test:1700000000:65536\\n')}; ${sudo}`,
+    cripple: `${withIds}; ${sudo}`,
     rungs: both('sandbox'),
     lost: 'cgroup.memory',
     remedy: advises('give_groups', /^sudo sh -c 'for d in \/sys\/fs\/cgroup/),
@@ -353,7 +366,7 @@ export const crippledHosts: readonly CrippledHost[] = [
   {
     name: 'there is no root, and control groups are read-only',
     user: named,
-    cripple: `${ownEtc('drover-test:1700000000:65536\\n')}; ${sudo}; ${readOnlyGroups}`,
+    cripple: `${withIds}; ${sudo}; ${readOnlyGroups}`,
     rungs: both('sandbox'),
     lost: 'cgroup.memory',
     remedy: advises('give_groups', /^sudo sh -c 'for d in \$\(findmnt .*' && sudo sh -c 'for d in \/sys\/fs\/cgroup/),
@@ -383,6 +396,83 @@ export const crippledHosts: readonly CrippledHost[] = [
     why: /uid 61237 may have 14; raise its limit/,
     remedy: advises('more_processes_of_user', /^let uid 61237 have more than 14 processes/),
     remedied: { cripple: ':', user: 61_237 },
+  },
+  {
+    name: 'its directory is full',
+    cripple: 'mount -t tmpfs -o size=1m,mode=777 none "$DATA"; dd if=/dev/zero of="$DATA/full" bs=1k 2>/dev/null || :',
+    rungs: both('refused'),
+    why: /ENOSPC/,
+    lost: 'start',
+    remedy: advises('more_room', /^make room on the file system of \/\S+: 0 KiB and \d+ files can be written there$/),
+    remedied: { cripple: ':' },
+  },
+  {
+    name: 'it may open few files',
+    cripple: 'prlimit --pid $$ --nofile=64:64',
+    rungs: both('refused'),
+    lost: 'start',
+    remedy: advises('more_files', /^let the agent open more than 64 files/),
+    remedied: { cripple: ':' },
+  },
+  {
+    name: 'nobody is not known to it',
+    cripple: `${ownEtc()}; sed -i '/^nobody:/d' /etc/passwd`,
+    rungs: both('refused'),
+    why: /unknown user nobody/,
+    lost: 'start',
+    remedy: advises('give_nobody', /^echo nobody:x:65534:65534:\S+ >>\/etc\/passwd$/),
+  },
+  {
+    name: 'root has no more of its capabilities than a container gives',
+    cripple: `set -- setpriv --bounding-set -all,${inContainer} "$@"`,
+    // what it cannot see of a task it does not claim
+    rungs: both('process'),
+    lost: 'runtime.runc',
+    remedy: advises(
+      'more_capabilities',
+      /^run the agent with what it lacks of root's capabilities: SYS_ADMIN SYS_PTRACE /,
+    ),
+    remedied: { cripple: ':' },
+  },
+  {
+    name: 'root may give tasks no other ids',
+    cripple: 'set -- setpriv --bounding-set -setuid,-setgid "$@"',
+    rungs: both('refused'),
+    why: /setgroups: Operation not permitted/,
+    lost: 'seccomp',
+    remedy: advises('more_capabilities', /^run the agent with what it lacks of root's capabilities: SETGID SETUID /),
+    remedied: { cripple: ':' },
+  },
+  {
+    name: 'there is no root, and nothing it starts gains rights',
+    user: named,
+    cripple: `${withIds}; ${groupsOfUser}; set -- setpriv --no-new-privs "$@"`,
+    rungs: both('sandbox'),
+    lost: 'subordinate_ids',
+    remedy: advises('leave_no_new_privs', /^run the agent where nothing around it sets no_new_privs/),
+    remedied: { cripple: `${withIds}; ${groupsOfUser}`, user: named },
+  },
+  {
+    name: 'there is no root, and newuidmap has no rights of its own',
+    user: named,
+    cripple: `${withIds}; ${sudo}; ${groupsOfUser}; ${plain('newuidmap', 'newgidmap')}`,
+    rungs: both('sandbox'),
+    lost: 'subordinate_ids',
+    remedy: advises('restore_mapper', /^sudo chmod u\+s \S+newuidmap && sudo chmod u\+s \S+newgidmap$/),
+  },
+  {
+    name: 'there is no root, and newuidmap is where programs gain no rights',
+    user: named,
+    cripple: `${withIds}; ${sudo}; ${groupsOfUser}; mount --bind /usr /usr; mount -o remount,bind,nosuid /usr`,
+    rungs: both('sandbox'),
+    lost: 'subordinate_ids',
+    remedy: advises('restore_mapper', /^sudo mount -o remount,bind,suid \/usr$/),
+  },
+  {
+    name: 'there is no root, and its user may have fewer processes than tasks ask for',
+    user: 61_239,
+    cripple: 'prlimit --pid $$ --nproc=100:100',
+    rungs: both('sandbox'),
   },
   {
     name: 'something around it forbids user namespaces',

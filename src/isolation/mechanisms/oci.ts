@@ -51,8 +51,10 @@ export function ociProbe(runtime: OciRuntime, options: OciProbeOptions): Promise
   });
 }
 
-/** Runtimes log a line for each layer that failed; the last has the whole chain, some as `msg="…"`. */
+/** Runtimes log a line for each layer that failed; the last has the whole chain, some as `msg="…"`. One that breaks says why first. */
 function lastLine(text: string): string {
+  const [broke] = /^(panic|fatal error): .*/m.exec(text) ?? [];
+  if (broke !== undefined) return broke;
   const last = text.trim().split('\n').at(-1) ?? '';
   return /msg="(.*)"$/.exec(last)?.[1] ?? last;
 }

@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import type { Duplex } from 'node:stream';
+import { messageOf } from '../../lib/fault.ts';
 import { spawn } from '../../lib/node/spawn.ts';
 import { type ChildOptions, type ProbeResult, probe } from './probe.ts';
 
@@ -32,8 +33,10 @@ export async function verifierProbes(
     const line = (await ran).lines.find((each) => each.includes(`"name":"${name}"`)) ?? '';
     return /"found":"([^"]*)"/.exec(line)?.[1] ?? '';
   };
-  const failure = async (): Promise<string> =>
-    (await ran).lines.find((each) => each.includes('"event":"failed"')) ?? '';
+  const failure = async (): Promise<string> => {
+    const { lines, refused } = await ran;
+    return refused || (lines.find((each) => each.includes('"event":"failed"')) ?? '');
+  };
   return Promise.all([
     probe('no_new_privs', async () => ({
       ok: (await found('no_new_privs')) === '1',
@@ -54,12 +57,15 @@ export async function verifierProbes(
   ]);
 }
 
-function runVerifier(
-  verifier: VerifierProbe,
-  command: readonly string[],
-  as: ChildOptions,
-): Promise<{ readonly lines: readonly string[]; readonly output: string }> {
-  return new Promise((resolve) => {
+interface VerifierRun {
+  readonly lines: readonly string[];
+  readonly output: string;
+  /** Why it could not even be run. */
+  readonly refused: string;
+}
+
+function runVerifier(verifier: VerifierProbe, command: readonly string[], as: ChildOptions): Promise<VerifierRun> {
+  return new Promise<VerifierRun>((resolve) => {
     // by descriptor: its directory may be closed to the uid that it runs under
     const program = openSync(verifier.program, 'r');
     let child: ChildProcess;
@@ -87,13 +93,14 @@ function runVerifier(
       if (text.includes('"event":"ready"')) control.write(Uint8Array.of(0, 0, 0, 1, 2));
     });
     control.on('error', () => {});
-    child.on('error', (error) => resolve({ lines: [`"event":"failed" ${error.message}`], output }));
-    child.on('close', () => resolve({ lines: report.split('\n'), output }));
+    child.on('error', (error) => resolve({ lines: [], output, refused: error.message }));
+    child.on('close', () => resolve({ lines: report.split('\n'), output, refused: '' }));
     const instructions = verifier.instructions(command);
     const head = new DataView(new ArrayBuffer(5));
     head.setUint32(0, instructions.length + 1);
     head.setUint8(4, 1);
     control.write(new Uint8Array(head.buffer));
     control.write(instructions);
-  });
+    // root may lack the right to give a process other ids: that is thrown at once
+  }).catch((error: unknown) => ({ lines: [], output: '', refused: messageOf(error) }));
 }
