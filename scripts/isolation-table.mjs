@@ -96,8 +96,9 @@ ${rows.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 `;
 }
 
-function titleOf({ driver, rung, wanted, who, network: kind, subordinates }) {
+function titleOf({ driver, rung, wanted, who, network: kind, subordinates, floor }) {
   const user = who === 'root' ? '' : subordinates ? ' (user, an id each)' : ' (user)';
+  if (floor !== undefined) return `${driver} that its job holds at ${floor}`;
   // an engine's own default, whatever rung its report names
   if (['docker', 'podman'].includes(driver)) return `${driver}'s default (${rung})`;
   if (driver === 'qemu') return `an emulator taken over, ${rung}${user}`;
@@ -108,7 +109,7 @@ function titleOf({ driver, rung, wanted, who, network: kind, subordinates }) {
   return `${driver} ${rung}${network}${user}`;
 }
 
-function order({ driver, wanted, who, network, subordinates }) {
+function order({ driver, wanted, who, network, subordinates, floor }) {
   const drivers = ['exec', 'java', 'qemu', 'raw_exec', 'docker', 'podman', 'lxc', 'microvm'];
   const rung = ['docker', 'podman', 'lxc', 'microvm'].includes(driver)
     ? 4
@@ -117,6 +118,7 @@ function order({ driver, wanted, who, network, subordinates }) {
     rung * 64 +
     drivers.indexOf(driver) * 4 +
     (network === undefined ? 0 : 2) +
+    (floor === undefined ? 0 : -1) +
     (who === 'root' ? 0 : subordinates ? 0.5 : 1)
   );
 }

@@ -6,7 +6,7 @@ import { type IsolationRung, rankOf, rungs } from '../model/isolation-ladder.ts'
 import { takes } from './client-context.ts';
 import type { Call, Command } from './command.ts';
 import { formatFlags, printFormatted } from './formatted.ts';
-import { formatTable, heading, type Row } from './table.ts';
+import { formatPairs, formatTable, heading, type Row } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
 export const command: Command = {
@@ -87,7 +87,13 @@ function rungTable(terminal: Terminal, { User, Cgroups, OwnNetwork, HostNetwork 
     ...shown.flatMap((rung) => lackLines('host network', rung, reaches(rung, HostNetwork), HostNetwork)),
   ];
   return [
-    `${heading(terminal, `This host, as ${User}`)}: cgroups ${Cgroups}; exec by ${OwnNetwork.Runtime} and ${HostNetwork.Runtime}`,
+    heading(terminal, `This host, as ${User}`),
+    formatPairs([
+      ['Control Groups', Cgroups],
+      ['Own Network', `exec by ${OwnNetwork.Runtime}`],
+      ['Host Network', `exec by ${HostNetwork.Runtime}`],
+    ]),
+    '',
     formatTable([['Rung', 'Own Network', 'Host Network'], ...rows]),
     ...lacks,
   ].join('\n');

@@ -13,6 +13,10 @@ export interface Place {
   readonly rung: 'none' | 'process' | 'sandbox' | 'container';
   /** Default: none at rung `container`, else the host's. */
   readonly network?: 'bridge';
+  /** What the job demands. Default: nothing. */
+  readonly floor?: 'sandbox';
+  /** Of the task. Default: the driver's own. */
+  readonly user?: string;
   /** The ordinary user has subordinate ids. */
   readonly subordinates?: boolean;
   /** What the shell that starts the agent does before. */
@@ -117,6 +121,8 @@ function attacker(attacks: Attacks, place: Place, canary: readonly string[]) {
           {
             Name: 't',
             Driver: place.driver,
+            ...(place.user === undefined ? {} : { User: place.user }),
+            ...(place.floor === undefined ? {} : { Isolation: { Min: place.floor } }),
             Config: commandOf(place, `${plant}/attack`, args),
             Resources: { CPU: 100, MemoryMB: 128 },
             ...(mounts
@@ -178,7 +184,7 @@ export function judge(place: Place, tried: readonly Attempt[]): void {
 export function record(attacks: Attacks, place: Place, rung: string, tried: readonly Attempt[]): void {
   const folder = join(import.meta.dirname, '../../build/attacks');
   mkdirSync(folder, { recursive: true });
-  const { plugin: _, config: __, program: ___, before: ____, ...seen } = place;
+  const { plugin: _, config: __, program: ___, before: ____, user: _____, ...seen } = place;
   const proven = tried.filter(({ name }) => attacks.proven.has(name));
   const network = place.network === undefined ? '' : `-${place.network}`;
   const ids = place.subordinates === true ? '-ids' : '';

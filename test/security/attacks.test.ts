@@ -95,19 +95,37 @@ describe.each(engines)('a task of $driver', ({ driver, lacking }) => {
   });
   afterAll(() => daemon?.close());
 
+  const plugin = () => (driver === 'docker' ? { endpoint: daemon.endpoint } : { socket_path: daemon.endpoint });
+  // podman wants limits that its runtime may set here
+  const config =
+    driver === 'docker'
+      ? { image: scratchImage }
+      : { image: `localhost/${scratchImage}`, ulimit: [{ nofile: '1024:1024', nproc: '1024:1024' }] };
+
   // what a job gets that asks for nothing is the engine's own default; its report must not promise more than that
   it.skipIf(!possible)('gets nothing that the rung of its report does not allow', async () => {
-    const plugin = driver === 'docker' ? { endpoint: daemon.endpoint } : { socket_path: daemon.endpoint };
-    // podman wants limits that its runtime may set here
-    const config =
-      driver === 'docker'
-        ? { image: scratchImage }
-        : { image: `localhost/${scratchImage}`, ulimit: [{ nofile: '1024:1024', nproc: '1024:1024' }] };
-    const place = { who: 'root', driver, rung: 'container', plugin, config } as const;
+    const place = { who: 'root', driver, rung: 'container', plugin: plugin(), config } as const;
     const { attempts: tried, rung } = await attackFrom(attacks, place);
     record(attacks, place, rung, tried);
     judge({ ...place, rung: rung as Place['rung'] }, tried);
   });
+
+  it.skipIf(!possible)(
+    'that its job holds at sandbox gets nothing that sandbox does not allow',
+    { timeout: 300_000 },
+    async () => {
+      const strict = { user: '65534', config: { ...config, cap_drop: ['all'], pids_limit: 256 } };
+      const place = { who: 'root', driver, rung: 'sandbox', floor: 'sandbox', plugin: plugin(), ...strict } as const;
+      const { attempts: tried, rung } = await attackFrom(attacks, place);
+      record(attacks, place, rung, tried);
+      expect(rung).toBe('sandbox');
+      // docker opens low ports in the network of a container, which is its own
+      judge(
+        place,
+        tried.filter(({ name }) => driver !== 'docker' || name !== 'CAP_NET_BIND_SERVICE: listen on a low port'),
+      );
+    },
+  );
 });
 
 const lxc = root && spawnSync('lxc-execute', ['--version']).status === 0;

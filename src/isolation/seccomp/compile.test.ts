@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { seccompFilter } from './compile.ts';
+import { hostProfile } from './oci-profile.ts';
 import { argumentRules, auditArch, coreLimit, denied, hidden, type SeccompArch } from './table.ts';
 
 const allow = 0x7fff_0000;
@@ -84,6 +85,19 @@ describe.each(['x64', 'arm64'] as const)('the filter for %s', (arch: SeccompArch
     expect(ask(rule('personality'), 0)).toBe(allow);
     expect(ask(rule('personality'), 0x0020_0000)).toBe(eperm);
   });
+});
+
+test('a profile for engines lets no personality pass that the filter refuses, but several of its bits at once', () => {
+  const { syscalls } = hostProfile() as {
+    syscalls: { names: string[]; args?: { value: number; valueTwo: number }[] }[];
+  };
+  const rules = syscalls.filter(({ names }) => names[0] === 'personality').map(({ args }) => args![0]!);
+  const refused = (personality: number): boolean =>
+    rules.some(({ value, valueTwo }) => (BigInt(personality) & BigInt(value)) === BigInt(valueTwo));
+  for (const usual of [0, 0x8, 0x20000, 0x20008, 0x40000, 0xffff_ffff]) expect(refused(usual), `${usual}`).toBe(false);
+  // READ_IMPLIES_EXEC, as what asks with a bit less, and what only looks negative
+  for (const other of [0x40_0000, 0x40_0008, 0x8040_0000, 0xffff_fffe, 0x8000_0000, 0x7fff_ffff, 0x10_0000])
+    expect(refused(other), other.toString(16)).toBe(true);
 });
 
 describe('the numbers of the table', () => {

@@ -1,5 +1,6 @@
 /**
- * The table as an OCI seccomp profile, for containers that an engine makes: nothing of ours is in them that could take the compiled filter. Of `argumentRules` those that refuse single values can be said this way; a foreign ABI is killed by the runtime's library.
+ * The table as an OCI seccomp profile, for containers that an engine makes: nothing of ours is in them that could take the compiled filter.
+ * A foreign ABI is killed by the runtime's library.
  */
 import { argumentRules, denied, hidden, type SeccompArch } from './table.ts';
 
@@ -23,16 +24,31 @@ function ociSeccompProfile(arch: SeccompArch): unknown {
     const index = rule.argument;
     if (rule.refuse === 'equal')
       return rule.values.map((value) => refuse([rule.name], eperm, [{ index, value, op: 'SCMP_CMP_EQ' }]));
-    if (rule.refuse === 'not-in') return [];
-    return rule.values
-      .flatMap(bits)
-      .map((bit) => refuse([rule.name], eperm, [{ index, value: bit, valueTwo: bit, op: 'SCMP_CMP_MASKED_EQ' }]));
+    const masked = (value: number, valueTwo: number): unknown =>
+      refuse([rule.name], eperm, [{ index, value, valueTwo, op: 'SCMP_CMP_MASKED_EQ' }]);
+    if (rule.refuse === 'not-in') return outside(rule.values).map(([mask, seen]) => masked(mask, seen));
+    return rule.values.flatMap(bits).map((bit) => masked(bit, bit));
   });
   return {
     defaultAction: 'SCMP_ACT_ALLOW',
     architectures: [ociArch[arch]],
     syscalls: [refuse(names(denied), eperm), refuse(names(hidden), enosys), ...byArgument],
   };
+}
+
+const all = 0xffff_ffff;
+const top = 2 ** 31;
+
+/**
+ * A profile cannot say that a value is none of several, for runtimes take comparisons of one argument for alternatives. Of what is there
+ * beside `all` only the bits may be set, singly or together; of what has the top bit every other must be. Masks, and what is refused under each.
+ */
+function outside(values: readonly number[]): readonly (readonly [mask: number, seen: number])[] {
+  const own = values.filter((value) => value !== all).reduce((sum, value) => sum | value, 0);
+  return bits(top - 1).flatMap((bit) => [
+    [top + bit, top] as const,
+    ...((own & bit) === 0 ? [[top + bit, bit] as const] : []),
+  ]);
 }
 
 function bits(mask: number): readonly number[] {
