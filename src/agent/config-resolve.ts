@@ -2,7 +2,7 @@
 import { parseBlock } from '../isolation/network/address.ts';
 import { defaultDenied, parseEgressPolicy } from '../isolation/network/egress-policy.ts';
 import { hour, minute, second } from '../lib/duration.ts';
-import { demandProblems } from '../model/isolation-floor.ts';
+import { placedDemandProblems } from '../model/isolation-floor.ts';
 import { builtInNames } from './built-in-drivers.ts';
 import type { AgentConfig, ClientConfig, LogLevel, ServerConfig, TlsConfig, TlsVersion } from './config.ts';
 import { applyLegacyOptions, pluginDefaults } from './legacy-options.ts';
@@ -180,8 +180,8 @@ function clientMisfits(client: ClientConfig, isAlone: boolean, say: Say): void {
     'client { servers = [...] } is empty and this agent is no server',
     'where should the node register?',
   );
-  for (const problem of demandProblems(demandOf(client.isolation)))
-    say(true, 'client.isolation', 'client.isolation demands what there is not', problem);
+  for (const { at, problem } of placedDemandProblems(demandOf(client.isolation)))
+    say(true, `client.isolation.${at}`, 'client.isolation demands what there is not', problem);
   const subnet = parseBlock(bridgeNetworkSubnet);
   say(
     subnet === null || subnet.bits > 29,

@@ -23,6 +23,9 @@ describe('a problem of a job file', () => {
     ['variable "image" {\n  default = ""\n}\njob "a" {\n  region = var.imgae\n}\n', 'f:5,15-21', '"image"?'],
     ['job "a" {\n  region = var.b\n}\n', 'f:2,15-17', 'Declare it: variable "b" {}'],
     ['variable "b" {\n}\njob "a" {\n}\n', 'f:1,1-13', 'Unset variable "b"'],
+    [group('isolation {\n min = "sandbocks"\n }'), 'f:4,9-18', 'isolation min is one of none, process, sandbox'],
+    [group('isolation {\n require = ["pids",\n "moat"]\n }'), 'f:4,12-13', 'isolation require knows no "moat"'],
+    ['job "a" {\n  isolation {\n    on_degrade = "shrug"\n  }\n}\n', 'f:3,19-24', 'is one of warn, restart, stop'],
     ['locals {\n  one = 1\n}\njob "a" {\n  region = local.on\n}\n', 'f:5,17-20', '"one"?'],
   ])('%j', (source, place, words) => {
     const found = problems(source);

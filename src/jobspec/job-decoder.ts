@@ -16,12 +16,14 @@ import {
 } from '../hcl/index.ts';
 import { append } from '../lib/append.ts';
 import { compareText } from '../lib/order.ts';
+import { Isolation, NamespaceIsolation } from '../model/isolation.ts';
 import { ScalingPolicy } from '../model/scaling-policy.ts';
 import { bool, type Field, float, type Noun, string, zeroOf } from '../model/schema.ts';
 import { fieldValue } from './attribute-value.ts';
 import { blockAttributes } from './block-attributes.ts';
 import { writtenRows } from './body-schema.ts';
 import { constraintRow, isConstraintLike } from './constraint-rows.ts';
+import { demandDiagnostics } from './demand-diagnostics.ts';
 import { hintingSchema } from './elsewhere.ts';
 import { freeMap } from './free-map.ts';
 
@@ -74,6 +76,7 @@ export class JobDecoder {
       }
     }
     if (noun === ScalingPolicy) this.#requireMaximum(content, labels);
+    if (noun === Isolation || noun === NamespaceIsolation) append(this.diagnostics, demandDiagnostics(content, row));
     return row;
   }
 

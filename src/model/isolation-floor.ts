@@ -1,5 +1,4 @@
 /** What a task may not fall below: every demand on it put together; the highest wins. */
-import { problems } from './error-list.ts';
 import type { Isolation, NamespaceIsolation } from './isolation.ts';
 import {
   allLines,
@@ -144,21 +143,29 @@ export function validateIsolation(level: Level): readonly string[] {
   return [...demandProblems(level.Isolation ?? null), ...demandProblems(fromMeta(level.Meta))];
 }
 
-export function demandProblems(demand: Pick<Isolation, 'Min' | 'Require' | 'OnDegrade'> | null): readonly string[] {
+type Demand = Pick<Isolation, 'Min' | 'Require' | 'OnDegrade'>;
+
+export function demandProblems(demand: Demand | null): readonly string[] {
+  return placedDemandProblems(demand).map(({ problem }) => problem);
+}
+
+/** `at`: the attribute that asks for what there is not. */
+export function placedDemandProblems(
+  demand: Demand | null,
+): readonly { readonly at: 'min' | 'require' | 'on_degrade'; readonly problem: string }[] {
   if (demand === null) return [];
+  const { Min, OnDegrade, Require } = demand;
+  const rung = `isolation min is one of ${rungs.join(', ')}; got ${JSON.stringify(Min)}`;
+  const answer = `isolation on_degrade is one of ${onDegradeChoices.join(', ')}; got ${JSON.stringify(OnDegrade)}`;
+  const unknown = (Require ?? []).filter((name) => lineNamed(name) === undefined);
   return [
-    ...problems(
-      [
-        demand.Min !== '' && rungNamed(demand.Min) === undefined,
-        `isolation min is one of ${rungs.join(', ')}; got ${JSON.stringify(demand.Min)}`,
-      ],
-      [
-        demand.OnDegrade !== '' && !(onDegradeChoices as readonly string[]).includes(demand.OnDegrade),
-        `isolation on_degrade is one of ${onDegradeChoices.join(', ')}; got ${JSON.stringify(demand.OnDegrade)}`,
-      ],
-    ),
-    ...(demand.Require ?? [])
-      .filter((name) => lineNamed(name) === undefined)
-      .map((name) => `isolation require knows no ${JSON.stringify(name)}; it is of ${allLines.join(', ')}`),
+    ...(Min === '' || rungNamed(Min) !== undefined ? [] : [{ at: 'min', problem: rung } as const]),
+    ...(OnDegrade === '' || (onDegradeChoices as readonly string[]).includes(OnDegrade)
+      ? []
+      : [{ at: 'on_degrade', problem: answer } as const]),
+    ...unknown.map((name) => {
+      const problem = `isolation require knows no ${JSON.stringify(name)}; it is of ${allLines.join(', ')}`;
+      return { at: 'require', problem } as const;
+    }),
   ];
 }
