@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, rmdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
@@ -306,6 +306,19 @@ describe('raw_exec with options of its operator', () => {
     expect((await outcome(strict, { command: '/bin/echo', args: ['hi'] })).stdout).toBe('hi\n');
     const other = await host.task(strict, { command: '/bin/cat' });
     await expect(strict.engine.start(other, never)).rejects.toThrow(/usr\/bin\/cat is not among the allowed_commands/);
+  });
+
+  test('runs what was allowed, not what somebody puts in the place of a link to it', async () => {
+    const programs = await Promise.all(['/bin/sh', '/bin/cat'].map((path) => realpath(path)));
+    const strict = under({ allowed_commands: programs });
+    const of = await host.task(strict, { command: '/bin/cat' });
+    const link = join(of.directories.local, 'shown');
+    await symlink('/bin/cat', link);
+    const told = await outcome(strict, { command: link, args: ['/proc/self/cmdline'] });
+    expect(told.stdout.split('\0')[0]).toBe(programs[1]);
+    // control: where nobody else writes a program is called as it is named
+    const named = await outcome(strict, { command: '/bin/sh', args: ['-c', 'cat /proc/$$/cmdline; :'] });
+    expect(named.stdout.split('\0')[0]).toBe('/bin/sh');
   });
 
   test('bounds processes where pids_limit says so, and not else (control)', async ({ skip }) => {
