@@ -89,6 +89,23 @@ describe('the directories of an allocation', () => {
     },
   );
 
+  it.skipIf(!isRoot || process.platform !== 'linux')(
+    'are looked through for mounts as they are when somebody asks, also beside a look that began before',
+    async () => {
+      const at = join(base, 'a1/t/secrets');
+      mkdirSync(at, { recursive: true });
+      // at some of these moments the earlier look has read, and has not told yet
+      for (let turns = 0; turns < 12; turns++) {
+        const earlier = listMounts(base);
+        for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+        execFileSync('mount', ['-t', 'tmpfs', 'none', at]);
+        const [, ...later] = await Promise.all([earlier, listMounts(base), listMounts(base)]);
+        execFileSync('umount', [at]);
+        expect(later).toEqual([[at], [at]]);
+      }
+    },
+  );
+
   it.skipIf(isRoot)('say why secrets are on the disk without root', async () => {
     buildAllocationDirectory(base, 'a1');
     const built = await buildTaskDirectory(taskDirectories(base, 'a1', 't'), null, 1);
