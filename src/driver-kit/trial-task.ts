@@ -206,14 +206,20 @@ async function plantSetuid(
 async function attempt(deps: DriverDeps, wish: TrialWish, task: TaskConfig, words: readonly string[]) {
   const { signal } = new AbortController();
   const nonce = randomUUID();
+  const { verifier } = deps.isolation;
+  if (verifier !== null) {
+    const copy = join(task.directories.local, ownVerifier);
+    await copyFile(verifier, copy);
+    await chmod(copy, 0o755);
+  }
   const directory = join(deps.stateDirectory, task.id.replaceAll('/', '.'));
-  const spec = trialSpec(wish, deps.isolation.verifier, task, tryWords(nonce, words));
+  const spec = trialSpec(wish, task, tryWords(nonce, words));
   const started = await startCommand({ spec, tried: {} }, deps, task, directory, signal);
   try {
     const end = await started.wait(AbortSignal.timeout(trialLimitMs)).catch(() => started.stop(9, 0, signal));
     const text = await readBeneath(task.directories.logs, `${task.name}.stdout.0`).then(String, () => '');
     // without the program there is nothing that could be cut off: what the host sees is all
-    const tries = deps.isolation.verifier === null ? [] : readTries(text, nonce, end?.oomKilled === true);
+    const tries = verifier === null ? [] : readTries(text, nonce, end?.oomKilled === true);
     if (tries === null) deps.log.warn('a trial of isolation did not come to its end', { output: text.slice(-200) });
     return { report: started.state.isolation, tries };
   } finally {
@@ -224,19 +230,21 @@ async function attempt(deps: DriverDeps, wish: TrialWish, task: TaskConfig, word
 
 const trialLimitMs = 60_000;
 
-/** The verifier is its own path inside a sandbox; elsewhere it is where the host has it. */
+/** Of the directory of the trial's own: a task that is in no sandbox may not get to where the host has it. */
+const ownVerifier = 'drover-verify';
+
+/** The verifier has its own path inside a sandbox; elsewhere there is a copy of it. */
 function trialSpec(
   { defaultUser, isolation }: TrialWish,
-  verifier: string | null,
   { directories }: TaskConfig,
   words: readonly string[],
 ): CommandSpec {
   const script = `v=${verifierInside} d=/local
-[ -x $v ] || { v=$0 d=$1; }
+[ -x $v ] || { v=$1/${ownVerifier} d=$1; }
 shift; exec "$v" try "scratch=$d" "$@"`;
   return {
     command: '/bin/sh',
-    args: ['-c', script, verifier ?? '/nonexistent', directories.local, ...words],
+    args: ['-c', script, 'sh', directories.local, ...words],
     workDir: '/',
     defaultUser,
     isolation,
