@@ -393,7 +393,7 @@ static void try_one(const char *line, const char *name, enum outcome (*run)(void
   if (child == 0) {
     /* what it starts ends with it */
     setpgid(0, 0);
-    alarm(15);
+    alarm(30);
     errno = 0;
     enum outcome outcome = call ? try_call(call) : run();
     tried->error = errno;

@@ -144,7 +144,7 @@ export async function controlTries(verifier: string, words: readonly string[]): 
   const command = process.getuid?.() === 0 ? [...apart, ...opened] : opened;
   const rounds: (readonly Try[])[] = [];
   while (rounds.length < triedRounds) {
-    const found = readTries((await runChild(command, { timeoutMs: 45_000 })).stdout, 'control', false);
+    const found = readTries((await runChild(command, { timeoutMs: 180_000 })).stdout, 'control', false);
     if (found === null) break;
     rounds.push(found);
     if (areWhole(mergeTries(rounds))) break;

@@ -47,7 +47,7 @@ const isolating = (
   'Ulimits GroupAdd Sysctls Tmpfs'
 ).split(' ');
 
-const limitMs = 60_000;
+const limitMs = 240_000;
 const megabyte = 1024 * 1024;
 const scratch = 'scratch';
 
