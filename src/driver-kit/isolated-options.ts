@@ -59,7 +59,7 @@ export const isolatedTaskOptions = {
   }),
   io_weight: option.number({
     default: 0,
-    doc: 'Its weight among those who use the disks, 1 to 10000 (100 is ordinary), where the kernel has one; 0: none of its own.',
+    doc: 'Its weight among those who use the disks, 1 to 10000 (100 is ordinary); refused where no disk heeds one (scheduler bfq, of which 1000 is the most, or io.cost.qos); 0: none of its own.',
   }),
   work_dir: option.string({ default: '', doc: 'Absolute, inside; default: the root, which is the task directory.' }),
 } as const;

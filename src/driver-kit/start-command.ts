@@ -5,6 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { CommandSpec, IsolationReport, TaskConfig } from '../driver/contract.ts';
+import { weightFiles } from '../isolation/cgroup/disk-weights.ts';
+import type { CgroupHost } from '../isolation/cgroup/hierarchy.ts';
 import { type CgroupLimits, limitsOf } from '../isolation/cgroup/limits.ts';
 import {
   cgroupName,
@@ -81,7 +83,7 @@ async function requestOf(
     required: task.isolationRequire ?? [],
     tried,
     cgroup: cgroupOf(deps, task, spec),
-    limits: limitsOf(withOverhead(task, spec), spec.pidsLimit ?? null, extraLimits(task, spec)),
+    limits: limitsOf(withOverhead(task, spec), spec.pidsLimit ?? null, extraLimits(deps, task, spec)),
     nativeShim: deps.supervisor.kind === 'native',
     userNamed: task.user !== '',
     launch: launchRequest(task, spec, user, directory),
@@ -243,12 +245,18 @@ function cgroupOf(deps: DriverDeps, task: TaskConfig, spec: CommandSpec): TaskCg
   return group.directories.length === 0 ? null : group;
 }
 
-function extraLimits({ resources }: TaskConfig, spec: CommandSpec): Pick<CgroupLimits, 'cpuCores' | 'ioWeight'> {
+/** `Fault('unsupported')`: a weight that no disk here heeds. */
+function extraLimits({ isolation }: DriverDeps, { resources }: TaskConfig, spec: CommandSpec): Partial<CgroupLimits> {
   const cores = resources.percentTicks * availableParallelism();
   return {
     ...(spec.cpuHardLimit === true && cores > 0 ? { cpuCores: cores } : {}),
-    ...(spec.ioWeight === undefined ? {} : { ioWeight: spec.ioWeight }),
+    ...(spec.ioWeight === undefined ? {} : { ioWeight: spec.ioWeight, ...weightFilesOf(isolation.cgroups) }),
   };
+}
+
+function weightFilesOf(cgroups: CgroupHost): Pick<CgroupLimits, 'ioWeightFiles'> {
+  const ioWeightFiles = weightFiles(cgroups);
+  return ioWeightFiles === null ? {} : { ioWeightFiles };
 }
 
 function withOverhead({ resources }: TaskConfig, spec: CommandSpec): TaskConfig['resources'] {

@@ -330,7 +330,7 @@ export interface CommandSpec {
   readonly memoryOverheadMb?: number;
   /** True: the task's share of the node's compute is all it may use, even where the rest is idle. */
   readonly cpuHardLimit?: boolean;
-  /** Its weight among those who use the disks, 1 to 10000; 100 is ordinary. Refused where the kernel has none. */
+  /** Its weight among those who use the disks, 1 to 10000; 100 is ordinary. Refused where no disk heeds one. */
   readonly ioWeight?: number;
   /** The driver's own floor on this node; the higher of it and the task's counts. */
   readonly isolationMin?: IsolationRung;

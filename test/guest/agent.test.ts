@@ -28,7 +28,7 @@ describe.skipIf(lacking.length > 0)(
           execFileSync('truncate', ['-s', '256M', disk]);
           execFileSync('mke2fs', ['-q', '-t', 'ext4', '-O', 'project,quota', '-E', 'quotatype=prjquota', disk]);
           const run = await runInGuest(
-            `modprobe -a virtio_blk quota_v2; mkdir /run/disk; mount -o prjquota /dev/vda /run/disk; chmod 711 /run/disk; cd '${repository}'
+            `modprobe -a virtio_blk quota_v2 bfq; echo bfq >/sys/block/vda/queue/scheduler; mkdir /run/disk; mount -o prjquota /dev/vda /run/disk; chmod 711 /run/disk; cd '${repository}'
           mkdir -p /run/disk/agent/data; '${process.execPath}' '${program}' '${drover}' /run/disk/agent /dev/ttyS1 2>&1`,
             minutes,
             { disk },
@@ -63,6 +63,12 @@ describe.skipIf(lacking.length > 0)(
       expect(alone.limits).toMatchObject({ 'memory.max': String(64 * mib), 'cpu.max': 'max 100000' });
       expect(alone.limits['cpuset.cpus.effective']).toMatch(/^\d$/);
       expect([bridged, alone].map(({ output }) => /processors (\d)/.exec(output)?.[1])).toEqual(['2', '1']);
+    });
+
+    it('gives a task its weight on a disk that heeds one, and foretells that it is refused where none does', () => {
+      const { bridged, alone } = seen.groups;
+      expect([bridged.limits['io.bfq.weight'], alone.limits['io.bfq.weight']]).toEqual(['default 200', 'default 100']);
+      expect(seen.unweighed.join('\n')).toMatch(/io_weight: no disk of this host is shared by weight/);
     });
 
     it('gives each a disk and a network of its own, and publishes a port', () => {

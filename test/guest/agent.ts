@@ -28,6 +28,8 @@ export interface AgentSight {
   readonly warned: { readonly events: readonly string[]; readonly state: string; readonly report: IsolationReport };
   /** `alone`, whose policy is to be stopped. */
   readonly stopped: { readonly events: readonly string[]; readonly state: string; readonly failed: boolean };
+  /** Reasons against `bridged`, which has a weight, where no disk heeds one any more. */
+  readonly unweighed: readonly string[];
 }
 
 export interface GroupSight {
@@ -63,7 +65,7 @@ function jobOf() {
       Name: 'bridged',
       EphemeralDisk: { SizeMB: 10 },
       Networks: [{ Mode: 'bridge', DynamicPorts: [{ Label: 'web', To: 8080 }] }],
-      Tasks: [task('warn', { CPU: 200, MemoryMB: 48 }, { cpu_hard_limit: true }, serve)],
+      Tasks: [task('warn', { CPU: 200, MemoryMB: 48 }, { cpu_hard_limit: true, io_weight: 200 }, serve)],
     },
     {
       ...group,
@@ -83,7 +85,15 @@ function groupOf(allocation: string): string {
   return join(parent, readdirSync(parent).find((name) => name.startsWith(`${allocation}.t`))!);
 }
 
-const limits = ['memory.max', 'memory.swap.max', 'pids.max', 'cpu.weight', 'cpu.max', 'cpuset.cpus.effective'];
+const limits = [
+  'memory.max',
+  'memory.swap.max',
+  'pids.max',
+  'cpu.weight',
+  'cpu.max',
+  'cpuset.cpus.effective',
+  'io.bfq.weight',
+];
 
 async function look(agent: AgentProcess, foretold: NodePlacement, allocation: string): Promise<GroupSight> {
   const written = await until(async () => {
@@ -158,6 +168,9 @@ const report = (await client.allocations.isolation(bridged)).value['t']!;
 say('one was told');
 const stopped = await changed(agent, alone, 'memory.max', 'max', true);
 say('one was stopped');
-const sight: AgentSight = { attributes, groups, answer, warned: { ...warned, report }, stopped };
+writeFileSync('/sys/block/vda/queue/scheduler', 'none');
+const again = (await client.jobs.explainFile(job)).value.Groups;
+const unweighed = again.find(({ Name }) => Name === 'bridged')!.Nodes[0]!.Reasons.map(({ Text }) => Text);
+const sight: AgentSight = { attributes, groups, answer, warned: { ...warned, report }, stopped, unweighed };
 appendFileSync(file, `${JSON.stringify(sight)}\n`);
 await agent.interrupt();

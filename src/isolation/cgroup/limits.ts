@@ -15,6 +15,8 @@ export interface CgroupLimits {
   readonly cpuCores?: number;
   /** 1 … 10000, 100 is ordinary; absent: as the kernel has it. */
   readonly ioWeight?: number;
+  /** Those of it that a disk of this host heeds; absent: nobody looked. */
+  readonly ioWeightFiles?: readonly string[];
 }
 
 const megabyte = 1024 * 1024;
@@ -23,7 +25,7 @@ const megabyte = 1024 * 1024;
 export function limitsOf(
   resources: TaskResources,
   pids: number | null,
-  more: Pick<CgroupLimits, 'cpuCores' | 'ioWeight'> = {},
+  more: Pick<CgroupLimits, 'cpuCores' | 'ioWeight' | 'ioWeightFiles'> = {},
 ): CgroupLimits {
   const { memoryMb, memoryMaxMb } = resources;
   const hardMb = memoryMaxMb > 0 ? memoryMaxMb : memoryMaxMb < 0 ? 0 : memoryMb;
@@ -42,6 +44,13 @@ function cpuWeight(shares: number): number {
   return 1 + Math.floor(((shares - 2) * 9999) / 262_142);
 }
 
+/** 1 … 10000 in the scale of a file; null: none is wanted. */
+function weightIn(file: string, weight: number | undefined): number | null {
+  if (weight === undefined || file === 'io.weight') return weight ?? null;
+  // that of cfq has 10 … 1000, 500 being ordinary, that of bfq 1 … 1000
+  return file === 'blkio.weight' ? Math.min(1000, Math.max(10, weight * 5)) : Math.min(1000, weight);
+}
+
 /** One file of one controller. `optional`: a kernel without it is no reason to refuse the task. */
 export interface LimitFile {
   readonly controller: string;
@@ -57,6 +66,8 @@ export function limitFiles(limits: CgroupLimits, version: 1 | 2): readonly Limit
   const quota = limits.cpuCores === undefined ? null : Math.max(1000, Math.round(limits.cpuCores * cpuPeriodUs));
   const row = (controller: string, file: string, value: string | number | null, optional = false): LimitFile[] =>
     value === null ? [] : [{ controller, file, value: String(value), optional }];
+  const weights = (usual: string): LimitFile[] =>
+    (limits.ioWeightFiles ?? [usual]).flatMap((file) => row('io', file, weightIn(file, limits.ioWeight)));
   if (version === 2) {
     return [
       ...row('memory', 'memory.max', limits.memoryBytes),
@@ -64,7 +75,7 @@ export function limitFiles(limits: CgroupLimits, version: 1 | 2): readonly Limit
       ...row('memory', 'memory.swap.max', limits.memoryBytes === null ? null : 0, true),
       ...row('cpu', 'cpu.weight', cpuWeight(limits.cpuShares)),
       ...row('cpu', 'cpu.max', quota === null ? null : `${quota} ${cpuPeriodUs}`),
-      ...row('io', 'io.weight', limits.ioWeight ?? null),
+      ...weights('io.weight'),
       ...row('pids', 'pids.max', limits.pids),
       ...row('cpuset', 'cpuset.cpus', limits.cpusetCpus || null),
     ];
@@ -76,12 +87,7 @@ export function limitFiles(limits: CgroupLimits, version: 1 | 2): readonly Limit
     ...row('cpu', 'cpu.shares', limits.cpuShares),
     ...row('cpu', 'cpu.cfs_period_us', quota === null ? null : cpuPeriodUs),
     ...row('cpu', 'cpu.cfs_quota_us', quota),
-    // it has 10 … 1000, 500 being ordinary
-    ...row(
-      'io',
-      'blkio.weight',
-      limits.ioWeight === undefined ? null : Math.min(1000, Math.max(10, limits.ioWeight * 5)),
-    ),
+    ...weights('blkio.weight'),
     ...row('pids', 'pids.max', limits.pids),
     ...row('cpuset', 'cpuset.cpus', limits.cpusetCpus || null),
   ];
@@ -94,7 +100,7 @@ const pageSlack = 65_536;
 export function sameLimit(file: string, now: string, wanted: string): boolean {
   if (now === '') return false;
   if (file.startsWith('memory.')) return now === wanted || Math.abs(Number(now) - Number(wanted)) < pageSlack;
-  if (file === 'io.weight') return now.replace(/^default /, '') === wanted;
+  if (file === 'io.weight' || file === 'io.bfq.weight') return now.replace(/^default /, '') === wanted;
   if (file === 'cpuset.cpus') return cpuList(now).join() === cpuList(wanted).join();
   return now === wanted;
 }

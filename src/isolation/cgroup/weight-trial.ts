@@ -1,16 +1,21 @@
-/** Whether a task may have a weight among those who use the disks: kernels have the file of it only with some schedulers of disks. */
+/** Whether a task may have a weight among those who use the disks: only with some schedulers of disks it means something. */
+import { weightFiles } from './disk-weights.ts';
 import type { CgroupHost } from './hierarchy.ts';
 import { describeTaskCgroup, makeTaskCgroup, rareControllers, removeTaskCgroup } from './task-cgroup.ts';
 
 const limits = { memoryBytes: null, memoryLowBytes: null, cpuShares: 100, pids: null, cpusetCpus: '', ioWeight: 100 };
 let trials = 0;
 
-/** `Fault('unavailable')`: what the kernel says against it. A group is made and removed; where nothing is that would hold a weight, none. */
+/**
+ * `Fault('unsupported')`: no disk heeds one; `Fault('unavailable')`: what the kernel says against it. A group is made and removed; where nothing is
+ * that would hold a weight, none.
+ */
 export async function checkWeight(host: CgroupHost): Promise<void> {
-  if (unheldControllers(host).includes('io')) return;
+  const ioWeightFiles = weightFiles(host);
+  if (ioWeightFiles === null) return;
   const group = describeTaskCgroup(host, `weight-${process.pid}-${trials++}`, ['io']);
   try {
-    await makeTaskCgroup(group, limits);
+    await makeTaskCgroup(group, { ...limits, ioWeightFiles });
   } finally {
     await removeTaskCgroup(group);
   }
