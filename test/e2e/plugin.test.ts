@@ -162,6 +162,21 @@ describe('an agent with a plugin_dir', () => {
     expect(JSON.stringify((await waitFor('denied', 'failed')).TaskStates)).toContain('is not allowed on this node');
   });
 
+  it('is told before what a plugin would refuse; one that does not tell is named as not asked', async () => {
+    const explain = async (name: string, driver: string, config: string) =>
+      (await runCli(agent, ['explain', jobFile(name, driver, config)])).stdout;
+    const absent = await explain('absent', 'raw_exec', 'command = "/no/such/program"');
+    expect(absent).toMatch(
+      /Would be refused at the start:\n.*\n\S+ +t +failed to launch .*"\/no\/such\/program" could not be/,
+    );
+    const there = await explain('there', 'raw_exec', 'command = "/bin/true"');
+    expect(there).not.toMatch(/refuse/);
+    const silent = await explain('silent', 'script', 'script = "true"');
+    expect(silent).toMatch(
+      /Not asked what it would refuse:\n.*\nt +driver "script": its plugin does not tell before a start +1/,
+    );
+  });
+
   it('tells a wrong option of it as the event of a failed start', async () => {
     const path = jobFile('wrong', 'mock_driver', 'exit_cod = 7');
     await runCli(agent, ['job', 'run', '-detach', '-ignore-driver-config', path]);

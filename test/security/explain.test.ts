@@ -2,7 +2,7 @@
  * What `explain` says of a job is what the job gets: several jobs on agents of several hosts that lack something. And what a namespace
  * demands is refused, said or written down, as its mode wants.
  */
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -74,6 +74,19 @@ const jobs: Readonly<Record<string, Wanted>> = {
   rawFloored: { driver: 'raw_exec', isolation: { Min: 'process' } },
   rawStrict: { driver: 'raw_exec', isolation: { Min: 'sandbox' } },
 };
+
+/** id, driver, options, memory */
+const ownRefusals: readonly (readonly [string, string, Record<string, unknown>, number])[] = [
+  ['javaNothing', 'java', { args: ['x'] }, 64],
+  ['javaCapable', 'java', { class: 'A', cap_add: ['sys_admin'] }, 64],
+  ['wasmAbsent', 'wasm', { module: 'absent.wasm' }, 64],
+  ['wasmTimeout', 'wasm', { module: '/data/a.wasm', timeout: 'soon' }, 64],
+  ['qemuSmall', 'qemu', { image_path: 'local/disk.img', accelerator: 'tcg' }, 32],
+  ['qemuOutside', 'qemu', { image_path: '/etc/passwd', accelerator: 'tcg' }, 256],
+  ['qemuNamed', 'qemu', { image_path: 'local/disk.img', accelerator: 'tcg', drive_interface: 'usb' }, 256],
+  ['microvmSmall', 'microvm', { rootfs: '/etc', command: 'true' }, 32],
+  ['microvmOutside', 'microvm', { rootfs: '/etc', command: 'true' }, 128],
+];
 
 /** What is done before the agent starts, in mounts of its own. */
 const hide = (...programs: readonly string[]): string =>
@@ -244,6 +257,35 @@ describe.skipIf(!complete)('what explain says is what a task gets', () => {
     }
   });
 
+  it('of drivers with refusals of their own', { timeout: 300_000 }, async ({ skip }) => {
+    const agent = await startOn(':');
+    try {
+      await known(agent);
+      const { value: nodes } = await agent.client.nodes.list();
+      const healthy = async (driver: string): Promise<boolean> =>
+        (await agent.client.nodes.read(nodes[0]!.ID)).value.Drivers?.[driver]?.Healthy === true;
+      const rows: string[][] = [];
+      for (const [id, driver, only, MemoryMB] of ownRefusals) {
+        if (!(await healthy(driver))) continue;
+        const job = jobOf(id, { driver });
+        const [group] = job.TaskGroups;
+        const task = { ...group!.Tasks[0]!, Config: only, Resources: { CPU: 20, MemoryMB } };
+        const asked = { ...job, TaskGroups: [{ ...group!, Tasks: [task] }] } as unknown as typeof job;
+        const { Reasons, Tasks } = await explained(agent, asked);
+        const foretold = Reasons.length > 0 ? 'blocked' : Tasks[0]!.Refusals.join();
+        await rungGiven(agent, asked);
+        const { value } = await agent.client.jobs.allocations(id);
+        const events = value[0]?.TaskStates?.['t']?.Events?.map(({ DisplayMessage }) => DisplayMessage);
+        rows.push([id, foretold, events?.find((each) => each === foretold) ?? String(events)]);
+      }
+      if (rows.length === 0) skip('none of these drivers is here');
+      expect(rows.map(([id, , got]) => `${id}: ${got}`)).toEqual(rows.map(([id, foretold]) => `${id}: ${foretold}`));
+      expect(rows.map(([, foretold]) => foretold)).not.toContain('');
+    } finally {
+      await agent.dispose();
+    }
+  });
+
   it('says nothing of a program that a task before brings, and that task gets it', { timeout: 300_000 }, async () => {
     const agent = await startOn(':');
     try {
@@ -256,7 +298,10 @@ describe.skipIf(!complete)('what explain says is what a task gets', () => {
         ...{ Name: 'first', Lifecycle: { Hook: 'prestart' }, Config: { command: '/bin/sh', args: ['-c', bring] } },
       };
       const brought = { ...job, TaskGroups: [{ ...job.TaskGroups[0]!, Tasks: [main!, first] }] };
+      const files = () => readdirSync(join(agent.directory, 'data/alloc')).sort();
+      const before = files();
       const { Reasons, Tasks } = await explained(agent, brought);
+      expect(files()).toEqual(before);
       expect({ Reasons, told: Tasks.map(({ Refusals, NotAsked }) => [Refusals, NotAsked]) }).toEqual({
         Reasons: [],
         told: [
