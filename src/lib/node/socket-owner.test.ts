@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { peerSocket } from './socket-owner.ts';
+import { holderInOwnPidNamespace, peerSocket } from './socket-owner.ts';
 
 const open: (Server | Socket)[] = [];
 afterEach(() => {
@@ -52,5 +54,24 @@ describe.skipIf(process.platform !== 'linux')('the socket at the other end of a 
     for (const last of [2, 3, 4, 5, 6, 7])
       all.push(await pair(server, '127.0.0.1', { localAddress: `127.0.0.${last}`, localPort }));
     for (const { end, inode } of all) expect((await peerSocket(end))?.inode).toBe(inode);
+  });
+
+  it('is held by whom it is, whoever held those before: one that was remembered is looked at as closely', async () => {
+    const server = await listen('127.0.0.1');
+    const holderOf = async (end: Parameters<typeof peerSocket>[0]) => holderInOwnPidNamespace((await peerSocket(end))!);
+    expect(await holderOf((await pair(server, '127.0.0.1')).end)).toBe(process.pid);
+    expect(await holderOf((await pair(server, '127.0.0.1')).end)).toBe(process.pid);
+
+    const { port } = server.address() as { port: number };
+    const accepted = once(server, 'connection') as Promise<[Socket]>;
+    const child = spawn(process.execPath, ['-e', `require('node:net').connect(${port}, '127.0.0.1')`]);
+    const [end] = await accepted;
+    open.push(end);
+    const theirs = await peerSocket(end as Parameters<typeof peerSocket>[0]);
+    expect(await holderInOwnPidNamespace(theirs!)).toBe(child.pid);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(await holderInOwnPidNamespace(theirs!)).toBeUndefined();
+    expect(await holderOf((await pair(server, '127.0.0.1')).end)).toBe(process.pid);
   });
 });
