@@ -66,7 +66,7 @@ export class Containers {
 
   /** Makes the root file system; `lines(user)` are added to the configuration. What fails on the way is removed by the caller. */
   async make(task, lines, signal) {
-    await mkdir(this.path, { recursive: true, mode: 0o711 });
+    await this.#makeHome();
     const idFirst = task.config.privileged ? null : await this.#claimIds(task.id);
     const { template, rootfs } = task.config;
     if (template !== null && template !== '') await this.#byTemplate(task, signal);
@@ -188,8 +188,14 @@ export class Containers {
     await rm(this.#lock(taskId), { force: true });
   }
 
+  /** Passable: root of a container is nobody here. */
+  async #makeHome() {
+    await mkdir(this.path, { recursive: true, mode: 0o711 });
+  }
+
   /** A template goes on when this process is killed: what it and its children hold is a lock, not a pid. */
   async #alone(taskId, words, signal) {
+    await this.#makeHome();
     await mkdir(dirname(this.#lock(taskId)), { recursive: true, mode: 0o700 });
     await tool('flock', [this.#lock(taskId), ...words], signal);
   }
