@@ -28,7 +28,7 @@ export interface AgentSight {
   readonly warned: { readonly events: readonly string[]; readonly state: string; readonly report: IsolationReport };
   /** `alone`, whose policy is to be stopped. */
   readonly stopped: { readonly events: readonly string[]; readonly state: string; readonly failed: boolean };
-  /** Reasons against `bridged`, which has a weight, where no disk heeds one any more. */
+  /** What would be refused of `bridged`, which has a weight, where no disk heeds one any more. */
   readonly unweighed: readonly string[];
 }
 
@@ -170,7 +170,7 @@ const stopped = await changed(agent, alone, 'memory.max', 'max', true);
 say('one was stopped');
 writeFileSync('/sys/block/vda/queue/scheduler', 'none');
 const again = (await client.jobs.explainFile(job)).value.Groups;
-const unweighed = again.find(({ Name }) => Name === 'bridged')!.Nodes[0]!.Reasons.map(({ Text }) => Text);
+const unweighed = again.find(({ Name }) => Name === 'bridged')!.Nodes[0]!.Tasks.flatMap(({ Refusals }) => Refusals);
 const sight: AgentSight = { attributes, groups, answer, warned: { ...warned, report }, stopped, unweighed };
 appendFileSync(file, `${JSON.stringify(sight)}\n`);
 await agent.interrupt();
