@@ -47,11 +47,13 @@ function cutOffSpinning(taskRoot: string, times: number) {
   const tries = (pid: string): boolean =>
     text(pid, 'cmdline').includes(`=${taskRoot}/`) && text(pid, 'cmdline').includes('\0try\0');
   const children = (pid: string): readonly string[] => text(pid, `task/${pid}/children`).split(' ').filter(Boolean);
+  const isIn = (state: string) => (pid: string) => text(pid, 'status').includes(`\nState:\t${state}`);
+  // one that waits for two of its own, which spin
+  const spins = (pid: string): boolean =>
+    tries(pid) && isIn('S')(pid) && children(pid).length === 2 && children(pid).every(isIn('R'));
   const timer = setInterval(() => {
     for (const pid of readdirSync('/proc').filter((each) => /^\d+$/.test(each) && !ended.has(each))) {
-      // one that waits for two of its own
-      if (ended.size >= times || !tries(pid) || children(pid).length !== 2 || !/^State:\tS/m.test(text(pid, 'status')))
-        continue;
+      if (ended.size >= times || !spins(pid)) continue;
       if (/\0nonce=control\0/.test(text(pid, 'cmdline'))) continue;
       ended.add(pid);
       process.kill(Number(pid), 'SIGALRM');
