@@ -20,6 +20,7 @@ const all = [
   'runtime.crun',
   'reachable',
   'subordinate_ids',
+  'start',
 ];
 const debian: HostFacts = {
   uid: 0,
@@ -107,6 +108,13 @@ describe('the way up', () => {
     expect(commands(none, 'sandbox', fedora)).toEqual([['container', 'dnf install -y crun']]);
     const legacy = { ...fedora, legacyGroups: ['/sys/fs/cgroup/memory'] };
     expect(commands(none, 'sandbox', legacy)).toEqual([['container', 'dnf install -y runc']]);
+  });
+
+  it('opens the directory below which no task could start', () => {
+    const reachable =
+      '/d lets other users not pass and cannot be covered: chmod o+x /d, or another data_dir (no such device)';
+    const evidence = { reachable, start: `the task cannot get to its directory: ${reachable}` };
+    expect(commands(evidence, 'none').at(0)).toEqual(['process', 'chmod o+x /d']);
   });
 
   it('is rather a program that is missing than one that is broken', () => {

@@ -160,7 +160,7 @@ function stepFor(probe: string, because: string, probes: Probes, facts: HostFact
   // whatever stopped it first: rules of devices only the host's own root may set
   if (facts.innerRoot && ociRuntimes.some((runtime) => probe === `runtime.${runtime}`))
     return step('leave_user_namespace', "run the agent in the host's own user namespace");
-  if (program !== undefined && probes.get('reachable')?.ok === false) {
+  if ((program !== undefined || probe === 'start') && probes.get('reachable')?.ok === false) {
     return stepFor('reachable', probes.get('reachable')?.evidence ?? '', probes, facts);
   }
   // a runtime too makes its groups in the same hierarchies
