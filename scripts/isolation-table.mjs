@@ -71,7 +71,8 @@ The task of a machine is root of a kernel of its own: what got through there too
 found nothing (\`test/security/machines.test.ts\`). What that kernel's emulator reaches when its guest has taken it over are the columns before.
 
 A task at rung \`sandbox\` keeps the host's network unless its job says otherwise: what it reaches there is named by the \`network\` dimension of its
-report. \`process\` and \`none\` promise nothing about files or the network; they are here for comparison.
+report. \`process\` and \`none\` promise nothing about files or the network; they are here for comparison. Low ports on a bridge
+are those of the task's own network.
 ${modules === undefined ? '' : ofModules(modules)}`,
 );
 

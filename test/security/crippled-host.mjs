@@ -61,6 +61,18 @@ const tasks = () => withDriver(async (host, driver) => {
   }
   return result;
 });
+/** In a group that is full a place is free once what was started before has ended. */
+async function withRoom(start) {
+  for (const deadline = Date.now() + 10_000; ; ) {
+    try {
+      return start();
+    } catch (error) {
+      if (error.code !== 'EAGAIN' || Date.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
 const modes = process.env.DOCTOR_ONLY === '1' ? null : await tasks();
 const scratch = mkdtempSync(join(tmpdir(), 'drover-crippled-'));
 chmodSync(scratch, 0o711);
@@ -78,7 +90,7 @@ try {
   const again = ['exec "$NODE" "$DROVER" doctor -json -data-dir "$DATA_DIR" -cgroup-parent "$CGROUP"'];
   const script = [...advice.map(({ Command }) => `{ ${Command}\n} >&2 || exit 1`), ...again].join('\n');
   const env = { ...process.env, PATH: `${process.env.BIN}:${process.env.PATH}`, NODE: process.execPath, DROVER: drover };
-  const after = carried ? JSON.parse(execFileSync('sh', ['-ec', script], { env })) : null;
+  const after = carried ? JSON.parse(await withRoom(() => execFileSync('sh', ['-ec', script], { env }))) : null;
   process.stdout.write(JSON.stringify({ modes, doctor, after }));
 } finally {
   rmSync(scratch, { recursive: true, force: true });

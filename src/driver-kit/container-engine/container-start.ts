@@ -87,7 +87,8 @@ async function startHeld(
     followed?.catch(() => undefined);
     await persistently(() => client.text('POST', `/containers/${id}/start`, { signal }), signal);
     await followed;
-    const state = containerState(await client.json('GET', `/containers/${id}/json`, { signal }));
+    const seen = await persistently(() => client.json('GET', `/containers/${id}/json`, { signal }), signal);
+    const state = containerState(seen);
     const pid = client.endpoint.local && state.running ? state.pid : 0;
     await held.check(pid);
     const check: ContainerCheck = {
@@ -199,14 +200,17 @@ function isTaken(error: unknown): boolean {
   return isFault(error, 'conflict') || /name .* is already in use/.test(messageOf(error));
 }
 
+/** Podman says the second of a container that ends while it is looked at. */
+const passing = / is not reached: |read \/proc\/\d+\/\w+: no such process/;
+
 /** A daemon that is away for a moment is asked again; what it answers is believed. */
 async function persistently<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      const away = isFault(error, 'unavailable') && / is not reached: /.test(error.message);
-      if (!away || attempt >= tries || signal.aborted) throw error;
+      const again = isFault(error, 'unavailable') && passing.test(error.message);
+      if (!again || attempt >= tries || signal.aborted) throw error;
       await sleep(50 * 2 ** attempt, undefined, { signal });
     }
   }

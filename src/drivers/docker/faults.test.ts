@@ -24,6 +24,11 @@ const lines = (n: number, pause: string): Record<string, unknown> =>
   shell(`i=0; while [ $i -lt ${n} ]; do echo line $i; i=$((i+1)); sleep ${pause}; done; exit 3`);
 const numbered = (n: number): string => Array.from({ length: n }, (_, i) => `line ${i}\n`).join('');
 
+const withMemory = (memoryMb: number) => ({
+  ...{ cpuShares: 100, cpusetCpus: '', percentTicks: 0.1, ports: [] },
+  ...{ memoryMb, memoryMaxMb: 0 },
+});
+
 // each engine by itself: they wait more than they work
 describe.concurrent.each(engines)(
   '$name under faults',
@@ -32,7 +37,7 @@ describe.concurrent.each(engines)(
     const here = lacking.length > 0 ? test.sequential.skip : test.sequential;
     let scratch: ScratchDocker;
     beforeAll(async () => {
-      if (lacking.length === 0) scratch = await ScratchDocker.open({ engine: engineName, liveRestore, diskMb: 64 });
+      if (lacking.length === 0) scratch = await ScratchDocker.open({ engine: engineName, liveRestore, diskMb: 128 });
     }, 120_000);
     afterAll(() => scratch?.close(), 60_000);
 
@@ -187,14 +192,7 @@ describe.concurrent.each(engines)(
       'containers out of memory are reported as that, beside a load, and one that was killed is not',
       async ({ expect }) => {
         const { engine } = scratch.driver();
-        const resources = {
-          cpuShares: 100,
-          cpusetCpus: '',
-          memoryMb: 16,
-          memoryMaxMb: 0,
-          percentTicks: 0.1,
-          ports: [],
-        };
+        const resources = withMemory(16);
         const load = Array.from({ length: 6 }, () =>
           spawn('/bin/sh', ['-c', 'while :; do :; done'], { stdio: 'ignore' }),
         );
@@ -225,6 +223,8 @@ describe.concurrent.each(engines)(
         const { engine } = scratch.driver();
         const of = await scratch.task(
           shell('trap "rm /full; exit 7" TERM; dd if=/dev/zero of=/full bs=64k 2>/dev/null; sleep 300 & wait'),
+          // the disk is memory, and counts as the task's
+          { resources: withMemory(256) },
         );
         const { state } = await engine.start(of, never);
         const path = `/containers/${String(state['containerId'])}/json`;
