@@ -75,8 +75,8 @@ export async function prepareTask(host: IsolationHost, request: PrepareRequest):
 }
 
 /**
- * The rank of the rung that such a task can have here, before anything is made for it. `Fault('unsupported')`: below its floor, or it could
- * not get to its own directory. `Fault('denied')`: the agent cannot become its user.
+ * The rank of the rung that such a task can have here, before anything is made for it. `Fault('unsupported')`: below its floor, it could not
+ * get to its own directory, or not be ended. `Fault('denied')`: the agent cannot become its user.
  */
 export function reachOf(host: IsolationHost, request: PrepareRequest): number {
   const { wish, floor } = request;
@@ -98,19 +98,26 @@ export function reachOf(host: IsolationHost, request: PrepareRequest): number {
       `the task cannot get to its directory: ${host.probes.get('reachable')?.evidence ?? ''}`,
     );
   }
+  if (host.uid === 0 && (reach >= rankOf('sandbox') || hasOtherId(host, request, reach)) && !holds(killBit))
+    throw new Fault('unsupported', 'the agent could not end the task: its root lacks CAP_KILL');
   const { user } = request.launch;
   if (reach < rankOf('process') && user !== null && !becomes(host.uid, user.uid))
     throw new Fault('denied', `the agent is not root: as uid ${host.uid} it starts nothing as uid ${user.uid}`);
   return reach;
 }
 
+const killBit = 5n;
 const setuidBit = 7n;
+
+/** The agent has the capability; where there are none it has them all. */
+function holds(bit: bigint): boolean {
+  const [, effective] = /^CapEff:\s*([0-9a-f]+)$/m.exec(kernelText('/proc/self/status')) ?? [];
+  return effective === undefined || ((BigInt(`0x${effective}`) >> bit) & 1n) === 1n;
+}
 
 /** Root may, and who was given the capability. */
 function becomes(own: number, uid: number): boolean {
-  if (own === 0 || own === uid || process.platform !== 'linux') return true;
-  const [, effective = '0'] = /^CapEff:\s*([0-9a-f]+)$/m.exec(kernelText('/proc/self/status')) ?? [];
-  return ((BigInt(`0x${effective}`) >> setuidBit) & 1n) === 1n;
+  return own === 0 || own === uid || process.platform !== 'linux' || holds(setuidBit);
 }
 
 /** Of a task without a sandbox: it runs as another user than root. */

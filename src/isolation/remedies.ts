@@ -167,7 +167,7 @@ function stepFor(probe: string, because: string, probes: Probes, facts: HostFact
   if (probe.startsWith('cgroup.') || /\bcgroup (configuration|mount)/.test(because))
     return groupStep(probe, because, facts);
   const capabilities = facts.innerRoot ? null : capabilityStep(facts);
-  if (capabilities !== null && (program !== undefined || /spawn EPERM/.test(because))) return capabilities;
+  if (capabilities !== null && (program !== undefined || /spawn EPERM|lacks CAP_/.test(because))) return capabilities;
   if (probe === 'seccomp' || probe === 'capabilities' || probe === 'no_new_privs')
     return step('leave_outer_filter', outside('seccomp filters'));
   const blocked = [...probes].find(([each, { ok }]) => each.startsWith('namespace.') && !ok);

@@ -444,6 +444,15 @@ export const crippledHosts: readonly CrippledHost[] = [
     remedied: { cripple: ':' },
   },
   {
+    name: 'root may not end what others run',
+    cripple: 'set -- setpriv --bounding-set -kill "$@"',
+    rungs: both('refused'),
+    why: /could not end the task: its root lacks CAP_KILL/,
+    lost: 'start',
+    remedy: advises('more_capabilities', /^run the agent with what it lacks of root's capabilities: KILL /),
+    remedied: { cripple: ':' },
+  },
+  {
     name: 'there is no root, and nothing it starts gains rights',
     user: named,
     cripple: `${withIds}; ${groupsOfUser}; set -- setpriv --no-new-privs "$@"`,
