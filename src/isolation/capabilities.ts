@@ -1,5 +1,6 @@
 /** Capability names ↔ bits. Source: linux/capability.h. */
 import { Fault } from '../lib/fault.ts';
+import { kernelText } from '../lib/node/kernel-file.ts';
 
 const names = (
   'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST ' +
@@ -26,4 +27,10 @@ export const allCapabilities: readonly string[] = names;
 /** `['NET_BIND_SERVICE']` → a set with bit 10; `CAP_` may be in front. `Fault('invalid')` for an unknown name. */
 export function capabilityBits(capabilities: readonly string[]): bigint {
   return capabilities.reduce((bits, name) => bits | (1n << BigInt(names.indexOf(capabilityName(name)))), 0n);
+}
+
+/** The agent has it in effect; where there are none it has them all. */
+export function agentHolds(capability: string): boolean {
+  const [, effective] = /^CapEff:\s*([0-9a-f]+)$/m.exec(kernelText('/proc/self/status')) ?? [];
+  return effective === undefined || (BigInt(`0x${effective}`) & capabilityBits([capability])) !== 0n;
 }

@@ -12,7 +12,7 @@ import { makeDirectories } from '../lib/node/directories.ts';
 import { kernelText } from '../lib/node/kernel-file.ts';
 import { writeBeneath } from '../lib/node/safe-path.ts';
 import { notOnThisSystem } from '../model/isolation-losses.ts';
-import { capabilityBits } from './capabilities.ts';
+import { agentHolds, capabilityBits } from './capabilities.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import { boundsTask, killDirectories, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import { tryDevices } from './device-trial.ts';
@@ -98,7 +98,7 @@ export function reachOf(host: IsolationHost, request: PrepareRequest): number {
       `the task cannot get to its directory: ${host.probes.get('reachable')?.evidence ?? ''}`,
     );
   }
-  if (host.uid === 0 && (reach >= rankOf('sandbox') || hasOtherId(host, request, reach)) && !holds(killBit))
+  if (host.uid === 0 && (reach >= rankOf('sandbox') || hasOtherId(host, request, reach)) && !agentHolds('KILL'))
     throw new Fault('unsupported', 'the agent could not end the task: its root lacks CAP_KILL');
   const { user } = request.launch;
   if (reach < rankOf('process') && user !== null && !becomes(host.uid, user.uid))
@@ -106,18 +106,9 @@ export function reachOf(host: IsolationHost, request: PrepareRequest): number {
   return reach;
 }
 
-const killBit = 5n;
-const setuidBit = 7n;
-
-/** The agent has the capability; where there are none it has them all. */
-function holds(bit: bigint): boolean {
-  const [, effective] = /^CapEff:\s*([0-9a-f]+)$/m.exec(kernelText('/proc/self/status')) ?? [];
-  return effective === undefined || ((BigInt(`0x${effective}`) >> bit) & 1n) === 1n;
-}
-
 /** Root may, and who was given the capability. */
 function becomes(own: number, uid: number): boolean {
-  return own === 0 || own === uid || process.platform !== 'linux' || holds(setuidBit);
+  return own === 0 || own === uid || process.platform !== 'linux' || agentHolds('SETUID');
 }
 
 /** Of a task without a sandbox: it runs as another user than root. */
