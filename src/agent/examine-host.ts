@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { isolationTrials } from '../driver-kit/trial.ts';
 import { locateVerifier } from '../driver-kit/verifier-program.ts';
-import { capabilityBits } from '../isolation/capabilities.ts';
+import { agentHolds } from '../isolation/capabilities.ts';
 import { type DiskFacts, diskRemedy, kernelKeepsQuotas, wholeMount } from '../isolation/disk-remedy.ts';
 import {
   disabledControllers,
@@ -223,15 +223,13 @@ async function hostFacts(uid: number, taskRoot: string): Promise<HostFacts> {
 
 async function agentFacts(uid: number, taskRoot: string): Promise<AgentFacts> {
   const status = await read('/proc/self/status');
-  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
   const path = existsSync(taskRoot) ? taskRoot : dirname(taskRoot);
   const { bavail, bsize, ffree } = statfsSync(path);
   const [, files] = /^Max open files\s+\d+\s+(\d+)/m.exec(await read('/proc/self/limits')) ?? [];
   return {
     restoreMapper: await restoreMapper(),
     noNewPrivs: /^NoNewPrivs:\s*1/m.test(status),
-    lacksCapabilities:
-      uid === 0 ? neededCapabilities.filter((name) => (effective & capabilityBits([name])) === 0n) : [],
+    lacksCapabilities: uid === 0 ? neededCapabilities.filter((name) => !agentHolds(name)) : [],
     openFiles: files === undefined ? null : Number(files),
     room: { path, kib: Math.floor((bavail * bsize) / 1024), files: ffree },
   };

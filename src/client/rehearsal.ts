@@ -3,7 +3,7 @@
  * as its drivers' own plans. What is asked here costs what planning costs, a few at a time; more than can wait are turned away.
  */
 import type { EngineDriver, TaskConfig } from '../driver/contract.ts';
-import { abortable } from '../driver-kit/abortable.ts';
+import { abortable } from '../lib/abortable.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
 import { Turns } from '../lib/turns.ts';

@@ -24,9 +24,9 @@ import type {
   TaskStats,
   TaskStatus,
 } from '../driver/contract.ts';
+import { abortable } from '../lib/abortable.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
-import { abortable } from './abortable.ts';
 import { callHook, wrongReturn } from './call-hook.ts';
 import { checkedFingerprint, failedFingerprint } from './checked-fingerprint.ts';
 import type { AnyEngineDefinition, EngineHook, EngineTask } from './define-engine-driver.ts';

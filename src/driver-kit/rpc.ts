@@ -15,7 +15,7 @@ import type {
   MethodDefinition,
   ServiceDefinition,
 } from '@grpc/grpc-js';
-import { abortable } from './abortable.ts';
+import { abortable } from '../lib/abortable.ts';
 
 /** A plugin answers or is gone: nothing is asked twice, and nobody looks at the channel's own statistics. Both cost each call some tenths of a millisecond. */
 const lean = { 'grpc.enable_retries': 0, 'grpc.enable_channelz': 0 } as const;

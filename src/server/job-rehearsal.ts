@@ -3,7 +3,7 @@
  * is over is said to be not asked.
  */
 import { setMaxListeners } from 'node:events';
-import { abortable } from '../driver-kit/abortable.ts';
+import { abortable } from '../lib/abortable.ts';
 import { Fault, messageOf } from '../lib/fault.ts';
 import { Turns } from '../lib/turns.ts';
 import type { Job } from '../model/job.ts';

@@ -11,8 +11,8 @@ import type {
   TaskHandleState,
   TaskStatus,
 } from '../../driver/contract.ts';
+import { abortable } from '../../lib/abortable.ts';
 import { Fault } from '../../lib/fault.ts';
-import { abortable } from '../abortable.ts';
 import type { UsageAt } from '../task-stats.ts';
 import type { ContainerChecks } from './container-isolation.ts';
 import type { ContainerState } from './engine-answers.ts';

@@ -7,10 +7,10 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { abortable } from '../../lib/abortable.ts';
 import { Fault, isFault, messageOf } from '../../lib/fault.ts';
 import type { Log } from '../../lib/log.ts';
 import { openBeneath } from '../../lib/node/safe-path.ts';
-import { abortable } from '../abortable.ts';
 import { textAt } from './engine-answers.ts';
 import { type EngineClient, jsonLines } from './engine-client.ts';
 import { parseImageName, referenceOf } from './image-name.ts';

@@ -1,8 +1,8 @@
 /** The hooks of an external driver: every one asks for the plugin that runs now; which optional ones there are is what it last said. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DriverEvent, DriverInfo, EngineDriver, Fingerprint } from '../../driver/contract.ts';
+import { abortable } from '../../lib/abortable.ts';
 import { isFault } from '../../lib/fault.ts';
-import { abortable } from '../abortable.ts';
 import { AsyncQueue } from '../async-queue.ts';
 import type { External } from './external-driver.ts';
 import { Preparations } from './preparations.ts';

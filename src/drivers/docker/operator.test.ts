@@ -10,7 +10,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { lackingForDaemon, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
 import { openDriver } from '../../driver-kit/driver-plugin.ts';
-import { startRefusal } from '../../driver-kit/rehearsal-kit.ts';
 import { type Log, silentLog } from '../../lib/log.ts';
 import { docker } from './index.ts';
 import { firstReport, outputOf, ScratchDocker, shell } from './scratch-docker.ts';
@@ -27,12 +26,7 @@ afterEach(() => {
 });
 
 const under = (config: Record<string, unknown>): EngineDriver => scratch.driver(config).engine;
-const refusal = async (
-  by: EngineDriver,
-  config: Record<string, unknown> = {},
-  more: Partial<TaskConfig> = {},
-  told: 'told' | 'not told' = 'told',
-) => startRefusal(by, await scratch.task(shell('true', config), more), told === 'told');
+const refusal: ScratchDocker['refusal'] = (...of) => scratch.refusal(...of);
 
 async function hostConfig(by: EngineDriver, config: Record<string, unknown> = {}, more: Partial<TaskConfig> = {}) {
   const of = await scratch.task(shell('sleep 60', config), more);

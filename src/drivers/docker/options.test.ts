@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { lackingForDaemon } from '../../driver-kit/container-engine/scratch-daemon.ts';
-import { startRefusal } from '../../driver-kit/rehearsal-kit.ts';
 import { outputOf, type Ran, ScratchDocker, shell } from './scratch-docker.ts';
 
 const never = new AbortController().signal;
@@ -34,12 +33,11 @@ async function ran(config: Record<string, unknown>, by = plain, more: Partial<Ta
 }
 const says = async (script: string, config: Record<string, unknown>, by = plain, more: Partial<TaskConfig> = {}) =>
   (await ran(shell(script, config), by, more)).stdout.trim();
-const refusal = async (
+const refusal = (
   config: Record<string, unknown>,
   by = plain,
-  more: Partial<TaskConfig> = {},
-  told: 'told' | 'not told' = 'told',
-) => startRefusal(by, await scratch.task(shell('true', config), more), told === 'told');
+  ...how: [more?: Partial<TaskConfig>, told?: 'not told']
+) => scratch.refusal(by, config, ...how);
 /** What the daemon says about a running task's container. */
 async function inspected(config: Record<string, unknown>, by = plain, more: Partial<TaskConfig> = {}) {
   const of = await scratch.task(shell('sleep 60', config), more);

@@ -8,7 +8,7 @@ import type { EngineDriver, Fingerprint, IsolationReport, TaskConfig, TaskExit }
 import type { DriverSuite } from '../../driver-kit/conformance.ts';
 import { ScratchDaemon, type ScratchOptions, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
 import { type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
-import { startForetold } from '../../driver-kit/rehearsal-kit.ts';
+import { startForetold, startRefusal } from '../../driver-kit/rehearsal-kit.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import { podman } from '../podman/index.ts';
 import { docker } from './index.ts';
@@ -80,6 +80,16 @@ export class ScratchDocker {
     const [stdout, stderr] = await Promise.all([outputOf(of), outputOf(of, 'stderr')]);
     await engine.destroy(of.id, { force: false }, never);
     return { exit, isolation: isolation!, stdout, stderr };
+  }
+
+  /** How the start of a task that would do nothing is refused: as a rehearsal told it, but where that cannot be told before. */
+  async refusal(
+    engine: EngineDriver,
+    config: Record<string, unknown> = {},
+    more: Partial<TaskConfig> = {},
+    told?: 'not told',
+  ): Promise<string> {
+    return startRefusal(engine, await this.task(shell('true', config), more), told === undefined);
   }
 
   async collectorPids(): Promise<readonly number[]> {

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecRequest, ExecSession, TaskExit } from '../../driver/contract.ts';
-import { abortable } from '../../driver-kit/abortable.ts';
 import { AsyncQueue } from '../../driver-kit/async-queue.ts';
+import { abortable } from '../../lib/abortable.ts';
 import { Fault } from '../../lib/fault.ts';
 import { waitStatus } from './start-disk.ts';
 

@@ -14,11 +14,11 @@ import type {
   TaskStats,
   TaskStatus,
 } from '../../driver/contract.ts';
-import { abortable } from '../../driver-kit/abortable.ts';
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
 import { fingerprints } from '../../driver-kit/fingerprints.ts';
 import { KnownTasks } from '../../driver-kit/known-tasks.ts';
 import { refusalsOf } from '../../driver-kit/rehearsal.ts';
+import { abortable } from '../../lib/abortable.ts';
 import { Fault } from '../../lib/fault.ts';
 import { mockExec } from './mock-exec.ts';
 import { durationMs, MockTask } from './mock-task.ts';

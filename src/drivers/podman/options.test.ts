@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EngineDriver, TaskConfig } from '../../driver/contract.ts';
 import { lackingForPodman, ScratchDaemon, scratchImage } from '../../driver-kit/container-engine/scratch-daemon.ts';
-import { startRefusal } from '../../driver-kit/rehearsal-kit.ts';
 import { listen, outputOf, ScratchDocker, shell } from '../docker/scratch-docker.ts';
 import { imageSource } from './translate.ts';
 
@@ -23,12 +22,11 @@ afterAll(() => scratch?.close(), 60_000);
 const under = (config: Record<string, unknown>): EngineDriver => scratch.driver(config).engine;
 const says = async (script: string, config: Record<string, unknown> = {}, by = plain, more: Partial<TaskConfig> = {}) =>
   (await scratch.run(by, await scratch.task(shell(script, config), more))).stdout.trim();
-const refusal = async (
+const refusal = (
   config: Record<string, unknown>,
   by = plain,
-  more: Partial<TaskConfig> = {},
-  told: 'told' | 'not told' = 'told',
-) => startRefusal(by, await scratch.task(shell('true', config), more), told === 'told');
+  ...how: [more?: Partial<TaskConfig>, told?: 'not told']
+) => scratch.refusal(by, config, ...how);
 /** How podman keeps a container's output, which it tells in its own form alone. */
 async function logConfig(config: Record<string, unknown>, by = plain): Promise<unknown> {
   const of = await scratch.task(shell('sleep 60', config));
