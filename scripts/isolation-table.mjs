@@ -1,11 +1,10 @@
 #!/usr/bin/env node
-// docs/isolation-measured.md: what each rung was measured to stop. Reads what `npm test -- security` and src/drivers/wasm/attacks.test.ts left in
-// build/attacks, tries the same attacks under bubblewrap as people call it, and writes the page. Needs root.
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+// docs/isolation-measured.md: what each rung was measured to stop, and what people use without an orchestrator. Reads what the lanes security,
+// network and drivers left in build/attacks, and writes the page.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { join } from 'node:path';
-import { found, say } from './lib/setup.mjs';
+import { say } from './lib/setup.mjs';
 import { root } from './lib/source-files.mjs';
 
 const folder = join(root, 'build/attacks');
@@ -16,19 +15,18 @@ if (!existsSync(folder)) {
 const files = readdirSync(folder)
   .filter((name) => name.endsWith('.json'))
   .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')));
-const measured = files.filter(({ attempts }) => attempts !== undefined);
+const measured = files.filter(({ driver, attempts }) => driver !== undefined && attempts !== undefined);
+const beside = files.filter(({ title }) => title !== undefined);
 const modules = files.find(({ module }) => module !== undefined)?.module;
 const proven = new Set(measured.flatMap(({ attempts }) => attempts.map(({ name }) => name)));
 const columns = [
   ...measured.sort((a, b) => order(a) - order(b)).map((each) => ({ title: titleOf(each), attempts: each.attempts })),
-  ...(found('bwrap') ? [{ title: '`bwrap --unshare-all`', attempts: await alone(bareBubblewrap) }] : []),
-  ...(systemdRuns() ? [{ title: '`systemd-run`, hardened', attempts: await alone(hardenedUnit) }] : []),
+  ...beside,
 ];
 const absent = [
   ...['docker', 'podman', 'lxc', 'microvm'].filter((name) => !measured.some(({ driver }) => driver === name)),
   ...(modules === undefined ? ['modules of wasm'] : []),
-  ...(found('bwrap') ? [] : ['`bwrap`']),
-  ...(systemdRuns() ? [] : ['`systemd-run` (systemd does not run here)']),
+  ...['`bwrap`', '`systemd-run`'].filter((name) => !beside.some(({ title }) => title.startsWith(name.slice(0, -1)))),
 ];
 const kinds = [...new Set(columns.flatMap(({ attempts }) => attempts.map(({ kind }) => kind)))];
 const stopped = (attempts) => attempts.filter(({ outcome }) => outcome === 'stopped' || outcome === 'absent').length;
@@ -122,64 +120,4 @@ function order({ driver, wanted, who, network, subordinates, floor }) {
     (floor === undefined ? 0 : -1) +
     (who === 'root' ? 0 : subordinates ? 0.5 : 1)
   );
-}
-
-/** As people call it, and as an ordinary user. */
-function bareBubblewrap(program, words) {
-  const view = ['--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'];
-  const inside = ['--ro-bind', program, '/tmp/attack', '--unshare-all', '/tmp/attack', ...words];
-  return ['setpriv', '--reuid=61234', '--regid=61234', '--clear-groups', 'bwrap', ...view, ...inside];
-}
-
-function systemdRuns() {
-  return found('systemd-run') && spawnSync('systemd-run', ['--quiet', '--wait', 'true']).status === 0;
-}
-
-/** A transient service with what units are usually hardened with. */
-function hardenedUnit(program, words) {
-  const properties = [
-    'DynamicUser=yes',
-    'PrivateTmp=yes',
-    'PrivateDevices=yes',
-    'ProtectSystem=strict',
-    'ProtectHome=yes',
-  ];
-  const more = ['NoNewPrivileges=yes', 'ProtectKernelTunables=yes', 'MemoryMax=128M', 'TasksMax=256'];
-  const options = [...properties, ...more, `BindReadOnlyPaths=${program}:/tmp/attack`].flatMap((each) => ['-p', each]);
-  return ['systemd-run', '--quiet', '--pipe', '--wait', ...options, '/tmp/attack', ...words];
-}
-
-/** Without an orchestrator: only what was proven counts. */
-async function alone(commandOf) {
-  const scratch = mkdtempSync(join(tmpdir(), 'drover-table-'));
-  try {
-    const program = join(scratch, 'attack');
-    const folder = join(root, 'test/security/attacks');
-    const sources = readdirSync(folder).filter((name) => name.endsWith('.c'));
-    spawnSync('cc', [
-      '-O1',
-      '-static',
-      '-std=gnu11',
-      '-w',
-      '-o',
-      program,
-      ...sources.map((name) => join(folder, name)),
-    ]);
-    spawnSync('chmod', ['-R', 'a+rX', scratch]);
-    const canary = spawn('setpriv', ['--reuid=61234', '--regid=61234', '--clear-groups', program, 'canary'], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    const line = await new Promise((resolve) => canary.stdout.once('data', (data) => resolve(String(data).trim())));
-    const words = ['run', 'scratch=/tmp', 'processes=300', 'memory_mb=700', ...line.split(' ')];
-    const [command, ...args] = commandOf(program, words);
-    const { stdout } = spawnSync(command, args, { encoding: 'utf8', timeout: 120_000 });
-    canary.stdin.end();
-    return stdout
-      .split('\n')
-      .filter((each) => each.includes('"name"'))
-      .map((each) => JSON.parse(each))
-      .filter(({ name }) => proven.has(name));
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
 }

@@ -26,6 +26,8 @@ export const noSystemd =
 export interface SystemdMachine {
   /** Of its process 1, as this machine counts. */
   readonly pid: number;
+  /** Before a command: it runs in there. */
+  readonly enter: readonly string[];
   run(...command: string[]): { status: number | null; stdout: string; stderr: string };
   /** Ends everything in it and takes its cgroups away. */
   end(): Promise<void>;
@@ -33,7 +35,9 @@ export interface SystemdMachine {
 
 export interface SystemdMachineOptions {
   /** Path inside → text or file of this machine; `/usr/local/bin` is empty but for these. */
-  readonly files: Readonly<Record<string, { readonly text: string } | { readonly copy: string }>>;
+  readonly files?: Readonly<Record<string, { readonly text: string } | { readonly copy: string }>>;
+  /** Folders of this machine, below its /tmp, that are in it too, as they are. */
+  readonly shared?: readonly string[];
 }
 
 /** Hierarchies that are mounted here: [options of the mount, its place, this process's group below it]. */
@@ -64,6 +68,7 @@ function hierarchies(): {
 const script = (
   root: string,
   groups: readonly { name: string; at: string; unified: boolean; folder: string }[],
+  shared: readonly string[],
 ): string => `
 set -e
 for f in ${groups.map(({ folder }) => `'${folder}'`).join(' ')}; do echo $$ > $f/cgroup.procs; done
@@ -75,8 +80,9 @@ for d in usr lib lib64 bin sbin; do
   if [ -L /$d ]; then ln -s "$(readlink /$d)" $d; elif [ -d /$d ]; then mkdir $d; mount --rbind -o ro /$d $d; fi
 done
 mount -t tmpfs -o mode=755 tmpfs usr/local/bin
-mkdir -p etc/systemd/system proc sys dev run tmp var/lib root
-chmod 1777 tmp
+mkdir -p etc/systemd/system proc sys dev run tmp var/lib var/tmp root
+chmod 1777 tmp var/tmp
+${shared.map((path) => `mkdir -p .${path}; mount --bind ${path} .${path}`).join('\n')}
 cp /etc/passwd /etc/group etc/
 cp /etc/ld.so.cache etc/ || true
 echo ID=bare > etc/os-release
@@ -108,7 +114,7 @@ exec chroot . ${systemd} --system --unit=basic.target --log-target=null --show-s
 '
 `;
 
-export async function startSystemd({ files }: SystemdMachineOptions): Promise<SystemdMachine> {
+export async function startSystemd({ files = {}, shared = [] }: SystemdMachineOptions): Promise<SystemdMachine> {
   const root = mkdtempSync(join(tmpdir(), 'drover-systemd-'));
   const groups = hierarchies().map((each) => ({
     ...each,
@@ -120,13 +126,14 @@ export async function startSystemd({ files }: SystemdMachineOptions): Promise<Sy
       for (const file of ['cpuset.cpus', 'cpuset.mems'])
         writeFileSync(join(folder, file), readFileSync(join(at, file), 'utf8'));
   }
+  mkdirSync(`${root}.files`);
   for (const [path, source] of Object.entries(files)) {
     const at = join(`${root}.files`, path);
     mkdirSync(join(at, '..'), { recursive: true });
     if ('text' in source) writeFileSync(at, source.text);
     else spawnSync('cp', ['-p', source.copy, at]);
   }
-  const text = script(root, groups);
+  const text = script(root, groups, shared);
   const child = spawn('sh', ['-c', text], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
@@ -145,8 +152,11 @@ export async function startSystemd({ files }: SystemdMachineOptions): Promise<Sy
     rmSync(`${root}.files`, { recursive: true, force: true });
     rmSync(root, { recursive: true, force: true });
   };
-  const run = (...command: string[]) =>
-    spawnSync('nsenter', ['-t', String(machine.pid), '-a', '-r', '-w', '--', ...command], { encoding: 'utf8' });
+  const enter = (): readonly string[] => ['nsenter', '-t', String(machine.pid), '-a', '-r', '-w', '--'];
+  const run = (...command: string[]) => {
+    const [program = '', ...args] = [...enter(), ...command];
+    return spawnSync(program, args, { encoding: 'utf8' });
+  };
   try {
     await eventually(
       () => {
@@ -162,7 +172,7 @@ export async function startSystemd({ files }: SystemdMachineOptions): Promise<Sy
     await end().catch(() => {});
     throw error;
   }
-  return { pid: machine.pid, run, end };
+  return { pid: machine.pid, enter: enter(), run, end };
 }
 
 export function firstChildOf(pid: number): number {

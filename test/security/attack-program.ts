@@ -96,13 +96,14 @@ export function attempts(text: string): readonly Attempt[] {
   return lines.map((line) => JSON.parse(line) as Attempt);
 }
 
-/** What attacks look for, as a process of this host. */
+/** What attacks look for, as a process of this host, or of where `enter` brings a command. */
 export async function startCanary(
   plant: string,
   uid: number,
+  enter: readonly string[] = [],
 ): Promise<{ words: readonly string[]; stop(): Promise<void> }> {
   const user = uid === 0 ? [] : ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
-  const [command, ...args] = [...user, join(plant, 'attack'), 'canary'];
+  const [command, ...args] = [...enter, ...user, join(plant, 'attack'), 'canary'];
   const child: ChildProcess = spawn(command!, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = new Promise<void>((resolve) => child.on('exit', () => resolve()));
   const line = await new Promise<string>((resolve, reject) => {

@@ -182,12 +182,22 @@ export function judge(place: Place, tried: readonly Attempt[]): void {
 
 /** For `docs/isolation-measured.md` (`scripts/isolation-table.mjs`). */
 export function record(attacks: Attacks, place: Place, rung: string, tried: readonly Attempt[]): void {
-  const folder = join(import.meta.dirname, '../../build/attacks');
-  mkdirSync(folder, { recursive: true });
   const { plugin: _, config: __, program: ___, before: ____, user: _____, ...seen } = place;
-  const proven = tried.filter(({ name }) => attacks.proven.has(name));
   const network = place.network === undefined ? '' : `-${place.network}`;
   const ids = place.subordinates === true ? '-ids' : '';
-  const name = `${place.driver}-${place.rung}${network}-${place.who === 'root' ? 'root' : 'user'}${ids}.json`;
-  writeFileSync(join(folder, name), JSON.stringify({ ...seen, wanted: place.rung, rung, attempts: proven }, null, 1));
+  const name = `${place.driver}-${place.rung}${network}-${place.who === 'root' ? 'root' : 'user'}${ids}`;
+  write(name, { ...seen, wanted: place.rung, rung, attempts: provenOf(attacks, tried) });
+}
+
+/** Of what people use without an orchestrator; `title`: of its column. */
+export function recordBeside(attacks: Attacks, title: string, tried: readonly Attempt[]): void {
+  write(`beside-${title.replaceAll(/\W+/g, '-')}`, { title, attempts: provenOf(attacks, tried) });
+}
+
+const provenOf = ({ proven }: Attacks, tried: readonly Attempt[]) => tried.filter(({ name }) => proven.has(name));
+
+function write(name: string, found: object): void {
+  const folder = join(import.meta.dirname, '../../build/attacks');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${name}.json`), JSON.stringify(found, null, 1));
 }

@@ -15,8 +15,9 @@ import {
   scratchImage,
 } from '../../src/driver-kit/container-engine/scratch-daemon.ts';
 import { drover } from '../agent-process.ts';
-import { type Attacks, buildAttacks } from './attack-program.ts';
-import { allowed, attackFrom, judge, type Place, record } from './attack-task.ts';
+import { noSystemd, type SystemdMachine, startSystemd } from '../e2e/systemd-machine.ts';
+import { type Attacks, attempts, buildAttacks, excess, ordinaryUser, startCanary } from './attack-program.ts';
+import { allowed, attackFrom, judge, type Place, record, recordBeside } from './attack-task.ts';
 
 const root = process.getuid?.() === 0;
 let attacks: Attacks;
@@ -169,5 +170,58 @@ describe.skipIf(!lxc)('a container of lxc', () => {
       'write to its own logs',
     ]);
     expect(out.map(({ name }) => name)).not.toContain('make processes without end');
+  });
+});
+
+/** What people use without an orchestrator, for `docs/isolation-measured.md`: only that it is seen to protect is judged. @returns how much gets through */
+async function besideOurs(title: string, enter: readonly string[], command: readonly string[]): Promise<number> {
+  const canary = await startCanary(attacks.plant, enter.length === 0 ? ordinaryUser : 0, enter);
+  try {
+    const words = ['run', `plant=${attacks.plant}`, 'scratch=/tmp', 'apart=yes', ...excess, ...canary.words];
+    const [program = '', ...args] = [...enter, ...command, join(attacks.plant, 'attack'), ...words];
+    const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', timeout: 100_000 });
+    expect(stderr).toBe('');
+    const tried = attempts(stdout);
+    recordBeside(attacks, title, tried);
+    return tried.filter(({ outcome }) => outcome === 'through').length;
+  } finally {
+    await canary.stop();
+  }
+}
+
+const bubblewrap = root && spawnSync('bwrap', ['--version']).status === 0;
+
+describe.skipIf(!bubblewrap)('bubblewrap as an ordinary user calls it', () => {
+  it('stops most', async () => {
+    const user = ['setpriv', `--reuid=${ordinaryUser}`, `--regid=${ordinaryUser}`, '--clear-groups'];
+    const view = ['--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'];
+    const inside = ['--ro-bind', attacks.plant, attacks.plant, '--unshare-all'];
+    const through = await besideOurs('`bwrap --unshare-all`', [], [...user, 'bwrap', ...view, ...inside]);
+    expect(through).toBeLessThan(attacks.proven.size / 2);
+  });
+});
+
+describe.skipIf(noSystemd !== '')(`a unit of systemd${noSystemd === '' ? '' : ` (skipped: ${noSystemd})`}`, () => {
+  let machine: SystemdMachine;
+  beforeAll(async () => {
+    machine = await startSystemd({ shared: [attacks.plant] });
+  });
+  afterAll(() => machine?.end());
+
+  /** What takes too much memory ends alone there, as in our groups. */
+  const limits = ['MemoryMax=128M', 'OOMPolicy=continue', 'TasksMax=256'];
+  const hardening = [
+    ...['DynamicUser=yes', 'NoNewPrivileges=yes', 'PrivateDevices=yes', 'PrivateTmp=yes'],
+    ...['ProtectHome=yes', 'ProtectKernelTunables=yes', 'ProtectSystem=strict'],
+  ];
+  const unit = (properties: readonly string[]) => [
+    ...['systemd-run', '--quiet', '--pipe', '--wait'],
+    ...[...properties, `BindPaths=${attacks.plant}`].flatMap((each) => ['-p', each]),
+  ];
+
+  it('stops more where it is hardened', async () => {
+    const bounded = await besideOurs('`systemd-run`, bounded', machine.enter, unit(limits));
+    const hardened = await besideOurs('`systemd-run`, hardened', machine.enter, unit([...limits, ...hardening]));
+    expect(hardened).toBeLessThan(bounded / 2);
   });
 });
