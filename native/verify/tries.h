@@ -118,18 +118,33 @@ static long unused_time(void) {
   const int seen = read_file_at(AT_FDCWD, "/proc/stat", text, sizeof text) > 0 && sscanf(text, "cpu %ld %ld %ld %ld", &user, &nice, &system, &idle) == 4;
   return seen ? idle * 1000 / sysconf(_SC_CLK_TCK) : 0;
 }
-/* What two processes get of that time, in milliseconds; -1: they could not be made. */
-static long spin(void) {
-  struct timespec from, now;
+/* Shared with the child of a try. */
+static struct {
+  enum outcome outcome;
+  int error;
+  size_t memory;
+  volatile long spun[2];
+} *tried;
+
+static long passed(clockid_t clock, const struct timespec *from) {
+  struct timespec now;
+  clock_gettime(clock, &now);
+  return (now.tv_sec - from->tv_sec) * 1000 + (now.tv_nsec - from->tv_nsec) / 1000000;
+}
+/* What two processes get of that time, in milliseconds, and soon no more once that is `enough`; -1: they could not be made. */
+static long spin(long enough) {
+  static const struct timespec start;
+  struct timespec from;
   struct rusage before, used;
+  tried->spun[0] = tried->spun[1] = 0;
   getrusage(RUSAGE_CHILDREN, &before);
   clock_gettime(CLOCK_MONOTONIC, &from);
   for (int i = 0; i < 2; i++) {
     pid_t child = fork();
     if (child < 0) return -1;
     if (child) continue;
-    do clock_gettime(CLOCK_MONOTONIC, &now);
-    while ((now.tv_sec - from.tv_sec) * 1000 + (now.tv_nsec - from.tv_nsec) / 1000000 < SPIN_MS);
+    do tried->spun[i] = passed(CLOCK_PROCESS_CPUTIME_ID, &start);
+    while (passed(CLOCK_MONOTONIC, &from) < SPIN_MS && tried->spun[0] + tried->spun[1] <= enough);
     _exit(0);
   }
   while (wait(NULL) > 0);
@@ -137,13 +152,27 @@ static long spin(void) {
   return (used.ru_utime.tv_sec + used.ru_stime.tv_sec - before.ru_utime.tv_sec - before.ru_stime.tv_sec) * 1000 +
     (used.ru_utime.tv_usec + used.ru_stime.tv_usec - before.ru_utime.tv_usec - before.ru_stime.tv_usec) / 1000;
 }
-/* It was held back only where there was time that nobody used: a busy host gives less in any case, and nothing can be found out on it. */
+/* Whether the host soon has as much as is asked of a round. */
+static int has_time(void) {
+  const long before = unused_time();
+  for (int waited = 0; waited < SPIN_MS; waited += PERIOD_MS / 4) {
+    poll(NULL, 0, PERIOD_MS / 4);
+    if (unused_time() - before >= PERIOD_MS) return 1;
+  }
+  return 0;
+}
+/*
+ * It was held back only where there was time that nobody used: a busy host gives less in any case, and nothing can be found out on it. There
+ * the first round is the only one that takes time from others.
+ */
 static enum outcome try_spin(void) {
-  if (!told_int("processor_percent")) return ABSENT;
+  const long allowed = told_int("processor_percent") * (SPIN_MS + 2 * PERIOD_MS) / 100;
+  if (!allowed) return ABSENT;
   for (int round = 0; round < SPIN_ROUNDS; round++) {
-    const long before = unused_time(), got = spin();
+    if (round && !has_time()) continue;
+    const long before = unused_time(), got = spin(allowed + PERIOD_MS / 20);
     if (got < 0) return CUT_OFF;
-    if (got * 100 > told_int("processor_percent") * (SPIN_MS + 2 * PERIOD_MS)) return THROUGH;
+    if (got > allowed) return THROUGH;
     if (unused_time() - before >= PERIOD_MS) return STOPPED;
   }
   return ABSENT;
@@ -222,13 +251,6 @@ static enum outcome try_processes(void) {
   }
   return THROUGH;
 }
-/* Shared with the child of a try. */
-static struct {
-  enum outcome outcome;
-  int error;
-  size_t memory;
-} *tried;
-
 static enum outcome try_memory(void) {
   size_t size = (size_t)told_int("memory_mb") << 20;
   /* the first to go where there is not enough: neither the task nor the agent */
