@@ -51,7 +51,7 @@ for (const folder of ['src', 'test', 'examples/plugins'])
     if (isTest && /\.concurrent\b|\bconcurrent: true/.test(text) && /\{[^}]*\bexpect\b[^}]*\} from 'vitest'/.test(text))
       problems.push(`${folder}/${path}: tests side by side take expect from their own context, not from vitest`);
 // docs/adr/0014-how-big-the-supervisor-may-be.md
-const maximumShimLines = 2380;
+const maximumShimLines = 2400;
 const maximumShimFileLines = 430;
 const shim = join(root, 'native/shim');
 let shimLines = 0;

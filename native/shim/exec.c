@@ -56,7 +56,11 @@ static int parse(struct request *q, const u8 *data, u32 len) {
   return more < 0 || q->argc == 0 ? -1 : 0;
 }
 
-/* A namespace of the task's main process, or -1 where it is ours too. The process is our unreaped child, so its pid is its own. */
+/*
+ * A namespace of the task's main process, -1 where it is ours too, -2 where it cannot be told: of a process whose first thread has ended the
+ * kernel names none. That must not pass for ours, except where nothing was made for the task. The process is our unreaped child, so its pid is
+ * its own.
+ */
 static int namespace_fd(const char *name) {
   char theirs[64], ours[64];
   struct stat a, b;
@@ -68,11 +72,15 @@ static int namespace_fd(const char *name) {
   text_str(&o, "/proc/self");
   text_str(&o, name);
   ours[o.len] = 0;
-  if (stat(theirs, &a) || (!stat(ours, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino)) return -1;
-  return open(theirs, O_RDONLY | O_CLOEXEC);
+  if (stat(ours, &b)) return -1;
+  if (stat(theirs, &a)) return S.record.launcher == LAUNCH_DIRECT && S.record.kill_unit != KILL_PIDNS ? -1 : -2;
+  if (a.st_dev == b.st_dev && a.st_ino == b.st_ino) return -1;
+  int fd = open(theirs, O_RDONLY | O_CLOEXEC);
+  return fd < 0 ? -2 : fd;
 }
 
-static void place_open(struct place *p) {
+/* 0; −1 where not all of them can be told: then the session would be somewhere else than the task. */
+static int place_open(struct place *p) {
   *p = (struct place){-1, -1, -1, -1, -1, -1, -1, -1, -1};
   p->user = namespace_fd("/ns/user");
   p->mnt = namespace_fd("/ns/mnt");
@@ -88,6 +96,10 @@ static void place_open(struct place *p) {
     if (p->owner >= 0) fcntl(p->owner, F_SETFD, FD_CLOEXEC);
     if (p->owner >= 0 && !fstat(p->owner, &owner) && !fstat(p->user, &leaf) && owner.st_ino == leaf.st_ino) { close(p->owner); p->owner = -1; }
   }
+  const int fds[] = {p->user, p->mnt, p->pid, p->net, p->ipc, p->uts, p->cgroup, p->root};
+  for (size_t i = 0; i < COUNT(fds); i++)
+    if (fds[i] == -2) return -1;
+  return 0;
 }
 
 static void place_close(const struct place *p) {
@@ -150,18 +162,16 @@ void exec_request(int client, u32 id, const u8 *data, u32 len) {
   if (parse(&q, data, len)) { client_error(client, id, "invalid", "exec: fields", 0); return; }
   if (S.state != RUNNING || S.main <= 0) { client_error(client, id, "conflict", "the task is not running", 0); return; }
   if (!s || find(client, id)) { client_error(client, id, s ? "exists" : "unavailable", s ? "session" : "too many exec sessions", 0); return; }
-  int slave = -1, bad = pipe2(status, O_CLOEXEC);
+  int slave = -1, unseen = 0, bad = pipe2(status, O_CLOEXEC);
   if (!bad && q.tty) bad = (out[0] = open_tty(&q, &slave)) < 0;
   if (!bad && !q.tty) bad = pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC);
   if (!bad) {
-    place_open(&place);
-    pid_t pid = q.host ? fork() : fork_in_cgroup(&q.identity);
+    unseen = place_open(&place) && !q.host;
+    pid_t pid = unseen ? -1 : q.host ? fork() : fork_in_cgroup(&q.identity);
     if (pid == 0) child(&q, &place, q.tty ? slave : in[0], q.tty ? slave : out[1], q.tty ? slave : err[1], status[1]);
     bad = pid < 0;
-    *s = (struct session){.id = id, .used = !bad, .client = client, .status = status[0], .in = q.tty ? fcntl(out[0], F_DUPFD_CLOEXEC, 3) : in[1],
-      .stream = {out[0], err[0]}, .tty = q.tty, .window = {WINDOW, WINDOW}};
-    if (!q.host && place.pid >= 0) s->mid = pid;
-    else s->pid = pid;
+    if (!bad) *s = (struct session){.id = id, .used = 1, .client = client, .status = status[0], .in = q.tty ? fcntl(out[0], F_DUPFD_CLOEXEC, 3) : in[1],
+      .stream = {out[0], err[0]}, .tty = q.tty, .window = {WINDOW, WINDOW}, .mid = !q.host && place.pid >= 0 ? pid : 0, .pid = !q.host && place.pid >= 0 ? 0 : pid};
     place_close(&place);
   }
   int error = errno;
@@ -173,7 +183,8 @@ void exec_request(int client, u32 id, const u8 *data, u32 len) {
     if (bad) close(ours[i]);
     else if (i < 3) fcntl(ours[i], F_SETFL, O_NONBLOCK);
   }
-  if (bad) client_error(client, id, "unavailable", "exec", error);
+  if (unseen) client_error(client, id, "conflict", "where the task is cannot be seen: its first thread may have ended", 0);
+  else if (bad) client_error(client, id, "unavailable", "exec", error);
 }
 
 static void close_fd(int *fd) {

@@ -351,6 +351,7 @@ int main(int argc, char **argv) {
   /* What was inherited by accident must not be held open for the life of a task. */
   syscall(SYS_close_range, 3, ~0u, 0);
   if (!strcmp(mode, "version")) return write_all(1, "1\n", 2) ? 1 : 0;
+  if (!strcmp(mode, "spawn") || !strcmp(mode, "run")) sealed_self(argv);
   if (!strcmp(mode, "spawn")) return spawn();
   if (!strcmp(mode, "empty")) return empty(argc - 2, argv + 2);
   if (!strcmp(mode, "run") && !read_start(&len)) shim_main(start_frame, len, 1);

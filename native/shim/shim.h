@@ -99,6 +99,7 @@ int close_child_fds(const int want[7]);
 pid_t fork_step(char **argv, char **env, const int want[7], const struct identity *id, int gate);
 pid_t fork_tool(char **argv, char **env, int out, int err, int verify, int creates);
 /* sealed.c: the copy, or -1 */
+void sealed_self(char **argv);
 extern int sealed_runtime;
 void sealed_make(const char *name, char *const *env);
 void sealed_close(void);

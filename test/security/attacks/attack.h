@@ -44,4 +44,7 @@ extern const struct attack capability_attacks[], file_attacks[], identity_attack
 
 int canary(void);
 int race(void);
+int stay_put(void);
+int leave(void);
+int take_over(void);
 #endif

@@ -3,6 +3,9 @@
  * attack canary KEY=VALUE…    what attacks look for: prints where it is, and stays until its input ends
  * attack control KEY=VALUE…   both, in here: for the namespaces of a positive control; uid=N tries as that user
  * attack race target=DIR      changes its working directory under whoever looks at it, until its input ends
+ * attack stay                goes on
+ * attack leave               goes on without its first thread
+ * attack take-over           ends whoever enters, and opens what they ran to write to it
  * attack whoami UID           exit code 100 where it runs with more than UID had
  */
 #include "attack.h"
@@ -174,11 +177,14 @@ int main(int argc, char **argv) {
   if (argc > 1 && !strcmp(argv[1], "canary")) return canary();
   if (argc > 1 && !strcmp(argv[1], "control")) return control();
   if (argc > 1 && !strcmp(argv[1], "race")) return race();
+  if (argc > 1 && !strcmp(argv[1], "stay")) return stay_put();
+  if (argc > 1 && !strcmp(argv[1], "leave")) return leave();
+  if (argc > 1 && !strcmp(argv[1], "take-over")) return take_over();
   if (argc > 2 && !strcmp(argv[1], "whoami")) {
     int uid = atoi(argv[2]);
     int raw = socket(AF_INET, SOCK_RAW, 1);
     return ((int)geteuid() != uid && geteuid() == 0) || getegid() == 0 || raw >= 0 ? 100 : 0;
   }
-  fputs("attack run|canary|control|race KEY=VALUE…\n", stderr);
+  fputs("attack run|canary|control|race|stay|leave|take-over KEY=VALUE…\n", stderr);
   return 2;
 }
