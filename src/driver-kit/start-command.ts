@@ -27,6 +27,7 @@ import {
   runningChecks,
 } from '../isolation/prepare.ts';
 import { processAdvice, processRoom } from '../isolation/process-room.ts';
+import { leftInGroups } from '../isolation/recheck.ts';
 import type { Tried } from '../isolation/tries.ts';
 import { type HostUser, lookUpUser } from '../isolation/users.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
@@ -149,6 +150,7 @@ interface Started {
   readonly cgroup: TaskCgroup | null;
   readonly limits: CgroupLimits;
   readonly nonce: string;
+  readonly left?: ReturnType<typeof leftInGroups>;
 }
 
 function instructions(inside: InsideSteps, nonce: string): VerifyInstructions {
@@ -169,15 +171,16 @@ async function release(deps: DriverDeps, shim: Shim, prepared: PreparedTask, sta
   const killUnit = killUnitOf(started.cgroup, prepared.launch).kind;
   const findings = prepared.launch.inside === null ? null : readReport(await shim.report(), started.nonce);
   const isolation = await checkTask(deps.isolation, prepared, { pid: held.pid, killUnit, findings });
-  const state = stateOf(prepared, started, isolation, held);
+  const seen = prepared.gate ? { ...started, left: leftInGroups(started.cgroup, started.limits) } : started;
+  const state = stateOf(prepared, seen, isolation, held);
   if (!prepared.gate) return new CommandTask(started.task, state, shim, null);
   noteState(state);
-  return new CommandTask(started.task, stateOf(prepared, started, isolation, await shim.go()), shim, null);
+  return new CommandTask(started.task, stateOf(prepared, seen, isolation, await shim.go()), shim, null);
 }
 
 function stateOf(
   prepared: PreparedTask,
-  { directory, cgroup, spec }: Started,
+  { directory, cgroup, spec, left }: Started,
   isolation: IsolationReport,
   at: Pick<ShimStatus, 'pid' | 'startTime' | 'startedAt'>,
 ): CommandState {
@@ -193,7 +196,7 @@ function stateOf(
     withoutEnv: [...(spec.withoutEnv ?? [])],
     startTime: String(at.startTime),
     isolation,
-    checks: prepared.gate ? runningChecks(prepared, killUnitOf(cgroup, prepared.launch).kind) : null,
+    checks: prepared.gate ? { ...runningChecks(prepared, killUnitOf(cgroup, prepared.launch).kind), ...left } : null,
   };
 }
 

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { kernelLink, kernelNames, kernelText } from '../lib/node/kernel-file.ts';
 import { type Mount, readMounts } from '../lib/node/mount-table.ts';
+import type { Bounds } from './cgroup/bounds.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import { killDirectories, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import { deviceRules } from './device-trial.ts';
@@ -34,6 +35,10 @@ export interface RunningChecks {
   readonly network: LaunchRequest['network'];
   /** Its allocation's directory; absent: an older agent started it. */
   readonly disk?: string;
+  /** What its start left in its control groups; absent: it is only about to start, or an older agent started it. */
+  readonly bounds?: Bounds;
+  /** Of version 1, as its start left them; absent or `''`: there were none to read. */
+  readonly deviceRules?: string;
 }
 
 export interface CheckRequest extends RunningChecks {
@@ -318,8 +323,12 @@ function devicesLine(request: CheckRequest, held: HeldProcess, line: Line): Mech
     const { ok, evidence } = request.devices ?? { ok: false, evidence: 'no device rules' };
     return line('devices', ok, evidence);
   }
-  const denied = !rules.split('\n').some((rule) => rule.startsWith('a '));
-  return line('devices', denied, denied ? `${rules.split('\n').length} devices allowed` : 'all devices are allowed');
+  const now = rules.split('\n');
+  const before = request.deviceRules ?? '';
+  const more = before === '' ? [] : now.filter((rule) => !before.split('\n').includes(rule));
+  if (more.length > 0) return line('devices', false, `allowed since its start: ${more.join(', ')}`);
+  const denied = !now.some((rule) => rule.startsWith('a '));
+  return line('devices', denied, denied ? `${now.length} devices allowed` : 'all devices are allowed');
 }
 
 /** Nothing but loopback, or the namespace whose policy was tried from inside before the task came. */

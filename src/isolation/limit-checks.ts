@@ -1,6 +1,7 @@
 /** Whether a held task's limits are really there: read back from its cgroup, or from its rlimits where it has none. */
 import { join } from 'node:path';
 import { kernelText } from '../lib/node/kernel-file.ts';
+import { type Bounds, boundsDrift } from './cgroup/bounds.ts';
 import { type CgroupLimits, cpuList, limitFiles, sameLimit } from './cgroup/limits.ts';
 import { boundsTask, readCgroupFile, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import type { Mechanism } from './lines.ts';
@@ -10,6 +11,8 @@ export interface LimitRequest {
   readonly pid: number;
   readonly cgroup: TaskCgroup | null;
   readonly limits: CgroupLimits | null;
+  /** As its start left them; absent: it is only about to start. */
+  readonly bounds?: Bounds;
 }
 
 type Line = (name: string, ok: boolean, evidence: string) => Mechanism;
@@ -27,7 +30,9 @@ export function limitChecks(request: LimitRequest, rlimits: string, line: Line):
     joined('memory') && limits.memoryBytes !== null && sameLimit('memory.max', memory, String(limits.memoryBytes));
   const why = (controller: string): string => (joined(controller) ? '' : ', but the task is not in that cgroup');
   const [first] = outside;
-  const others = [...limitDrift(cgroup, limits), ...unheld(cgroup, limits)];
+  const { bounds } = request;
+  const drift = bounds === undefined ? limitDrift(cgroup, limits) : boundsDrift(cgroup, bounds);
+  const others = [...drift, ...unheld(cgroup, limits)];
   const seen = [`pids.max ${pids || 'absent'}, memory ${memory || 'absent'}`, ...others].join(', ');
   return [
     line('pids_limit', pidsOk, `pids.max ${pids || 'absent'}${why('pids')}`),

@@ -1,6 +1,8 @@
 /** A running task looked at again: whether what was verified before its first instruction still holds. */
 import type { IsolationReport } from '../driver/contract.ts';
 import { kernelText } from '../lib/node/kernel-file.ts';
+import { readBounds } from './cgroup/bounds.ts';
+import type { CgroupLimits } from './cgroup/limits.ts';
 import type { TaskCgroup } from './cgroup/task-cgroup.ts';
 import { deviceRules } from './device-trial.ts';
 import { boundOf, unbound } from './disk-line.ts';
@@ -15,6 +17,14 @@ export interface RunningTask {
   readonly cgroup: TaskCgroup | null;
   readonly checks: RunningChecks;
   readonly taskUids: IdRange | null;
+}
+
+/** What a start left in its control groups, for `RunningChecks`. */
+export function leftInGroups(
+  cgroup: TaskCgroup | null,
+  limits: CgroupLimits | null,
+): Required<Pick<RunningChecks, 'bounds' | 'deviceRules'>> {
+  return { bounds: readBounds(cgroup, limits), deviceRules: deviceRules(cgroup) };
 }
 
 /** Of the moment before the first instruction: a running task opens what it likes, and its variables are its own. */

@@ -208,6 +208,23 @@ describe.skipIf(!ownHost)('a group with a network of its own', () => {
     await stop('mended');
   });
 
+  it('gets what forbids it something back when somebody takes a single rule away, which is said', async () => {
+    const alloc = await start('ruled', 'bridge', { t: { script: greet(80, 'ruled') } }, [{ Label: 'web', To: 80 }]);
+    const tables = () => run('nft', 'list', 'tables');
+    const [, table] = /table inet (drover_\S+)/.exec(tables())!;
+    const egress = () => run('nft', '-s', 'list', 'chain', 'inet', table!, 'egress');
+    const before = egress();
+    expect(before).toContain('reject');
+    const said = () => agent.log().match(/a network was mended.*the rules of table \S+ were changed/g)?.length ?? 0;
+    run('nft', 'flush', 'chain', 'inet', table!, 'egress');
+    expect(egress()).not.toContain('reject');
+    await eventually(() => expect(egress()).toBe(before), 60_000);
+    expect(said()).toBe(1);
+    expect(inside(alloc.id, 'perl', '-e', attempt([`${metadataAddress} 80`]))).toContain('refused');
+    expect(await ask(hostAddress, alloc.port('web'))).toContain('ruled sees');
+    await stop('ruled');
+  });
+
   it('is refused with a reason where a driver cannot join it', async () => {
     await agent.client.jobs.register(job('cannot', 'cni/other', { t: { script: wait } }));
     await eventually(async () => {

@@ -8,7 +8,7 @@ import type { TaskCgroup } from '../../isolation/cgroup/task-cgroup.ts';
 import { tryDevices } from '../../isolation/device-trial.ts';
 import { checkFromHost, type HeldProcess, readHeldProcess } from '../../isolation/host-checks.ts';
 import { type Mechanism, missingLine, rungOf } from '../../isolation/lines.ts';
-import { recheck } from '../../isolation/recheck.ts';
+import { leftInGroups, recheck } from '../../isolation/recheck.ts';
 import { type Tried, untried, withTries } from '../../isolation/tries.ts';
 import { Fault } from '../../lib/fault.ts';
 import { readMounts } from '../../lib/node/mount-table.ts';
@@ -69,14 +69,18 @@ export async function checkContainer(check: ContainerCheck): Promise<IsolationRe
 type RunningContainer = Pick<ContainerCheck, 'pid' | 'limits' | 'cgroups' | 'network' | 'writable'>;
 
 /** What is looked for again while it runs; plain data, kept with what it is found again by. */
-export type ContainerChecks = Pick<ContainerCheck, 'limits' | 'network' | 'writable'> & {
-  /** Clock ticks since boot, decimal: with its pid the identity of the main process. */
-  readonly startTime: string;
-};
+export type ContainerChecks = Pick<ContainerCheck, 'limits' | 'network' | 'writable'> &
+  Partial<ReturnType<typeof leftInGroups>> & {
+    /** Clock ticks since boot, decimal: with its pid the identity of the main process. */
+    readonly startTime: string;
+  };
 
 /** Null: its processes cannot be seen from here. */
-export function containerChecks({ pid, limits, network, writable }: ContainerCheck): ContainerChecks | null {
-  return pid > 1 ? { limits, network, writable, startTime: String(startTimeOf(pid)) } : null;
+export async function containerChecks(check: ContainerCheck): Promise<ContainerChecks | null> {
+  const { pid, limits, network, writable, cgroups } = check;
+  if (pid <= 1) return null;
+  const left = leftInGroups(await cgroupOf(pid, cgroups), limits);
+  return { limits, network, writable, startTime: String(startTimeOf(pid)), ...left };
 }
 
 /** Its report, with what no longer holds. `pid`: as the engine has it; 0: not known, and nothing is looked at. */
@@ -86,9 +90,11 @@ export async function containerNow(
   { pid, cgroups }: Pick<ContainerCheck, 'pid' | 'cgroups'>,
 ): Promise<IsolationReport> {
   if (checks === null || pid <= 1) return report;
-  const { startTime } = checks;
+  const { startTime, bounds, deviceRules } = checks;
   const looked = await looking({ ...checks, pid, cgroups }, readHeldProcess(pid));
-  return recheck(report, { pid, startTime, cgroup: looked.cgroup, checks: looked, taskUids: looked.taskUids });
+  const left = bounds === undefined || deviceRules === undefined ? {} : { bounds, deviceRules };
+  const { cgroup, taskUids } = looked;
+  return recheck(report, { pid, startTime, cgroup, checks: { ...looked, ...left }, taskUids });
 }
 
 /** For what a container is looked at, and where. */
@@ -153,7 +159,11 @@ async function cgroupOf(pid: number, host: CgroupHost): Promise<TaskCgroup | nul
     const row = rows.find((match) =>
       version === 2
         ? match?.[1] === ''
-        : match !== null && match[1]!.split(',').some((each) => controllers.includes(each)),
+        : match !== null &&
+          match[1]!
+            .replace('blkio', 'io')
+            .split(',')
+            .some((each) => controllers.includes(each)),
     );
     const path = row?.[2] ?? '/';
     if (path === '/') return [];

@@ -103,8 +103,8 @@ async function startHeld(
       sharesIds: sharesIds(context.facts),
       writable: plan.writable,
     };
-    const checks = containerChecks(check);
     const isolation = await checkContainer(check);
+    const checks = await containerChecks(check);
     const handle: ContainerHandle = {
       version: 1,
       containerId: id,

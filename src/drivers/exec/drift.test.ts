@@ -93,6 +93,15 @@ describe.skipIf(!root)('a running task', () => {
     expect(found).toMatchObject({ rung: 'sandbox', lost: ['cgroup_limits'] });
   });
 
+  it('loses its limits with the swap that somebody lets it have', async ({ skip }) => {
+    if (host.deps.isolation.best !== 'sandbox') skip('no sandbox here');
+    const found = await lostBy((state) => {
+      const two = directoryOf(state, 'memory')!.version === 2;
+      write(state, 'memory', two ? 'memory.swap.max' : 'memory.swappiness', two ? 'max' : '60');
+    });
+    expect(found).toMatchObject({ rung: 'sandbox', lost: ['cgroup_limits'] });
+  });
+
   it('is not bounded any more once it is moved out of its group, and not ended as one', async ({ skip }) => {
     if (host.deps.isolation.cgroups.mode === 'none') skip('no cgroups here');
     const pids = await lostBy((state) => moveOut(state, 'pids'));

@@ -99,8 +99,10 @@ const pageSlack = 65_536;
 /** Whether what the kernel says of a limit file is what was written to it. */
 export function sameLimit(file: string, now: string, wanted: string): boolean {
   if (now === '') return false;
-  if (file.startsWith('memory.')) return now === wanted || Math.abs(Number(now) - Number(wanted)) < pageSlack;
-  if (file === 'io.weight' || file === 'io.bfq.weight') return now.replace(/^default /, '') === wanted;
+  if (file.startsWith('memory.') && file !== 'memory.swappiness')
+    return now === wanted || Math.abs(Number(now) - Number(wanted)) < pageSlack;
+  if (file === 'io.weight' || file === 'io.bfq.weight')
+    return now.replace(/^default /, '') === wanted.replace(/^default /, '');
   if (file === 'cpuset.cpus') return cpuList(now).join() === cpuList(wanted).join();
   return now === wanted;
 }

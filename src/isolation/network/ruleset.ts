@@ -55,6 +55,14 @@ function elementLines(verb: 'add' | 'delete', table: string, lease: NetworkLease
   });
 }
 
+/** What `nft -s list table` says but for what hangs on the leases: the same for as long as nobody touches the policy. */
+export function policyIn(listing: string): string {
+  const blocks = listing.split(/\n(?=\t(?:set|map|chain) )/);
+  return blocks
+    .filter((block) => !setNames.some((name) => /^\t(?:set|map) (\S+)/.exec(block)?.[1] === name))
+    .join('\n');
+}
+
 const setNames = ['interfaces', 'turning', 'anywhere', 'at'] as const;
 type SetName = (typeof setNames)[number];
 

@@ -17,7 +17,7 @@ import { interfaceNameOf, type NetworkLease } from './lease.ts';
 import type { LeaseStore } from './lease-store.ts';
 import type { GroupNetwork, HostNetworks, NetworkRequest } from './networks.ts';
 import { reachFrom } from './reach.ts';
-import { addedRules, fullRuleset, interfaceGroup, type RulesetInput, removedRules } from './ruleset.ts';
+import { addedRules, fullRuleset, interfaceGroup, policyIn, type RulesetInput, removedRules } from './ruleset.ts';
 
 export interface VethOptions {
   readonly store: LeaseStore;
@@ -44,6 +44,8 @@ export class VethNetworks implements HostNetworks {
   /** Changes of the host's state, one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
   #ready = false;
+  /** The rules as the kernel tells them since they were last written in full; null: a former life of the agent wrote them. */
+  #policy: string | null = null;
   #lastAddress: string | null = null;
 
   constructor(options: VethOptions) {
@@ -84,9 +86,10 @@ export class VethNetworks implements HostNetworks {
       const leases = this.#complete().filter(({ kind }) => kind === 'veth');
       if (leases.length === 0) return [];
       const mended: string[] = [];
-      if (!(await this.#rulesHold(leases))) {
-        await this.#nft(fullRuleset(this.#rules, leases));
-        mended.push(`the rules of table ${this.#options.table} were gone`);
+      const lost = await this.#rulesLost(leases);
+      if (lost !== null) {
+        await this.#write(leases);
+        if (lost !== '') mended.push(`the rules of table ${this.#options.table} were ${lost}`);
       }
       for (const lease of leases) {
         if (this.#linkIsThere(lease) || !(await this.#findAgain(lease))) continue;
@@ -185,7 +188,7 @@ export class VethNetworks implements HostNetworks {
   async #prepareHost(): Promise<void> {
     if (this.#ready) return;
     await this.#sysctl('net/ipv4/ip_forward', '1');
-    await this.#nft(fullRuleset(this.#rules, this.#complete()));
+    await this.#write(this.#complete());
     this.#ready = true;
   }
 
@@ -240,16 +243,28 @@ export class VethNetworks implements HostNetworks {
         recoverable: true,
       });
     await this.#nft(addedRules(table, lease)).catch(() =>
-      this.#nft(
-        fullRuleset(this.#rules, [...this.#complete().filter((other) => other.allocId !== lease.allocId), lease]),
-      ),
+      this.#write([...this.#complete().filter((other) => other.allocId !== lease.allocId), lease]),
     );
   }
 
-  async #rulesHold(leases: readonly NetworkLease[]): Promise<boolean> {
+  async #write(leases: readonly NetworkLease[]): Promise<void> {
+    await this.#nft(fullRuleset(this.#rules, leases));
+    this.#policy = (await this.#listed()).policy;
+  }
+
+  /** `'gone'`, `'changed'`; `''`: what they were is not known. Null: they hold. */
+  async #rulesLost(leases: readonly NetworkLease[]): Promise<string | null> {
+    const { listing, policy } = await this.#listed();
+    if (!leases.every(({ interfaceName }) => listing.includes(`"${interfaceName}"`))) return 'gone';
+    if (this.#policy === null) return '';
+    return policy === this.#policy ? null : 'changed';
+  }
+
+  async #listed(): Promise<{ readonly listing: string; readonly policy: string }> {
     const { table, within } = this.#options;
-    const done = await runChild([...within, 'nft', 'list', 'table', 'inet', table]);
-    return done.code === 0 && leases.every(({ interfaceName }) => done.stdout.includes(`"${interfaceName}"`));
+    const { code, stdout } = await runChild([...within, 'nft', '-s', 'list', 'table', 'inet', table]);
+    const listing = code === 0 ? stdout : '';
+    return { listing, policy: policyIn(listing) };
   }
 
   /** Every step also where a former one is missing; the lease goes last, so that what could not be removed is tried again. */
@@ -266,7 +281,7 @@ export class VethNetworks implements HostNetworks {
     if (this.#linkIsThere(lease)) await this.#ip(`link del ${lease.interfaceName}`);
     const others = store.all().filter(({ allocId, kind }) => allocId !== lease.allocId && kind === 'veth');
     if (others.length > 0) {
-      await this.#nft(removedRules(table, lease)).catch(() => this.#nft(fullRuleset(this.#rules, others)));
+      await this.#nft(removedRules(table, lease)).catch(() => this.#write(others));
       return;
     }
     await this.#nft(`add table inet ${table}\ndelete table inet ${table}\n`);
