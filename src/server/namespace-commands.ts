@@ -10,6 +10,7 @@ import { isTerminal } from '../scheduler/fit.ts';
 import { contentHash } from './content-hash.ts';
 import type { ServerContext } from './context.ts';
 import type { Draft } from './draft.ts';
+import { evaluateJobsEverywhere } from './node-evaluations.ts';
 import { putAllocation } from './rows.ts';
 
 const refused = (text: string): Fault => new Fault('invalid', text, { status: 500 });
@@ -31,7 +32,9 @@ export async function putNamespace(context: ServerContext, input: Input<Namespac
       demand == null ? rest : { ...rest, Isolation: demand };
     const CreateIndex = before?.CreateIndex ?? draft.index;
     draft.put('namespaces', { ...content, Hash: contentHash(content), CreateIndex, ModifyIndex: draft.index });
-    if (!deepEqual(before?.Isolation ?? null, content.Isolation ?? null)) tellAllocations(draft, wanted.Name);
+    if (deepEqual(before?.Isolation ?? null, content.Isolation ?? null)) return;
+    tellAllocations(draft, wanted.Name);
+    evaluateJobsEverywhere(draft, wanted.Name, context.newId);
   });
   return { index };
 }

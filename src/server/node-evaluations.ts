@@ -31,6 +31,14 @@ export function evaluateNodeJobs(
   });
 }
 
+/** Those that run on every node wait nowhere where a node is not for them: once a namespace demands something else they are looked at again. */
+export function evaluateJobsEverywhere(draft: Draft, namespace: string, newId: () => string): void {
+  for (const job of [...draft.head.scan('jobs')]) {
+    if (job.Namespace === namespace && runsEverywhere(job))
+      putEvaluation(draft, jobEvaluation(newId(), job, 'queued-allocs'));
+  }
+}
+
 function runsEverywhere(job: Job): boolean {
   const isParent = isParentJob(job);
   return (job.Type === 'system' || job.Type === 'sysbatch') && !job.Stop && !isParent;

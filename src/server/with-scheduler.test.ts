@@ -266,6 +266,24 @@ describe('a server with the real scheduler', () => {
     });
   });
 
+  it('places what a namespace kept from running once that demands less, a system job too, and neither before', async () => {
+    const cluster = await running('n1');
+    await cluster.server.putNamespace({ Name: 'default', Isolation: { Mode: 'enforce', Min: 'sandbox' } });
+    await register(cluster.server, service('web'));
+    const names = ['agent', 'once'];
+    for (const [at, Type] of ['system', 'sysbatch'].entries())
+      await register(cluster.server, testJob(names[at]!, { Type }));
+    await settle();
+    const placed = () => ['web', ...names].map((job) => cluster.allocations(job).length);
+    expect(placed()).toEqual([0, 0, 0]);
+    await cluster.server.putNamespace({ Name: 'default', Description: 'another', Isolation: { Min: 'sandbox' } });
+    await settle();
+    expect(placed()).toEqual([0, 0, 0]);
+    await cluster.server.putNamespace({ Name: 'default', Isolation: { Mode: 'warn', Min: 'sandbox' } });
+    await settle();
+    expect(placed()).toEqual([1, 1, 1]);
+  });
+
   it('replaces an allocation that is stopped by hand', async () => {
     const cluster = await running('n1');
     await register(cluster.server, service('web'));
