@@ -219,7 +219,7 @@ describe.skipIf(!ownHost)('a group with a network of its own', () => {
     run('nft', 'flush', 'chain', 'inet', table!, 'egress');
     expect(egress()).not.toContain('reject');
     await eventually(() => expect(egress()).toBe(before), 60_000);
-    expect(said()).toBe(1);
+    await eventually(() => expect(said()).toBe(1));
     expect(inside(alloc.id, 'perl', '-e', attempt([`${metadataAddress} 80`]))).toContain('refused');
     expect(await ask(hostAddress, alloc.port('web'))).toContain('ruled sees');
     await stop('ruled');
