@@ -34,10 +34,7 @@ export function readBounds(cgroup: TaskCgroup | null, limits: CgroupLimits | nul
   return boundsIn(found, limits);
 }
 
-export function boundsIn(
-  found: readonly (readonly [file: string, value: string])[],
-  limits: CgroupLimits | null,
-): Bounds {
+function boundsIn(found: readonly (readonly [file: string, value: string])[], limits: CgroupLimits | null): Bounds {
   const bounding = found.filter(([file, value]) => !isUnlimited(file, value));
   const has = (name: string): boolean => bounding.some(([file]) => file === name);
   const counts = (file: string): boolean => {
