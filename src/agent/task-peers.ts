@@ -6,9 +6,10 @@
  * Unlike Nomad: there any task that reaches the port may use the API. Off switch: `api { allow_tasks = true }`.
  */
 import type { Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { Fault } from '../lib/fault.ts';
 import { isLoopback } from '../lib/node/loopback.ts';
-import { holderInOwnPidNamespace, type PeerSocket, peerSocket } from '../lib/node/socket-owner.ts';
+import { holderInOwnPidNamespace, peerSocket } from '../lib/node/socket-owner.ts';
 
 export interface TaskUids {
   /** Inclusive; uids given to tasks and to nobody else. */
@@ -16,20 +17,13 @@ export interface TaskUids {
   readonly last: number;
 }
 
-/** Resolves when the connection may be served; `Fault('denied')` when it comes from a task. Off Linux everything is served. */
-export function refuseTasks(taskUids: readonly TaskUids[]): (socket: Socket) => Promise<void> {
-  return async (socket) => {
-    const { remoteAddress, remotePort, localAddress, localPort } = socket;
-    if (
-      process.platform !== 'linux' ||
-      remoteAddress === undefined ||
-      remotePort === undefined ||
-      localAddress === undefined ||
-      localPort === undefined
-    )
-      return;
-    const peer = await peerSocket({ remoteAddress, remotePort, localAddress, localPort });
-    if (!(await mayBeServed(peer, remoteAddress, localAddress, taskUids)))
+type Peer = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>;
+
+/** Resolves when the connection may be served; `Fault('denied')` when it comes from a task. Off Linux, and over no network, everything is served. */
+export function refuseTasks(taskUids: readonly TaskUids[]): (socket: Peer, overTcp: boolean) => Promise<void> {
+  return async (socket, overTcp) => {
+    if (process.platform !== 'linux' || !overTcp) return;
+    if (!(await mayBeServed(socket, taskUids)))
       throw new Fault(
         'denied',
         "requests from inside a sandboxed task, or from whom the agent cannot identify, are refused; to allow them set api { allow_tasks = true } in the agent's configuration",
@@ -38,17 +32,27 @@ export function refuseTasks(taskUids: readonly TaskUids[]): (socket: Socket) => 
 }
 
 async function mayBeServed(
-  peer: PeerSocket | undefined,
-  remoteAddress: string,
-  localAddress: string,
+  { remoteAddress, remotePort, localAddress, localPort }: Peer,
   taskUids: readonly TaskUids[],
 ): Promise<boolean> {
+  // who has reset the connection already has no address; what it sent before would be done all the same
+  if (remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined)
+    return false;
+  const peer = await peerSocket({ remoteAddress, remotePort, localAddress, localPort });
   // another host's: the listener's address decides who gets that far. One of this host that is gone already could be anybody's.
-  if (peer === undefined) return !isLoopback(unmapped(remoteAddress)) && remoteAddress !== localAddress;
+  if (peer === undefined) return remoteAddress !== localAddress && !isOfThisHost(unmapped(remoteAddress));
   if (taskUids.some(({ first, last }) => peer.uid >= first && peer.uid <= last)) return false;
   const own = process.getuid?.();
   if (own !== 0 && peer.uid !== own && peer.inode !== '0') return true;
   return (await holderInOwnPidNamespace(peer)) !== undefined;
+}
+
+function isOfThisHost(address: string): boolean {
+  const [own] = address.split('%');
+  return (
+    isLoopback(address) ||
+    Object.values(networkInterfaces()).some((all) => all?.some((each) => each.address.split('%')[0] === own) === true)
+  );
 }
 
 /** `::ffff:127.0.0.1` → `127.0.0.1` */

@@ -13,8 +13,11 @@ export interface GuardOptions {
   readonly allowedOrigins: readonly string[];
   /** Connections of one address at a time; 0: no limit. Default 100. */
   readonly connectionsPerAddress: number;
-  /** Rejects with `Fault('denied')` a peer that may not connect, such as a task that is sandboxed. */
-  readonly peerCheck: (socket: Socket) => Promise<void>;
+  /**
+   * Rejects with `Fault('denied')` a peer that may not connect, such as a task that is sandboxed. `overTcp`: its address may be undefined all the
+   * same, once it has reset the connection, of which what it sent before is read and done.
+   */
+  readonly peerCheck: (socket: Socket, overTcp: boolean) => Promise<void>;
 }
 
 export const defaultGuard: GuardOptions = {
@@ -92,9 +95,9 @@ export class Door {
   }
 
   /** Begins the check of a connection's peer; over TLS it is the encrypted socket that requests come from. */
-  examine(socket: Socket): void {
+  examine(socket: Socket, overTcp: boolean): void {
     // asked at once: the peer may be gone by the time its first request is read
-    const verdict = this.#options.peerCheck(socket).then(
+    const verdict = this.#options.peerCheck(socket, overTcp).then(
       () => null,
       (error: unknown) =>
         error instanceof Fault ? error : new Fault('denied', 'the peer of this connection could not be checked'),

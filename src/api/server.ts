@@ -138,9 +138,9 @@ class HttpApi implements Api {
             rejectUnauthorized: tls.verifyClients === true,
           });
     server.on('connection', (socket: Socket) => {
-      if (this.#door.enter(socket) && tls === undefined) this.#door.examine(socket);
+      if (this.#door.enter(socket) && tls === undefined) this.#door.examine(socket, address.path === undefined);
     });
-    server.on('secureConnection', (socket: Socket) => this.#door.examine(socket));
+    server.on('secureConnection', (socket: Socket) => this.#door.examine(socket, address.path === undefined));
     server.on('request', (request, response) => void this.#handle(request, response));
     server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
     server.on('clientError', (_error, socket) => {

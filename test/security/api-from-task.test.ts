@@ -18,6 +18,10 @@ const attacks: readonly (readonly [name: string, script: string])[] = [
   ['cannot be looked into', `syscall(${prctl}, 4, 0, 0, 0, 0); ${connect} ${send} ${answer}`],
   ['closes at once', `${connect} ${send} close $socket; sleep 1;`],
   [
+    'resets its connection before it is seen who it is',
+    `use Socket; for (1 .. 200) { ${connect} setsockopt($socket, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0)) or die "linger: $!"; ${send} close $socket; } sleep 2;`,
+  ],
+  [
     'has its socket on the way between two others while it is looked for',
     `socketpair(my $a, my $b, 1, 1, 0); ${connect} ${send} my $byte = 'x';
      my $vector = pack('P Q', $byte, 1); my $control = pack('Q i i i x4', 20, 1, 1, fileno $socket);
