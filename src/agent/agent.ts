@@ -10,8 +10,11 @@ import type { OutgoingTls } from '../api/forward.ts';
 import type { GuardOptions } from '../api/guard.ts';
 import { type Api, createApi } from '../api/server.ts';
 import type { ClientNode } from '../client/client-node.ts';
+import { givenRanges } from '../isolation/subordinate-rows.ts';
 import { defaultTaskUids, rootUidOf } from '../isolation/uids.ts';
+import type { IdRange } from '../isolation/users.ts';
 import type { LogLevel } from '../lib/log.ts';
+import { kernelText } from '../lib/node/kernel-file.ts';
 import { lockDataDirectory } from '../state/data-lock.ts';
 import { type ServerTables, serverTables } from '../state/server-tables.ts';
 import { agentFacts } from './agent-facts.ts';
@@ -109,7 +112,7 @@ async function assemble(options: AgentOptions, opened: Opened): Promise<RunningA
     ...(server === null ? {} : { commands: server.commands, nodes: server.nodes }),
     parseJob: jobParser(config.region),
     responseHeaders: config.responseHeaders,
-    guard: guardOptions(config),
+    guard: guardOptions(config, half),
     serverPeer: () => half?.serverPeer() ?? null,
     outgoingTls,
     log: sink.log.child('http'),
@@ -170,12 +173,19 @@ function reloader(options: AgentOptions, sink: LogSink, half: ClientHalf | null)
 /** The uids that tasks have on the host: their own, and those of root inside their user namespaces. */
 const taskUids = [defaultTaskUids, { first: rootUidOf(defaultTaskUids.first), last: rootUidOf(defaultTaskUids.last) }];
 
-function guardOptions(config: AgentConfig): Partial<GuardOptions> {
+/** Without root an agent's tasks have its own uid, or one of those that users have for what they isolate. */
+function uidsOfTasks(half: ClientHalf | null): readonly IdRange[] {
+  const range = half?.drivers.isolation.subordinate?.range;
+  const given = process.getuid?.() === 0 ? [] : givenRanges(kernelText('/etc/subuid'));
+  return [...taskUids, ...given, ...(range === undefined ? [] : [range])];
+}
+
+function guardOptions(config: AgentConfig, half: ClientHalf | null): Partial<GuardOptions> {
   return {
     allowedHosts: config.api.allowedHosts,
     allowedOrigins: config.api.allowedOrigins,
     connectionsPerAddress: config.limits.httpMaxConnsPerClient,
-    ...(config.api.allowTasks ? {} : { peerCheck: refuseTasks(taskUids) }),
+    ...(config.api.allowTasks ? {} : { peerCheck: refuseTasks(() => uidsOfTasks(half)) }),
   };
 }
 

@@ -2,25 +2,20 @@
  * The API must not be the way out of a sandbox: a task that shares the host's network could otherwise submit a job that runs
  * unconfined. A connection from this host is served only when its other end is seen to be held by a process of the agent's own pid namespace
  * (every task at rung 2 or above lives in one of its own); a uid that only tasks have is refused at once. An agent without root cannot look
- * into other users' processes: it serves those, because its tasks have its own uid.
+ * into other users' processes: it serves those whose uid is none of what users have for tasks and containers, because its tasks have such or its own.
  * Unlike Nomad: there any task that reaches the port may use the API. Off switch: `api { allow_tasks = true }`.
  */
 import type { Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { type IdRange, inRanges } from '../isolation/users.ts';
 import { Fault } from '../lib/fault.ts';
 import { isLoopback } from '../lib/node/loopback.ts';
 import { holderInOwnPidNamespace, peerSocket } from '../lib/node/socket-owner.ts';
 
-export interface TaskUids {
-  /** Inclusive; uids given to tasks and to nobody else. */
-  readonly first: number;
-  readonly last: number;
-}
+type Peer = Partial<Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>>;
 
-type Peer = Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>;
-
-/** Resolves when the connection may be served; `Fault('denied')` when it comes from a task. Off Linux, and over no network, everything is served. */
-export function refuseTasks(taskUids: readonly TaskUids[]): (socket: Peer, overTcp: boolean) => Promise<void> {
+/** `taskUids`: given to tasks and to nobody else. Resolves when the connection may be served; `Fault('denied')` when it comes from a task. Off Linux, and over no network, everything is served. */
+export function refuseTasks(taskUids: () => readonly IdRange[]): (socket: Peer, overTcp: boolean) => Promise<void> {
   return async (socket, overTcp) => {
     if (process.platform !== 'linux' || !overTcp) return;
     if (!(await mayBeServed(socket, taskUids)))
@@ -33,7 +28,7 @@ export function refuseTasks(taskUids: readonly TaskUids[]): (socket: Peer, overT
 
 async function mayBeServed(
   { remoteAddress, remotePort, localAddress, localPort }: Peer,
-  taskUids: readonly TaskUids[],
+  taskUids: () => readonly IdRange[],
 ): Promise<boolean> {
   // who has reset the connection already has no address; what it sent before would be done all the same
   if (remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined)
@@ -41,7 +36,7 @@ async function mayBeServed(
   const peer = await peerSocket({ remoteAddress, remotePort, localAddress, localPort });
   // another host's: the listener's address decides who gets that far. One of this host that is gone already could be anybody's.
   if (peer === undefined) return remoteAddress !== localAddress && !isOfThisHost(unmapped(remoteAddress));
-  if (taskUids.some(({ first, last }) => peer.uid >= first && peer.uid <= last)) return false;
+  if (inRanges(taskUids(), peer.uid)) return false;
   const own = process.getuid?.();
   if (own !== 0 && peer.uid !== own && peer.inode !== '0') return true;
   return (await holderInOwnPidNamespace(peer)) !== undefined;

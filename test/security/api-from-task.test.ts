@@ -4,6 +4,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
+import { canMapIds, subordinates, withSubordinateIds } from '../subordinate-ids.ts';
 
 const [prctl, sendmsg] = process.arch === 'arm64' ? [167, 211] : [157, 46];
 const body =
@@ -54,6 +55,20 @@ const attacker = (driver: string, script: string, port: number) => ({
 
 const root = process.getuid?.() === 0;
 
+/** What the attacker has said. */
+function endOf({ client }: AgentProcess): Promise<string> {
+  return eventually(async () => {
+    const { value } = await client.jobs.allocations('attacker');
+    const id = value[0]?.ID;
+    if (id === undefined || !['complete', 'failed'].includes(value[0]!.ClientStatus))
+      throw new Error(`the attacker is ${value[0]?.ClientStatus}`);
+    let text = '';
+    for await (const frame of client.files.logs(id, { task: 't', type: 'stdout' }))
+      text += Buffer.from(frame.data).toString();
+    return text;
+  }, 90_000);
+}
+
 describe.each([{ who: root ? 'root' : 'this user' }, { who: 'an unprivileged user', user: 61_234 }])(
   'under an agent of $who, a sandboxed task that asks the API',
   ({ user }) => {
@@ -64,16 +79,7 @@ describe.each([{ who: root ? 'root' : 'this user' }, { who: 'an unprivileged use
     async function answerTo(driver: string, script: string, config: Record<string, unknown>): Promise<string> {
       agent = await startAgent({ config, ...(user === undefined ? {} : { user }) });
       await agent.client.jobs.register(attacker(driver, script, agent.port));
-      return eventually(async () => {
-        const { value } = await agent.client.jobs.allocations('attacker');
-        const id = value[0]?.ID;
-        if (id === undefined || !['complete', 'failed'].includes(value[0]!.ClientStatus))
-          throw new Error(`the attacker is ${value[0]?.ClientStatus}`);
-        let text = '';
-        for await (const frame of agent.client.files.logs(id, { task: 't', type: 'stdout' }))
-          text += Buffer.from(frame.data).toString();
-        return text;
-      }, 90_000);
+      return endOf(agent);
     }
     const jobs = async () => (await agent.client.jobs.list()).value.map((job) => job.ID);
 
@@ -93,3 +99,28 @@ describe.each([{ who: root ? 'root' : 'this user' }, { who: 'an unprivileged use
     });
   },
 );
+
+describe.skipIf(!root || !canMapIds)('under an agent of an ordinary user that has ids for its tasks', () => {
+  it('a sandboxed task that asks the API has another uid, and is refused all the same', async () => {
+    const uid = 61_234;
+    const agent = await startAgent({ user: uid, wrap: withSubordinateIds(uid) });
+    try {
+      const [, plainly = ''] = attacks[0] ?? [];
+      const script = `print "$>:"; ${plainly}`;
+      await agent.client.jobs.register(attacker('exec', script, agent.port));
+      const text = await endOf(agent);
+      const report = await agent.client.jobs
+        .allocations('attacker')
+        .then(({ value }) => agent.client.allocations.isolation(value[0]!.ID));
+      const id = report.value['t']?.mechanisms.find(({ name }) => name === 'unique_uid');
+      const { first, count } = subordinates;
+      const [, host = ''] = /uid (\d+)/.exec(id?.evidence ?? '') ?? [];
+      expect(Number(host)).toBeGreaterThanOrEqual(first);
+      expect(Number(host)).toBeLessThan(first + count);
+      expect(text).toMatch(/^\d+:HTTP\/1.1 403/);
+      expect((await agent.client.jobs.list()).value.map(({ ID }) => ID)).toEqual(['attacker']);
+    } finally {
+      await agent.dispose();
+    }
+  });
+});
