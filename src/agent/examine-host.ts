@@ -15,13 +15,14 @@ import {
   readOnlyGroups,
   unmountedHierarchies,
 } from '../isolation/group-remedies.ts';
+import { unfitDevices } from '../isolation/host-devices.ts';
 import { installerOf } from '../isolation/installers.ts';
 import { openIsolation } from '../isolation/isolation-host.ts';
 import { type ProbeResult, probe, runChild } from '../isolation/mechanisms/probe.ts';
 import { moreProcesses, processRoom } from '../isolation/process-room.ts';
 import { climbsFrom, type HostFacts, namespaceSwitches } from '../isolation/remedies.ts';
 import type { RemedyKind } from '../isolation/remedy.ts';
-import { type AgentFacts, neededCapabilities } from '../isolation/start-remedies.ts';
+import { type AgentFacts, coversProc, neededCapabilities } from '../isolation/start-remedies.ts';
 import { silentLog } from '../lib/log.ts';
 import { deviceNumber } from '../lib/node/device-number.ts';
 import { kernelLink } from '../lib/node/kernel-file.ts';
@@ -144,14 +145,10 @@ function shimProbe(supervisor: Supervisor) {
   return probe('native_shim', async () => ({ ok, evidence: ok ? 'native' : missing }));
 }
 
-/** Both trials tell why they did not start, one of them is enough. */
+/** A task of each kind of network. */
 function startProbe(reports: readonly IsolationReport[]): Promise<ProbeResult> {
-  const failures = reports.map(({ mechanisms }) => mechanisms.find(({ name }) => name === 'start'));
-  const started = failures.includes(undefined);
-  return probe('start', async () => ({
-    ok: started,
-    evidence: started ? 'a task of nobody' : (failures[0]?.evidence ?? ''),
-  }));
+  const [failure] = reports.flatMap(({ mechanisms }) => mechanisms.filter(({ name }) => name === 'start'));
+  return probe('start', async () => ({ ok: failure === undefined, evidence: failure?.evidence ?? 'tasks of nobody' }));
 }
 
 function resultOf(report: IsolationReport): TrialResult {
@@ -209,7 +206,7 @@ async function hostFacts(uid: number, taskRoot: string): Promise<HostFacts> {
     hasCompiler: compiler.code === 0,
     buildScript: existsSync(buildScript) ? buildScript : null,
     moreProcesses: moreProcesses(processRoom()),
-    innerRoot: kernelLink('/proc/self/ns/user') !== firstUserNamespace,
+    innerRoot: inUserNamespace(),
     subordinates: {
       user: userName(await read('/etc/passwd'), uid),
       uid,
@@ -221,16 +218,27 @@ async function hostFacts(uid: number, taskRoot: string): Promise<HostFacts> {
   };
 }
 
+function inUserNamespace(): boolean {
+  return ![firstUserNamespace, ''].includes(kernelLink('/proc/self/ns/user'));
+}
+
 async function agentFacts(uid: number, taskRoot: string): Promise<AgentFacts> {
   const status = await read('/proc/self/status');
   const path = existsSync(taskRoot) ? taskRoot : dirname(taskRoot);
   const { bavail, bsize, ffree } = statfsSync(path);
-  const [, files] = /^Max open files\s+\d+\s+(\d+)/m.exec(await read('/proc/self/limits')) ?? [];
+  const limits = await read('/proc/self/limits');
+  const [, files] = /^Max open files\s+\d+\s+(\d+)/m.exec(limits) ?? [];
+  const [, fileBytes] = /^Max file size\s+(\d+)/m.exec(limits) ?? [];
   return {
     restoreMapper: await restoreMapper(),
     noNewPrivs: /^NoNewPrivs:\s*1/m.test(status),
     lacksCapabilities: uid === 0 ? neededCapabilities.filter((name) => !agentHolds(name)) : [],
     openFiles: files === undefined ? null : Number(files),
+    fileBytes: fileBytes === undefined ? null : Number(fileBytes),
+    unfitDevices: unfitDevices(),
+    makesDevices: uid !== 0 || (agentHolds('MKNOD') && !inUserNamespace()),
+    proc: status === '' ? 'missing' : coversProc(await read('/proc/self/mountinfo')) ? 'covered' : 'whole',
+    mountsProc: uid !== 0 || (agentHolds('SYS_ADMIN') && !inUserNamespace()),
     room: { path, kib: Math.floor((bavail * bsize) / 1024), files: ffree },
   };
 }
@@ -261,6 +269,7 @@ async function groupFacts(uid: number): Promise<GroupFacts> {
     disabled: disabledControllers(await read('/proc/cmdline')),
     legacyGroups: legacyGroups(mountinfo),
     readOnlyGroups: readOnlyGroups(mountinfo),
+    cgroupPlace: existsSync('/sys/fs/cgroup'),
     cgroupRoot: / \/sys\/fs\/cgroup \S+ .*- tmpfs /.test(mountinfo),
     systemd: existsSync('/run/systemd/system'),
     userManager: manager ? (await read(`${unit}/cgroup.controllers`)).split(/\s+/).filter((name) => name !== '') : [],

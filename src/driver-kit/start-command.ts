@@ -17,6 +17,7 @@ import {
   type TaskCgroup,
 } from '../isolation/cgroup/task-cgroup.ts';
 import { checkWeight } from '../isolation/cgroup/weight-trial.ts';
+import { deviceAdvice } from '../isolation/host-devices.ts';
 import type { InsideSteps, LaunchRequest } from '../isolation/launch/launch.ts';
 import {
   checkTask,
@@ -222,6 +223,8 @@ function explained(error: unknown): unknown {
   // whatever it is called: the task may be started once there is room
   if (advice !== null)
     return new Fault('unavailable', `${messageOf(error)}: ${advice}`, { recoverable: true, cause: error });
+  const missing = deviceAdvice(messageOf(error));
+  if (missing !== null) return new Fault('unavailable', `${messageOf(error)}: ${missing}`, { cause: error });
   if (!isFault(error, 'invalid')) return error;
   return new Fault('invalid', launchFailed(messageOf(error)), { cause: error });
 }

@@ -10,7 +10,7 @@ import { rankOf, rungs } from '../isolation/lines.ts';
 import { isOci, sandboxMakers } from '../isolation/rungs.ts';
 import { removingOfTasks } from '../isolation/subordinate.ts';
 import type { Tried } from '../isolation/tries.ts';
-import { messageOf } from '../lib/fault.ts';
+import { isFault, messageOf } from '../lib/fault.ts';
 import { abilityAttributes, type IsolationAbility } from '../model/isolation-ability.ts';
 import { linesOf } from '../model/isolation-ladder.ts';
 import { mechanismsOf } from '../model/isolation-losses.ts';
@@ -86,6 +86,8 @@ interface Trial {
   readonly tried: Tried | null;
   /** What may isolate tasks of this wish: those allowed without those disproved. Empty: all. */
   readonly runtimes: readonly string[];
+  /** One that may have had only a bad moment did not start. */
+  readonly passing?: boolean;
 }
 
 /** Of a host that promises nothing. */
@@ -119,10 +121,10 @@ function trial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<
   const key = `trial ${JSON.stringify([wish.isolation, wish.defaultUser, ownNetwork, deps.supervisor.kind])}`;
   const found = trials.get(key) ?? provedTrial(deps, key, wish, ownNetwork);
   trials.set(key, found);
-  // one that did not start is tried again at the next look, one that was cut off soon: the host may have been too busy
+  // one that did not start is tried again at the next look, one that was cut off or started by another runtime soon: the host may have been busy
   void found.then((made) => {
     if (made === unknown) trials.delete(key);
-    else if (!isKnown(made)) setTimeout(() => trials.delete(key), passingMs).unref();
+    else if (made.passing === true || !isKnown(made)) setTimeout(() => trials.delete(key), passingMs).unref();
   });
   return found;
 }
@@ -136,12 +138,12 @@ async function provedTrial(deps: DriverDeps, key: string, wish: TrialWish, ownNe
   const proved = proofs.get(key) as Trial | undefined;
   if (proved !== undefined) return proved;
   try {
-    const { report, tried, whole, runtimes, disproved } = await bestTrial(deps, wish, ownNetwork);
+    const { report, tried, whole, runtimes, disproved, passing } = await bestTrial(deps, wish, ownNetwork);
     for (const [runtime, why] of disproved)
       deps.log.warn('a runtime does not hold what it is told: the next is taken', { runtime, why });
     const lines = report.mechanisms.filter(({ state }) => state === 'verified').map(({ name }) => name);
-    if (whole) proofs.set(key, { lines, tried, runtimes });
-    return { lines, tried, runtimes };
+    if (whole && !passing) proofs.set(key, { lines, tried, runtimes });
+    return { lines, tried, runtimes, passing };
   } catch (error) {
     // nothing was verified: that is what is told, and the reason stands in the log
     deps.log.warn('a trial of isolation did not start', { own_network: ownNetwork, reason: messageOf(error) });
@@ -154,19 +156,33 @@ type Probes = IsolationHost['probes'];
 interface BestTrial extends MadeTrial {
   readonly runtimes: readonly string[];
   readonly disproved: ReadonlyMap<string, string>;
+  /** A runtime that the probes found working did not start it. */
+  readonly passing: boolean;
 }
 
 /**
- * Where a runtime does not hold a line that it promises, as seen from outside or because a try got past it, the next one is tried, until one
- * holds all or none is left; of several that do not, the one whose tasks keep the highest rung is taken.
+ * Where a runtime starts no task here, or does not hold a line that it promises, as seen from outside or because a try got past it, the next
+ * one is tried, until one holds all or none is left; of several that do not, the one whose tasks keep the highest rung is taken.
  */
 async function bestTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: boolean): Promise<BestTrial> {
   const disproved = new Map<string, string>();
   let { runtimes } = wish.isolation;
   let best: BestTrial | null = null;
+  let passing = false;
   for (;;) {
-    const made = await makeTrial(deps, { ...wish, isolation: { ...wish.isolation, runtimes } }, ownNetwork);
-    if (best === null || rankOf(made.report.rung) > rankOf(best.report.rung)) best = { ...made, runtimes, disproved };
+    let made: MadeTrial;
+    try {
+      made = await makeTrial(deps, { ...wish, isolation: { ...wish.isolation, runtimes } }, ownNetwork);
+    } catch (error) {
+      const [first, ...others] = sandboxMakers(deps.isolation.probes, runtimes, ownNetwork);
+      if (first === undefined || !isOci(first) || others.length === 0 || isFault(error, 'unavailable')) throw error;
+      disproved.set(first, messageOf(error));
+      runtimes = others;
+      passing = true;
+      continue;
+    }
+    if (best === null || rankOf(made.report.rung) > rankOf(best.report.rung))
+      best = { ...made, runtimes, disproved, passing };
     const makers = sandboxMakers(deps.isolation.probes, runtimes);
     const maker = makers.find((name) => isMadeBy(made.report, name));
     const lost = maker === undefined ? null : lostLine(made.report, isOci(maker) && ownNetwork, deps.isolation.probes);

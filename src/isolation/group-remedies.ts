@@ -6,6 +6,8 @@ export interface GroupFacts {
   readonly uid: number;
   /** Controllers that the kernel has in hierarchies of version 1, by hierarchy, that are mounted nowhere: `["memory", "cpu,cpuacct"]`. */
   readonly unmounted: readonly string[];
+  /** False: there is not even a place for them, for /sys is not mounted. */
+  readonly cgroupPlace: boolean;
   /** A directory is at /sys/fs/cgroup that hierarchies can be mounted below. */
   readonly cgroupRoot: boolean;
   /** Controllers that the kernel was booted without: `["memory"]`. */
@@ -56,7 +58,8 @@ export function readOnlyGroups(mountinfo: string): boolean {
 const writable = 'for d in $(findmnt -rno TARGET -t cgroup,cgroup2); do mount -o remount,bind,rw "$d"; done';
 
 export function groupStep(probe: string, because: string, facts: GroupFacts): Step {
-  const { uid, unmounted, cgroupRoot, disabled } = facts;
+  const { uid, unmounted, cgroupRoot, cgroupPlace, disabled } = facts;
+  const place = cgroupPlace ? '' : 'mount -t sysfs none /sys && ';
   if (uid === 0 && /EROFS|read-only/i.test(because)) return { kind: 'make_groups_writable', command: writable };
   const [, shared] = new RegExp(`${sharedGroup}: ([^\\s;]+)`).exec(because) ?? [];
   if (shared !== undefined)
@@ -77,10 +80,10 @@ export function groupStep(probe: string, because: string, facts: GroupFacts): St
   if (unmounted.length > 0) {
     const root = cgroupRoot ? '' : 'mount -t tmpfs none /sys/fs/cgroup && ';
     const each = 'mkdir -p /sys/fs/cgroup/$c && mount -t cgroup -o $c none /sys/fs/cgroup/$c';
-    return { kind: 'mount_groups', command: `${root}for c in ${unmounted.join(' ')}; do ${each}; done` };
+    return { kind: 'mount_groups', command: `${place}${root}for c in ${unmounted.join(' ')}; do ${each}; done` };
   }
   if (/no cgroup (file system|mount)/.test(because))
-    return { kind: 'mount_groups', command: 'mount -t cgroup2 none /sys/fs/cgroup' };
+    return { kind: 'mount_groups', command: `${place}mount -t cgroup2 none /sys/fs/cgroup` };
   return {
     kind: 'hand_controllers_down',
     command: `have ${controllersOf(probe)} handed down to the agent: written to cgroup.subtree_control of every group above its own`,

@@ -2,6 +2,8 @@
  * What isolation this host can give, by probes that really do the thing: found out at the first start of an agent after a boot, kept while
  * nothing changes that it rests on, looked at again on SIGHUP.
  */
+import { chmodSync, existsSync } from 'node:fs';
+import { chmod, mkdtemp, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { IsolationRung } from '../driver/contract.ts';
@@ -160,8 +162,11 @@ async function look(options: IsolationOptions, fresh: boolean, held: Subordinate
     findBwrap(),
     findSystemPaths(options.systemPaths ?? defaultSystemPaths),
   ]);
-  // the agent's, before any task is here
-  if (uid === 0) makeDirectories(options.taskRoot, 0o711);
+  // the agent's, before any task is here; who made it may keep others out
+  if (uid === 0 && !existsSync(options.taskRoot)) {
+    makeDirectories(options.taskRoot, 0o711);
+    chmodSync(options.taskRoot, 0o711);
+  }
   const { verifier, taskRoot, cgroupParent } = options;
   const key = proofKey({
     taskRoot,
@@ -207,7 +212,7 @@ async function probeAll(
     bwrapProbe(bwrap, as),
     unshareProbe(options.taskRoot, as),
     ...ociRuntimes.map((runtime) => ociProbe(runtime, { cgroups, taskRoot: options.taskRoot, uid: range.last })),
-    probe('reachable', () => reachable([options.taskRoot, ...verifier], uid, range.last)),
+    probe('reachable', () => reachable(options.taskRoot, verifier, uid, range.last)),
     cgroupProbes(cgroups),
     verifierProbes(options.verifier, as),
     subordinateProbe(uid, proofs, options.subordinateIds === true),
@@ -230,11 +235,23 @@ function subordinateProbe(uid: number, proofs: Proofs, wanted: boolean): Promise
  * in a mount namespace of its own: tried here under the probes' uid.
  */
 async function reachable(
-  paths: readonly string[],
+  taskRoot: string,
+  programs: readonly string[],
   uid: number,
   as: number,
 ): Promise<{ ok: boolean; evidence: string }> {
   if (uid !== 0) return { ok: true, evidence: "tasks have the agent's uid" };
+  // the directory of tasks' directories may be closed itself
+  const task = await mkdtemp(join(taskRoot, '.probe-'));
+  try {
+    await chmod(task, 0o711);
+    return await reachableFor(as, [task, ...programs]);
+  } finally {
+    await rmdir(task);
+  }
+}
+
+async function reachableFor(as: number, paths: readonly string[]): Promise<{ ok: boolean; evidence: string }> {
   const covered: string[] = [];
   for (const path of paths) {
     const closed = closedAbove(path);

@@ -45,6 +45,7 @@ function realOrNull(path: string): string | null {
 
 /** What the shim does for a start, for a command of a probe that root starts. Not canonical: the mount is of what the descriptor names. */
 const cover = `
+  umask 022
   [ -d "$2" ] && kind=directory
   exec 3<"$2" && mount -t tmpfs -o mode=0755 none "$1" || exit 1
   if [ "$kind" ]; then mkdir -p "$2"; else mkdir -p "$(dirname "$2")" && : >"$2"; fi

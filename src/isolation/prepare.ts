@@ -212,8 +212,10 @@ function containerObstacles(host: IsolationHost, request: PrepareRequest): reado
     return [{ rung: 'container', probe: 'network_namespace', evidence: "the group keeps the host's network" }];
   }
   if (makesContainer(host, request)) return [];
-  const evidence = host.probes.get('runtime.runc')?.evidence ?? 'not probed';
-  return [{ rung: 'container', probe: 'runtime.runc', evidence }];
+  const { runtimes } = request.wish;
+  const left = runtimes.length === 0 || runtimes.includes('runc');
+  const evidence = left ? host.probes.get('runtime.runc')?.evidence : `left are ${runtimes.join(', ')}`;
+  return [{ rung: 'container', probe: 'runtime.runc', evidence: evidence ?? 'not probed' }];
 }
 
 /** An OCI runtime does; without root bubblewrap, where the task has an id of its own and a control group that bounds it. */

@@ -32,8 +32,8 @@ export function processAdvice(message: string, look: () => ProcessRoom): string 
   const why =
     group !== null
       ? `${group.path} has ${group.current} of ${group.max}; raise its pids.max (of a unit: TasksMax=)`
-      : room.uid !== 0 && room.rlimit !== null
-        ? `uid ${room.uid} may have ${room.rlimit}; raise its limit (ulimit -u, of a unit: LimitNPROC=)`
+      : isTight(room)
+        ? `${whoMay(room)} have ${room.rlimit}; raise its limit (ulimit -u, of a unit: LimitNPROC=)`
         : 'raise kernel.pid_max or kernel.threads-max';
   return `no more processes can be started: ${why}`;
 }
@@ -46,19 +46,28 @@ export function moreProcesses(room: ProcessRoom): Step {
       kind: 'more_processes_of_group',
       command: scriptAsAdministrator(uid, `echo max >${group.path}/pids.max`),
     };
-  return uid !== 0 && rlimit !== null
+  return isTight(room)
     ? {
         kind: 'more_processes_of_user',
-        command: `let uid ${uid} have more than ${rlimit} processes (ulimit -u, of a unit: LimitNPROC=)`,
+        command: `let ${uid === 0 ? 'users of tasks' : `uid ${uid}`} have more than ${rlimit} processes (ulimit -u, of a unit: LimitNPROC=)`,
       }
     : { kind: 'more_processes_of_host', command: 'sysctl -w kernel.pid_max=4194304 kernel.threads-max=1000000' };
 }
 
+/** What root starts as others it starts with its own limit, which counts for each of them. */
+const fewestOfTask = 32;
+
+function isTight({ uid, rlimit }: ProcessRoom): boolean {
+  return rlimit !== null && (uid !== 0 || rlimit < fewestOfTask);
+}
+
+const whoMay = ({ uid }: ProcessRoom): string => (uid === 0 ? 'a user of tasks may' : `uid ${uid} may`);
+
 /** The fullest; of what was full a moment ago processes may have ended since. Null: it is the user's own limit that counts. */
-function fullGroup({ groups, uid, rlimit }: ProcessRoom): ProcessRoom['groups'][number] | null {
-  const [group] = [...groups].sort((a, b) => a.max - a.current - (b.max - b.current));
+function fullGroup(room: ProcessRoom): ProcessRoom['groups'][number] | null {
+  const [group] = [...room.groups].sort((a, b) => a.max - a.current - (b.max - b.current));
   if (group === undefined) return null;
-  return uid === 0 || rlimit === null || group.max - group.current < 16 ? group : null;
+  return !isTight(room) || group.max - group.current < 16 ? group : null;
 }
 
 /** Of this process, now. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { disabledControllers, legacyGroups, unmountedHierarchies } from './group-remedies.ts';
 import { installerOf } from './installers.ts';
 import { climbsFrom, type HostFacts } from './remedies.ts';
+import { coversProc } from './start-remedies.ts';
 
 const all = [
   'native_shim',
@@ -28,6 +29,7 @@ const debian: HostFacts = {
   sysctls: new Map(),
   hasCompiler: true,
   unmounted: [],
+  cgroupPlace: true,
   cgroupRoot: true,
   disabled: [],
   innerRoot: false,
@@ -43,6 +45,11 @@ const debian: HostFacts = {
   noNewPrivs: false,
   lacksCapabilities: [],
   openFiles: null,
+  fileBytes: null,
+  unfitDevices: [],
+  makesDevices: true,
+  proc: 'whole',
+  mountsProc: true,
   room: { path: '/data', kib: 0, files: 0 },
 };
 
@@ -251,6 +258,57 @@ describe('the way up', () => {
     expect(bare).toMatch(/^mount -t tmpfs none \/sys\/fs\/cgroup && for c in/);
   });
 
+  it('mounts what hierarchies are mounted below first', () => {
+    const evidence = { 'cgroup.memory': 'no cgroup file system is mounted' };
+    expect(commands(evidence, 'sandbox', { ...debian, cgroupPlace: false })).toEqual([
+      ['container', 'mount -t sysfs none /sys && mount -t cgroup2 none /sys/fs/cgroup'],
+    ]);
+  });
+
+  it('is rights first for root in a container, then what they are good for', () => {
+    const refused = "bwrap: Can't mount proc on /newroot/proc: Operation not permitted";
+    const evidence = {
+      'namespace.pid': 'its root lacks CAP_SYS_ADMIN',
+      'cgroup.kill': 'EROFS: /sys/fs/cgroup/cpu',
+      'cgroup.memory': 'EROFS: /sys/fs/cgroup/cpu',
+      'runtime.bwrap': refused,
+      'runtime.unshare': refused,
+      'runtime.runc': 'unable to apply cgroup configuration: read-only file system',
+      'runtime.crun': 'no such file',
+    };
+    const lacksCapabilities = ['SYS_ADMIN', 'SYS_PTRACE'];
+    const inside = { ...debian, proc: 'covered', mountsProc: false, lacksCapabilities } as const;
+    const rights = expect.stringMatching(/^run the agent with what it lacks of root's capabilities: SYS_ADMIN SYS_PTR/);
+    const uncovered = expect.stringMatching(/^run the agent where nothing covers \/proc/);
+    const writable = expect.stringMatching(/mount -o remount,bind,rw/);
+    expect(commands(evidence, 'none', inside)).toEqual([
+      ['process', rights],
+      ['sandbox', rights, uncovered],
+      ['container', rights, uncovered, writable],
+    ]);
+    const given = { ...inside, lacksCapabilities: [], mountsProc: true };
+    expect(commands(evidence, 'process', given)[0]).toEqual(['sandbox', 'mount -t proc none /proc']);
+  });
+
+  it('is devices that are missing, whatever it was that met it', () => {
+    const unfitDevices = [{ path: '/dev/zero', major: 1, minor: 5, is: 'missing' }] as const;
+    const evidence = {
+      'runtime.bwrap': "bwrap: Can't bind mount /oldroot/dev/zero: No such file",
+      'runtime.unshare': 'no',
+    };
+    const runtimes = { 'runtime.runc': 'runc is not installed', 'runtime.crun': 'crun is not installed' };
+    const all = { ...evidence, ...runtimes };
+    const make = 'mknod -m 666 /dev/zero c 1 5';
+    expect(commands(all, 'process', { ...debian, unfitDevices })).toEqual([
+      ['sandbox', make],
+      ['container', make, 'apt-get install -y runc'],
+    ]);
+    expect(commands(all, 'process', { ...debian, unfitDevices, uid: 1000 })[0]?.[1]).toBe(`sudo sh -c '${make}'`);
+    expect(commands(all, 'process', { ...debian, unfitDevices, makesDevices: false })[0]?.[1]).toMatch(
+      /^run the agent with what it lacks of root's capabilities: MKNOD/,
+    );
+  });
+
   it('boots with the controllers that the kernel was told to leave out', () => {
     const disabled = disabledControllers('root=/dev/vda1 quiet cgroup_disable=memory,rdma\n');
     expect(disabled).toEqual(['memory', 'rdma']);
@@ -288,4 +346,12 @@ describe('the way up', () => {
       /npm run build in a checkout$/,
     );
   });
+});
+
+it('sees what covers /proc, and nothing in what belongs there', () => {
+  const proc = '22 27 0:21 / /proc rw,relatime - proc proc rw\n';
+  const registry = '48 22 0:40 / /proc/sys/fs/binfmt_misc rw - binfmt_misc none rw\n';
+  expect(coversProc(proc + registry)).toBe(false);
+  expect(coversProc(`${proc}49 22 0:21 /sys /proc/sys ro - proc proc rw\n`)).toBe(true);
+  expect(coversProc('22 27 0:21 / /proc rw,relatime - proc proc rw,subset=pid\n')).toBe(true);
 });

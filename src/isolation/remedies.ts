@@ -5,13 +5,23 @@
 import type { IsolationRung } from '../driver/contract.ts';
 import { notOnThisSystem, onLinux } from '../model/isolation-losses.ts';
 import { type GroupFacts, groupStep } from './group-remedies.ts';
+import { unfitness } from './host-devices.ts';
 import { type Installer, installLine } from './installers.ts';
 import { rankOf } from './lines.ts';
 import { ociRuntimes } from './mechanisms/oci.ts';
 import type { ProbeResult } from './mechanisms/probe.ts';
 import { starvedProbe } from './process-room.ts';
 import { asAdministrator, type Remedy, type RemedyKind, type Step } from './remedy.ts';
-import { type AgentFacts, capabilityStep, mapperStep, startStep } from './start-remedies.ts';
+import {
+  type AgentFacts,
+  capabilityStep,
+  deviceStep,
+  groundStep,
+  leaveCoveredProc,
+  mapperStep,
+  procStep,
+  startStep,
+} from './start-remedies.ts';
 import { giveIdsCommand, type SubordinateFacts } from './subordinate-rows.ts';
 
 type Probes = ReadonlyMap<string, Pick<ProbeResult, 'ok' | 'errno' | 'evidence'>>;
@@ -78,6 +88,7 @@ export function climbsFrom(reached: IsolationRung, probes: Probes, facts: HostFa
     const [shortest = []] = (rung === 'container' && facts.uid !== 0 ? [...oneOf, rootlessContainer] : oneOf)
       .map((way) => way.filter((probe) => probes.get(probe)?.ok !== true))
       .map((lacking) => withoutGroupsOfRoot(distinct(lacking.map((probe) => remedyOf(probe, probes, facts)))))
+      .map((remedies) => withRights(remedies, rung, facts))
       .sort((a, b) => a.length - b.length || doubt(a, facts) - doubt(b, facts));
     for (const remedy of shortest) needed.set(remedy.command, remedy);
     // each mechanism works, and a task does not start
@@ -92,8 +103,15 @@ export function climbsFrom(reached: IsolationRung, probes: Probes, facts: HostFa
 
 /** What keeps any task from starting here, whatever isolates it; null: nothing that is known. */
 function beforeAll(probes: Probes, facts: HostFacts): Remedy | null {
+  const ground = groundStep(facts, facts.uid);
+  if (ground !== null) {
+    const because = facts.proc === 'missing' ? '/proc is not mounted' : unfitness(facts.unfitDevices);
+    return { probe: 'start', because, ...ground };
+  }
   const starved = starvedProbe(probes);
-  if (starved !== null) return { probe: 'processes', because: starved.evidence, ...facts.moreProcesses };
+  // of root it is of a bound on tasks' users that is too tight for any task
+  if (starved !== null || (facts.uid === 0 && facts.moreProcesses.kind === 'more_processes_of_user'))
+    return { probe: 'processes', because: starved?.evidence ?? 'RLIMIT_NPROC', ...facts.moreProcesses };
   const start = probes.get('start');
   const step = start === undefined || start.ok ? null : startStep(start.evidence, facts, facts.uid);
   return step === null ? null : { probe: 'start', because: start?.evidence ?? '', ...step };
@@ -124,6 +142,24 @@ function withoutGroupsOfRoot(remedies: readonly Remedy[]): readonly Remedy[] {
   return needsRoot(remedies) ? remedies.filter(({ probe }) => !probe.startsWith('cgroup.')) : remedies;
 }
 
+/** Root that may make no mount has to be let first, and then finds what of /proc is covered. */
+function withRights(remedies: readonly Remedy[], rung: IsolationRung, facts: HostFacts): readonly Remedy[] {
+  if (!facts.lacksCapabilities.includes('SYS_ADMIN') || facts.innerRoot || remedies.length === 0) return remedies;
+  const rights = capabilityStep(facts);
+  const isRights = ({ kind }: Remedy): boolean => kind === 'more_capabilities';
+  const mounts = remedies.some(({ kind }) => mountingKinds.includes(kind) || kind === 'more_capabilities');
+  if (rights === null || !mounts) return remedies;
+  const because = remedies.find(isRights) ?? { probe: 'capabilities', because: 'its root lacks CAP_SYS_ADMIN' };
+  const covered = rankOf(rung) >= rankOf('sandbox') && facts.proc === 'covered';
+  return [
+    { ...because, ...rights },
+    ...(covered ? [{ probe: 'mounts', because: 'parts of /proc are covered', ...leaveCoveredProc }] : []),
+    ...remedies.filter((each) => !isRights(each)),
+  ];
+}
+
+const mountingKinds: readonly RemedyKind[] = ['make_groups_writable', 'mount_groups', 'mount_proc'];
+
 function distinct(remedies: readonly Remedy[]): readonly Remedy[] {
   return [...new Map(remedies.map((each) => [each.command, each])).values()];
 }
@@ -152,6 +188,8 @@ function stepFor(probe: string, because: string, probes: Probes, facts: HostFact
   if (program !== undefined && because.includes('not installed'))
     return step('install_runtime', install(facts, program));
   if (because.includes('not built')) return buildStep(facts);
+  const device = deviceStep(because, facts, facts.uid);
+  if (device !== null) return device;
   if (probe === 'reachable')
     return step('open_directory', /chmod o\+x \S+/.exec(because)?.[0].replace(/,$/, '') ?? 'another data_dir');
   if (because.includes('needs root')) return step('become_root', 'run the agent as root');
@@ -164,10 +202,14 @@ function stepFor(probe: string, because: string, probes: Probes, facts: HostFact
     return stepFor('reachable', probes.get('reachable')?.evidence ?? '', probes, facts);
   }
   // a runtime too makes its groups in the same hierarchies
-  if (probe.startsWith('cgroup.') || /\bcgroup (configuration|mount)/.test(because))
+  if (probe.startsWith('cgroup.') || /\bcgroup (configuration|mount|root)|statfs .*cgroup/.test(because))
     return groupStep(probe, because, facts);
+  if (program !== undefined && /not implemented|ENOSYS/i.test(because))
+    return step('newer_kernel', 'run the agent on Linux 5.12 or newer, with nothing around it that hides system calls');
   const capabilities = facts.innerRoot ? null : capabilityStep(facts);
   if (capabilities !== null && (program !== undefined || /spawn EPERM|lacks CAP_/.test(because))) return capabilities;
+  const proc = program === undefined ? null : procStep(because, facts, facts.uid);
+  if (proc !== null) return proc;
   if (probe === 'seccomp' || probe === 'capabilities' || probe === 'no_new_privs')
     return step('leave_outer_filter', outside('seccomp filters'));
   const blocked = [...probes].find(([each, { ok }]) => each.startsWith('namespace.') && !ok);

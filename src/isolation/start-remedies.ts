@@ -1,4 +1,6 @@
 /** What the agent itself lacks: why no task can be started by it, whatever the host's mechanisms. Pure. */
+import { readMounts } from '../lib/node/mount-table.ts';
+import { makeDevices, type UnfitDevice } from './host-devices.ts';
 import { asAdministrator, type Step, scriptAsAdministrator } from './remedy.ts';
 
 export interface AgentFacts {
@@ -10,6 +12,15 @@ export interface AgentFacts {
   readonly lacksCapabilities: readonly string[];
   /** Hard limit of open files; null: none. */
   readonly openFiles: number | null;
+  /** Soft limit of a file's bytes; null: none. */
+  readonly fileBytes: number | null;
+  readonly unfitDevices: readonly UnfitDevice[];
+  /** False: root that may make no device, or not here. */
+  readonly makesDevices: boolean;
+  /** `missing`: nothing is mounted at /proc; `covered`: parts of it are hidden or read-only, as outer containers and units have it. */
+  readonly proc: 'whole' | 'covered' | 'missing';
+  /** False: root that may make no mount of it. */
+  readonly mountsProc: boolean;
   /** Where trial tasks were to be, and what can still be written there. */
   readonly room: { readonly path: string; readonly kib: number; readonly files: number };
 }
@@ -21,6 +32,8 @@ export const neededCapabilities: readonly string[] = [
 
 /** A runtime and its shim hold about fifty each. */
 const fewestFiles = 256;
+/** What the agent keeps of tasks' output and its tables in is larger. */
+const largestFile = 64 * 1024 * 1024;
 
 export function capabilityStep({ lacksCapabilities }: AgentFacts): Step | null {
   if (lacksCapabilities.length === 0) return null;
@@ -29,6 +42,46 @@ export function capabilityStep({ lacksCapabilities }: AgentFacts): Step | null {
     kind: 'more_capabilities',
     command: `run the agent with what it lacks of root's capabilities: ${names} (of a container: --cap-add, of a unit: CapabilityBoundingSet=)`,
   };
+}
+
+/** Devices that are not as they have to be; null: `because` is of none of them. */
+export function deviceStep(because: string, facts: AgentFacts, uid: number): Step | null {
+  const { unfitDevices, makesDevices } = facts;
+  const isNull = unfitDevices.some(({ path, is }) => path === '/dev/null' && is === 'missing');
+  if (!isNull && !unfitDevices.some(({ path }) => because.includes(path))) return null;
+  if (!makesDevices) return capabilityStep({ ...facts, lacksCapabilities: ['MKNOD'] });
+  return { kind: 'make_devices', command: scriptAsAdministrator(uid, makeDevices(unfitDevices)) };
+}
+
+/** The kernel lets nobody in a user namespace mount a /proc that shows more than the agent's own does; null: it is not that. */
+export function procStep(because: string, { proc, mountsProc }: AgentFacts, uid: number): Step | null {
+  if (proc === 'whole' || !/\bproc\b.*(not permitted|must be superuser)|\/proc\/sys\//i.test(because)) return null;
+  return mountsProc ? mountProc(uid) : leaveCoveredProc;
+}
+
+const mountProc = (uid: number): Step => ({
+  kind: 'mount_proc',
+  command: asAdministrator(uid, 'mount -t proc none /proc'),
+});
+
+export const leaveCoveredProc: Step = {
+  kind: 'leave_covered_proc',
+  command:
+    'run the agent where nothing covers /proc (docker: --security-opt systempaths=unconfined, podman: --security-opt unmask=ALL, of a unit: ProtectKernelTunables=no)',
+};
+
+/** Of `/proc/self/mountinfo`: parts of /proc are hidden, or not as it is mounted. What belongs below /proc/sys/fs hides nothing. */
+export function coversProc(mountinfo: string): boolean {
+  const mounts = readMounts(mountinfo);
+  const [own] = mounts.filter(({ point }) => point === '/proc').slice(-1);
+  const covers = mounts.filter(({ point }) => /^\/proc\/(?!sys\/fs\/|fs\/nfsd)/.test(point));
+  return covers.length > 0 || own?.superOptions.includes('subset=pid') === true;
+}
+
+/** What no trial and no probe could be made without; null: it is there. */
+export function groundStep(facts: AgentFacts, uid: number): Step | null {
+  if (facts.proc === 'missing') return mountProc(uid);
+  return deviceStep('', facts, uid);
 }
 
 /** Why ids that are given cannot be mapped; null: it is not that. */
@@ -52,7 +105,7 @@ export function mapperStep(because: string, { restoreMapper, noNewPrivs }: Agent
 
 /** A trial task did not start, by what the error says; null: it does not tell. */
 export function startStep(because: string, facts: AgentFacts, uid: number): Step | null {
-  const { room, openFiles } = facts;
+  const { room, openFiles, fileBytes } = facts;
   if (/ENOSPC|EDQUOT|no space left/i.test(because))
     return {
       kind: 'more_room',
@@ -67,6 +120,11 @@ export function startStep(because: string, facts: AgentFacts, uid: number): Step
     return {
       kind: 'more_files',
       command: `let the agent open more than ${openFiles} files (ulimit -Hn, of a unit: LimitNOFILE=)`,
+    };
+  if (fileBytes !== null && fileBytes < largestFile)
+    return {
+      kind: 'larger_files',
+      command: `let the agent write files of more than ${fileBytes} bytes (ulimit -f, of a unit: LimitFSIZE=)`,
     };
   return null;
 }

@@ -82,6 +82,14 @@ const inContainer =
 
 const readOnlyGroups =
   'for d in /sys/fs/cgroup/*/; do mountpoint -q "$d" && mount -o remount,bind,ro "$d"; done; mount -o remount,bind,ro /sys/fs/cgroup 2>/dev/null || :';
+/** A /dev of its own, with what tasks are shown of it. */
+const ownDevices = [
+  'mkdir "$BIN/d"; mount -t tmpfs -o mode=755 none "$BIN/d"; for n in null zero full random urandom tty; do cp -a /dev/$n "$BIN/d"; done',
+  'chown 0:0 "$BIN"/d/*; ln -s /proc/self/fd "$BIN/d"; mkdir "$BIN/d/pts" "$BIN/d/shm"; mount --rbind /dev/pts "$BIN/d/pts"; mount --move "$BIN/d" /dev',
+].join('; ');
+/** As in a container. */
+const coveredProc =
+  'mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; mount --bind /dev/null /proc/keys';
 /** Node and one or two programs beside it. */
 const few = 'g=/sys/fs/cgroup/pids/$CGROUP-few; mkdir $g; echo $$ >$g/cgroup.procs; echo 14 >$g/pids.max';
 const outOfUserNamespace = advises('leave_user_namespace', /^run the agent in the host's own user namespace$/);
@@ -89,7 +97,12 @@ const both = (rung: string) => ({ own: rung, host: rung });
 const full = { own: 'container', host: 'sandbox' };
 
 export const crippledHosts: readonly CrippledHost[] = [
-  { name: 'bubblewrap is gone', cripple: hide('bwrap'), rungs: full, lost: 'runtime.bwrap' },
+  {
+    name: 'bubblewrap is gone, and what the agent makes is closed to others',
+    cripple: `${hide('bwrap')}; umask 077`,
+    rungs: full,
+    lost: 'runtime.bwrap',
+  },
   {
     name: 'runc and crun are gone',
     cripple: `${installable('runc', 'runc')}; ${hide('runc', 'crun')}`,
@@ -98,8 +111,8 @@ export const crippledHosts: readonly CrippledHost[] = [
     remedy: advises('install_runtime', /^apt-get install -y runc$/),
   },
   {
-    name: 'every runtime is gone, util-linux is left',
-    cripple: hide('bwrap', 'runc', 'crun'),
+    name: 'every runtime is gone, util-linux is left, and its directories have names that programs trip over',
+    cripple: `${hide('bwrap', 'runc', 'crun')}; mkdir -m 777 "$DATA/ä b'c"; export DATA_DIR="$DATA/ä b'c" TMPDIR="$DATA/ä b'c"`,
     rungs: both('sandbox'),
     lost: 'runtime.bwrap',
   },
@@ -412,6 +425,79 @@ export const crippledHosts: readonly CrippledHost[] = [
     rungs: both('refused'),
     lost: 'start',
     remedy: advises('more_files', /^let the agent open more than 64 files/),
+    remedied: { cripple: ':' },
+  },
+  {
+    name: 'it may write no large files',
+    cripple: 'prlimit --pid $$ --fsize=100000',
+    // of what isolates nothing nothing is tried
+    rungs: { own: 'refused', host: 'none' },
+    lost: 'start',
+    remedy: advises('larger_files', /^let the agent write files of more than 100000 bytes/),
+    remedied: { cripple: ':' },
+  },
+  {
+    name: 'users of its tasks may have few processes',
+    cripple: 'prlimit --pid $$ --nproc=10:10',
+    rungs: both('none'),
+    remedy: advises('more_processes_of_user', /^let users of tasks have more than 10 processes/),
+    remedied: { cripple: ':' },
+  },
+  {
+    name: 'there is no /dev/null',
+    cripple: `${ownDevices}; rm /dev/null`,
+    rungs: both('refused'),
+    why: /\/dev\/null is not there/,
+    lost: 'start',
+    remedy: advises('make_devices', /^mknod -m 666 \/dev\/null c 1 3$/),
+  },
+  {
+    name: 'devices are missing, closed, or something else',
+    cripple: `${ownDevices}; rm /dev/null /dev/tty; : >/dev/null; chmod 600 /dev/zero`,
+    rungs: both('process'),
+    lost: 'runtime.bwrap',
+    remedy: advises(
+      'make_devices',
+      /^rm -f \/dev\/null && mknod -m 666 \/dev\/null c 1 3 && chmod 666 \/dev\/zero && mknod -m 666 \/dev\/tty c 5 0$/,
+    ),
+  },
+  {
+    name: '/proc is covered',
+    cripple: coveredProc,
+    rungs: both('process'),
+    lost: 'runtime.bwrap',
+    remedy: advises('mount_proc', /^mount -t proc none \/proc$/),
+  },
+  {
+    name: '/proc is covered, and root is that of a user namespace only',
+    ownUserNamespace: true,
+    cripple: coveredProc,
+    rungs: both('process'),
+    lost: 'runtime.bwrap',
+    remedy: advises('leave_covered_proc', /^run the agent where nothing covers \/proc /),
+    remedied: { cripple: ':' },
+  },
+  {
+    name: '/proc is not mounted',
+    cripple: 'umount -R -l /proc',
+    rungs: both('refused'),
+    lost: 'start',
+    remedy: advises('mount_proc', /^mount -t proc none \/proc$/),
+  },
+  {
+    name: '/sys is not mounted',
+    cripple: 'umount -R /sys',
+    rungs: both('sandbox'),
+    lost: 'cgroup.kill',
+    remedy: advises('mount_groups', /^mount -t sysfs none \/sys && mount -t tmpfs none \/sys\/fs\/cgroup && for c in /),
+  },
+  {
+    // as a kernel before 5.12
+    name: 'mounts cannot be made read-only with what is below them',
+    cripple: `set -- "$WITHOUT_SECCOMP" ${constants.errno.ENOSYS} -442 "$@"`,
+    rungs: both('sandbox'),
+    lost: 'runtime.runc',
+    remedy: advises('newer_kernel', /^run the agent on Linux 5\.12 or newer/),
     remedied: { cripple: ':' },
   },
   {

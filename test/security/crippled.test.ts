@@ -32,6 +32,9 @@ describe.skipIf(!complete)('on a crippled host', () => {
     const { modes: seen, doctor, after } = await look(host);
     const modes = seen!;
     expect({ own: modes.none.rung, host: modes.host.rung }).toEqual(host.rungs);
+    // trial tasks of the doctor's are tasks like any other
+    const told = (rung: string): string => (rung === 'refused' ? 'none' : rung);
+    expect([doctor.OwnNetwork.Rung, doctor.HostNetwork.Rung]).toEqual([told(host.rungs.own), told(host.rungs.host)]);
     if (host.rungs.host !== 'refused') expect(modes.host.why).toBe('');
     for (const mode of [modes.none, modes.host]) {
       if (host.why !== undefined) expect(mode.why).toMatch(host.why);

@@ -43,6 +43,8 @@ root=$1; shift
 mount --bind "$root" "$root"
 readonly_below() {
   while read -r one two three four at options rest; do
+    # the kernel writes blanks and backslashes as three octal digits
+    case $at in *\\\\*) at=$(printf %b "$(printf %s "$at" | sed 's/\\\\/\\\\0/g')") ;; esac
     case $at in "$1"|"$1"/*) ;; *) continue ;; esac
     mount -o "remount,bind,ro,$(printf %s "$options" | sed 's/^rw,\\{0,1\\}//;s/^ro,\\{0,1\\}//')" "$at"
   done </proc/self/mountinfo

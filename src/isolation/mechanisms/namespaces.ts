@@ -1,5 +1,6 @@
 /** Each kind of namespace, really made by a child, and seen to differ from the agent's. */
 import { readlink } from 'node:fs/promises';
+import { agentHolds } from '../capabilities.ts';
 import { type ChildOptions, type ProbeResult, probe, runChild } from './probe.ts';
 
 const kinds = [
@@ -24,6 +25,9 @@ export function namespaceProbes(as: ChildOptions): readonly Promise<ProbeResult>
   });
   const others = kinds.map(([kind, flag, link]) =>
     probe(`namespace.${kind}`, async () => {
+      // a task is ended as one with a pid namespace that its supervisor makes, in no user namespace
+      if (kind === 'pid' && as.uid !== undefined && !agentHolds('SYS_ADMIN'))
+        return { ok: false, evidence: 'its root lacks CAP_SYS_ADMIN' };
       const own = await readlink(`/proc/self/ns/${kind}`);
       // new ones of these are only for children
       const fork = kind === 'pid' || kind === 'time' ? ['--fork'] : [];

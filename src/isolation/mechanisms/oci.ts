@@ -38,7 +38,7 @@ export function ociProbe(runtime: OciRuntime, options: OciProbeOptions): Promise
         join(bundle, 'config.json'),
         JSON.stringify(probeConfig(`/${options.cgroups.parentName}/${id}`, options.uid)),
       );
-      const run = throughPassage(options.taskRoot, [...tool, 'run', '--bundle', bundle, id]);
+      const run = throughPassage(bundle, [...tool, 'run', '--bundle', bundle, id]);
       const done = await runChild(run, { timeoutMs: 20_000 });
       const [version = ''] = found.stdout.split('\n');
       const ran = done.code === 0 && done.stdout.includes('inside 1');
@@ -60,7 +60,12 @@ function lastLine(text: string): string {
 }
 
 function probeConfig(cgroupsPath: string, uid: number): unknown {
-  const bind = (path: string): unknown => ({ source: path, destination: path, type: 'bind', options: ['rbind', 'ro'] });
+  const bind = (path: string): unknown => ({
+    source: path,
+    destination: path,
+    type: 'bind',
+    options: ['rbind', 'rro'],
+  });
   const empty = { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] };
   const mapping = [{ containerID: 0, hostID: uid, size: 1 }];
   return {

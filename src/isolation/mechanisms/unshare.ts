@@ -6,11 +6,11 @@ import { unshareCommand } from '../launch/unshare.ts';
 import { throughPassage } from '../passage.ts';
 import { type ChildOptions, type ProbeResult, probe, runChild } from './probe.ts';
 
-/** The directory may be closed to that uid: then as a start reaches it, which root has to do first. */
-function asOther(taskRoot: string, command: readonly string[], as: ChildOptions) {
+/** The directory above may be closed to that uid: then as a start reaches it, which root has to do first. */
+function asOther(root: string, command: readonly string[], as: ChildOptions) {
   if (as.uid === undefined) return runChild(command);
   const drop = ['setpriv', `--reuid=${as.uid}`, `--regid=${as.gid ?? as.uid}`, '--clear-groups', ...command];
-  return runChild(throughPassage(taskRoot, drop));
+  return runChild(throughPassage(root, drop));
 }
 
 /** `taskRoot`: where allocations' directories are. */
@@ -36,7 +36,7 @@ export function unshareProbe(taskRoot: string, as: ChildOptions): Promise<ProbeR
         ipc: true,
         pid: true,
       });
-      const done = await asOther(taskRoot, ['sh', '-c', 'exec "$@" 4>/dev/null', 'sh', ...command], as);
+      const done = await asOther(root, ['sh', '-c', 'exec "$@" 4>/dev/null', 'sh', ...command], as);
       const ok = done.stdout.startsWith('inside 1\n') && /read-only/i.test(done.stdout);
       return {
         ok,
