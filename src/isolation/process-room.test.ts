@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ProcessRoom, processAdvice, processRoom, starvedProbe } from './process-room.ts';
+import { moreProcesses, type ProcessRoom, processAdvice, processRoom, starvedProbe } from './process-room.ts';
 
 const room = (more: Partial<ProcessRoom>): (() => ProcessRoom) => {
   return () => ({ groups: [], uid: 0, rlimit: null, ...more });
@@ -20,6 +20,12 @@ describe('where no process can be started', () => {
     expect(processAdvice('spawn EAGAIN', room({ ...user, groups: [{ ...full, current: 3 }] }))).toMatch(/ulimit -u/);
     expect(processAdvice('spawn EAGAIN', room({ ...user, groups: [full] }))).toMatch(/pids\.max/);
     expect(processAdvice('spawn EAGAIN', room({ rlimit: 50 }))).toMatch(/kernel\.pid_max/);
+  });
+
+  it("one of root's counts for each user of its tasks, where it is too tight for any", () => {
+    expect(processAdvice('spawn EAGAIN', room({ rlimit: 10 }))).toMatch(/a user of tasks may have 10; raise its limit/);
+    expect(moreProcesses(room({ rlimit: 10 })()).command).toMatch(/^let users of tasks have more than 10 processes/);
+    expect(moreProcesses(room({ rlimit: 10, groups: [full] })()).kind).toBe('more_processes_of_group');
   });
 
   it('nothing is said of other errors', () => {

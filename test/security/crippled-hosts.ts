@@ -437,13 +437,6 @@ export const crippledHosts: readonly CrippledHost[] = [
     remedied: { cripple: ':' },
   },
   {
-    name: 'users of its tasks may have few processes',
-    cripple: 'prlimit --pid $$ --nproc=10:10',
-    rungs: both('none'),
-    remedy: advises('more_processes_of_user', /^let users of tasks have more than 10 processes/),
-    remedied: { cripple: ':' },
-  },
-  {
     name: 'there is no /dev/null',
     cripple: `${ownDevices}; rm /dev/null`,
     rungs: both('refused'),
