@@ -223,6 +223,7 @@ function inUserNamespace(): boolean {
 }
 
 async function agentFacts(uid: number, taskRoot: string): Promise<AgentFacts> {
+  const isLinux = process.platform === 'linux';
   const status = await read('/proc/self/status');
   const path = existsSync(taskRoot) ? taskRoot : dirname(taskRoot);
   const { bavail, bsize, ffree } = statfsSync(path);
@@ -235,9 +236,9 @@ async function agentFacts(uid: number, taskRoot: string): Promise<AgentFacts> {
     lacksCapabilities: uid === 0 ? neededCapabilities.filter((name) => !agentHolds(name)) : [],
     openFiles: files === undefined ? null : Number(files),
     fileBytes: fileBytes === undefined ? null : Number(fileBytes),
-    unfitDevices: unfitDevices(),
+    unfitDevices: isLinux ? unfitDevices() : [],
     makesDevices: uid !== 0 || (agentHolds('MKNOD') && !inUserNamespace()),
-    proc: status === '' ? 'missing' : coversProc(await read('/proc/self/mountinfo')) ? 'covered' : 'whole',
+    proc: isLinux && status === '' ? 'missing' : coversProc(await read('/proc/self/mountinfo')) ? 'covered' : 'whole',
     mountsProc: uid !== 0 || (agentHolds('SYS_ADMIN') && !inUserNamespace()),
     room: { path, kib: Math.floor((bavail * bsize) / 1024), files: ffree },
   };

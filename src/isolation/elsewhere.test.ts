@@ -43,6 +43,7 @@ describe('on a system that is not Linux', () => {
       sysctls: new Map(),
       hasCompiler: true,
       unmounted: [],
+      cgroupPlace: false,
       cgroupRoot: false,
       disabled: [],
       innerRoot: true,
@@ -58,6 +59,11 @@ describe('on a system that is not Linux', () => {
       noNewPrivs: false,
       lacksCapabilities: [],
       openFiles: null,
+      fileBytes: null,
+      unfitDevices: [],
+      makesDevices: true,
+      proc: 'whole',
+      mountsProc: true,
       room: { path: '/data', kib: 0, files: 0 },
     } as const;
     const supervisor = { ok: false, errno: '', evidence: notOnThisSystem };
