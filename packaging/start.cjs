@@ -91,7 +91,7 @@ const script = process.argv[2] ?? '';
 const place = /^(\/.+)\/dist\/[\w/-]+\.c?js$/.exec(script)?.[1] ?? '';
 const isOwnScript = path.basename(place) === sea.getAsset('name', 'utf8') && trusted(place);
 if (isOwnScript) process.argv.splice(1, 1);
-const main = isOwnScript ? script : path.join(locate(), 'dist/cli/main.js');
+const main = isOwnScript ? script : path.join(locate(), 'dist/bundle/cli/main.js');
 if (main.endsWith('.cjs')) createRequire(main)(main);
 else importModule(pathToFileURL(main).href);
 

@@ -109,15 +109,7 @@ export function ensureCompiler() {
 /** Compiles what changed. tsc decides by itself what that is. */
 export function build() {
   run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json']);
-  bundleWasmHost();
+  run(process.execPath, [join(root, 'scripts/lib/bundle.mjs')]);
   const native = join(root, 'scripts/build-native.mjs');
   if (existsSync(native)) run(process.execPath, [native]);
-}
-
-/** One file, which a sandbox can be shown, and no module of ECMAScript: Node begins with such a one a third later. */
-function bundleWasmHost() {
-  const at = join(root, 'dist/drivers/wasm');
-  const options = ['--platform', 'node', '--format', 'cjs', '--file', join(at, 'host.cjs')];
-  const rolldown = join(root, 'node_modules/rolldown/bin/cli.mjs');
-  run(process.execPath, [rolldown, join(at, 'host/main.js'), ...options], { stdio: ['ignore', 'ignore', 2] });
 }

@@ -388,10 +388,9 @@ describe('the tools used wrongly', () => {
   beforeAll(() => {
     mkdirSync(join(folder, 'wrong'));
     writeFileSync(join(folder, 'wrong/d.mjs'), source);
-    const kit = join(root, 'dist/driver-kit/index.js');
     writeFileSync(
       join(folder, 'wrong/real.mjs'),
-      `import { defineDriver } from ${JSON.stringify(kit)};\nexport default defineDriver({ name: 'd', version: '1.0.0', config: {}, start: () => ({ command: ['true'] }) });\n`,
+      `import { defineDriver } from 'drover/driver';\nexport default defineDriver({ name: 'd', version: '1.0.0', config: {}, start: () => ({ command: ['true'] }) });\n`,
     );
   });
 

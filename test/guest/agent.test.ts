@@ -7,8 +7,9 @@ import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { drover } from '../agent-process.ts';
 import type { AgentSight, GroupSight } from './agent.ts';
-import { bundle, bundleProgram, repository } from './bundle.ts';
+import { bundle, repository } from './bundle.ts';
 import { lackingForGuest, reported, runInGuest } from './machine.ts';
 
 const minutes = 12;
@@ -23,7 +24,7 @@ describe.skipIf(lacking.length > 0)(
 
     beforeAll(
       async () => {
-        const [program, drover] = [await bundle('agent'), await bundleProgram()];
+        const program = await bundle('agent');
         try {
           execFileSync('truncate', ['-s', '256M', disk]);
           execFileSync('mke2fs', ['-q', '-t', 'ext4', '-O', 'project,quota', '-E', 'quotatype=prjquota', disk]);

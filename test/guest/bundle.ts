@@ -27,13 +27,3 @@ export async function bundle(name: string): Promise<string> {
   await made.write({ file, format: 'esm' });
   return file;
 }
-
-/** The whole program as it was built, as one file: `build/guest-program/main.mjs`, as deep below the repository as its modules are. */
-export async function bundleProgram(): Promise<string> {
-  const dir = join(repository, 'build/guest-program');
-  const input = join(repository, 'dist/cli/main.js');
-  // natives that find what is theirs beside themselves
-  const made = await rolldown({ input, platform: 'node', external: ['lmdb', 'amaro'] });
-  await made.write({ dir, format: 'esm', codeSplitting: false, entryFileNames: 'main.mjs' });
-  return join(dir, 'main.mjs');
-}

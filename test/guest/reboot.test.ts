@@ -7,7 +7,8 @@ import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bundle, bundleProgram, repository } from './bundle.ts';
+import { drover } from '../agent-process.ts';
+import { bundle, repository } from './bundle.ts';
 import { type GuestRun, lackingForGuest, reported, runInGuest } from './machine.ts';
 import type { Sight } from './reboot.ts';
 
@@ -20,7 +21,7 @@ describe.skipIf(lacking.length > 0)('after the power was cut and the machine sta
 
   beforeAll(
     async () => {
-      const [program, drover] = [await bundle('reboot'), await bundleProgram()];
+      const program = await bundle('reboot');
       const boot = (phase: 'before' | 'after'): Promise<GuestRun> =>
         runInGuest(
           `modprobe virtio_blk; mkdir /run/disk; mount /dev/vda /run/disk; cd '${repository}'; '${process.execPath}' '${program}' ${phase} '${drover}' /run/disk/agent /dev/ttyS1`,

@@ -92,10 +92,9 @@ test.each([
 });
 
 test('a driver of the kit listens where its user alone gets, keeps its author’s words off stdout, and leaves no socket', async () => {
-  const kit = join(import.meta.dirname, '../../../dist/driver-kit/index.js');
   writeFileSync(
     join(files, 'loud.mjs'),
-    `import { defineDriver } from ${JSON.stringify(kit)};
+    `import { defineDriver } from 'drover/driver';
 console.log('words while it is loaded');
 export default defineDriver({ name: 'loud', version: '1.0.0', config: {}, start: () => ({ command: 'true' }) });
 `,
@@ -132,14 +131,13 @@ test('a plugin whose shell did not exec it does not live on without the shell, a
 });
 
 test('a driver may take its options slowly, for it may look at its engine first: no other call may take that long', async () => {
-  const kit = join(import.meta.dirname, '../../../dist/driver-kit/index.js');
   const wait = (name: string): string =>
     `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5000); return ${name}`;
   const limits = { ...defaultLimits, questionMs: 3000 };
   const slow = async (name: string, change: string) => {
     writeFileSync(
       join(files, `${name}.mjs`),
-      `import { defineDriver } from ${JSON.stringify(kit)};
+      `import { defineDriver } from 'drover/driver';
 const own = defineDriver({ name: ${JSON.stringify(name)}, version: '1.0.0', config: {}, start: () => ({ command: 'true' }) });
 export default { ...own, ${change} };
 `,

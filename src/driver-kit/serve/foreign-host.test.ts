@@ -12,7 +12,6 @@ import { openScratchHost, type ScratchHost } from '../scratch-host.ts';
 
 const never = new AbortController().signal;
 const drover = join(import.meta.dirname, '../../../bin/drover.js');
-const kit = join(import.meta.dirname, '../../../dist/driver-kit/index.js');
 const opened: Plugin[] = [];
 let host: ScratchHost;
 
@@ -62,7 +61,7 @@ function author(name: string, whileLoaded: string, script: string, before = ''):
     file,
     `import { spawn } from 'node:child_process';
 import { stdout } from 'node:process';
-import { defineDriver } from ${JSON.stringify(kit)};
+import { defineDriver } from 'drover/driver';
 ${whileLoaded}
 export default defineDriver({
   name: ${JSON.stringify(name)}, version: '1.0.0', config: {},
