@@ -3,6 +3,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { isAbsolute, join, posix } from 'node:path';
 import type { TaskConfig } from '../driver/contract.ts';
 import type { SystemPath } from '../isolation/launch/system-paths.ts';
+import { followed, Miss, sandboxPlaces } from '../isolation/launch/task-view.ts';
 import { Fault } from '../lib/fault.ts';
 import { openBeneath } from '../lib/node/safe-path.ts';
 import { binaryNotFound, fileNotFound } from './nomad-texts.ts';
@@ -58,9 +59,9 @@ async function isVisible(task: TaskConfig, path: string, system: readonly System
   // what a volume holds is not ours to look at: it is tried
   if (task.mounts.some((mount) => below(mount.taskPath))) return true;
   if (below('/alloc')) return makeExecutable(task.directories.shared, path.slice('/alloc'.length));
-  const part = system.find((each) => below(each.to));
-  if (part === undefined) return false;
-  return isProgram(join(part.from, path.slice(part.to.length)));
+  const network = task.network === null || task.network.mode === 'host' ? null : 'none';
+  const found = followed(path, sandboxPlaces({ ...task, network }, system));
+  return found !== 'open' && !(found instanceof Miss) && found.host !== null && isProgram(found.host.path);
 }
 
 /** An artifact often comes without its x bits. The file is the task's to swap: opened without following links, changed by descriptor. */

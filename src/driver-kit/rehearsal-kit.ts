@@ -8,7 +8,11 @@ const never = new AbortController().signal;
 function away(task: TaskConfig): TaskConfig {
   const elsewhere = Object.entries(task.directories).map(([name, path]) => [name, path.replace(root(task), absent)]);
   const directories = Object.fromEntries(elsewhere) as unknown as TaskConfig['directories'];
-  return { ...task, id: `${task.allocId}/${task.name}/00000000`, directories, rehearsal: { filesCome: false } };
+  const config = Object.entries(task.config as Readonly<Record<string, unknown>>).map(
+    ([name, value]) => [name, typeof value === 'string' ? value.replaceAll(root(task), absent) : value] as const,
+  );
+  const id = `${task.allocId}/${task.name}/00000000`;
+  return { ...task, id, directories, config: Object.fromEntries(config), rehearsal: { filesCome: false } };
 }
 
 const root = ({ directories }: TaskConfig): string => directories.allocation;

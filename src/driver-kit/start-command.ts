@@ -19,14 +19,8 @@ import {
 import { checkWeight } from '../isolation/cgroup/weight-trial.ts';
 import { deviceAdvice } from '../isolation/host-devices.ts';
 import type { InsideSteps, LaunchRequest } from '../isolation/launch/launch.ts';
-import {
-  checkTask,
-  type PreparedTask,
-  type PrepareRequest,
-  prepareTask,
-  reachOf,
-  runningChecks,
-} from '../isolation/prepare.ts';
+import { checkTask, type PreparedTask, prepareTask, reachOf, runningChecks } from '../isolation/prepare.ts';
+import type { PrepareRequest } from '../isolation/prepare-request.ts';
 import { processAdvice, processRoom } from '../isolation/process-room.ts';
 import { leftInGroups } from '../isolation/recheck.ts';
 import type { Tried } from '../isolation/tries.ts';
@@ -35,12 +29,14 @@ import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import { Turns } from '../lib/turns.ts';
 import { highestRung } from '../model/isolation-ladder.ts';
 import type { Shim, ShimStatus } from '../supervise/contract.ts';
+import { startErrorOf } from '../supervise/start-fault.ts';
 import { encodeVerify, readReport, type VerifyInstructions } from '../supervise/verify-fields.ts';
 import { type CommandState, noteState } from './command-state.ts';
 import { CommandTask, removeStart } from './command-task.ts';
 import type { DriverDeps } from './driver-plugin.ts';
 import { launchFailed, userUnknown } from './nomad-texts.ts';
 import { killUnitOf, startRecord } from './start-record.ts';
+import { rehearseWorkDir, workDirFault } from './work-dir.ts';
 
 /**
  * One start, in the order of this file's head. `tried`: what this way of isolating was shown to stop; null: it could not be tried. Resolves when the task runs and was checked; whatever fails or is aborted before leaves
@@ -68,7 +64,7 @@ export async function rehearseCommand(
 ): Promise<void> {
   const request = await requestOf(spec, {}, deps, task, directory);
   if (spec.ioWeight !== undefined) await checkWeight(deps.isolation.cgroups);
-  reachOf(deps.isolation, request);
+  rehearseWorkDir(deps.isolation, request, reachOf(deps.isolation, request), task);
 }
 
 async function requestOf(
@@ -129,7 +125,7 @@ async function begin(
       await undo(left);
       await removeStart({ cgroup, directory });
     }
-    throw explained(error);
+    throw explained(error, start.spec.workDir);
   }
 }
 
@@ -218,7 +214,7 @@ async function undo(shim: Shim | null): Promise<void> {
   await shim.shutdown().catch(() => null);
 }
 
-function explained(error: unknown): unknown {
+function explained(error: unknown, workDir: string): unknown {
   const advice = processAdvice(messageOf(error), processRoom);
   // whatever it is called: the task may be started once there is room
   if (advice !== null)
@@ -226,6 +222,8 @@ function explained(error: unknown): unknown {
   const missing = deviceAdvice(messageOf(error));
   if (missing !== null) return new Fault('unavailable', `${messageOf(error)}: ${missing}`, { cause: error });
   if (!isFault(error, 'invalid')) return error;
+  const failed = startErrorOf(error);
+  if (failed?.stage === 'chdir') return workDirFault(workDir, failed.message, error);
   return new Fault('invalid', launchFailed(messageOf(error)), { cause: error });
 }
 

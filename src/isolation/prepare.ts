@@ -13,7 +13,6 @@ import { kernelText } from '../lib/node/kernel-file.ts';
 import { writeBeneath } from '../lib/node/safe-path.ts';
 import { notOnThisSystem } from '../model/isolation-losses.ts';
 import { agentHolds, capabilityBits } from './capabilities.ts';
-import type { CgroupLimits } from './cgroup/limits.ts';
 import { boundsTask, killDirectories, type TaskCgroup } from './cgroup/task-cgroup.ts';
 import { tryDevices } from './device-trial.ts';
 import { diskLine } from './disk-line.ts';
@@ -32,28 +31,14 @@ import { type Mechanism, missingLine, rankOf, rungOf } from './lines.ts';
 import { maskedProc } from './masked-proc.ts';
 import type { OciRuntime } from './mechanisms/oci.ts';
 import { passageTo } from './passage.ts';
+import type { PrepareRequest } from './prepare-request.ts';
 import { cores, resourceLimits, withoutCores } from './rlimits.ts';
 import { bestRung, isOci, type Obstacle, obstaclesTo, type SandboxMaker, sandboxMakers } from './rungs.ts';
 import { hostFilter } from './seccomp/compile.ts';
-import { type Tried, untried, withTries } from './tries.ts';
+import { becomes, hasOtherId, keepsUser } from './task-identity.ts';
+import { untried, withTries } from './tries.ts';
 import { giveDirectory, rootUidOf } from './uids.ts';
 import { inRanges } from './users.ts';
-
-export interface PrepareRequest {
-  readonly wish: IsolationWish;
-  readonly floor: IsolationRung;
-  /** Lines that must be there whatever the rung. */
-  readonly required?: readonly string[];
-  /** What the way in which this task is isolated was shown to stop; null: nothing could be tried. */
-  readonly tried?: Tried | null;
-  readonly cgroup: TaskCgroup | null;
-  readonly limits: CgroupLimits;
-  /** False: a supervisor that can start plain processes only. */
-  readonly nativeShim: boolean;
-  /** True: the job itself names its user. */
-  readonly userNamed: boolean;
-  readonly launch: LaunchRequest;
-}
 
 export interface PreparedTask {
   readonly launch: Launch;
@@ -104,18 +89,6 @@ export function reachOf(host: IsolationHost, request: PrepareRequest): number {
   if (reach < rankOf('process') && user !== null && !becomes(host.uid, user.uid))
     throw new Fault('denied', `the agent is not root: as uid ${host.uid} it starts nothing as uid ${user.uid}`);
   return reach;
-}
-
-/** Root may, and who was given the capability. */
-function becomes(own: number, uid: number): boolean {
-  return own === 0 || own === uid || process.platform !== 'linux' || agentHolds('SETUID');
-}
-
-/** Of a task without a sandbox: it runs as another user than root. */
-function hasOtherId(host: IsolationHost, request: PrepareRequest, reach: number): boolean {
-  const named = (request.launch.user?.uid ?? 0) !== 0;
-  if (reach < rankOf('process')) return named;
-  return host.uids !== null && (named || !keepsUser(request));
 }
 
 async function chosen(host: IsolationHost, request: PrepareRequest): Promise<PreparedTask> {
@@ -373,12 +346,6 @@ function ownUser(host: IsolationHost, request: PrepareRequest): LaunchUser | nul
   const closed = request.wish.capabilities.length === 0 ? [task] : [];
   for (const path of [...closed, secrets, kept]) giveDirectory(path, uid);
   return { uid, gid: uid, groups: [uid] };
-}
-
-/** It keeps the uid of the user whom its job names. */
-function keepsUser({ launch, userNamed, wish }: PrepareRequest): boolean {
-  if (!userNamed || launch.user === null) return false;
-  return (launch.user.uid !== 0 && launch.mounts.length > 0) || rankOf(wish.prefer) < rankOf('sandbox');
 }
 
 export interface CheckInput {

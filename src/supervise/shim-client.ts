@@ -3,6 +3,7 @@ import { Connection } from './connection.ts';
 import type { ExecSpec, ExitRecord, Shim, ShimExec, ShimStatus, TaskEnd } from './contract.ts';
 import { ExecSession, namingProgram } from './exec-session.ts';
 import { exitRecord, parseJson, shimStatus } from './exit-record.ts';
+import { startFault } from './start-fault.ts';
 import { encodeExec, tag } from './start-fields.ts';
 import { clientFrame, concat, type Frame, field, readU32, shimFrame, u32 } from './wire.ts';
 
@@ -221,14 +222,6 @@ export async function shutdownShim(directory: string): Promise<void> {
   } catch (error) {
     if (!isFault(error, 'unavailable')) throw error;
   }
-}
-
-/** Why a start came to nothing, as the caller of `start` should hear it. */
-function startFault(exit: ExitRecord): Fault {
-  if (exit.by === 'never-started')
-    return new Fault('unavailable', 'the command was held and not released in time', { recoverable: true });
-  const why = exit.error === null ? 'the command did not start' : `${exit.error.stage}: ${exit.error.message}`;
-  return new Fault('invalid', why);
 }
 
 function sessionFrame(session: ExecSession, id: number, frame: Frame): void {

@@ -235,6 +235,38 @@ test('a command that is not in the sandbox is refused with the text of task even
   );
 });
 
+describe('a working directory', () => {
+  const absent = (path: string, reason: string): string =>
+    `failed to launch command with executor: rpc error: code = Unknown desc = working directory ${JSON.stringify(path)}: ${reason}`;
+
+  test.for([
+    ['/no/such', 'No such file or directory'],
+    ['/usr/no-such', 'No such file or directory'],
+    ['/etc/passwd', 'Not a directory'],
+    ['/etc/passwd/x', 'Not a directory'],
+    // there on the host, not in a sandbox
+    ['/home', 'No such file or directory'],
+    ['/tmp/below', 'No such file or directory'],
+  ] as const)('that cannot be there is refused as foretold: %s', async ([work_dir, reason], { skip }) => {
+    if (!sandbox()) skip('no sandbox on this host');
+    expect(await startRefusal(engine, await task(shell('true', { work_dir })))).toBe(absent(work_dir, reason));
+    const alone = { network: { mode: 'none', path: '', labels: {} } } as const;
+    expect(await startRefusal(engine, await task(shell('true', { work_dir }), alone))).toBe(absent(work_dir, reason));
+  });
+
+  test('that somebody may still make is refused only at the start', async ({ skip }) => {
+    if (!sandbox()) skip('no sandbox on this host');
+    for (const work_dir of ['/local/absent', '/alloc/data/absent'])
+      expect(await startRefusal(engine, await task(shell('true', { work_dir })), false)).toBe(
+        absent(work_dir, 'No such file or directory'),
+      );
+  });
+
+  test.each(['/usr/lib', '/usr/../lib', '/local', '/alloc/data', '/dev/shm'])('that is there: %s', async (work_dir) => {
+    expect((await run(await task(shell('true', { work_dir })))).exit.exitCode).toBe(0);
+  });
+});
+
 test('capabilities beyond what the operator allows are refused; allowed ones are there, and the rung says so', async ({
   skip,
 }) => {

@@ -6,6 +6,7 @@ import type { CommandState } from '../../driver-kit/command-state.ts';
 import { commandSuite } from '../../driver-kit/command-suite.ts';
 import { conformanceCases } from '../../driver-kit/conformance.ts';
 import { type DriverDeps, type OpenDriver, openDriver } from '../../driver-kit/driver-plugin.ts';
+import { startRefusal } from '../../driver-kit/rehearsal-kit.ts';
 import { openScratchHost, type ScratchHost } from '../../driver-kit/scratch-host.ts';
 import type { Scratch } from '../../driver-kit/scratch-task.ts';
 import { sweepStarts } from '../../driver-kit/sweep.ts';
@@ -64,6 +65,13 @@ describe('raw_exec under the TypeScript supervisor does what every driver does:'
       excused: { 'exec with a terminal gives output, then the code': 'Node makes no pseudo-terminals' },
     }),
   );
+
+  test('a working directory that is not there is refused as foretold', async () => {
+    const own = openDriver(rawExec, { enabled: true }, { ...deps, supervisor });
+    const of = await task({ ...shell('true'), work_dir: '/no/such' });
+    expect(await startRefusal(own.engine, of)).toContain('working directory "/no/such": No such file or directory');
+    await own.engine.close();
+  });
 });
 
 test('runs a program in its task directory, with its output in log files and its exit code kept', async () => {
@@ -299,6 +307,29 @@ describe('raw_exec with options of its operator', () => {
     expect((await outcome(under({ denied_host_uids: '5' }), { ...shell('pwd'), work_dir: '/usr' })).stdout).toBe(
       '/usr\n',
     );
+  });
+
+  test('a working directory that is not there is refused as foretold, one that may still be made at the start', async () => {
+    const refusal = async (work_dir: string, more: Partial<TaskConfig> = {}, told = true) =>
+      (await startRefusal(engine, await task({ ...shell('true'), work_dir }, more), told)).split(' desc = ')[1];
+    const text = (path: string, reason: string): string => `working directory ${JSON.stringify(path)}: ${reason}`;
+    expect(await refusal('/no/such')).toBe(text('/no/such', 'No such file or directory'));
+    expect(await refusal('/etc/passwd')).toBe(text('/etc/passwd', 'Not a directory'));
+    expect(await refusal('/usr/lib')).toBeUndefined();
+    const { directories, allocId } = await task(shell('true'));
+    const own = join(directories.local, 'absent');
+    expect(await refusal(own, { directories, allocId }, false)).toBe(text(own, 'No such file or directory'));
+  });
+
+  test.skipIf(!asRoot)('a working directory that its user may not enter is refused as foretold', async () => {
+    const closed = join(scratch.root, 'closed');
+    await mkdir(closed, { mode: 0o700 });
+    for (const more of [{ user: 'nobody' }, { isolationFloor: 'process' }] as const) {
+      const of = await task({ ...shell('true'), work_dir: closed }, more);
+      expect(await startRefusal(engine, of)).toContain(`working directory "${closed}": Permission denied`);
+    }
+    const byRoot = await task({ ...shell('true'), work_dir: closed });
+    expect(await startRefusal(engine, byRoot)).toBe('it was started');
   });
 
   test('runs only allowed_commands, whatever links lead there', async () => {

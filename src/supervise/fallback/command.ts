@@ -5,6 +5,7 @@ import type { Writable } from 'node:stream';
 import { Fault } from '../../lib/fault.ts';
 import { spawn } from '../../lib/node/spawn.ts';
 import type { Identity } from '../contract.ts';
+import type { StartError } from '../start-fault.ts';
 
 /**
  * A command started the way the native shim would, as far as Node can: a shell waits on descriptor 3 while its cgroups, limits and
@@ -61,6 +62,14 @@ function findCommand(command: string, env: Readonly<Record<string, string>>, wor
     throw new Fault('not_found', 'No such file or directory');
 }
 
+/** As its start would tell of it. */
+function checkDirectory(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) return;
+  const [errno, message] = found === undefined ? [2, 'No such file or directory'] : [20, 'Not a directory'];
+  throw new Fault('invalid', `chdir: ${message}`, { cause: { stage: 'chdir', errno, message } satisfies StartError });
+}
+
 function applyFromOutside(pid: number, identity: Identity, cgroups: readonly string[]): void {
   for (const directory of cgroups) writeFileSync(join(directory, 'cgroup.procs'), `${pid}`);
   if (process.platform !== 'linux') return;
@@ -93,6 +102,7 @@ export async function prepareCommand(options: CommandOptions): Promise<Prepared>
   const { identity, command, env } = options;
   if ((identity.groups ?? []).length > 0)
     throw new Fault('unsupported', 'the TypeScript shim cannot set supplementary groups: build the native one');
+  checkDirectory(options.workDir);
   findCommand(command[0] ?? '', env, options.workDir);
   const user = {
     ...(identity.uid === undefined || identity.uid === process.geteuid?.() ? {} : { uid: identity.uid }),

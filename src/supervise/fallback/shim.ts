@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { Fault, isFault, messageOf } from '../../lib/fault.ts';
 import type { StartRecord } from '../contract.ts';
 import { emptyKillUnit } from '../kill-unit.ts';
+import { startErrorOf } from '../start-fault.ts';
 import { bootId, startTimeOf } from '../this-host.ts';
 import { clientFrame, type Frame, readU32, shimFrame } from '../wire.ts';
 import { type Prepared, prepareCommand } from './command.ts';
@@ -156,8 +157,8 @@ export class FallbackShim implements Handler {
       this.#prepared = await prepareCommand({ command, env, identity, cgroups, workDir, stdin: 'ignore' });
     } catch (error) {
       if (isFault(error, 'unsupported')) throw error;
-      const missing = isFault(error, 'not_found');
-      this.#error = { stage: 'execve', errno: missing ? 2 : 13, message: messageOf(error) };
+      const errno = isFault(error, 'not_found') ? 2 : 13;
+      this.#error = startErrorOf(error) ?? { stage: 'execve', errno, message: messageOf(error) };
       await this.#ending();
       return;
     }
