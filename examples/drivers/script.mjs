@@ -22,11 +22,12 @@ const driver = defineDriver({
     for (const each of interpreters) await access(each);
     return { attributes: { 'driver.script.interpreters': interpreters.join(',') } };
   },
-  start({ config }, { interpreters }) {
+  // before each start, and for `drover explain`, which starts nothing
+  check({ config }, { interpreters }) {
     if (!interpreters.includes(config.interpreter))
       throw new Fault('denied', `the interpreter ${config.interpreter} is not allowed on this node`);
-    return { command: config.interpreter, args: ['-c', config.script, 'script', ...config.args] };
   },
+  start: ({ config }) => ({ command: config.interpreter, args: ['-c', config.script, 'script', ...config.args] }),
 });
 
 // the first argument, if there is one: where tasks are recorded

@@ -12,7 +12,7 @@ export function engineFiles(name: string, checkTasks: string): Readonly<Record<s
 }
 
 const driverFile = (name: string): string => `// @ts-check
-import { defineEngineDriver, option } from 'drover/driver';
+import { defineEngineDriver, Fault, option } from 'drover/driver';
 import { Engine } from './engine.js';
 
 export default defineEngineDriver({
@@ -38,6 +38,11 @@ export default defineEngineDriver({
 
   // what this node has; a throw makes the driver unhealthy with that reason
   fingerprint: async (engine) => ({ attributes: { 'driver.${name}.engine': await engine.version() } }),
+
+  // what it refuses, by a throw: asked before each start, and by \`drover explain\`, which starts nothing
+  check(_engine, { config }) {
+    if (config.script.trim() === '') throw new Fault('invalid', 'there is nothing to run: the script is empty');
+  },
 
   async start(engine, task) {
     const { script, args } = task.config;
@@ -126,7 +131,6 @@ export class Engine {
    * @param {{ script: string, args: readonly string[], env: Readonly<Record<string, string>>, directory: string, stdout: string, stderr: string }} what
    */
   async run(unit, { script, args, env, directory, stdout, stderr }) {
-    if (script.trim() === '') throw new Fault('invalid', 'there is nothing to run: the script is empty');
     const own = join(this.#root, unit);
     await mkdir(own, { mode: 0o700 });
     const [out, err] = await Promise.all([open(stdout, 'a'), open(stderr, 'a')]);

@@ -75,11 +75,13 @@ export default defineDriver({
   // what this node has; a throw makes the driver unhealthy with that reason
   fingerprint: ({ shells }) => ({ attributes: { 'driver.${name}.shells': shells.join(',') } }),
 
-  // what to run; supervision, logs, recovery, stop, signals, exec, stats and isolation are the kit's
-  start({ config }, { shells }) {
+  // what it refuses, by a throw: asked before each start, and by \`drover explain\`, which starts nothing
+  check({ config }, { shells }) {
     if (!shells.includes(config.shell)) throw new Fault('denied', \`the shell \${config.shell} is not allowed on this node\`);
-    return { command: config.shell, args: ['-c', config.script, '${name}', ...config.args] };
   },
+
+  // what to run; supervision, logs, recovery, stop, signals, exec, stats and isolation are the kit's
+  start: ({ config }) => ({ command: config.shell, args: ['-c', config.script, '${name}', ...config.args] }),
 });
 `;
 }

@@ -77,3 +77,8 @@ function named({ driver, hook, signal }: HookCall, error: unknown): unknown {
 export function wrongReturn(driver: string, hook: string, needed: string, value: unknown): Fault {
   return new Fault('invalid', `driver ${driver}: ${hook} must return ${needed}, not ${shown(value)}`);
 }
+
+/** Of a hook that refuses by what it throws: one that answers was meant otherwise, and nothing would be refused. */
+export function checkedNothing(driver: string, value: unknown): void {
+  if (value !== undefined) throw wrongReturn(driver, 'check', 'nothing: it throws what it refuses', value);
+}

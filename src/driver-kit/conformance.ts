@@ -5,7 +5,7 @@
 import { strict as assert } from 'node:assert';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineDriver, ExecSession, TaskConfig } from '../driver/contract.ts';
-import { type FaultKind, isFault } from '../lib/fault.ts';
+import { type FaultKind, isFault, messageOf } from '../lib/fault.ts';
 
 export interface DriverSuite {
   /** A driver that has been used by nobody yet; `again`: another instance of it over the same host, as after a restart. */
@@ -65,6 +65,15 @@ async function refuses(
   assert.ok(isFault(error, foreign ? undefined : kind), `expected a fault of kind ${kind}, got ${String(error)}`);
 }
 
+/** Empty too of one that does not tell. */
+async function toldOf(driver: EngineDriver, task: TaskConfig): Promise<readonly string[]> {
+  if (driver.rehearse === undefined) return [];
+  return driver.rehearse({ ...task, rehearsal: { filesCome: false } }, never).catch((error: unknown) => {
+    if (isFault(error, 'unsupported')) return [];
+    throw error;
+  });
+}
+
 async function gone(driver: EngineDriver, task: TaskConfig): Promise<void> {
   await driver.destroy(task.id, { force: true }, never);
   await refuses(driver.inspect(task.id, never), 'not_found');
@@ -110,6 +119,19 @@ export const conformanceCases: readonly ConformanceCase[] = [
     assert.ok(isFault(error), `expected a fault, got ${String(error)}`);
     assert.ok(error.message.length > 0);
     await refuses(driver.inspect(task.id, never), 'not_found');
+  }),
+  conformanceCase('what it tells before a start is what the start says', async (driver, suite) => {
+    const [good, bad] = [await suite.ends(0), await suite.cannotStart()];
+    assert.deepEqual(await toldOf(driver, good), []);
+    const refusals = await toldOf(driver, bad);
+    const error = await driver.start(bad, never).catch((reason: unknown) => reason);
+    assert.ok(
+      refusals.every((each) => each === messageOf(error)),
+      `told ${refusals.join()}, but ${String(error)}`,
+    );
+    await refuses(driver.inspect(good.id, never), 'not_found');
+    await driver.start(good, never);
+    await gone(driver, good);
   }),
   conformanceCase('stop ends a task, and stopping what has ended does nothing', async (driver, suite) => {
     const task = await suite.runsFor(60_000);

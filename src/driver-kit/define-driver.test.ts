@@ -1,11 +1,17 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { option } from '../driver/config-schema.ts';
+import type { EngineDriver } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
 import { commandSuite } from './command-suite.ts';
 import { conformanceCases } from './conformance.ts';
 import { type Command, defineDriver } from './define-driver.ts';
-import { definePlugin, openDriver } from './driver-plugin.ts';
+import { type DriverPlugin, definePlugin, openDriver } from './driver-plugin.ts';
+import { mayCome } from './rehearsal.ts';
+import { startRefusal } from './rehearsal-kit.ts';
 import { openScratchHost, type ScratchHost } from './scratch-host.ts';
+import { openServed, ways } from './served-driver.ts';
 
 const never = new AbortController().signal;
 let host: ScratchHost;
@@ -29,8 +35,10 @@ describe('a driver of a few lines does what every driver does:', () => {
   );
 });
 
+const odd = { name: 'odd', version: '1.0.0', config: {} };
+
 async function started(start: () => unknown): Promise<unknown> {
-  const driver = defineDriver({ name: 'odd', version: '1.0.0', config: {}, start: start as () => Command });
+  const driver = defineDriver({ ...odd, start: start as () => Command });
   const { engine } = openDriver(driver, {}, host.deps);
   return engine.start(await host.scratch.task({}), never);
 }
@@ -53,9 +61,9 @@ test.each([
   [{ isolaton: 'sandbox' }, /driver odd: the definition has no "isolaton", only .*Did you mean "isolation"\?/],
   [{ isolation: 'sandbx' }, /driver odd: isolation is one of none, process, sandbox, .*, not "sandbx"/],
   [{ fingerPrint: () => ({}) }, /the definition has no "fingerPrint".*Did you mean "fingerprint"/],
-  [{ limitsMs: { stat: 5 } }, /limitsMs has no "stat", only start, fingerprint\..*Did you mean "start"/],
+  [{ limitsMs: { stat: 5 } }, /limitsMs has no "stat", only start, fingerprint, check\..*Did you mean "start"/],
 ])('a slip in its definition is named: %j', (slip, message) => {
-  const own = { name: 'odd', version: '1.0.0', config: {}, start: () => ({ command: 'true' }) };
+  const own = { ...odd, start: () => ({ command: 'true' }) };
   expect(() => defineDriver({ ...own, ...(slip as object) })).toThrow(message);
 });
 
@@ -100,4 +108,71 @@ test('an operator is told which plugin refuses what: a wrong type, and what the 
   });
   expect(() => openDriver(picky, { delay: [] }, host.deps)).toThrow(/^plugin "picky": .*delay/);
   expect(() => openDriver(picky, { delay: 'soon' }, host.deps)).toThrow('plugin "picky": delay: "soon" is no duration');
+});
+
+describe.each(ways)('what is known before a start, %s:', (way) => {
+  const shells = ['/bin/sh'];
+  let made = 0;
+  const picky = defineDriver({
+    name: 'picky',
+    version: '1.0.0',
+    config: { shell: option.string({ required: true }), script: option.string({ default: '' }) },
+    options: { only: option.list(option.string(), { default: shells }) },
+    check(task, { only }) {
+      const { shell, script } = task.config;
+      if (!only.includes(shell)) throw new Fault('denied', `the shell ${shell} is not allowed here`);
+      if (script !== '' && !existsSync(join(task.directories.task, script)) && !mayCome(task, script))
+        throw new Fault('invalid', `there is no ${script}`);
+    },
+    start: ({ config }) => {
+      made++;
+      return { command: config.shell, args: ['-c', 'exit 3'] };
+    },
+  });
+
+  const opened = async (plugin: DriverPlugin, use: (engine: EngineDriver) => Promise<void>): Promise<void> => {
+    const { engine } = await (way === 'in process' ? openDriver : openServed)(plugin, {}, host.deps);
+    await use(engine).finally(() => engine.close());
+  };
+
+  test('what its author checks is told, and refuses the start in the same words', () =>
+    opened(picky, async (engine) => {
+      const task = (config: object, more = {}) => host.scratch.task({ script: '', shell: '/bin/sh', ...config }, more);
+      const refusal = await startRefusal(engine, await task({ shell: '/bin/dash' }));
+      expect(refusal).toBe('the shell /bin/dash is not allowed here');
+      expect(await startRefusal(engine, await task({ script: 'run.sh' }))).toBe('there is no run.sh');
+      expect(await startRefusal(engine, await task({ script: 'local/run.sh' }), false)).toBe(
+        'there is no local/run.sh',
+      );
+      expect(made).toBe(0);
+      expect(await startRefusal(engine, await task({}))).toBe('it was started');
+      expect(made).toBe(1);
+      made = 0;
+    }));
+
+  test('what the kit refuses is told without its author', () =>
+    opened(plain, async (engine) => {
+      const task = (more: object) => host.scratch.task({ command: '/bin/true', args: [] }, more);
+      expect(await startRefusal(engine, await task({ user: 'no-such-user' }))).toContain(
+        'failed to identify user "no-such-user"',
+      );
+      expect(await startRefusal(engine, await task({}))).toBe('it was started');
+    }));
+
+  test('a check that answers in place of refusing is named', () =>
+    opened(
+      defineDriver({ ...odd, check: (() => 'no') as unknown as () => void, start: () => ({ command: 'true' }) }),
+      async (engine) => {
+        expect(await startRefusal(engine, await host.scratch.task({}))).toBe(
+          'driver odd: check must return nothing: it throws what it refuses, not "no"',
+        );
+      },
+    ));
+
+  test('a floor above its isolation is told', async () => {
+    const { engine } = openDriver(plain, {}, host.deps);
+    const of = await host.scratch.task({ command: '/bin/true', args: [] }, { isolationFloor: 'vm' });
+    expect(await startRefusal(engine, of)).toContain('isolation floor "vm" is not reached');
+    await engine.close();
+  });
 });

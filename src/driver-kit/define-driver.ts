@@ -13,8 +13,7 @@ import type { ConfigOf, ConfigSchema } from '../driver/config-schema.ts';
 import type { CommandDriver, CommandSpec, Fingerprint, IsolationRung, TaskConfig } from '../driver/contract.ts';
 import { Fault } from '../lib/fault.ts';
 import { rungNamed, rungs } from '../model/isolation-ladder.ts';
-import { callHook, wrongReturn } from './call-hook.ts';
-import { changedEngine } from './changed-engine.ts';
+import { callHook, checkedNothing, wrongReturn } from './call-hook.ts';
 import { checkSchema, shown } from './check-schema.ts';
 import { checkedFingerprint, failedFingerprint } from './checked-fingerprint.ts';
 import { commandEngine } from './command-engine.ts';
@@ -33,8 +32,9 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-const startLimitMs = 60_000;
-const fingerprintLimitMs = 30_000;
+const defaultLimitsMs = { start: 60_000, fingerprint: 30_000, check: 10_000 } as const;
+
+type Hook = keyof typeof defaultLimitsMs;
 
 export interface DriverDefinition<P extends ConfigSchema, T extends ConfigSchema> {
   /** As in `driver = "…"`: small letters, digits, `_` and `-`. */
@@ -47,10 +47,20 @@ export interface DriverDefinition<P extends ConfigSchema, T extends ConfigSchema
   readonly options?: P;
   /** The rung tasks run at where the node can prove it; default `process`. A job's floor may ask for more. */
   readonly isolation?: IsolationRung;
-  /** How long a hook may take, in milliseconds; default 60,000 for start, 30,000 for fingerprint. */
-  readonly limitsMs?: { readonly start?: number; readonly fingerprint?: number };
+  /** How long a hook may take, in milliseconds; default 60,000 for start, 30,000 for fingerprint, 10,000 for check. */
+  readonly limitsMs?: { readonly [hook in Hook]?: number };
   /** Asked at the start and every 30 s; default healthy. What it throws makes the driver unhealthy with that reason. */
   fingerprint?(options: ConfigOf<P>, signal: AbortSignal): Promise<Partial<Fingerprint>> | Partial<Fingerprint>;
+  /**
+   * Refuses a task by what it throws: asked before each `start`, and alone where somebody wants to know before anything is started. Makes
+   * nothing, and starts nothing. Then `task.rehearsal` is set, the task's directories are not there, and of a file in them `mayCome` says
+   * whether it may be there at a start.
+   */
+  check?(
+    task: TaskConfig & { readonly config: ConfigOf<T> },
+    options: ConfigOf<P>,
+    signal: AbortSignal,
+  ): Promise<void> | void;
   /** What to run for a task. What it throws fails the task; a recoverable `Fault` lets the restart policy try again. */
   start(
     task: TaskConfig & { readonly config: ConfigOf<T> },
@@ -59,7 +69,8 @@ export interface DriverDefinition<P extends ConfigSchema, T extends ConfigSchema
   ): Promise<Command> | Command;
 }
 
-const definitionNames = ['name', 'version', 'config', 'options', 'isolation', 'limitsMs', 'fingerprint', 'start'];
+const hooks = Object.keys(defaultLimitsMs);
+const definitionNames = ['name', 'version', 'config', 'options', 'isolation', 'limitsMs', ...hooks];
 const commandNames = ['command', 'args', 'workDir', 'env'];
 
 /** `Fault('invalid')`: a name, version or schema that hosts would refuse, what no definition has, or no `start`. */
@@ -69,7 +80,7 @@ export function defineDriver<const T extends ConfigSchema, const P extends Confi
   const { name, version, isolation = 'process' } = definition;
   checkName(name, version);
   checkNames(`driver ${name}: the definition`, definition, definitionNames);
-  checkNames(`driver ${name}: limitsMs`, definition.limitsMs, ['start', 'fingerprint']);
+  checkNames(`driver ${name}: limitsMs`, definition.limitsMs, hooks);
   if (rungNamed(isolation) === undefined)
     throw new Fault('invalid', `driver ${name}: isolation is one of ${rungs.join(', ')}, not ${shown(isolation)}`);
   checkSchema(`driver ${name}: config`, definition.config);
@@ -80,9 +91,7 @@ export function defineDriver<const T extends ConfigSchema, const P extends Confi
     version,
     configSchema: (definition.options ?? {}) as ConfigSchema,
     taskSchema: definition.config as ConfigSchema,
-    // an author's start may write what the command reads: it is not run for a rehearsal
-    create: (options, deps) =>
-      changedEngine(commandEngine(commandDriver(definition, options as ConfigOf<P>), deps), { rehearse: undefined }),
+    create: (options, deps) => commandEngine(commandDriver(definition, options as ConfigOf<P>), deps),
   });
 }
 
@@ -97,17 +106,33 @@ function commandDriver<P extends ConfigSchema, T extends ConfigSchema>(
   definition: DriverDefinition<P, T>,
   options: ConfigOf<P>,
 ): CommandDriver {
-  const { name, version, limitsMs } = definition;
+  const { name, version } = definition;
   return {
     info: { name, version, filesystem: 'none', networkModes: ['host', 'group'], mounts: false },
     fingerprint: (signal) => fingerprints(() => look(definition, options, signal), signal),
     async plan(task, signal) {
       const typed = task as TaskConfig & { readonly config: ConfigOf<T> };
-      const call = { driver: name, hook: 'start', limitMs: limitsMs?.start ?? startLimitMs, signal };
-      const given = await callHook(call, (own) => definition.start(typed, options, own));
-      return { ...checked(name, given), isolation: wishOf(definition.isolation ?? 'process') };
+      await called(definition, 'check', signal, async (own) =>
+        checkedNothing(name, await definition.check?.(typed, options, own)),
+      );
+      const isolation = wishOf(definition.isolation ?? 'process');
+      // an author's start may write what the command reads: nobody is asked for it before
+      if (task.rehearsal !== undefined) return { ...unknownCommand, isolation };
+      const given = await called(definition, 'start', signal, (own) => definition.start(typed, options, own));
+      return { ...checked(name, given), isolation };
     },
   };
+}
+
+const unknownCommand = { command: '', args: [], workDir: '', defaultUser: '' } as const;
+
+function called<R>(
+  { name, limitsMs }: Pick<DriverDefinition<never, never>, 'name' | 'limitsMs'>,
+  hook: Hook,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => R | Promise<R>,
+): Promise<R> {
+  return callHook({ driver: name, hook, limitMs: limitsMs?.[hook] ?? defaultLimitsMs[hook], signal }, work);
 }
 
 async function look<P extends ConfigSchema, T extends ConfigSchema>(
@@ -115,10 +140,10 @@ async function look<P extends ConfigSchema, T extends ConfigSchema>(
   options: ConfigOf<P>,
   signal: AbortSignal,
 ): Promise<Fingerprint> {
-  const { name, version, limitsMs } = definition;
+  const { name, version } = definition;
   try {
-    const call = { driver: name, hook: 'fingerprint', limitMs: limitsMs?.fingerprint ?? fingerprintLimitMs, signal };
-    return checkedFingerprint(name, version, await callHook(call, (own) => definition.fingerprint?.(options, own)));
+    const given = await called(definition, 'fingerprint', signal, (own) => definition.fingerprint?.(options, own));
+    return checkedFingerprint(name, version, given);
   } catch (error) {
     return failedFingerprint(error);
   }

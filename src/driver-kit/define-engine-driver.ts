@@ -68,7 +68,7 @@ export interface EngineStats {
 
 /** The hooks that have a deadline. */
 const limited = [
-  ...(['open', 'fingerprint', 'start', 'find', 'stop', 'remove', 'removeUnknown'] as const),
+  ...(['open', 'fingerprint', 'check', 'start', 'find', 'stop', 'remove', 'removeUnknown'] as const),
   ...(['stats', 'signal', 'exec', 'close'] as const),
 ];
 
@@ -98,6 +98,12 @@ export interface EngineDefinition<P extends ConfigSchema, T extends ConfigSchema
   open?(options: ConfigOf<P>, context: { readonly log: Log; readonly signal: AbortSignal }): Awaitable<E>;
   /** Asked at the start and every 30 s; default healthy once `open` succeeded. What it throws makes the driver unhealthy with that reason. */
   fingerprint?(engine: E, signal: AbortSignal): Awaitable<Partial<Fingerprint>>;
+  /**
+   * Refuses a task by what it throws: asked before each `start`, and alone where somebody wants to know before anything is started. Makes,
+   * fetches and starts nothing. Then `task.rehearsal` is set, the task's directories are not there, and of a file in them `mayCome` says
+   * whether it may be there at a start.
+   */
+  check?(engine: E, task: TaskConfig & { readonly config: ConfigOf<T> }, signal: AbortSignal): Awaitable<void>;
   /** Resolves once the task runs. `task.log.fifos` or `task.directories.logs` say where its output goes. */
   start(
     engine: E,

@@ -11,7 +11,9 @@ import { commandSuite } from './command-suite.ts';
 import { conformanceCases } from './conformance.ts';
 import { defineEngineDriver } from './define-engine-driver.ts';
 import { openDriver } from './driver-plugin.ts';
+import { startRefusal } from './rehearsal-kit.ts';
 import { openScratchHost, type ScratchHost } from './scratch-host.ts';
+import { openServed, ways } from './served-driver.ts';
 
 const never = new AbortController().signal;
 const folder = mkdtempSync(join(tmpdir(), 'drover-engine-'));
@@ -261,3 +263,41 @@ test('what a start left whose state nobody has is freed by its id, and stays unk
   await expect(engine.destroy(task.id, { force: true }, never)).rejects.toMatchObject({ kind: 'not_found' });
   expect(freed).toEqual([task.id]);
 });
+
+describe.each(ways)('what is known before a start, %s:', (way) => {
+  const refusing = (hooks: object) =>
+    defineEngineDriver({
+      name: 'choosy',
+      version: '1.0.0',
+      config: { image: option.string({ required: true }) },
+      state: { version: 1, fields: {} },
+      start: () => ({ state: {} }),
+      find: () => true,
+      wait: async () => ({ exitCode: 0 }),
+      stop: () => {},
+      remove: () => {},
+      ...hooks,
+    });
+
+  test.for([
+    [
+      'what its author checks, by asking the engine',
+      { open: () => new Set(['a']), check: (has: Set<string>, { config }: never) => lacks(has, config) },
+      'there is no image b',
+    ],
+    [
+      'an engine that is not there',
+      { open: () => Promise.reject(new Error('no socket')) },
+      'driver choosy: open failed: no socket',
+    ],
+    ['nothing, where nobody checks', {}, 'it was started'],
+  ] as const)('%s', async ([, hooks, expected]) => {
+    const { engine } = await (way === 'in process' ? openDriver : openServed)(refusing(hooks), {}, host.deps);
+    expect(await startRefusal(engine, await host.scratch.task({ image: 'b' }))).toBe(expected);
+    await engine.close();
+  });
+});
+
+function lacks(has: Set<string>, { image }: { readonly image: string }): void {
+  if (!has.has(image)) throw new Fault('not_found', `there is no image ${image}`);
+}

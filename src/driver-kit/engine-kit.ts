@@ -27,12 +27,13 @@ import type {
 import { abortable } from '../lib/abortable.ts';
 import { Fault, isFault, messageOf } from '../lib/fault.ts';
 import type { Log } from '../lib/log.ts';
-import { callHook, wrongReturn } from './call-hook.ts';
+import { callHook, checkedNothing, wrongReturn } from './call-hook.ts';
 import { checkedFingerprint, failedFingerprint } from './checked-fingerprint.ts';
 import type { AnyEngineDefinition, EngineHook, EngineTask } from './define-engine-driver.ts';
 import { eventOf, exitOf, networkOf, sessionOf, statsOfEngine } from './engine-answers.ts';
 import { fingerprints } from './fingerprints.ts';
 import { KnownTasks } from './known-tasks.ts';
+import { refusalsOf } from './rehearsal.ts';
 import { defaultKillSignal, requireSignal, signalNumber } from './signals.ts';
 import { readState, storedState } from './task-state.ts';
 
@@ -51,6 +52,7 @@ interface Known {
 const limits: { readonly [hook in EngineHook]: number } = {
   open: 30_000,
   fingerprint: 30_000,
+  check: 10_000,
   // an image may have to come first
   start: 600_000,
   find: 30_000,
@@ -113,11 +115,24 @@ export class EngineKit implements EngineDriver {
     }
   }
 
+  rehearse(task: TaskConfig, signal: AbortSignal): Promise<readonly string[]> {
+    return refusalsOf(signal, () => this.#checked(task as Task['task'], signal));
+  }
+
+  /** The engine, which takes this task as far as its author can tell. */
+  async #checked(task: Task['task'], signal: AbortSignal): Promise<unknown> {
+    const { name, check } = this.#definition;
+    const engine = await this.#open(signal);
+    if (check !== undefined)
+      await this.#call('check', signal, async (own) => checkedNothing(name, await check(engine, task, own)));
+    return engine;
+  }
+
   async start(task: TaskConfig, signal: AbortSignal): Promise<StartedTask> {
     return this.#tasks.start(task.id, async () => {
       const { name, state: definition, start } = this.#definition;
-      const engine = await this.#open(signal);
       const typed = task as Task['task'];
+      const engine = await this.#checked(typed, signal);
       const given = await this.#call(
         'start',
         signal,

@@ -19,6 +19,7 @@ export {
 export { type DriverDeps, type DriverPlugin, definePlugin, type OpenDriver, openDriver } from './driver-plugin.ts';
 export { carryPrograms } from './embedded-programs.ts';
 export { fingerprints } from './fingerprints.ts';
+export { mayCome } from './rehearsal.ts';
 export { type LaunchedPlugin, launchPlugin } from './remote/launch-plugin.ts';
 export { openRemoteDriver, shutDownPlugin } from './remote/remote-driver.ts';
 export { type Serving, serveOnSocket, servePlugin } from './serve/serve.ts';

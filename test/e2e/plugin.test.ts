@@ -42,6 +42,15 @@ function jobFile(name: string, driver: string, config: string): string {
   return path;
 }
 
+/** As a plugin of another kit: it has no service that tells before a start. */
+const mute = `#!${process.execPath}
+import { definePlugin, fingerprints, serve } from '${join(import.meta.dirname, '../../dist/driver-kit/index.js')}';
+const info = { name: 'mute', version: '1.0.0', filesystem: 'none', networkModes: ['host'], mounts: false };
+const healthy = () => ({ health: 'healthy', description: 'Healthy', attributes: { 'driver.mute': '1' } });
+const create = () => ({ info, fingerprint: (signal) => fingerprints(healthy, signal), close: async () => {} });
+await serve(definePlugin({ pluginName: 'mute', version: '1.0.0', configSchema: {}, taskSchema: {}, create }));
+`;
+
 beforeAll(async () => {
   mkdirSync(pluginDir);
   const serve = (driver: string) =>
@@ -49,6 +58,7 @@ beforeAll(async () => {
   program('mock_driver', serve('mock_driver'));
   program('raw_exec', serve('raw_exec'));
   symlinkSync(join(import.meta.dirname, '../../examples/drivers/script.mjs'), join(pluginDir, 'script'));
+  writeFileSync(join(pluginDir, 'mute'), mute, { mode: 0o755 });
   program('liar', 'echo hello, I am no plugin; exec sleep 60');
   program('dead', 'echo "[ERROR] no engine here" >&2; exit 3');
   program('unnamed', 'exit 0');
@@ -63,6 +73,7 @@ beforeAll(async () => {
         mock_driver: { config: { fs_isolation: 'none' }, auto_mtls: true },
         raw_exec: { config: { enabled: true } },
         script: { args: [join(files, 'script')], config: { interpreters: ['/bin/sh'] } },
+        mute: {},
         liar: {},
         dead: {},
         off: { enabled: false },
@@ -171,9 +182,11 @@ describe('an agent with a plugin_dir', () => {
     );
     const there = await explain('there', 'raw_exec', 'command = "/bin/true"');
     expect(there).not.toMatch(/refuse/);
-    const silent = await explain('silent', 'script', 'script = "true"');
-    expect(silent).toMatch(
-      /Not asked what it would refuse:\n.*\nt +driver "script": its plugin does not tell before a start +1/,
+    const shell = await explain('shell', 'script', 'script = "x"\ninterpreter = "/bin/false"');
+    expect(shell).toMatch(/Would be refused at the start:\n.*\n\S+ +t +the interpreter \/bin\/false is not allowed/);
+    expect(await explain('allowed', 'script', 'script = "true"')).not.toMatch(/refuse/);
+    expect(await explain('silent', 'mute', '')).toMatch(
+      /Not asked what it would refuse:\n.*\nt +driver "mute": its plugin does not tell before a start +1/,
     );
   });
 
