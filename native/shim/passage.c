@@ -62,14 +62,15 @@ int leave_mounts_of_others(void) {
   int own[COUNT(r->own_mounts)];
   if (!r->mounts_of_others) return 0;
   for (int i = 0; i < r->own_mount_count; i++)
-    if ((own[i] = (int)syscall(SYS_open_tree, AT_FDCWD, r->own_mounts[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)) < 0) return -1;
-  if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL)) return -1;
+    if ((own[i] = (int)syscall(SYS_open_tree, AT_FDCWD, r->own_mounts[i], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)) < 0) return -1;
+  /* What the host mounts later is none of the task's: below a read-only place it could be written to. Its own mounts still follow the host. */
+  if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) return -1;
   static const char *const covered[] = {"/sys/fs/cgroup", "/dev/shm", "/dev/pts", "/run/netns"};
   int gathers = r->launcher == LAUNCH_BWRAP && r->own_mount_count && !strncmp(r->own_mounts[0], r->mounts_of_others, strlen(r->mounts_of_others));
   for (size_t i = 0; gathers && i < COUNT(covered);) i += mount(covered[i], r->own_mounts[0], NULL, MS_MOVE, NULL) != 0;
   if (umount2(r->mounts_of_others, MNT_DETACH)) return -1;
   /* Their descriptors close at execve. */
   for (int i = 0; i < r->own_mount_count; i++)
-    if (syscall(SYS_move_mount, own[i], "", AT_FDCWD, r->own_mounts[i], MOVE_MOUNT_F_EMPTY_PATH)) return -1;
+    if (syscall(SYS_move_mount, own[i], "", AT_FDCWD, r->own_mounts[i], MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS)) return -1;
   return 0;
 }

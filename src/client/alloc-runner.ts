@@ -248,6 +248,7 @@ export class AllocationRunner {
       this.#job = job;
       this.#group = group;
     }
+    for (const task of this.#tasks.values()) task.sayBelow();
     this.#settle();
   }
 

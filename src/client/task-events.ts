@@ -221,3 +221,9 @@ export function belowSoftFloor(min: string, missing: readonly string[]): TaskEve
   const message = `below "${min}", which the namespace asks for; missing: ${missing.join(', ')}`;
   return taskEvent('Isolation Degraded', message, { Message: message, Details: { missing: missing.join(',') } });
 }
+
+/** `min`: the rung that is demanded now of a task that runs and keeps what it was started with. */
+export function belowDemand(min: string, missing: readonly string[]): TaskEvent {
+  const message = `below ${min === 'none' ? 'what' : `"${min}", which`} is demanded now; it counts from its next start; missing: ${missing.join(', ')}`;
+  return taskEvent('Isolation Degraded', message, { Message: message, Details: { missing: missing.join(',') } });
+}

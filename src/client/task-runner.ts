@@ -9,6 +9,7 @@ import { isolationChange, linesMadeWith } from '../model/isolation-losses.ts';
 import { StartRefusal, taskId } from './task-config.ts';
 import { decide, newTaskRun, type TaskEffect, type TaskInput, type TaskRules, type TaskRun } from './task-decide.ts';
 import {
+  belowDemand,
   belowSoftFloor,
   driverFailure,
   hookFailed,
@@ -265,6 +266,17 @@ export class TaskRunner {
     if (soft.mode === 'warn') this.send({ type: 'note', event: belowSoftFloor(soft.floor.min, missing) });
   }
 
+  /** A demand may have grown since the running task was started (its namespace's, or its node's with a new agent): that is said, once. */
+  sayBelow(): void {
+    const { phase, isolation, state } = this.#run;
+    if (phase !== 'running') return;
+    const floor = highestFloor(this.#options.demands());
+    const missing = missingFor(floor, isolation);
+    const event = belowDemand(floor.min, missing);
+    const isSaid = (state.Events ?? []).some(({ DisplayMessage }) => DisplayMessage === event.DisplayMessage);
+    if (missing.length > 0 && !isSaid) this.send({ type: 'note', event });
+  }
+
   /** Looks at what the running task has of what it was verified to have; says and does what is due where that changed. */
   async recheckIsolation(): Promise<void> {
     const { isolation: before, generation, phase } = this.#run;
@@ -326,7 +338,8 @@ export class TaskRunner {
     for (let attempt = 1; ; attempt++) {
       try {
         const found = await engine.recover(this.#options.buildConfig(run.generation), run.handle, signal);
-        return this.send({ type: 'recovered', handle: found.state, isolation: found.isolation });
+        this.send({ type: 'recovered', handle: found.state, isolation: found.isolation });
+        return this.sayBelow();
       } catch (error) {
         if (signal.aborted) return;
         this.#log('warn', error, `a task was not found again (attempt ${attempt})`);

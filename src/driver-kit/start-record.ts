@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { TaskConfig } from '../driver/contract.ts';
 import { killDirectories, memoryDirectory, type TaskCgroup } from '../isolation/cgroup/task-cgroup.ts';
-import type { Launch } from '../isolation/launch/launch.ts';
+import { followsHost, type Launch } from '../isolation/launch/launch.ts';
 import type { KillUnit, OutputSpec, StartRecord } from '../supervise/contract.ts';
 import { defaultKillSignal, requireSignal } from './signals.ts';
 
@@ -58,17 +58,20 @@ function bindsOfThese({ command, launcher }: Launch): boolean {
   return launcher.kind === 'bwrap' && sources.some((from) => letGo.some((at) => below(from, at) || below(at, from)));
 }
 
+/** As many as the shim takes (`own_mounts`). */
+const mostOwn = 8;
+
 /**
- * A launcher that makes mounts goes without other tasks' and without those of cgroups; but a volume whose later mounts the task is to see
- * keeps its way to the host, and so does one that shows what would be let go.
+ * A launcher that makes mounts goes without other tasks' and without those of cgroups, and sees nothing that the host mounts later; but for a
+ * volume that is to follow the host. One that shows what would be let go keeps all.
  */
 function mountsOfOthers({ launch, taskMounts, task }: RecordInput): Pick<StartRecord, 'mountsOfOthers'> {
-  const propagates = task.mounts.some((mount) => mount.propagation !== 'private');
+  const own = [task.directories.secrets, ...task.mounts.filter(followsHost).map(({ hostPath }) => hostPath)];
   const showsCgroups = task.mounts.some(({ hostPath }) => /^\/(sys(\/fs(\/cgroup(\/.*)?)?)?\/?)?$/.test(hostPath));
-  if (taskMounts === null || launch.launcher.kind === 'direct' || propagates || showsCgroups) return {};
+  if (taskMounts === null || launch.launcher.kind === 'direct' || own.length > mostOwn || showsCgroups) return {};
   if (bindsOfThese(launch)) return {};
   if (!task.directories.allocation.startsWith(`${taskMounts}/`)) return {};
-  return { mountsOfOthers: { below: taskMounts, own: [task.directories.secrets] } };
+  return { mountsOfOthers: { below: taskMounts, own } };
 }
 
 export function killUnitOf(cgroup: TaskCgroup | null, launch: Launch): KillUnit {

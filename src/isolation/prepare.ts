@@ -20,7 +20,7 @@ import { checkFromHost, type RunningChecks, readHeldProcess } from './host-check
 import { hostResolvers } from './host-resolvers.ts';
 import type { IsolationHost } from './isolation-host.ts';
 import { bwrapLaunch } from './launch/bwrap.ts';
-import type { AllowedPath, Launch, LaunchRequest, LaunchUser } from './launch/launch.ts';
+import { type AllowedPath, followsHost, type Launch, type LaunchRequest, type LaunchUser } from './launch/launch.ts';
 import { nameFiles } from './launch/name-files.ts';
 import { type DeviceFile, ociLaunch } from './launch/oci.ts';
 import { allowedPaths } from './launch/paths.ts';
@@ -430,7 +430,10 @@ export function runningChecks(
     killUnit,
     capabilities: request.wish.capabilities,
     writable: writablePaths(request.launch),
-    volumes: request.launch.mounts.filter((mount) => !mount.readOnly).map((mount) => mount.taskPath),
+    // what the host mounts below one that follows it is as the host made it
+    volumes: request.launch.mounts
+      .filter((mount) => !mount.readOnly || followsHost(mount))
+      .map((mount) => mount.taskPath),
     notAsked: notAsked(request),
     network: request.launch.network,
     disk: request.launch.directories.allocation,

@@ -109,6 +109,19 @@ describe('validating a job', () => {
     expect(errorsOf(job)).toHaveLength(1);
   });
 
+  it('warns that what a task mounts stays with it where its driver is none that could let it out', () => {
+    const warned = (Driver: string, PropagationMode: string) => {
+      const VolumeMounts = [{ Volume: 'v', Destination: '/v', PropagationMode }];
+      const Tasks = [{ ...task, Driver, VolumeMounts }];
+      const job = { ID: 'a', TaskGroups: [{ ...group, Volumes: { v: { Type: 'host', Source: 'v' } }, Tasks }] };
+      return check(job).warnings.filter((text) => text.includes('propagation_mode'));
+    };
+    expect(warned('exec', 'bidirectional')).toEqual([
+      expect.stringMatching(/volume "v" is mounted as .*"host-to-task"/),
+    ]);
+    expect([...warned('exec', 'host-to-task'), ...warned('docker', 'bidirectional')]).toEqual([]);
+  });
+
   it('warns about services without a shutdown delay, in the recorded layout', () => {
     const { warnings } = check({ ID: 'a', TaskGroups: [{ ...group, Services: [{ Name: 's', Provider: 'nomad' }] }] });
     expect(formatWarnings(warnings)).toBe(

@@ -243,6 +243,9 @@ function validateIdentity(identity: WorkloadIdentity): readonly string[] {
   );
 }
 
+/** Drivers whose tasks have none of the rights it takes, or an own user namespace, from which no mount comes out. */
+const makesNoMounts: ReadonlySet<string> = new Set(['exec', 'java', 'wasm']);
+
 /** What is accepted but worth saying about a task. */
 export function taskWarnings(task: Task, context: ValidationContext): readonly string[] {
   const said = [
@@ -257,6 +260,12 @@ export function taskWarnings(task: Task, context: ValidationContext): readonly s
         task.Resources.MemoryMaxMB > 0 && !context.memoryOversubscription,
         'memory_max has no effect: memory oversubscription is not enabled',
       ],
+    ),
+    ...(task.VolumeMounts ?? []).flatMap(({ Volume, PropagationMode }) =>
+      problems([
+        PropagationMode === 'bidirectional' && makesNoMounts.has(task.Driver),
+        `volume "${Volume}" is mounted as with propagation_mode = "host-to-task": a task of ${task.Driver} makes no mounts that the host could see`,
+      ]),
     ),
     ...(task.Templates ?? []).flatMap((template, index) =>
       problems([template.VaultGrace > 0, `template ${index + 1}: vault_grace is deprecated and ignored`]),

@@ -8,6 +8,11 @@ import type { Passage } from '../passage.ts';
 import type { ResourceLimit } from '../rlimits.ts';
 import type { IdRange } from '../users.ts';
 
+/** What the host mounts below it later is the task's too. A task of ours can make no mount that the host would see, so that both ways are this one. */
+export function followsHost({ propagation }: Pick<TaskMount, 'propagation'>): boolean {
+  return propagation === 'host-to-task' || propagation === 'bidirectional';
+}
+
 export interface LaunchRequest {
   readonly taskId: string;
   readonly taskName: string;

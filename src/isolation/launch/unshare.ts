@@ -4,7 +4,7 @@
  */
 
 import { handedToTask, runBytes, type TaskPrivileges, verifierInside } from './inside.ts';
-import type { Launch, LaunchRequest } from './launch.ts';
+import { followsHost, type Launch, type LaunchRequest } from './launch.ts';
 import { type SystemPath, viewOfSystem } from './system-paths.ts';
 
 export interface UnshareOptions extends TaskPrivileges {
@@ -22,9 +22,12 @@ export interface UnshareOptions extends TaskPrivileges {
   readonly maskedProc: readonly string[];
 }
 
-/** One mount of the view: `ro` and `rw` bind `from`, the others make a new one; of `tmp` and `dev` (its shm) it is the size in bytes. */
+/**
+ * One mount of the view: `ro` and `rw` bind `from`, those that follow let in what the host mounts there later; the others make a new one; of
+ * `tmp` and `dev` (its shm) it is the size in bytes.
+ */
 export interface ViewStep {
-  readonly kind: 'ro' | 'rw' | 'tmp' | 'empty' | 'proc' | 'dev' | 'queues';
+  readonly kind: 'ro' | 'rw' | 'ro-follows' | 'rw-follows' | 'tmp' | 'empty' | 'proc' | 'dev' | 'queues';
   readonly from: string;
   /** Absolute, inside. */
   readonly to: string;
@@ -49,6 +52,9 @@ readonly_below() {
     mount -o "remount,bind,ro,$(printf %s "$options" | sed 's/^rw,\\{0,1\\}//;s/^ro,\\{0,1\\}//')" "$at"
   done </proc/self/mountinfo
 }
+follows=''
+case " $* " in *'-follows '*) follows=1; mount --make-rprivate "$root" ;; esac
+apart() { case $kind in *-follows) ;; *) [ -z "$follows" ] || mount --make-rprivate "$to" ;; esac; }
 place() {
   if [ "$2" = d ]; then mkdir -p "$1"; else mkdir -p "\${1%/*}"; [ -e "$1" ] || : >"$1"; fi
   [ "$(readlink -f "$1")" = "$1" ] || { echo "$1 leads elsewhere" >&2; exit 1; }
@@ -57,8 +63,8 @@ while [ "$1" != -- ]; do
   kind=$1 from=$2 to=$root$3
   shift 3
   case $kind in
-    ro) if [ -d "$from" ]; then place "$to" d; else place "$to" f; fi; mount --rbind "$from" "$to"; readonly_below "$to" ;;
-    rw) if [ -d "$from" ]; then place "$to" d; else place "$to" f; fi; mount --rbind "$from" "$to" ;;
+    ro*) if [ -d "$from" ]; then place "$to" d; else place "$to" f; fi; mount --rbind "$from" "$to"; apart; readonly_below "$to" ;;
+    rw*) if [ -d "$from" ]; then place "$to" d; else place "$to" f; fi; mount --rbind "$from" "$to"; apart ;;
     tmp) place "$to" d; mount -t tmpfs -o "nosuid,nodev,mode=755,size=$from" tmpfs "$to" ;;
     empty) place "$to" d; mount -t tmpfs -o ro,nosuid,nodev,mode=555,size=4k tmpfs "$to" ;;
     proc) place "$to" d; mount -t proc -o nosuid,nodev,noexec proc "$to" ;;
@@ -97,7 +103,8 @@ export function unshareCommand(
   return [
     'unshare',
     ...['--user', `--map-user=${options.inside.uid}`, `--map-group=${options.inside.gid}`, '--keep-caps'],
-    ...['--mount', '--propagation', 'private', '--fork', '--uts'],
+    ...['--mount', '--propagation', steps.some(({ kind }) => kind.endsWith('-follows')) ? 'slave' : 'private'],
+    ...['--fork', '--uts'],
     ...(options.pid ? ['--pid'] : []),
     ...(options.ipc ? ['--ipc'] : []),
     ...(options.network ? ['--net'] : []),
@@ -154,7 +161,10 @@ function viewSteps(request: LaunchRequest, options: UnshareOptions): readonly Vi
     bind('rw', directories.local, '/local'),
     bind('rw', directories.secrets, '/secrets'),
     bind('rw', directories.tmp, '/tmp'),
-    ...request.mounts.map((mount) => bind(mount.readOnly ? 'ro' : 'rw', mount.hostPath, mount.taskPath)),
+    ...request.mounts.map((mount): ViewStep => {
+      const kind = mount.readOnly ? 'ro' : 'rw';
+      return { kind: followsHost(mount) ? `${kind}-follows` : kind, from: mount.hostPath, to: mount.taskPath };
+    }),
     ...request.devices.map((device) => bind('rw', device.hostPath, device.taskPath)),
     bind('ro', options.verifier, verifierInside),
   ];
