@@ -99,7 +99,8 @@ describe('a job rolled by canaries', () => {
 
   it('goes back to the last version that was good where a canary fails, and nothing that ran was touched', async () => {
     const before = old(await running(2, 2, 2), 2);
-    await submit('echo broken; exit 3', { AutoRevert: true, ProgressDeadline: 0 });
+    // on a busy machine its shell may run longer than the others have to, and would have been healthy
+    await submit('echo broken; exit 3', { AutoRevert: true, ProgressDeadline: 0, MinHealthyTime: 50e9 });
     await eventually(async () => {
       const { value } = await agent.client.jobs.deployments('web');
       const failed = value.find(({ JobVersion }) => JobVersion === 3);
