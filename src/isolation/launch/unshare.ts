@@ -34,6 +34,7 @@ export interface ViewStep {
 }
 
 /**
+ * What is mounted below the root already (the task's secrets in memory) may not be left out: in a user namespace it is locked to its place.
  * Arguments: root, then for each step its kind, what is bound and where; after `--` what is executed inside. A place that is not itself
  * (a link that a task left) is refused: nothing is made through it.
  */
@@ -43,7 +44,7 @@ read -r pid rest </proc/self/stat
 printf '{"child-pid": %s}' "$pid" >&4
 exec 4>&-
 root=$1; shift
-mount --bind "$root" "$root"
+mount --rbind "$root" "$root"
 readonly_below() {
   while read -r one two three four at options rest; do
     # the kernel writes blanks and backslashes as three octal digits
