@@ -150,7 +150,11 @@ async function ending(agent: AgentProcess): Promise<Attacked> {
     return value[0]!;
   }, 120_000);
   const events = stub.TaskStates?.['t']?.Events ?? [];
-  expect(events.map(({ Type }) => Type)).toContain('Started');
+  const said = events.map(({ DisplayMessage }) => DisplayMessage).join('; ');
+  expect(
+    events.map(({ Type }) => Type),
+    said,
+  ).toContain('Started');
   let text = '';
   for await (const frame of agent.client.files.logs(stub.ID, { task: 't', type: 'stdout' }))
     text += Buffer.from(frame.data).toString();
@@ -167,14 +171,10 @@ export const allowed: Readonly<Record<string, readonly Attempt['harm'][]>> = {
   container: ['self'],
 };
 
-/** Where Drover makes the sandbox itself. */
-const ownSandbox: readonly Place['driver'][] = ['exec', 'raw_exec', 'java', 'qemu'];
-
 /** At a rung that promises something nothing beyond it gets through; below, the attacks show what is missing. */
 export function judge(place: Place, tried: readonly Attempt[]): void {
   const isAllowed = ({ harm, name }: Attempt): boolean =>
-    (allowed[place.rung] ?? []).includes(harm) &&
-    (harm !== 'self' || name === 'trace its own child' || !ownSandbox.includes(place.driver));
+    (allowed[place.rung] ?? []).includes(harm) && (harm !== 'self' || name === 'trace its own child');
   const through = tried.filter((each) => each.outcome !== 'stopped' && each.outcome !== 'absent' && !isAllowed(each));
   if (place.rung in allowed) expect(through.map(({ name, outcome }) => `${name}: ${outcome}`)).toEqual([]);
   else expect(through.length).toBeGreaterThan(0);

@@ -1,18 +1,14 @@
 /** What an engine's containers can be verified to have, found out with containers of nobody's: the node's attributes by which tasks are placed. */
 import type { TaskConfig } from '../../driver/contract.ts';
-import { trialLimits, withTries } from '../../isolation/tries.ts';
+import { withTries } from '../../isolation/tries.ts';
 import { abilityAttributes } from '../../model/isolation-ability.ts';
 import { type IsolationRung, rungWith } from '../../model/isolation-ladder.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
 import { directoriesOf, taskOf } from '../scratch-task.ts';
 import { bodyOf, type ContainerDriver } from './container-driver.ts';
-import { containerLines } from './container-isolation.ts';
 import type { ContainerTrials } from './container-trial.ts';
-import { containerState } from './engine-answers.ts';
 import type { EngineClient } from './engine-client.ts';
-import { type EngineFacts, sharesIds } from './engine-facts.ts';
-
-const megabyte = 1024 * 1024;
+import type { EngineFacts } from './engine-facts.ts';
 
 /** Empty: the engine is elsewhere, or was too busy. */
 export async function containerAbility(
@@ -37,30 +33,9 @@ export async function containerAbility(
     const about = { allocId: 'trial', name: 'trial', user: 'nobody', network, isolationFloor };
     const task = taskOf(directoriesOf('/nonexistent', 'trial', 'trial'), driver.strictest, about);
     const plan = await driver.plan(task, facts, null);
-    const found = await trials.seen(bodyOf(plan, { id: '', answer: {} }), facts, async (id) => {
-      const { pid } = containerState(await client.json('GET', `/containers/${id}/json`, { signal: deadline() }));
-      if (pid <= 1) throw new Error('the container ended before it was looked at');
-      return containerLines({
-        pid,
-        limits: {
-          memoryBytes: trialLimits.memoryMb * megabyte,
-          memoryLowBytes: null,
-          cpuShares: 100,
-          pids: trialLimits.pids,
-          cpusetCpus: '',
-        },
-        cgroups: deps.isolation.cgroups,
-        network: null,
-        sharesIds: sharesIds(facts),
-        writable: plan.writable,
-      });
-    });
+    const found = await trials.of(bodyOf(plan, { id: '', answer: {} }), false, facts, plan);
     if (found === null) return null;
     const verified = withTries(found.seen, found.tried).filter(({ state }) => state === 'verified');
     return new Set(verified.map(({ name }) => name));
   }
-}
-
-function deadline(): AbortSignal {
-  return AbortSignal.timeout(20_000);
 }

@@ -15,6 +15,8 @@ export interface ContainerPlan {
   readonly limits: CgroupLimits;
   /** Places inside that are the task's to write. */
   readonly writable: readonly string[];
+  /** Its filter lets it change no limit on images of its memory. */
+  readonly keepsCoreLimit: boolean;
   /** What the body mounts of the allocation. */
   readonly own: readonly OwnSource[];
   /** The body of the call that makes the container; labels of the kit are added. */

@@ -33,9 +33,16 @@ import { containerAbility } from './container-ability.ts';
 import type { ContainerDriver, ContainerRules } from './container-driver.ts';
 import { containerExec } from './container-exec.ts';
 import { containerNow } from './container-isolation.ts';
-import { ownerLabel, ownerOf, removeContainer, startContainer, taskLabel } from './container-start.ts';
+import {
+  ownerLabel,
+  ownerOf,
+  removeContainer,
+  type StartContext,
+  startContainer,
+  taskLabel,
+} from './container-start.ts';
 import { ContainerTask, exitOf, readHandle } from './container-task.ts';
-import { type ContainerBody, type ContainerTrials, containerTrials } from './container-trial.ts';
+import { type ContainerTrials, containerTrials } from './container-trial.ts';
 import { removeDangling } from './dangling.ts';
 import type { EndpointTls } from './endpoint.ts';
 import { containerState, textAt } from './engine-answers.ts';
@@ -138,10 +145,10 @@ class ContainerEngine implements EngineDriver {
         this.#say(config.id, message, annotations);
       const image = await this.#images.acquire(config.id, plan.image, say, signal);
       try {
-        const context = {
+        const context: StartContext = {
           ...{ client: this.#client, rules: this.#options.rules, deps: this.#deps, sources: this.#sources, facts },
           follow: this.#collector.follow.bind(this.#collector),
-          tries: (body: ContainerBody, root: boolean) => this.#trials.of(body, root, facts),
+          trial: (body, root, plan) => this.#trials.of(body, root, facts, plan),
           endpoint: {
             endpoint: this.#client.endpoint.address,
             tls: this.#options.tls,

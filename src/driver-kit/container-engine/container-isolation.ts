@@ -12,28 +12,39 @@ import { leftInGroups, recheck } from '../../isolation/recheck.ts';
 import { type Tried, untried, withTries } from '../../isolation/tries.ts';
 import { Fault } from '../../lib/fault.ts';
 import { readMounts } from '../../lib/node/mount-table.ts';
-import { startTimeOf } from '../../supervise/this-host.ts';
+import { isAlive, startTimeOf } from '../../supervise/this-host.ts';
 import { launchNetwork } from '../start-command.ts';
 import { locateVerifier } from '../verifier-program.ts';
+
+export interface ContainerTrial {
+  /** From inside. */
+  readonly tried: Tried;
+  /** From the host while it ran. */
+  readonly seen: readonly Mechanism[];
+}
 
 export interface ContainerCheck {
   /** The engine's runtime: `"docker 20.10.24 (runc)"`. */
   readonly runtime: string;
   /** Host pid of the main process; 0: not to be seen from here. */
   readonly pid: number;
+  /** `"the container ended with 1 before it was looked at"`; empty: it runs. */
+  readonly ended: string;
   readonly limits: CgroupLimits;
   readonly cgroups: CgroupHost;
   readonly floor: IsolationRung;
   /** Lines that must be there whatever the rung. */
   readonly required: readonly string[];
-  /** What was tried in a container made alike; null: nothing could be, and so nothing is promised. */
-  readonly tried: Tried | null;
+  /** Of a container made alike; null: there could be none, and so nothing is promised. */
+  readonly trial: ContainerTrial | null;
   /** The network of the group, if it has one of the agent's making. */
   readonly network: TaskConfig['network'];
   /** Its ids of the host are not its alone. */
   readonly sharesIds: boolean;
   /** Places inside that are the task's to write. */
   readonly writable: readonly string[];
+  /** Its filter lets it change no limit on images of its memory. Default: false, of a container that an older agent started. */
+  readonly keepsCoreLimit?: boolean;
 }
 
 /** Files that the engine makes for each container; the task may change its own. */
@@ -51,12 +62,13 @@ const ownFiles = [
 
 /** `Fault('unsupported')` naming the missing line where the container is below its floor. */
 export async function checkContainer(check: ContainerCheck): Promise<IsolationReport> {
-  const found = check.pid > 1 ? await containerLines(check) : [];
-  const mechanisms = check.tried === null ? untried(found) : withTries(found, check.tried);
+  const { trial } = check;
+  const found = await linesOf(check);
+  const mechanisms = trial === null ? untried(found) : withTries(found, trial.tried);
   const rung = rungOf(mechanisms);
   const missing = missingLine(mechanisms, check.floor, check.required);
   if (missing !== null) {
-    const why = mechanisms.length === 0 ? "the container's processes cannot be seen from here" : missing;
+    const why = mechanisms.length > 0 ? missing : check.ended || "the container's processes cannot be seen from here";
     throw new Fault(
       'unsupported',
       `isolation floor "${check.floor}" is not reached: the task would run at "${rung}"; missing: ${why}`,
@@ -66,10 +78,23 @@ export async function checkContainer(check: ContainerCheck): Promise<IsolationRe
   return { rung, wanted: 'container', floor: check.floor, ...required, runtime: check.runtime, mechanisms };
 }
 
-type RunningContainer = Pick<ContainerCheck, 'pid' | 'limits' | 'cgroups' | 'network' | 'writable'>;
+/** What is seen of it. One that is over before anybody looks was what the one made alike was: a task may be as short as it likes. */
+async function linesOf(check: ContainerCheck): Promise<readonly Mechanism[]> {
+  const { pid, trial, ended } = check;
+  if (pid <= 1 && ended === '') return [];
+  const begun = startTimeOf(pid);
+  const lines = pid > 1 ? await containerLines(check) : [];
+  if (isAlive(pid, begun)) return lines;
+  return (trial?.seen ?? []).map((line) => ({
+    ...line,
+    evidence: `${line.evidence}, of one made alike: this had ended`,
+  }));
+}
+
+type RunningContainer = Pick<ContainerCheck, 'pid' | 'limits' | 'cgroups' | 'network' | 'writable' | 'keepsCoreLimit'>;
 
 /** What is looked for again while it runs; plain data, kept with what it is found again by. */
-export type ContainerChecks = Pick<ContainerCheck, 'limits' | 'network' | 'writable'> &
+export type ContainerChecks = Pick<ContainerCheck, 'limits' | 'network' | 'writable' | 'keepsCoreLimit'> &
   Partial<ReturnType<typeof leftInGroups>> & {
     /** Clock ticks since boot, decimal: with its pid the identity of the main process. */
     readonly startTime: string;
@@ -77,10 +102,10 @@ export type ContainerChecks = Pick<ContainerCheck, 'limits' | 'network' | 'writa
 
 /** Null: its processes cannot be seen from here. */
 export async function containerChecks(check: ContainerCheck): Promise<ContainerChecks | null> {
-  const { pid, limits, network, writable, cgroups } = check;
+  const { pid, limits, network, writable, keepsCoreLimit = false, cgroups } = check;
   if (pid <= 1) return null;
   const left = leftInGroups(await cgroupOf(pid, cgroups), limits);
-  return { limits, network, writable, startTime: String(startTimeOf(pid)), ...left };
+  return { limits, network, writable, keepsCoreLimit, startTime: String(startTimeOf(pid)), ...left };
 }
 
 /** Its report, with what no longer holds. `pid`: as the engine has it; 0: not known, and nothing is looked at. */
@@ -105,6 +130,7 @@ async function looking(check: RunningContainer, held: HeldProcess) {
     limits: check.limits,
     killUnit: cgroup === null ? 'pid-namespace' : 'cgroup',
     capabilities: [],
+    keepsCoreLimit: check.keepsCoreLimit === true,
     notAsked: [],
     volumes: [],
     writable: [...ownFiles, ...ownTmpfs(held.mounts ?? ''), ...check.writable],

@@ -3,11 +3,10 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TaskConfig } from '../../driver/contract.ts';
 import { cgroupName } from '../../isolation/cgroup/task-cgroup.ts';
-import type { Tried } from '../../isolation/tries.ts';
 import { Fault, isFault, messageOf } from '../../lib/fault.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
 import { bodyOf, type ContainerPlan, type ContainerRules } from './container-driver.ts';
-import { type ContainerCheck, checkContainer, containerChecks } from './container-isolation.ts';
+import { type ContainerCheck, type ContainerTrial, checkContainer, containerChecks } from './container-isolation.ts';
 import type { ContainerHandle } from './container-task.ts';
 import { type ContainerState, containerState, textAt } from './engine-answers.ts';
 import type { EngineClient } from './engine-client.ts';
@@ -33,8 +32,8 @@ export interface StartContext {
   readonly facts: EngineFacts;
   /** Keeps the container's output from now on. */
   follow(request: FollowRequest): Promise<void>;
-  /** What a container made alike was shown to stop. */
-  tries(body: Readonly<Record<string, unknown>>, root: boolean): Promise<Tried | null>;
+  /** A container made alike. */
+  trial(body: Readonly<Record<string, unknown>>, root: boolean, plan: ContainerPlan): Promise<ContainerTrial | null>;
   readonly endpoint: Pick<FollowRequest, 'endpoint' | 'tls' | 'prefix'>;
 }
 
@@ -50,10 +49,10 @@ export async function startContainer(
   signal: AbortSignal,
 ): Promise<Started> {
   const body = bodyOf(plan, image);
-  const tried = await triesOf(context, task, body, image);
+  const trial = await trialOf(context, task, plan, body, image);
   const held = await context.sources.hold(task, plan.own, image.id, signal);
   try {
-    return await startHeld(context, task, plan, { image, body, tried, held }, signal);
+    return await startHeld(context, task, plan, { image, body, trial, held }, signal);
   } finally {
     await held.release();
   }
@@ -67,7 +66,7 @@ interface Started {
 interface Prepared {
   readonly image: ImageDetails;
   readonly body: Readonly<Record<string, unknown>>;
-  readonly tried: Tried | null;
+  readonly trial: ContainerTrial | null;
   readonly held: HeldSources;
 }
 
@@ -75,7 +74,7 @@ async function startHeld(
   context: StartContext,
   task: TaskConfig,
   plan: ContainerPlan,
-  { image, body, tried, held }: Prepared,
+  { image, body, trial, held }: Prepared,
   signal: AbortSignal,
 ): Promise<Started> {
   const { client } = context;
@@ -94,14 +93,16 @@ async function startHeld(
     const check: ContainerCheck = {
       runtime: `${context.rules.engine} ${context.facts.version} (${context.facts.defaultRuntime})`,
       pid,
+      ended: state.running ? '' : `the container ended with ${state.exitCode} before it was looked at`,
       limits: plan.limits,
       cgroups: context.deps.isolation.cgroups,
       floor: task.isolationFloor,
       required: task.isolationRequire ?? [],
-      tried,
+      trial,
       network: task.network,
       sharesIds: sharesIds(context.facts),
       writable: plan.writable,
+      keepsCoreLimit: plan.keepsCoreLimit,
     };
     const isolation = await checkContainer(check);
     const checks = await containerChecks(check);
@@ -128,18 +129,19 @@ async function startHeld(
  * Of a container that nobody demands anything of and whose user is root nothing is promised: it is not held up. Where the daemon maps users its
  * root is none of the host's, which is worth a try.
  */
-async function triesOf(
+async function trialOf(
   context: StartContext,
   task: TaskConfig,
+  plan: ContainerPlan,
   body: Readonly<Record<string, unknown>>,
   image: ImageDetails,
-): Promise<Tried | null> {
+): Promise<ContainerTrial | null> {
   const user = textAt(body, 'User') || textAt(image.answer, 'Config', 'User');
   const root = /^(root|0)?(:|$)/.test(user);
   const demanded = task.isolationFloor !== 'none' || (task.isolationRequire ?? []).length > 0;
   const unpromised = root && !demanded && !mapsUsers(context.facts);
-  if (!context.client.endpoint.local || unpromised) return {};
-  return context.tries(body, root);
+  if (!context.client.endpoint.local || unpromised) return { tried: {}, seen: [] };
+  return context.trial(body, root, plan);
 }
 
 function followRequest(

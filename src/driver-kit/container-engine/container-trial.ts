@@ -5,12 +5,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Mechanism } from '../../isolation/lines.ts';
 import {
   areWhole,
   judgeTries,
   mergeTries,
   readTries,
-  type Tried,
   type Try,
   trialLimits,
   triedRounds,
@@ -20,26 +20,25 @@ import { messageOf } from '../../lib/fault.ts';
 import { makeDirectories } from '../../lib/node/directories.ts';
 import type { DriverDeps } from '../driver-plugin.ts';
 import { type Plant, plantFor, trialDirectory } from '../trial-task.ts';
+import type { ContainerPlan } from './container-driver.ts';
+import { type ContainerTrial, containerLines } from './container-isolation.ts';
 import { ownerLabel, ownerOf, removeContainer, taskLabel } from './container-start.ts';
-import { textAt } from './engine-answers.ts';
+import { containerState, textAt } from './engine-answers.ts';
 import type { EngineClient } from './engine-client.ts';
-import type { EngineFacts } from './engine-facts.ts';
+import { type EngineFacts, sharesIds } from './engine-facts.ts';
 import { FrameSplitter } from './frames.ts';
 import { programImage } from './program-image.ts';
 
 /** The body of a call that makes a container. */
-export type ContainerBody = Readonly<Record<string, unknown>>;
+type ContainerBody = Readonly<Record<string, unknown>>;
 
 export interface ContainerTrials {
   /** `root`: the image's user, or the task's, is root. Null: it could not be found out, and says why in the log. */
-  of(body: ContainerBody, root: boolean, facts: EngineFacts): Promise<Tried | null>;
-  /** Of a user that is not root; `look` is called while the container runs, with its id, and what it gives is kept for the boot. */
-  seen<T>(
-    body: ContainerBody,
-    facts: EngineFacts,
-    look: (id: string) => Promise<T>,
-  ): Promise<{ readonly seen: T; readonly tried: Tried } | null>;
+  of(body: ContainerBody, root: boolean, facts: EngineFacts, plan: LookedFor): Promise<ContainerTrial | null>;
 }
+
+/** What the lines seen from the host depend on beside the body. */
+type LookedFor = Pick<ContainerPlan, 'writable' | 'keepsCoreLimit'>;
 
 /** Of what a task's container is made: what isolates it. */
 const isolating = (
@@ -51,19 +50,12 @@ const limitMs = 240_000;
 const megabyte = 1024 * 1024;
 const scratch = 'scratch';
 
-export function containerTrials(engine: string, client: EngineClient, deps: DriverDeps): ContainerTrials {
-  async function once<T>(key: string, find: () => Promise<T>): Promise<T | null> {
-    try {
-      return await deps.isolation.proofs.once(key, find);
-    } catch (error) {
-      // the engine may have been too busy: the next one asks again
-      deps.log.warn('what a container can do was not found out', { engine, reason: messageOf(error) });
-      return null;
-    }
-  }
+/** Called while the container runs, with its id. */
+type Look = (id: string) => Promise<readonly Mechanism[]>;
 
+export function containerTrials(engine: string, client: EngineClient, deps: DriverDeps): ContainerTrials {
   /** Another container where a try was cut off. @throws where one was each time */
-  async function run<T>(body: ContainerBody, root: boolean, look: (id: string) => Promise<T>) {
+  async function run(body: ContainerBody, root: boolean, look: Look): Promise<ContainerTrial> {
     const rounds: (readonly Try[])[] = [];
     for (;;) {
       const { seen, tries, proven } = await round(body, root, look);
@@ -74,7 +66,7 @@ export function containerTrials(engine: string, client: EngineClient, deps: Driv
     }
   }
 
-  async function round<T>(body: ContainerBody, root: boolean, look: (id: string) => Promise<T>) {
+  async function round(body: ContainerBody, root: boolean, look: Look) {
     const { verifier, taskRoot } = deps.isolation;
     if (verifier === null) throw new Error('the verifier is not built');
     const signal = AbortSignal.timeout(limitMs);
@@ -105,16 +97,30 @@ export function containerTrials(engine: string, client: EngineClient, deps: Driv
     }
   }
 
-  const keyOf = (
-    body: ContainerBody,
-    root: boolean,
-    { version, defaultRuntime, security, cgroupVersion }: EngineFacts,
-  ) =>
-    `container ${engine} ${digest([wayOf(body), root, version, defaultRuntime, security, cgroupVersion, client.endpoint.address])}`;
+  async function seen(id: string, facts: EngineFacts, plan: LookedFor): Promise<readonly Mechanism[]> {
+    const signal = AbortSignal.timeout(20_000);
+    const { pid } = containerState(await client.json('GET', `/containers/${id}/json`, { signal }));
+    if (pid <= 1) throw new Error('the container ended before it was looked at');
+    const { memoryMb, pids } = trialLimits;
+    const limits = { memoryBytes: memoryMb * megabyte, memoryLowBytes: null, cpuShares: 100, pids, cpusetCpus: '' };
+    const { cgroups } = deps.isolation;
+    return containerLines({ ...plan, pid, limits, cgroups, network: null, sharesIds: sharesIds(facts) });
+  }
+
   return {
-    of: (body, root, facts) =>
-      once(keyOf(body, root, facts), async () => (await run(body, root, async () => null)).tried),
-    seen: (body, facts, look) => once(`${keyOf(body, false, facts)} seen`, () => run(body, false, look)),
+    async of(body, root, facts, { writable, keepsCoreLimit }) {
+      const plan = { writable, keepsCoreLimit };
+      const { version, defaultRuntime, security, cgroupVersion } = facts;
+      const engineIs = [version, defaultRuntime, security, cgroupVersion, client.endpoint.address];
+      const key = `container of ${engine} ${digest([wayOf(body), root, engineIs, plan])}`;
+      try {
+        return await deps.isolation.proofs.once(key, () => run(body, root, (id) => seen(id, facts, plan)));
+      } catch (error) {
+        // the engine may have been too busy: the next one asks again
+        deps.log.warn('what a container can do was not found out', { engine, reason: messageOf(error) });
+        return null;
+      }
+    },
   };
 }
 

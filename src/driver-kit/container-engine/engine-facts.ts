@@ -24,9 +24,14 @@ export function mapsUsers({ security }: Pick<EngineFacts, 'security'>): boolean 
   return says(security, 'name=userns');
 }
 
+/** It is a service of an ordinary user. */
+export function isRootless({ security }: Pick<EngineFacts, 'security'>): boolean {
+  return says(security, 'name=rootless');
+}
+
 /** An id of a container's user namespace is that of other containers too: those of a daemon that maps users, or of an ordinary user's service. */
 export function sharesIds({ security }: Pick<EngineFacts, 'security'>): boolean {
-  return mapsUsers({ security }) || says(security, 'name=rootless');
+  return mapsUsers({ security }) || isRootless({ security });
 }
 
 function says(security: EngineFacts['security'], what: string): boolean {

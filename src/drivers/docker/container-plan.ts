@@ -1,11 +1,11 @@
 /** A task of docker's options → what the kit makes a container of; drivers of engines that speak the same API translate into it. */
 import type { TaskConfig } from '../../driver/contract.ts';
 import type { ContainerPlan } from '../../driver-kit/container-engine/container-driver.ts';
-import { type EngineFacts, mapsUsers } from '../../driver-kit/container-engine/engine-facts.ts';
+import { type EngineFacts, isRootless, mapsUsers } from '../../driver-kit/container-engine/engine-facts.ts';
 import type { ImageWish } from '../../driver-kit/container-engine/images.ts';
 import { millisecond, parseDuration } from '../../lib/duration.ts';
 import { Fault } from '../../lib/fault.ts';
-import { containerRequest, securityOptions } from './container-request.ts';
+import { containerRequest, hasOwnFilter, securityOptions } from './container-request.ts';
 import { checkGates } from './gates.ts';
 import { mountsOf } from './mounts.ts';
 import { driverNetwork, networkMode, publishedPorts } from './networks.ts';
@@ -18,10 +18,12 @@ const minute = 60_000;
 export async function containerPlan(
   task: TaskConfig,
   plugin: PluginOptions,
-  options: TaskOptions,
+  given: TaskOptions,
   facts: EngineFacts,
   network: string | null,
 ): Promise<ContainerPlan> {
+  const keepsCoreLimit = hasOwnFilter(task, given);
+  const options = keepsCoreLimit && !isRootless(facts) ? withoutCores(given) : given;
   checkGates(plugin, options);
   const mounts = await mountsOf(task, plugin, options);
   const ports = publishedPorts(task, options);
@@ -41,10 +43,17 @@ export async function containerPlan(
     limits,
     writable: mounts.writable,
     own: mounts.own,
+    keepsCoreLimit,
     create: (image) => containerRequest(parts, image.id),
     network: (state) => driverNetwork(state, ports.map, options),
   };
 }
+
+/**
+ * No images of its memory, unless the job says how large they may be: what an engine has of the limit of `withoutCores` in `src/isolation/rlimits.ts`.
+ * A service of an ordinary user may be unable to set it.
+ */
+const withoutCores = (options: TaskOptions): TaskOptions => ({ ...options, ulimit: { core: '1', ...options.ulimit } });
 
 /** As Nomad names them. */
 export function containerName({ name, allocId }: Pick<TaskConfig, 'name' | 'allocId'>): string {

@@ -159,16 +159,22 @@ export async function securityOptions(
     if (match === null || match[1] === 'unconfined' || match[1]?.startsWith('{')) return each;
     return `seccomp=${await profile(task, match[1] ?? '')}`;
   });
-  const filters = given.some((each) => /^seccomp[=:]/.test(each));
   const ours =
-    filters || options.privileged || !demands(task, 'seccomp') ? [] : [`seccomp=${JSON.stringify(hostProfile())}`];
+    given.includes(ownFilter) || !hasOwnFilter(task, options) ? [] : [`seccomp=${JSON.stringify(hostProfile())}`];
   return [...usual, ...ours, ...(await Promise.all(read))].filter((each) => !/^no-new-privileges[:=]false$/.test(each));
 }
 
 /** The filter that tasks of `exec` have. */
 const ownFilter = 'seccomp=drover';
 
-/** `line`: of rung `sandbox`. */
+/** Whether the container's filter is ours: it was asked for, or is what a demand stands on. */
+export function hasOwnFilter(task: TaskConfig, { security_opt: given, privileged }: TaskOptions): boolean {
+  if (given.includes(ownFilter)) return true;
+  const another = given.some((each) => /^seccomp[=:]/.test(each));
+  return !another && !privileged && (demands(task, 'seccomp') || demands(task, 'no_core_dumps'));
+}
+
+/** `line`: one that a container at rung `sandbox` has. */
 function demands({ isolationFloor, isolationRequire = [] }: TaskConfig, line: string): boolean {
   return rankOf(isolationFloor) >= rankOf('sandbox') || isolationRequire.includes(line);
 }

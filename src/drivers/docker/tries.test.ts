@@ -62,6 +62,29 @@ describe.each(engines)('containers of $engine', ({ engine, lacking }) => {
   );
 
   it.skipIf(lacking.length > 0)(
+    'are held to their demand however soon they end',
+    async () => {
+      const driver = scratch.driver();
+      const more = { ...strict, isolationFloor: 'sandbox', isolationRequire: ['no_core_dumps'] } as const;
+      const cores = "awk '/core/ {print $5, $6}' /proc/self/limits";
+      const task = await scratch.task({ ...shell(`${cores}; ulimit -c 0; ${cores}`), cap_drop: ['all'] }, more);
+      const { isolation, stdout, exit } = await scratch.run(driver.engine, task);
+      expect({ ...exit, stdout, rung: isolation.rung }).toMatchObject({
+        exitCode: 0,
+        stdout: '1 1\n1 1\n',
+        rung: 'sandbox',
+      });
+      for (const name of ['seccomp', 'no_core_dumps']) expect(lineOf(isolation, name)?.state).toBe('verified');
+      // as little as its engine allows: it never lasts until it is looked at
+      const short = await scratch.task({ command: '/bin/true', cap_drop: ['all'] }, more);
+      expect((await scratch.run(driver.engine, short)).isolation.rung).toBe('sandbox');
+      const open = { ...shell('true'), cap_drop: ['all'], security_opt: ['seccomp=unconfined'] };
+      await expect(driver.engine.start(await scratch.task(open, more), never)).rejects.toThrow(/missing: seccomp \(/);
+    },
+    180_000,
+  );
+
+  it.skipIf(lacking.length > 0)(
     'have no line that looks held from outside and is not',
     async () => {
       const profile = join(scratch.host.scratch.root, 'open.json');

@@ -10,7 +10,7 @@ import {
 import { containerEngine } from '../../driver-kit/container-engine/container-engine.ts';
 import { parseEndpoint } from '../../driver-kit/container-engine/endpoint.ts';
 import { EngineClient } from '../../driver-kit/container-engine/engine-client.ts';
-import type { EngineFacts } from '../../driver-kit/container-engine/engine-facts.ts';
+import { type EngineFacts, isRootless } from '../../driver-kit/container-engine/engine-facts.ts';
 import { definePlugin } from '../../driver-kit/driver-plugin.ts';
 import { Fault } from '../../lib/fault.ts';
 import { containerName, containerPlan } from '../docker/container-plan.ts';
@@ -128,8 +128,4 @@ class Podman implements ContainerDriver {
     if (of !== undefined) return `container:${containerName({ name: of, allocId })}`;
     return mode === '' && isRootless(facts) ? (this.#config.networking?.default_rootless_mode ?? '') : mode;
   }
-}
-
-function isRootless(facts: EngineFacts): boolean {
-  return facts.security.some((each) => each.startsWith('name=rootless'));
 }

@@ -84,6 +84,9 @@ describe.each(['x64', 'arm64'] as const)('the filter for %s', (arch: SeccompArch
     expect(ask(rule('personality'), 0xffff_ffff)).toBe(allow);
     expect(ask(rule('personality'), 0)).toBe(allow);
     expect(ask(rule('personality'), 0x0020_0000)).toBe(eperm);
+    // the kernel takes the low half
+    expect(ask(rule('socket'), 2 ** 32 + 40)).toBe(eperm);
+    expect(ask(rule('ioctl'), 3, 2 ** 32 + 0x5412)).toBe(eperm);
   });
 });
 
@@ -98,6 +101,13 @@ test('a profile for engines lets no personality pass that the filter refuses, bu
   // READ_IMPLIES_EXEC, as what asks with a bit less, and what only looks negative
   for (const other of [0x40_0000, 0x40_0008, 0x8040_0000, 0xffff_fffe, 0x8000_0000, 0x7fff_ffff, 0x10_0000])
     expect(refused(other), other.toString(16)).toBe(true);
+});
+
+test('a profile for engines compares the half of a number that the kernel takes', () => {
+  const { syscalls } = hostProfile() as { syscalls: { args?: { op: string; value: number; valueTwo: number }[] }[] };
+  const compared = syscalls.flatMap(({ args = [] }) => args).filter(({ value }) => value !== 0);
+  expect(compared.length).toBeGreaterThan(40);
+  for (const { op, value } of compared) expect([op, value <= 0xffff_ffff]).toEqual(['SCMP_CMP_MASKED_EQ', true]);
 });
 
 describe('the numbers of the table', () => {

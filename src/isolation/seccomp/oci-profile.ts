@@ -2,7 +2,7 @@
  * The table as an OCI seccomp profile, for containers that an engine makes: nothing of ours is in them that could take the compiled filter.
  * A foreign ABI is killed by the runtime's library.
  */
-import { argumentRules, denied, hidden, type SeccompArch } from './table.ts';
+import { argumentRules, coreLimit, denied, hidden, type SeccompArch } from './table.ts';
 
 const ociArch: Readonly<Record<SeccompArch, string>> = { x64: 'SCMP_ARCH_X86_64', arm64: 'SCMP_ARCH_AARCH64' };
 const eperm = 1;
@@ -21,20 +21,37 @@ function ociSeccompProfile(arch: SeccompArch): unknown {
     ...(args.length === 0 ? {} : { args }),
   });
   const byArgument = argumentRules.flatMap((rule) => {
-    const index = rule.argument;
-    if (rule.refuse === 'equal')
-      return rule.values.map((value) => refuse([rule.name], eperm, [{ index, value, op: 'SCMP_CMP_EQ' }]));
-    const masked = (value: number, valueTwo: number): unknown =>
-      refuse([rule.name], eperm, [{ index, value, valueTwo, op: 'SCMP_CMP_MASKED_EQ' }]);
+    const masked = (mask: number, seen: number): unknown =>
+      refuse([rule.name], eperm, [half(rule.argument, mask, seen)]);
+    if (rule.refuse === 'equal') return rule.values.map((value) => masked(all, value));
     if (rule.refuse === 'not-in') return outside(rule.values).map(([mask, seen]) => masked(mask, seen));
     return rule.values.flatMap(bits).map((bit) => masked(bit, bit));
   });
+  const pointer = (index: number, there: boolean): unknown => ({
+    index,
+    value: 0,
+    op: there ? 'SCMP_CMP_NE' : 'SCMP_CMP_EQ',
+  });
+  // (resource, new) and (pid, resource, new, old), answered as the compiled filter does
+  const ofCores = [
+    refuse(['setrlimit'], 0, [half(0, all, coreLimit.resource)]),
+    refuse(['prlimit64'], 0, [half(1, all, coreLimit.resource), pointer(2, true), pointer(3, false)]),
+    refuse(['prlimit64'], eperm, [half(1, all, coreLimit.resource), pointer(2, true), pointer(3, true)]),
+  ];
   return {
     defaultAction: 'SCMP_ACT_ALLOW',
     architectures: [ociArch[arch]],
-    syscalls: [refuse(names(denied), eperm), refuse(names(hidden), enosys), ...byArgument],
+    syscalls: [refuse(names(denied), eperm), refuse(names(hidden), enosys), ...byArgument, ...ofCores],
   };
 }
+
+/** Of the argument's low half, which is all that the kernel takes where it wants an int: the task may have anything in the other. */
+const half = (index: number, mask: number, seen: number): unknown => ({
+  index,
+  value: mask,
+  valueTwo: seen,
+  op: 'SCMP_CMP_MASKED_EQ',
+});
 
 const all = 0xffff_ffff;
 const top = 2 ** 31;

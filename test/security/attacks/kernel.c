@@ -84,16 +84,21 @@ static enum outcome hang_up(void) {
   return took(syscall(SYS_vhangup) == 0);
 }
 /* A byte put into the terminal that the process stands on: typed for whoever reads there next. */
-static enum outcome type_into_terminal(void) {
+static enum outcome type_by(long request) {
   int master = posix_openpt(O_RDWR | O_NOCTTY);
   if (master < 0 || grantpt(master) || unlockpt(master)) return STOPPED;
   int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
   setsid();
   ioctl(slave, TIOCSCTTY, 0);
-  return took(ioctl(slave, TIOCSTI, "x") == 0);
+  return took(syscall(SYS_ioctl, slave, request, "x") == 0);
 }
+static enum outcome type_into_terminal(void) { return type_by(TIOCSTI); }
+/* The kernel takes half of the register, and a filter may compare all of it. */
+static const long beyond = 1L << 32;
+static enum outcome type_widely(void) { return type_by(beyond | TIOCSTI); }
 static enum outcome move_memory(void) { return past_the_gate(syscall(SYS_migrate_pages, given_int("canary_pid"), 0, NULL, NULL)); }
 static enum outcome vsock(void) { return took(socket(40, SOCK_STREAM, 0) >= 0); }
+static enum outcome vsock_widely(void) { return took(syscall(SYS_socket, beyond | 40, SOCK_STREAM, 0) >= 0); }
 
 #ifdef __x86_64__
 static enum outcome io_level(void) { return took(syscall(SYS_iopl, 3) == 0); }
@@ -143,8 +148,10 @@ const struct attack kernel_attacks[] = {
   {"change the domain's name", FATAL, domain_name},
   {"hang up a terminal", FATAL, hang_up},
   {"type into a terminal", FATAL, type_into_terminal},
+  {"type into a terminal by a wide request", FATAL, type_widely},
   {"move another's memory", FATAL, move_memory},
   {"talk to the hypervisor", FATAL, vsock},
+  {"talk to the hypervisor by a wide family", FATAL, vsock_widely},
   {"change the i/o privilege level", FATAL, io_level},
   {"use i/o ports", FATAL, io_ports},
   {"make a user namespace by a 32-bit call", FATAL, foreign_abi_call},
