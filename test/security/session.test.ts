@@ -9,12 +9,14 @@ import {
   chmodSync,
   chownSync,
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -60,6 +62,7 @@ describe.skipIf(!root).each([
   { who: 'an ordinary user', uid: ordinaryUser },
 ])('who enters a task of an agent of $who', ({ uid }) => {
   let agent: AgentProcess;
+  const resolver = createServer((asked) => asked.destroy());
   const plant = mkdtempSync(join(tmpdir(), 'drover-session-'));
   // as an agent has it that its user installed
   const ownShim = uid === 0 ? shim : join(plant, 'drover-shim');
@@ -67,19 +70,32 @@ describe.skipIf(!root).each([
     chmodSync(plant, 0o755);
     compileAttacks(join(plant, 'attack'));
     writeFileSync(join(plant, 'readable'), 'of the host');
+    mkdirSync(join(plant, 'resolve'));
+    writeFileSync(join(plant, 'resolve/resolv.conf'), 'nameserver 192.0.2.1\n');
+    const listening = resolver.listen(join(plant, 'resolve/io.systemd.Resolve'));
+    await once(listening, 'listening');
+    chmodSync(join(plant, 'resolve/io.systemd.Resolve'), 0o666);
     const config = { client: { host_volume: { plant: { path: plant, read_only: true } } } };
     if (uid === 0) agent = await startAgent({ config });
     else {
       copyFileSync(shim, ownShim);
       chownSync(ownShim, uid, uid);
       const ownMounts = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c'];
-      const script = `mount --bind ${ownShim} ${shim} && exec "$@"`;
-      agent = await startAgent({ config, user: uid, wrap: (command) => [...ownMounts, script, 'sh', ...command] });
+      // of a host whose names systemd-resolved looks up
+      const resolve =
+        'mount -t tmpfs none /run && mkdir -p /run/systemd/resolve && mount --bind "$0" /run/systemd/resolve';
+      const script = `mount --bind ${ownShim} ${shim} && ${resolve} && exec "$@"`;
+      agent = await startAgent({
+        config,
+        user: uid,
+        wrap: (command) => [...ownMounts, script, join(plant, 'resolve'), ...command],
+      });
     }
     await nodeReady(agent);
   }, 300_000);
   afterAll(async () => {
     await agent?.dispose();
+    resolver.close();
     rmSync(plant, { recursive: true, force: true });
   });
 
@@ -134,5 +150,17 @@ describe.skipIf(!root).each([
     const answers = await said(alloc, 3);
     expect(answers).toEqual(['ready', 'through', expect.stringMatching(/^E/)]);
     expect(look()).toEqual(before);
+  });
+
+  it.skipIf(uid === 0)('of a network of its own asks no resolver of the host', async () => {
+    const socket = '/run/systemd/resolve/io.systemd.Resolve';
+    const ask = `print -e "${socket}" ? "there " : ""; print "asked" if IO::Socket::UNIX->new(Peer => "${socket}")`;
+    const enter = async (own: boolean, ...command: readonly string[]) =>
+      (await runCli(agent, ['alloc', 'exec', await attacked('stay', own), ...command])).stdout;
+    expect(await enter(true, '/usr/bin/perl', '-MIO::Socket::UNIX', '-e', ask)).toBe('');
+    // its file is there
+    expect(await enter(true, '/bin/cat', '/run/systemd/resolve/resolv.conf')).toBe('nameserver 192.0.2.1\n');
+    // control: who has the host's network asks as it does
+    expect(await enter(false, '/usr/bin/perl', '-MIO::Socket::UNIX', '-e', ask)).toBe('there asked');
   });
 });
