@@ -1,5 +1,6 @@
 /** Every allocation this node knows: taken up from the store, begun and ended as the servers say, collected, forgotten. */
 
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DriverEvent, IsolationReport } from '../driver/contract.ts';
@@ -64,6 +65,8 @@ export class AllocationTable {
   readonly #serversReached: Promise<void>;
 
   constructor(options: AllocationTableOptions) {
+    // where the disk is full each allocation that ended waits on it
+    setMaxListeners(0, this.#life.signal);
     this.#options = options;
     this.#store = options.store;
     this.#serversReached = new Promise((resolve) => {

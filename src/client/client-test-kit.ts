@@ -11,6 +11,7 @@ import type {
   TaskExit,
   TaskHandleState,
 } from '../driver/contract.ts';
+import { abortable } from '../lib/abortable.ts';
 import { Fault } from '../lib/fault.ts';
 import { createLog, formatLogLine } from '../lib/log.ts';
 import type { Allocation } from '../model/allocation.ts';
@@ -161,11 +162,7 @@ class MachineDriver implements EngineDriver {
   }
 
   async wait(id: string, signal: AbortSignal): Promise<TaskExit> {
-    const running = this.#running(id);
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    });
-    return Promise.race([running.ended, aborted]);
+    return abortable(this.#running(id).ended, signal);
   }
 
   async stop(id: string, options: { readonly timeoutMs: number }): Promise<void> {

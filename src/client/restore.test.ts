@@ -353,6 +353,25 @@ describe('a full disk', () => {
     expect(world.machine.starts).toHaveLength(2);
   });
 
+  it('takes no wait for room as a leak, however many ends are to be stored', async () => {
+    await world.start();
+    const names = Array.from({ length: 12 }, (_, at) => `t${at}`);
+    const allocs = names.map((name) => testAllocation(testJob(name, [{ Name: name }])));
+    for (const alloc of allocs) world.server.put(alloc);
+    await until(() => allocs.every(({ ID }) => status(ID) === 'running'));
+    const warned: string[] = [];
+    const listen = ({ name }: Error): void => void warned.push(name);
+    process.on('warning', listen);
+    world.failDisk = () => 'lost';
+    for (const name of names) world.machine.find(name).end(exit(0));
+    const unstored = () => world.logged.filter((line) => line.includes('the end of an allocation could not be stored'));
+    await until(() => unstored().length >= names.length);
+    world.failDisk = () => 'no';
+    await until(() => names.every((name) => world.machine.told.includes(`destroy ${name}`)));
+    process.off('warning', listen);
+    expect(warned).toEqual([]);
+  });
+
   it('does not keep what the servers forgot', async () => {
     await world.start();
     const old = testAllocation(testJob('old', [{ Name: 't' }]));

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -50,6 +51,39 @@ test('a file that cannot be read on ends its call with a fault, and a call that 
       })(),
     );
     await expect(load(broken)).rejects.toMatchObject({ kind: 'unavailable' });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
+
+test('calls that are over leave nothing on the signal that could have ended them, however they went', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'drover-engine-'));
+  const path = join(directory, 's');
+  const client = new EngineClient('docker', parseEndpoint(path));
+  const { signal } = new AbortController();
+  const listeners = () => getEventListeners(signal, 'abort').length;
+  const call = () => client.json('GET', '/info', { signal, timeoutMs: 5_000 }).catch(() => null);
+  let waiting: (() => void) | null = null;
+  let answers = 0;
+  const server = createServer((request, response) => {
+    request.resume();
+    if (request.url?.includes('late') === true) waiting = () => response.end('{}');
+    else response.end(answers++ % 2 === 0 ? '{}' : 'nonsense');
+  });
+  try {
+    for (let at = 0; at < 5; at++) await call();
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    for (let at = 0; at < 20; at++) await call();
+    await expect.poll(listeners).toBe(0);
+    // (control) one that is under way has its own
+    const late = client.json('GET', '/late', { signal });
+    await expect.poll(() => waiting !== null).toBe(true);
+    expect(listeners()).toBeGreaterThan(0);
+    waiting!();
+    await late;
+    await expect.poll(listeners).toBe(0);
   } finally {
     server.closeAllConnections();
     server.close();

@@ -1,5 +1,6 @@
 // Each engine killed, frozen, answering nonsense, on a full disk; the agent and the log collector killed: no task, exit code or line is lost.
 import { spawn } from 'node:child_process';
+import { setMaxListeners } from 'node:events';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +11,8 @@ import { EvilProxy, type Nonsense } from './evil-proxy.ts';
 import { firstReport, listen, outputOf, ScratchDocker, shell } from './scratch-docker.ts';
 
 const never = new AbortController().signal;
+// each of many tasks that are started at once asks with it
+setMaxListeners(0, never);
 const stored = (state: TaskHandleState): TaskHandleState => JSON.parse(JSON.stringify(state)) as TaskHandleState;
 
 /** `survives`: containers outlive the engine. */
