@@ -19,20 +19,23 @@ const atOnce = 2 * Math.max(2, availableParallelism());
 /** What failed, said again at the end, where whoever reads a long log looks first. */
 const problems = [];
 
-/** minutes: the lane's own limit, beside others; needs: programs without which it is skipped, and in CI as root failed; provesAnew: each of its agents. */
+/**
+ * Those first that take longest. minutes: the lane's own limit, beside others; needs: programs without which it is skipped, and in CI as root
+ * failed; provesAnew: each of its agents.
+ */
 const lanes = [
-  { name: 'check', minutes: 6, run: check },
-  { name: 'unit', minutes: 12, run: vitest },
+  { name: 'security', minutes: 28, run: vitest, provesAnew: true },
+  { name: 'docker', minutes: 27, run: vitest, needs: ['runc'] },
   { name: 'e2e', minutes: 28, run: vitest },
   { name: 'network', minutes: 20, run: network, needs: ['ip', 'nft', 'unshare', 'perl'] },
-  { name: 'goldens', minutes: 26, project: 'compat', run: vitest },
-  { name: 'docker', minutes: 27, run: vitest, needs: ['runc'] },
-  { name: 'podman', minutes: 25, run: vitest, needs: ['runc'] },
   { name: 'machines', minutes: 20, run: vitest, needs: ['runc'] },
-  { name: 'drivers', minutes: 21, run: vitest, needs: ['runc', 'bwrap'] },
-  { name: 'security', minutes: 24, run: vitest, provesAnew: true },
+  { name: 'goldens', minutes: 26, project: 'compat', run: vitest },
+  { name: 'podman', minutes: 25, run: vitest, needs: ['runc'] },
   { name: 'guest', minutes: 30, run: vitest },
+  { name: 'drivers', minutes: 21, run: vitest, needs: ['runc', 'bwrap'] },
+  { name: 'unit', minutes: 12, run: vitest },
   { name: 'faults', minutes: 15, run: vitest },
+  { name: 'check', minutes: 6, run: check },
   { name: 'go', minutes: 18, run: go, needs: ['go'] },
 ].map((lane) => ({ ...lane, minutes: lane.minutes * factor }));
 

@@ -8,8 +8,8 @@ import { root } from './source-files.mjs';
 const running = new Set();
 
 /**
- * Runs the lanes, those with the longest limits first, and then, alone, what asks for it.
- * @param {{ name: string, minutes: number }[]} lanes
+ * Runs the lanes in their order, and then, alone, what asks for it.
+ * @param {{ name: string, minutes: number }[]} lanes the longest first: one that begins last leaves processors idle
  * @param {number} atOnce
  * @param {string} scratch where the files are kept
  * @param {(lane: object) => Promise<{ counts: object, again?: () => Promise<object> }>} run
@@ -26,7 +26,7 @@ export async function sideBySide(lanes, atOnce, scratch, run) {
     process.exit(1);
   };
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, interrupted);
-  const waiting = [...results].sort((one, other) => other.lane.minutes - one.lane.minutes);
+  const waiting = [...results];
   const work = async () => {
     for (let result = waiting.shift(); result !== undefined; result = waiting.shift()) {
       const { lane } = result;
