@@ -5,19 +5,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, existsSync } from 'node:fs';
-import {
-  chmod,
-  chown,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rm,
-  rmdir,
-  statfs,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { chmod, chown, link, mkdir, mkdtemp, readdir, readFile, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -261,7 +249,9 @@ export class ScratchDaemon {
       const namespaces = ['--net', '--mount', '--propagation', 'slave'];
       const files = this.#ownUser() !== null ? ['subuid:subuid', 'subuid:subgid', 'passwd:passwd', 'group:group'] : [];
       const binds = files.map((each) => `mount --bind ${this.root}/${each.replace(':', ' /etc/')} && `).join('');
-      const script = `ip link set lo up 2>/dev/null; ${binds}echo ready; exec sleep 86400`;
+      // podman looks for the packages of its programs each time that it is asked about itself
+      const packages = '[ ! -e /usr/bin/dpkg ] || mount --bind /bin/false /usr/bin/dpkg';
+      const script = `ip link set lo up 2>/dev/null; ${packages}; ${binds}echo ready; exec sleep 86400`;
       const holder = spawn('unshare', [...namespaces, 'sh', '-c', script], {
         stdio: ['ignore', 'pipe', 'ignore'],
         env: hostEnv,
@@ -351,8 +341,9 @@ export class ScratchDaemon {
     const busybox = existsSync('/bin/busybox') ? '/bin/busybox' : '/usr/bin/busybox';
     await run('cp', [busybox, join(root, 'bin/busybox')]);
     const { stdout } = await run(busybox, ['--list']);
+    // as the busybox of the hub has them: a daemon that copies the image for each container makes one file of them
     for (const name of stdout.split('\n').filter((each) => each !== '' && each !== 'busybox'))
-      await symlink('busybox', join(root, 'bin', name));
+      await link(join(root, 'bin/busybox'), join(root, 'bin', name));
     const tar = join(this.root, 'image.tar');
     await run('tar', ['-C', root, '-cf', tar, '.']);
     const [name = '', tag = ''] = scratchImage.split(':');

@@ -14,7 +14,7 @@ import {
 import { lookAtMemory } from './memory-limit.ts';
 import { type ProbeResult, probe, runChild } from './probe.ts';
 
-const limits = { memoryBytes: 64 * 1024 * 1024, memoryLowBytes: null, cpuShares: 100, pids: 3, cpusetCpus: '' };
+const limits = { memoryBytes: 16 * 1024 * 1024, memoryLowBytes: null, cpuShares: 100, pids: 3, cpusetCpus: '' };
 
 type Seen = { readonly ok: boolean; readonly evidence: string };
 type Directory = TaskCgroup['directories'][number];
