@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
@@ -243,21 +245,32 @@ describe.skipIf(!ownHost)('a group with a network of its own', () => {
   });
 });
 
+/** Perl: what is heard by every host on the way that listens. */
+const toEveryone =
+  'IO::Socket::INET->new(Proto => "udp", PeerAddr => "255.255.255.255", PeerPort => 5557, Broadcast => 1)->send("broadcast");';
+
 describe.skipIf(!ownHost)('the egress policy', () => {
   let agent: AgentProcess;
   const servers: Server[] = [];
+  const listener = createSocket('udp4');
+  /** By the host, of what was sent to everyone: a port on every address of the host. */
+  let heard = '';
 
   beforeAll(async () => {
     setUpHost();
     servers.push(await greeter(metadataAddress, 80, 'metadata'), await greeter('127.0.0.1', 5555, 'loopback'));
     servers.push(await greeter(hostAddress, 5556, 'host'));
+    listener.on('message', (text) => (heard += text)).bind(5557);
+    await once(listener, 'listening');
   });
   afterAll(() => {
     for (const server of servers) server.close();
+    listener.close();
   });
 
   /** What a task inside sees when it connects to each target, under an agent of this policy. */
   async function seenUnder(policy: object | null, mode = 'bridge'): Promise<(target: string) => string> {
+    heard = '';
     agent = await startAgent({
       config: {
         bind_addr: '0.0.0.0',
@@ -285,7 +298,9 @@ describe.skipIf(!ownHost)('the egress policy', () => {
       ];
       // an API server answers whoever asks something
       const script = attempt(targets).replace('my $line', 'print $s "GET / HTTP/1.0\\r\\n\\r\\n"; my $line');
-      await agent.client.jobs.register(job('attacker', mode, { t: { script: `${script} print "done\\n"; ${wait}` } }));
+      await agent.client.jobs.register(
+        job('attacker', mode, { t: { script: `${script} ${toEveryone} print "done\\n"; ${wait}` } }),
+      );
       const [attacker] = await allocationsOf(agent, 'attacker', 'running');
       const text = await eventually(async () => {
         const { stdout } = await runCli(agent, ['alloc', 'logs', attacker!.ID]);
@@ -317,6 +332,7 @@ describe.skipIf(!ownHost)('the egress policy', () => {
     expect(seen('agent')).toContain('HTTP/1.1 ');
     expect(seen('agentByHost')).toContain('HTTP/1.1 ');
     expect(seen('neighbour')).toContain('neighbour sees');
+    await eventually(() => expect(heard).toContain('broadcast'));
   });
 
   it("is about networks of their own: a task on the host's network reaches its loopback (control)", async () => {
@@ -329,6 +345,7 @@ describe.skipIf(!ownHost)('the egress policy', () => {
     expect(seen(`${metadataAddress} 80`)).toContain('metadata');
     expect(seen(`${hostAddress} 5556`)).toMatch(/ refused: No route to host/);
     expect(seen('10.20.30.40 80')).toMatch(/ refused: No route to host/);
+    expect(heard).toBe('');
     expect(seen('agent')).toMatch(/ refused: /);
     expect(seen('neighbour')).toContain('neighbour sees');
   });

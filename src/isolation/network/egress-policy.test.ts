@@ -1,12 +1,15 @@
 import { expect, test } from 'vitest';
+import { parseBlock } from './address.ts';
 import {
   defaultDenied,
   formatDestination,
+  metadataAddresses,
   openedBy,
   parseDestination,
   parseEgressPolicy,
   probeTargets,
 } from './egress-policy.ts';
+import { fullRuleset } from './ruleset.ts';
 
 const seen = { agent: '172.26.64.1', agentPort: 4646, neighbour: '172.26.64.9' };
 
@@ -16,6 +19,20 @@ test('the default denies metadata, agent, loopback and other allocations', () =>
   expect(problems).toEqual([]);
   expect(openedBy(policy)).toEqual([]);
   expect(probeTargets(policy, seen)).toEqual(['169.254.169.254:80', '172.26.64.1:4646', '172.26.64.9:9']);
+});
+
+test('whoever is kept from metadata is kept from all of it, and from no name server', () => {
+  const rules = (deny: readonly string[]): string => {
+    const { policy } = parseEgressPolicy({ deny, allow: [] });
+    return fullRuleset({ table: 't', subnet: parseBlock('172.26.64.0/20')!, policy, agentPorts: [], agents: [] }, []);
+  };
+  const setOf = (text: string, name: string): string => new RegExp(`set ${name} .*`).exec(text)?.[0] ?? '';
+  for (const address of metadataAddresses) {
+    expect(setOf(rules(defaultDenied), 'denied')).toMatch(new RegExp(`[ {]${address}[, ]`));
+    expect(setOf(rules([]), 'denied')).not.toContain(address);
+  }
+  expect(setOf(rules(defaultDenied), 'denied_ports')).toContain('{ 168.63.129.16 . 80, 168.63.129.16 . 32526 }');
+  expect(setOf(rules([]), 'denied_ports')).not.toContain('168.63.129.16');
 });
 
 test('names what an operator opened', () => {

@@ -19,9 +19,14 @@ export const metadataAddresses = [
   '169.254.169.254',
   '169.254.170.2',
   '169.254.170.23',
+  '169.254.42.42',
+  '169.254.0.23',
   '100.100.100.200',
   '192.0.0.192',
 ] as const;
+
+/** Of an address that answers questions about names too: where a cloud's agent fetches the machine's secrets. For nft. */
+export const metadataPorts = ['168.63.129.16 . 80', '168.63.129.16 . 32526'] as const;
 
 export interface Destination {
   readonly block: Block;

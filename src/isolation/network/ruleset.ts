@@ -7,7 +7,7 @@
  *     turning     address . address of each allocation, for those that call their own published port
  */
 import { type Block, formatBlock } from './address.ts';
-import { type EgressPolicy, formatDestination, metadataAddresses } from './egress-policy.ts';
+import { type EgressPolicy, formatDestination, metadataAddresses, metadataPorts } from './egress-policy.ts';
 import type { NetworkLease } from './lease.ts';
 
 export interface RulesetInput {
@@ -100,6 +100,7 @@ function policySets(input: Pick<RulesetInput, 'policy' | 'agents'>): readonly st
   const named = policy.denied.has('metadata') ? metadataAddresses : [];
   const whole = [...named, ...policy.deniedBlocks.filter(({ port }) => port === 0).map(formatDestination)];
   const single = [
+    ...(policy.denied.has('metadata') ? metadataPorts : []),
     ...(policy.denied.has('agent') ? input.agents : []),
     ...policy.deniedBlocks.filter(({ port }) => port !== 0).map(formatDestination),
   ];
@@ -155,7 +156,8 @@ function chains({ policy, subnet, agentPorts }: RulesetInput): readonly string[]
       ...(has('agent') && agentPorts.length > 0
         ? [`fib daddr type local tcp dport { ${agentPorts.join(', ')} } ${refuse}`]
         : []),
-      ...(has('host') ? [`fib daddr type local ${refuse}`] : []),
+      // what is sent to everyone arrives at every address of the host
+      ...(has('host') ? [`fib daddr type { local, broadcast, multicast } ${refuse}`] : []),
     ]),
     chain('forward', 'filter hook forward priority 0', [
       'iifname @interfaces jump egress',
