@@ -1,6 +1,5 @@
 /* What runs between a fork of the shim and the program that takes its place: it only prepares, speaks through a pipe, and execs or ends. */
 #include "shim.h"
-#include <sys/mount.h>
 
 void say(int fd, u8 kind, int value, const char *stage) {
   struct message m;
@@ -88,12 +87,11 @@ static void namespace_main(const struct identity *id, int gate, char **argv, cha
   say(5, 'I', init, NULL);
   int mnt = -1;
   if (S.record.mount_proc) {
-    char path[40];
+    char path[40] = "";
     struct text t = {path, 0, sizeof path - 1, 0};
     text_str(&t, "/proc/");
     text_int(&t, init);
     text_str(&t, "/ns/mnt");
-    path[t.len] = 0;
     mnt = open(path, O_RDONLY | O_CLOEXEC);
   }
   pid_t main = fork();
@@ -127,7 +125,7 @@ pid_t fork_step(char **argv, char **env, const int want[7], const struct identit
 pid_t fork_tool(char **argv, char **env, int out, int err, int verify, int creates) {
   pid_t pid = fork();
   if (pid) return pid;
-  int null = open("/dev/null", O_RDWR);
+  int null = open_null();
   int want[7] = {null, out, err, verify, -1, creates ? sealed_runtime : -1, -1};
   struct failure f;
   setsid();

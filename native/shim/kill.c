@@ -22,12 +22,11 @@ static int numbers(const char *text, pid_t *pids, int cap) {
 /* Our children; any number of zombies may be among them. */
 int next_child(pid_t *pids, int cap) {
   static char text[4096];
-  char path[64];
+  char path[64] = "";
   struct text t = {path, 0, sizeof path - 1, 0};
   text_str(&t, "/proc/self/task/");
   text_int(&t, getpid());
   text_str(&t, "/children");
-  path[t.len] = 0;
   if (read_file_at(AT_FDCWD, path, text, sizeof text) < 0) return -1;
   return numbers(text, pids, cap);
 }

@@ -22,18 +22,33 @@ static pid_t oci_tool(char **argv) {
 
 pid_t oci_delete_start(void) { return oci_tool(S.record.oci_delete); }
 
+static int reopened(int fd) {
+  char path[40] = "";
+  struct text t = {path, 0, sizeof path - 1, 0};
+  text_str(&t, "/proc/self/fd/");
+  text_int(&t, fd);
+  return open(path, O_RDWR | O_CLOEXEC);
+}
+
+/*
+ * crun gives the streams of a container to its user, who could then close the host's /dev/null to everybody. What a runtime gets is opened by way
+ * of a read-only mount: who writes to it may, who changes its owner may not. Kernels before 5.12 have no such mount.
+ */
+int open_null(void) {
+  struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
+  int own = -1, tree = S.record.launcher == LAUNCH_OCI ? (int)syscall(SYS_open_tree, AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) : -1;
+  if (tree >= 0 && !syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &readonly, sizeof readonly)) own = reopened(tree);
+  if (tree >= 0) close(tree);
+  return own >= 0 ? own : open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
 /*
  * bwrap's end of the info pipe can be read too: a write to it must not fail once the shim is dead. bwrap would be ended by SIGPIPE before it
  * lets its child go on, and the child would wait for ever. So it goes on to the verifier, which finds its socket closed, and ends.
  */
 static int info_pair(int fds[2]) {
-  char path[40];
   if (pipe2(fds, O_CLOEXEC)) return -1;
-  struct text t = {path, 0, sizeof path - 1, 0};
-  text_str(&t, "/proc/self/fd/");
-  text_int(&t, fds[1]);
-  path[t.len] = 0;
-  int both = open(path, O_RDWR | O_CLOEXEC);
+  int both = reopened(fds[1]);
   if (both < 0) return -1;
   close(fds[1]);
   fds[1] = both;
@@ -55,7 +70,7 @@ int launch_start(char **argv, char **env, const char **message) {
     return 0;
   }
   *message = "descriptors";
-  if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0 || pair(status, 'p') || pair(gate, 'p')) return -1;
+  if ((null = open_null()) < 0 || pair(status, 'p') || pair(gate, 'p')) return -1;
   if (r->verify && pair(verify, 's')) return -1;
   if (r->launcher == LAUNCH_BWRAP && info_pair(info)) return -1;
   if (r->kill_unit == KILL_PIDNS && pair(lifeline, 'p')) return -1;

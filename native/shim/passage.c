@@ -1,6 +1,5 @@
 /* The mounts that a launcher sees: ways below directories that are closed to the task's user, and not those of other tasks. */
 #include "shim.h"
-#include <sys/mount.h>
 
 /* Makes the directories on the way to a path, each open to all: they hold nothing else. The last one too, or a file in its place. */
 static int make_way(const char *path, int is_directory) {
@@ -38,12 +37,11 @@ int open_passage(struct failure *f) {
   for (int i = 0; i < r->cover_count; i++)
     if (mount("tmpfs", r->covers[i], "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")) return fail(f, "passage: cover");
   for (int i = 0; i < r->passage_count; i++) {
-    char from[40];
+    char from[40] = "";
     struct stat facts;
     struct text t = {from, 0, sizeof from - 1, 0};
     text_str(&t, "/proc/self/fd/");
     text_int(&t, fds[i]);
-    from[t.len] = 0;
     if (fstat(fds[i], &facts) || make_way(r->passages[i], S_ISDIR(facts.st_mode))) return fail(f, "passage: way");
     if (mount(from, r->passages[i], NULL, MS_BIND | MS_REC, NULL)) return fail(f, "passage: bind");
     close(fds[i]);

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -107,6 +108,7 @@ void sealed_close(void);
 int open_passage(struct failure *f);
 int leave_mounts_of_others(void);
 /* launch.c */
+int open_null(void);
 int launch_start(char **argv, char **env, const char **message);
 void launch_status_readable(void);
 void launch_info_readable(void);

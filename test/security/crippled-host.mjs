@@ -1,6 +1,6 @@
 // Run inside a crippled host: what the doctor says of it, what exec says a task would get, and what tasks then really get. Prints JSON.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,6 +73,9 @@ async function withRoom(start) {
   }
 }
 
+const ownerOfNull = () => statSync('/dev/null', { throwIfNoEntry: false })?.uid ?? null;
+
+const before = ownerOfNull();
 const modes = process.env.DOCTOR_ONLY === '1' ? null : await tasks();
 const scratch = mkdtempSync(join(tmpdir(), 'drover-crippled-'));
 chmodSync(scratch, 0o711);
@@ -83,6 +86,7 @@ try {
     cgroupParent: process.env.CGROUP,
   });
   const doctor = await look();
+  const keptOwner = ownerOfNull() === before;
   // what the doctor advises is done, where the test says so, and looked at again
   const advice = doctor.Climbs[0]?.Remedies ?? [];
   const carried = process.env.CARRY_OUT === '1' && advice.length > 0;
@@ -91,7 +95,7 @@ try {
   const script = [...advice.map(({ Command }) => `{ ${Command}\n} >&2 || exit 1`), ...again].join('\n');
   const env = { ...process.env, PATH: `${process.env.BIN}:${process.env.PATH}`, NODE: process.execPath, DROVER: drover };
   const after = carried ? JSON.parse(await withRoom(() => execFileSync('sh', ['-ec', script], { env }))) : null;
-  process.stdout.write(JSON.stringify({ modes, doctor, after }));
+  process.stdout.write(JSON.stringify({ modes, doctor, after, keptOwner }));
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

@@ -20,6 +20,8 @@ export interface Found {
   readonly modes: { readonly none: Mode; readonly host: Mode } | null;
   readonly doctor: HostExamination;
   readonly after: HostExamination | null;
+  /** /dev/null is whose it was before any task. */
+  readonly keptOwner: boolean;
 }
 
 const root = process.getuid?.() === 0;

@@ -29,8 +29,9 @@ describe.skipIf(!complete)('on a crippled host', () => {
   });
 
   it.each(crippledHosts.map((host) => [host.name, host] as const))('%s', { timeout: 120_000 }, async (_, host) => {
-    const { modes: seen, doctor, after } = await look(host);
+    const { modes: seen, doctor, after, keptOwner } = await look(host);
     const modes = seen!;
+    expect(keptOwner).toBe(true);
     expect({ own: modes.none.rung, host: modes.host.rung }).toEqual(host.rungs);
     // trial tasks of the doctor's are tasks like any other
     const told = (rung: string): string => (rung === 'refused' ? 'none' : rung);

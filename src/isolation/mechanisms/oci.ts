@@ -39,7 +39,8 @@ export function ociProbe(runtime: OciRuntime, options: OciProbeOptions): Promise
         JSON.stringify(probeConfig(`/${options.cgroups.parentName}/${id}`, options.uid)),
       );
       const run = throughPassage(bundle, [...tool, 'run', '--bundle', bundle, id]);
-      const done = await runChild(run, { timeoutMs: 20_000 });
+      // crun gives its streams to the container's user: not the host's /dev/null
+      const done = await runChild(run, { timeoutMs: 20_000, input: '' });
       const [version = ''] = found.stdout.split('\n');
       const ran = done.code === 0 && done.stdout.includes('inside 1');
       return { ok: ran, evidence: ran ? version : lastLine(done.stderr) || `exit code ${done.code}` };
