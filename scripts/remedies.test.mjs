@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { remedyKinds } from '../src/isolation/remedy.ts';
+import { remedyKinds, sentenceKinds } from '../src/isolation/remedy.ts';
 import { poorHosts } from '../test/guest/poor-hosts.ts';
 import { systemdHosts } from '../test/guest/systemd-hosts.ts';
 import { crippledHosts } from '../test/security/crippled-hosts.ts';
@@ -20,6 +20,13 @@ const proofs = Object.entries(tables).flatMap(([table, hosts]) =>
 
 it('each kind of remedy is in the list once', () => {
   expect([...rows(shown), ...rows(unshown)].map(([kind]) => kind).sort()).toEqual([...remedyKinds].sort());
+});
+
+it('those that no command does stand where the list says so', () => {
+  const [commands, sentences] = shown.split('No command does these');
+  const kinds = (text) => rows(text).map(([kind]) => kind);
+  expect(kinds(sentences).filter((kind) => !sentenceKinds.includes(kind))).toEqual([]);
+  expect(kinds(commands).filter((kind) => sentenceKinds.includes(kind))).toEqual([]);
 });
 
 it('the hosts of the list are those on which tests carry out what is printed', () => {

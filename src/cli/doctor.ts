@@ -2,12 +2,14 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { examineHost, type HostExamination, type TrialResult } from '../agent/examine-host.ts';
+import { sentenceKinds } from '../isolation/remedy.ts';
 import { type IsolationRung, rankOf, rungs } from '../model/isolation-ladder.ts';
 import { takes } from './client-context.ts';
 import type { Call, Command } from './command.ts';
 import { formatFlags, printFormatted } from './formatted.ts';
 import { formatPairs, formatTable, heading, type Row } from './table.ts';
 import type { Terminal } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 export const command: Command = {
   usage: 'doctor [options]',
@@ -52,7 +54,7 @@ async function run(call: Call): Promise<number> {
 
 function view(terminal: Terminal, found: HostExamination): string {
   const climbs = found.Climbs.flatMap(({ Rung, Remedies }) =>
-    Remedies.map((remedy, at) => advice(terminal, at === 0 ? Rung : '', remedy)),
+    Remedies.map((remedy, at) => advice(terminal, at === 0 ? Rung : '', remedy, !sentenceKinds.includes(remedy.Kind))),
   );
   const beside = found.Beside.map((remedy) => advice(terminal, remedy.Mechanism, remedy));
   const mechanisms = found.Mechanisms.map(
@@ -71,10 +73,18 @@ function view(terminal: Terminal, found: HostExamination): string {
   ].join('\n\n');
 }
 
-/** What is to be done has a line of its own, to be copied. */
-function advice(terminal: Terminal, title: string, { Command, Because }: HostExamination['Beside'][number]): string {
+/** A command has a line of its own, to be copied, however long; words are for reading. */
+function advice(
+  terminal: Terminal,
+  title: string,
+  { Command, Because }: HostExamination['Beside'][number],
+  isCommand = true,
+): string {
   const column = 11;
-  return `${title.padEnd(column)} ${Command}\n${' '.repeat(column)} ${terminal.paint('dim', `because: ${Because}`)}`;
+  const inside = (text: string): readonly string[] => wrap(text, widest - column - 1);
+  const because = inside(`because: ${Because}`).map((line) => terminal.paint('dim', line));
+  const [first, ...others] = [...(isCommand ? [Command] : inside(Command)), ...because];
+  return [`${title.padEnd(column)} ${first}`, ...others.map((line) => `${' '.repeat(column)} ${line}`)].join('\n');
 }
 
 function rungTable(terminal: Terminal, { User, Cgroups, OwnNetwork, HostNetwork }: HostExamination): string {

@@ -6,6 +6,7 @@ import type { FlagTable } from './flags.ts';
 import { aliases, commands } from './registry.ts';
 import { formatTable } from './table.ts';
 import type { Terminal } from './terminal.ts';
+import { wrap } from './wrap.ts';
 
 const everyday = ['run', 'status', 'logs', 'stop', 'exec', 'agent', 'version'];
 
@@ -79,15 +80,6 @@ function optionLines(flags: FlagTable, columns: number): string {
         `  -${name}${spec.kind === 'bool' ? '' : `=${spec.value ?? '<value>'}`}\n    ${wrap(spec.help, width).join('\n    ')}`,
     )
     .join('\n\n');
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines = [''];
-  for (const word of text.split(/\s+/)) {
-    if (lines.at(-1)!.length + word.length + 1 > width) lines.push(word);
-    else lines[lines.length - 1] = lines.at(-1) === '' ? word : `${lines.at(-1)} ${word}`;
-  }
-  return lines;
 }
 
 function summaryOf(name: string): string {

@@ -37,6 +37,27 @@ export const remedyKinds = [
   'unknown',
 ] as const;
 
+/** Those that no command does: a sentence says what to do. */
+export const sentenceKinds: readonly RemedyKind[] = [
+  'linux',
+  'build_elsewhere',
+  'become_root',
+  'leave_user_namespace',
+  'leave_no_new_privs',
+  'more_capabilities',
+  'more_room',
+  'more_files',
+  'larger_files',
+  'leave_covered_proc',
+  'newer_kernel',
+  'boot_with_controllers',
+  'hand_controllers_down',
+  'leave_outer_filter',
+  'leave_outer_ban',
+  'more_processes_of_user',
+  'unknown',
+];
+
 export type RemedyKind = (typeof remedyKinds)[number];
 
 export interface Step {

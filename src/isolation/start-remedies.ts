@@ -106,7 +106,8 @@ export function mapperStep(because: string, { restoreMapper, noNewPrivs }: Agent
 /** A trial task did not start, by what the error says; null: it does not tell. */
 export function startStep(because: string, facts: AgentFacts, uid: number): Step | null {
   const { room, openFiles, fileBytes } = facts;
-  if (/ENOSPC|EDQUOT|no space left/i.test(because))
+  // of namespaces too the kernel says that there is no space left
+  if (/ENOSPC|EDQUOT|no space left/i.test(because) && !/namespace|unshare/i.test(because))
     return {
       kind: 'more_room',
       command: `make room on the file system of ${room.path}: ${room.kib} KiB and ${room.files} files can be written there`,
