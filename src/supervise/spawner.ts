@@ -77,7 +77,7 @@ export class NativeSpawner implements Spawner {
       this.#pending.clear();
     };
     helper.on('error', (error) => lost(`${this.#program} cannot be run: ${error.message}`));
-    helper.on('exit', () => lost('the spawn helper has ended'));
+    helper.on('exit', (_, signal) => lost(`the spawn helper has ended${signal === null ? '' : ` by ${signal}`}`));
     this.#hold(helper);
     return helper;
   }

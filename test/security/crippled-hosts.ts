@@ -430,11 +430,11 @@ export const crippledHosts: readonly CrippledHost[] = [
   },
   {
     name: 'it may write no large files',
-    cripple: 'prlimit --pid $$ --fsize=100000',
-    // of what isolates nothing nothing is tried
-    rungs: { own: 'refused', host: 'none' },
+    cripple: 'prlimit --pid $$ --fsize=20000',
+    rungs: both('refused'),
+    why: /the spawn helper has ended by SIGXFSZ/,
     lost: 'start',
-    remedy: advises('larger_files', /^let the agent write files of more than 100000 bytes/),
+    remedy: advises('larger_files', /^let the agent write files of more than 20000 bytes/),
     remedied: { cripple: ':' },
   },
   {
