@@ -2,14 +2,14 @@
  * The API must not be the way out of a sandbox: a task that shares the host's network tries to submit a raw_exec job.
  * Control: the same attack, from the same task, succeeds where the operator switched the protection off.
  */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
 import { canMapIds, subordinates, withSubordinateIds } from '../subordinate-ids.ts';
 
 const [prctl, sendmsg] = process.arch === 'arm64' ? [167, 211] : [157, 46];
 const body =
   '{"Job":{"ID":"escape","Name":"escape","Type":"batch","Datacenters":["*"],"TaskGroups":[{"Name":"g","Tasks":[{"Name":"t","Driver":"raw_exec","Config":{"command":"/bin/true"},"Resources":{"CPU":20,"MemoryMB":32}}]}]}}';
-const connect = `my $body = '${body}'; my $socket = IO::Socket::INET->new("127.0.0.1:$ENV{API_PORT}") or die "connect: $!";`;
+const connect = `my $body = '${body}'; $body =~ s/escape/escape-$ENV{NUMBER}/g; my $socket = IO::Socket::INET->new("127.0.0.1:$ENV{API_PORT}") or die "connect: $!";`;
 const send =
   'print $socket "PUT /v1/jobs HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nConnection: close\\r\\nContent-Length: " . length($body) . "\\r\\n\\r\\n$body"; $socket->flush;';
 const answer = 'print scalar <$socket>;';
@@ -31,9 +31,10 @@ const attacks: readonly (readonly [name: string, script: string])[] = [
   ],
 ];
 
-const attacker = (driver: string, script: string, port: number) => ({
-  ID: 'attacker',
-  Name: 'attacker',
+/** `number`: of the attack, in the names of both jobs. */
+const attacker = (script: string, port: number, number: number) => ({
+  ID: `attacker-${number}`,
+  Name: `attacker-${number}`,
   Type: 'batch',
   Datacenters: ['*'],
   TaskGroups: [
@@ -43,9 +44,9 @@ const attacker = (driver: string, script: string, port: number) => ({
       Tasks: [
         {
           Name: 't',
-          Driver: driver,
+          Driver: 'exec',
           Config: { command: '/usr/bin/perl', args: ['-MIO::Socket::INET', '-e', script] },
-          Env: { API_PORT: String(port) },
+          Env: { API_PORT: String(port), NUMBER: String(number) },
           Resources: { CPU: 50, MemoryMB: 128 },
         },
       ],
@@ -56,9 +57,9 @@ const attacker = (driver: string, script: string, port: number) => ({
 const root = process.getuid?.() === 0;
 
 /** What the attacker has said. */
-function endOf({ client }: AgentProcess): Promise<string> {
+function endOf({ client }: AgentProcess, number = 0): Promise<string> {
   return eventually(async () => {
-    const { value } = await client.jobs.allocations('attacker');
+    const { value } = await client.jobs.allocations(`attacker-${number}`);
     const id = value[0]?.ID;
     if (id === undefined || !['complete', 'failed'].includes(value[0]!.ClientStatus))
       throw new Error(`the attacker is ${value[0]?.ClientStatus}`);
@@ -69,33 +70,43 @@ function endOf({ client }: AgentProcess): Promise<string> {
   }, 90_000);
 }
 
-describe.each([{ who: root ? 'root' : 'this user' }, { who: 'an unprivileged user', user: 61_234 }])(
-  'under an agent of $who, a sandboxed task that asks the API',
-  ({ user }) => {
-    const run = it.skipIf(user !== undefined && !root);
+const agents = [
+  { who: root ? 'root' : 'this user', user: undefined, opened: false },
+  { who: root ? 'root' : 'this user', user: undefined, opened: true },
+  { who: 'an unprivileged user', user: 61_234, opened: false },
+  { who: 'an unprivileged user', user: 61_234, opened: true },
+].filter(({ user }) => root || user === undefined);
+
+describe.each(agents)(
+  'under an agent of $who, a sandboxed task that asks the API (switched off: $opened)',
+  ({ user, opened }) => {
     let agent: AgentProcess;
-    afterEach(() => agent.dispose());
-
-    async function answerTo(driver: string, script: string, config: Record<string, unknown>): Promise<string> {
+    beforeAll(async () => {
+      const config = opened ? { api: { allow_tasks: true } } : {};
       agent = await startAgent({ config, ...(user === undefined ? {} : { user }) });
-      await agent.client.jobs.register(attacker(driver, script, agent.port));
-      return endOf(agent);
-    }
-    const jobs = async () => (await agent.client.jobs.list()).value.map((job) => job.ID);
+    }, 300_000);
+    afterAll(() => agent?.dispose());
 
-    run.each(attacks)('and %s is refused, and no job is there', async (_, script) => {
-      const answer = await answerTo('exec', script, {});
+    const numbered = attacks.map(([name, script], number) => [name, script, number] as const);
+    const jobs = async () => (await agent.client.jobs.list()).value.map((job) => job.ID);
+    const answerTo = async (script: string, number: number): Promise<string> => {
+      await agent.client.jobs.register(attacker(script, agent.port, number));
+      return endOf(agent, number);
+    };
+
+    it.each(opened ? [] : numbered)('and %s is refused, and no job is there', async (_, script, number) => {
+      const answer = await answerTo(script, number);
       const { value: nodes } = await agent.client.nodes.list();
       const { value: node } = await agent.client.nodes.read(nodes[0]!.ID);
       expect(['sandbox', 'container']).toContain(node.Attributes?.['driver.exec.isolation']);
       expect(answer).toMatch(/^HTTP\/1.1 403|^$/);
-      expect(await jobs()).toEqual(['attacker']);
+      expect((await jobs()).filter((id) => id.startsWith('escape'))).toEqual([]);
     });
 
-    run.each(attacks)('and %s gets through where the protection is switched off (control)', async (name, script) => {
-      expect(await answerTo('exec', script, { api: { allow_tasks: true } })).toMatch(/^HTTP\/1.1 200|^$/);
+    it.each(opened ? numbered : [])('and %s gets through (control)', async (name, script, number) => {
+      expect(await answerTo(script, number)).toMatch(/^HTTP\/1.1 200|^$/);
       // who is gone when the answer is due may have asked for nothing: then there is no attack either
-      if (name !== 'closes at once') await eventually(async () => expect(await jobs()).toContain('escape'));
+      if (name !== 'closes at once') await eventually(async () => expect(await jobs()).toContain(`escape-${number}`));
     });
   },
 );
@@ -107,10 +118,10 @@ describe.skipIf(!root || !canMapIds)('under an agent of an ordinary user that ha
     try {
       const [, plainly = ''] = attacks[0] ?? [];
       const script = `print "$>:"; ${plainly}`;
-      await agent.client.jobs.register(attacker('exec', script, agent.port));
+      await agent.client.jobs.register(attacker(script, agent.port, 0));
       const text = await endOf(agent);
       const report = await agent.client.jobs
-        .allocations('attacker')
+        .allocations('attacker-0')
         .then(({ value }) => agent.client.allocations.isolation(value[0]!.ID));
       const id = report.value['t']?.mechanisms.find(({ name }) => name === 'unique_uid');
       const { first, count } = subordinates;
@@ -118,7 +129,7 @@ describe.skipIf(!root || !canMapIds)('under an agent of an ordinary user that ha
       expect(Number(host)).toBeGreaterThanOrEqual(first);
       expect(Number(host)).toBeLessThan(first + count);
       expect(text).toMatch(/^\d+:HTTP\/1.1 403/);
-      expect((await agent.client.jobs.list()).value.map(({ ID }) => ID)).toEqual(['attacker']);
+      expect((await agent.client.jobs.list()).value.map(({ ID }) => ID)).toEqual(['attacker-0']);
     } finally {
       await agent.dispose();
     }
