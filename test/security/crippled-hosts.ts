@@ -230,18 +230,11 @@ export const crippledHosts: readonly CrippledHost[] = [
     remedy: advises('mount_groups', /^for c in memory; do .*mount -t cgroup/),
   },
   {
-    name: 'the pids controller is gone',
-    cripple: unmount('pids'),
+    name: 'the pids and cpu controllers are gone',
+    cripple: unmount('pids', 'cpu'),
     rungs: both('sandbox'),
     lost: 'cgroup.pids',
-    remedy: advises('mount_groups', /^for c in pids; do .*mount -t cgroup/),
-  },
-  {
-    name: 'the cpu controller is gone',
-    cripple: unmount('cpu'),
-    rungs: both('sandbox'),
-    lost: 'cgroup.cpu',
-    remedy: advises('mount_groups', /^for c in cpu; do .*mount -t cgroup/),
+    remedy: advises('mount_groups', /^for c in cpu pids; do .*mount -t cgroup/),
   },
   {
     name: 'its group is full of processes',
