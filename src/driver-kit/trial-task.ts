@@ -1,7 +1,7 @@
 /** A task of nobody, by which it is found out what tasks get: started as any is, and its command tries what it must not do. */
 import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { chmod, chown, copyFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, readdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { CommandSpec, IsolationReport, IsolationWish, TaskConfig } from '../driver/contract.ts';
@@ -56,8 +56,19 @@ interface Round {
 /** Below the directory of allocations. */
 export const trialDirectory = '.trials';
 
-/** Without root processes are counted per user: a trial that makes as many as it may leaves none to another, or to one's control. */
+/**
+ * Without root processes are counted per user: a trial that makes as many as it may leaves none to another, or to one's control. And where there
+ * is little room on the disk, one takes it from another.
+ */
 const alone = new Turns(1);
+/** Each has copies of the verifier, which may have a megabyte. */
+const roomForSeveral = 64 * 1024 * 1024;
+
+async function mayBeSeveral({ uid, taskRoot }: IsolationHost): Promise<boolean> {
+  if (uid !== 0) return false;
+  const disk = await statfs(taskRoot).catch(() => null);
+  return disk !== null && disk.bavail * disk.bsize >= roomForSeveral;
+}
 
 /**
  * Starts, looks, tries and removes a task of nobody; another one where a try was cut off, until each came to its end or `triedRounds` are over.
@@ -67,7 +78,7 @@ export async function makeTrial(deps: DriverDeps, wish: TrialWish, ownNetwork: b
   const make = (): Promise<Round> => roundOf(deps, wish, ownNetwork);
   const rounds: (readonly Try[])[] = [];
   for (let round = 1; ; round++) {
-    const { report, tries, proven } = await (deps.isolation.uid === 0 ? make() : alone.run(make));
+    const { report, tries, proven } = await ((await mayBeSeveral(deps.isolation)) ? make() : alone.run(make));
     if (tries !== null) rounds.push(tries);
     const merged = mergeTries(rounds);
     const whole = rounds.length > 0 && areWhole(merged);

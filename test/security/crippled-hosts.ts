@@ -414,6 +414,15 @@ export const crippledHosts: readonly CrippledHost[] = [
     remedied: { cripple: ':' },
   },
   {
+    // as much as one trial takes, and not two
+    name: 'its directory has little room',
+    cripple: [
+      'for d in "$PREBUILT" "$NATIVE"; do [ ! -e "$d/drover-verify" ] || v=$(stat -c %s "$d/drover-verify"); done',
+      'mount -t tmpfs -o size=$((v * 4 / 1024 + 400))k,mode=777 none "$DATA"',
+    ].join('; '),
+    rungs: full,
+  },
+  {
     name: 'it may open few files',
     cripple: 'prlimit --pid $$ --nofile=64:64',
     rungs: both('refused'),

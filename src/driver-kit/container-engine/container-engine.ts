@@ -48,9 +48,10 @@ import type { EndpointTls } from './endpoint.ts';
 import { containerState, textAt } from './engine-answers.ts';
 import type { EngineClient } from './engine-client.ts';
 import { EngineHealth } from './engine-health.ts';
+import { checkNames } from './engine-names.ts';
 import { usageOf } from './engine-stats.ts';
 import { watchEngine } from './engine-watch.ts';
-import { Images } from './images.ts';
+import { Images, unknownImage } from './images.ts';
 import { kernelLackedMemory } from './kernel-log.ts';
 import { LogCollector } from './log-collector/log-collector.ts';
 import { NetworkHolders } from './network-holder.ts';
@@ -124,14 +125,15 @@ class ContainerEngine implements EngineDriver {
     return this.#health.fingerprint(AbortSignal.any([signal, this.#life.signal]));
   }
 
-  /** What the engine itself would refuse is not asked: it makes what it looks at. */
+  /** What the engine itself would refuse is not asked, but for what it knows: it makes what it looks at. */
   rehearse(config: TaskConfig, signal: AbortSignal): Promise<readonly string[]> {
     return refusalsOf(signal, async () => {
       const facts = await this.#health.facts(signal);
       const shared = config.network?.mode === 'group';
       const network = this.#driver.joins === 'path' ? `ns:${config.network?.path}` : `container:${config.id}`;
       const plan = await this.#driver.plan(config, facts, shared ? network : null);
-      plan.create(await this.#images.known(plan.image, signal));
+      const body = plan.create(await this.#images.known(plan.image, signal));
+      await checkNames(this.#client, facts, body, signal);
     });
   }
 
@@ -140,6 +142,7 @@ class ContainerEngine implements EngineDriver {
     const starting = this.#tasks.start(config.id, async () => {
       const facts = await this.#health.facts(signal);
       const plan = await this.#driver.plan(config, facts, await this.#network(config, signal));
+      await checkNames(this.#client, facts, plan.create(unknownImage), signal);
       this.#watch();
       const say = (message: string, annotations: Readonly<Record<string, string>>): void =>
         this.#say(config.id, message, annotations);

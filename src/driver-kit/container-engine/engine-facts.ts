@@ -17,6 +17,8 @@ export interface EngineFacts {
   readonly processors: number;
   /** The gateway of the default bridge; `""`: there is none. */
   readonly bridgeIp: string;
+  /** It is part of one. */
+  readonly swarm: boolean;
 }
 
 /** The daemon gives containers user namespaces: all of them the same ids of the host (`--userns-remap`). */
@@ -62,5 +64,6 @@ export async function readFacts(client: EngineClient, limitMs: number, signal: A
     security: [...(Array.isArray(security) ? security.map(String) : []), ...(rootless ? ['name=rootless'] : [])],
     processors: numberAt(info, 'NCPU') ?? 1,
     bridgeIp: Array.isArray(ipam) ? textAt(ipam[0], 'Gateway') : '',
+    swarm: !['', 'inactive'].includes(textAt(objectAt(info, 'Swarm'), 'LocalNodeState')),
   };
 }

@@ -285,7 +285,8 @@ export class Images {
   }
 }
 
-const unknownImage: ImageDetails = { id: '', answer: null };
+/** Of one that has to be fetched first. */
+export const unknownImage: ImageDetails = { id: '', answer: null };
 
 function namedImage(image: string) {
   const name = parseImageName(image);

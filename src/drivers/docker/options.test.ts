@@ -213,6 +213,16 @@ describe.skipIf(lackingForDaemon.length > 0)('what a task of docker asks for, it
     await expect(plain.start(four, never)).rejects.toThrow('the container has no address of IPv6');
   });
 
+  test('a network or runtime that the engine does not know is foretold, and refused before an image is fetched', async () => {
+    const image = 'nowhere.invalid/absent:1';
+    const network = await refusal({ image, network_mode: 'absent' });
+    expect(network).toBe('the engine knows no network "absent"');
+    const runtimes = scratch.driver({ allow_runtimes: ['shiny'] }).engine;
+    expect(await refusal({ image, runtime: 'shiny' }, runtimes)).toMatch(/^the engine knows no runtime "shiny", only /);
+    // control: nothing is foretold of an image that has to be fetched
+    expect(await refusal({ image }, plain, {}, 'not told')).toContain(image);
+  });
+
   test('options of the storage driver reach it, and those it has not are refused by it', async () => {
     expect(await refusal({ storage_opt: [{ size: '120G' }] }, plain, {}, 'not told')).toMatch(
       /storage-opt|quota|size/i,

@@ -148,6 +148,7 @@ describe.skipIf(lackingForPodman.length > 0)('what a task of podman asks for, it
       'ip -4 -o addr show eth0 | tr -s " " | cut -d" " -f4; cat /sys/class/net/eth0/address; grep -c fd000097000000000000000000000017 /proc/net/if_inet6; grep -c 10.9.9.9 /etc/resolv.conf';
     const named = under({ dns_servers: ['10.9.9.9'] });
     const one = { ipv4_address: '172.31.97.7', ipv6_address: 'fd00:97::17', static_mac: '02:42:ac:1f:61:07' };
+    expect(await refusal({ network_mode: 'absent' })).toBe('the engine knows no network "absent"');
     expect(await says(script, { network_mode: 'own', ...one }, named)).toBe('172.31.97.7/24\n02:42:ac:1f:61:07\n1\n1');
     const listed = { static_ips: ['172.31.97.8', 'fd00:97::17'], static_mac: '02:42:ac:1f:61:07' };
     expect(await says(script, { network_mode: 'own', ...listed }, named)).toContain('172.31.97.8/24\n');
