@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { posix } from 'node:path';
 import type { CommandSpec, IsolationReport, TaskConfig } from '../driver/contract.ts';
 import { weightFiles } from '../isolation/cgroup/disk-weights.ts';
 import type { CgroupHost } from '../isolation/cgroup/hierarchy.ts';
@@ -285,7 +286,11 @@ function launchRequest(task: TaskConfig, spec: CommandSpec, user: HostUser | nul
     workDir: spec.workDir,
     user: user === null ? null : { uid: user.uid, gid: user.gid, groups: user.groups },
     directories: task.directories,
-    mounts: [...task.mounts, ...(spec.mounts ?? [])],
+    // a job may write "v" for "/v"
+    mounts: [...task.mounts, ...(spec.mounts ?? [])].map((each) => ({
+      ...each,
+      taskPath: posix.resolve('/', each.taskPath),
+    })),
     devices: [...task.devices, ...(spec.devices ?? [])],
     network: launchNetwork(network),
     dns: task.dns,

@@ -35,6 +35,7 @@ export async function triedIsolation(
     ...(deps.isolation.subordinate === null || wish.isolation.sharedIds === true
       ? {}
       : { lostByWriters: restOnOwnIds }),
+    ...(deps.isolation.uids === null ? {} : { lostByNamed: ['unique_uid'] }),
   });
 }
 

@@ -7,6 +7,7 @@
  *   driver.exec.isolation.host_network        "sandbox": the same for tasks that keep the host's network
  *   driver.exec.isolation.host_network.lacks
  *   driver.exec.isolation.writers.lacks       "user_namespace,devices": lines that tasks besides cannot have which may write a volume
+ *   driver.exec.isolation.named.lacks         "unique_uid": lines that a task besides cannot have which keeps the user that its job names
  *   driver.exec.unheld                        "cpuset,io": controllers that no group of a task has
  *   driver.raw_exec.isolation.unasked         "none": what tasks get for which nobody demands anything
  */
@@ -24,6 +25,8 @@ export interface IsolationAbility {
   readonly unasked: IsolationRung | null;
   /** Lines that a task besides loses which may write a volume. Default: none. */
   readonly lostByWriters?: readonly string[];
+  /** Lines that a task besides loses which keeps the user that its job names. Default: none. */
+  readonly lostByNamed?: readonly string[];
 }
 
 export function abilityAttributes(driver: string, ability: IsolationAbility): Readonly<Record<string, string>> {
@@ -37,6 +40,7 @@ export function abilityAttributes(driver: string, ability: IsolationAbility): Re
     [`${own}.host_network`]: rungWith(ability.hostNetwork),
     [`${own}.host_network.lacks`]: lacks(ability.hostNetwork),
     ...(ability.lostByWriters === undefined ? {} : { [`${own}.writers.lacks`]: ability.lostByWriters.join(',') }),
+    ...(ability.lostByNamed === undefined ? {} : { [`${own}.named.lacks`]: ability.lostByNamed.join(',') }),
     ...(ability.unasked === null ? {} : { [`${own}.unasked`]: ability.unasked }),
   };
 }
@@ -86,6 +90,12 @@ function writesVolume({ Volumes }: IsolatedGroup, { VolumeMounts }: IsolatedTask
   return (VolumeMounts ?? []).some(({ Volume, ReadOnly }) => ReadOnly !== true && Volumes?.[Volume]?.ReadOnly !== true);
 }
 
+/** Others have an id of their own, whatever they are called. */
+function keepsNamedUser({ Driver, User, VolumeMounts }: IsolatedTask): boolean {
+  const named = (User ?? '') !== '' && !/^(root|0+)(:|$)/.test(User ?? '');
+  return named && (Driver === 'raw_exec' || (VolumeMounts ?? []).length > 0);
+}
+
 /** What the job's own choices cost on this node. */
 export function givenUp(attributes: Node['Attributes'], group: IsolatedGroup, task: IsolatedTask): readonly GivenUp[] {
   const config = task.Config ?? {};
@@ -133,6 +143,11 @@ export function givenUp(attributes: Node['Attributes'], group: IsolatedGroup, ta
   if (lost !== '' && writesVolume(group, task)) {
     const because = "a task that may write a volume, which is the agent's user's, has that user's id here";
     for (const line of lost.split(',')) found.push({ line, because, remedy: 'read_only = true in its volume_mount' });
+  }
+  const named = attributes?.[`driver.${task.Driver}.isolation.named.lacks`] ?? '';
+  if (named !== '' && keepsNamedUser(task)) {
+    const because = `user = ${JSON.stringify(task.User)}, whose id the task keeps${task.Driver === 'raw_exec' ? '' : ', for its volumes belong to it'}`;
+    for (const line of named.split(',')) found.push({ line, because, remedy: 'leave user out of the task' });
   }
   for (const kind of ['pid', 'ipc'] as const) {
     if (config[`${kind}_mode`] === 'host') {

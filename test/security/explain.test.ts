@@ -19,6 +19,7 @@ interface Wanted {
   readonly meta?: Record<string, string>;
   readonly config?: Record<string, unknown>;
   readonly namespace?: string;
+  readonly destination?: string;
   readonly volume?: 'read_only' | 'writable' | 'absent';
   readonly user?: string;
   readonly cores?: number;
@@ -33,6 +34,11 @@ const jobs: Readonly<Record<string, Wanted>> = {
   impossible: { isolation: { Min: 'container' } },
   reading: { network: 'none', volume: 'read_only' },
   writing: { network: 'none', volume: 'writable' },
+  writingAs: { volume: 'writable', user: 'nobody' },
+  readingAs: { network: 'none', volume: 'read_only', user: 'nobody' },
+  readingAsStrict: { network: 'none', volume: 'read_only', user: 'nobody', isolation: { Min: 'sandbox' } },
+  writingRelative: { volume: 'writable', destination: 'v' },
+  rawOtherUnique: { driver: 'raw_exec', user: 'nobody', isolation: { Require: ['unique_uid'] } },
   queues: { config: { ipc_mode: 'host' } },
   shared: { config: { pid_mode: 'host' } },
   required: { isolation: { Require: ['seccomp', 'memory_limit'] } },
@@ -130,7 +136,7 @@ const hosts: readonly Host[] = [
 
 function jobOf(
   id: string,
-  { driver = 'exec', network, isolation, meta, config, namespace, volume, user, cores }: Wanted,
+  { driver = 'exec', network, isolation, meta, config, namespace, volume, user, cores, destination = '/v' }: Wanted,
 ) {
   const ReadOnly = volume === 'read_only';
   return {
@@ -162,7 +168,7 @@ function jobOf(
             KillTimeout: 100_000_000,
             Config: { command: '/bin/sleep', args: ['600'], ...config },
             Resources: { ...(cores === undefined ? { CPU: 5 } : { Cores: cores }), MemoryMB: 32 },
-            ...(volume === undefined ? {} : { VolumeMounts: [{ Volume: 'v', Destination: '/v', ReadOnly }] }),
+            ...(volume === undefined ? {} : { VolumeMounts: [{ Volume: 'v', Destination: destination, ReadOnly }] }),
           },
         ],
       },
