@@ -1,6 +1,6 @@
 /** A running task looked at again: whether what was verified before its first instruction still holds. */
 import type { IsolationReport } from '../driver/contract.ts';
-import { kernelText } from '../lib/node/kernel-file.ts';
+import { kernelNames, kernelText } from '../lib/node/kernel-file.ts';
 import { readBounds } from './cgroup/bounds.ts';
 import type { CgroupLimits } from './cgroup/limits.ts';
 import type { TaskCgroup } from './cgroup/task-cgroup.ts';
@@ -36,9 +36,10 @@ const hidden =
 
 /** The report with what no longer holds marked `unavailable`; as it was, where the process is gone or is another one. */
 export function recheck(report: IsolationReport, task: RunningTask): IsolationReport {
-  if (!report.mechanisms.some(({ state }) => state === 'verified') || !lives(task)) return report;
-  const held = readHeldProcess(task.pid);
-  const { checks, pid, cgroup, taskUids } = task;
+  const pid = livingThread(task);
+  if (!report.mechanisms.some(({ state }) => state === 'verified') || pid === 0) return report;
+  const held = readHeldProcess(pid);
+  const { checks, cgroup, taskUids } = task;
   const now = new Date().toISOString();
   const seen = new Map(
     checkFromHost({ ...checks, pid, cgroup, taskUids, findings: new Map(), devices: null, now }, held).map((each) => [
@@ -47,7 +48,7 @@ export function recheck(report: IsolationReport, task: RunningTask): IsolationRe
     ]),
   );
   // it may have ended while it was looked at
-  if (!lives(task)) return report;
+  if (livingThread(task) !== pid) return report;
   // a group that is full takes no child to try devices with
   if (checks.subordinate === undefined && deviceRules(cgroup) === '') seen.delete('devices');
   const disk = report.mechanisms.find(({ name }) => name === 'disk_quota');
@@ -66,9 +67,22 @@ function isHidden({ namespaces, mounts }: HeldProcess): boolean {
   return mounts === '' || [...namespaces.values()].includes('');
 }
 
-/** Neither ended nor waiting to be reaped, nor another process of the same number. */
-function lives({ pid, startTime }: RunningTask): boolean {
-  const stat = kernelText(`/proc/${pid}/stat`);
+/**
+ * Of the process, unless that number is another one's by now; 0: it has ended. Its first thread may have ended before others: the kernel tells nothing
+ * of that, and of any other as of a process.
+ */
+function livingThread({ pid, startTime }: RunningTask): number {
+  const [state, begun] = stateOf(`/proc/${pid}`);
+  if (pid <= 0 || begun !== startTime) return 0;
+  if (!isOver(state)) return pid;
+  const threads = kernelNames(`/proc/${pid}/task`) ?? [];
+  return Number(threads.find((each) => !isOver(stateOf(`/proc/${pid}/task/${each}`)[0])) ?? 0);
+}
+
+const isOver = (state: string | undefined): boolean => ['Z', 'X'].includes(state ?? 'X');
+
+function stateOf(place: string): readonly [state: string | undefined, startTime: string | undefined] {
+  const stat = kernelText(`${place}/stat`);
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return pid > 0 && fields[19] === startTime && !['Z', 'X'].includes(fields[0] ?? 'X');
+  return [fields[0] || undefined, fields[19]];
 }

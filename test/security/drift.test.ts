@@ -3,10 +3,13 @@
  * task that nobody touches, a job that wants less.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, eventually, startAgent } from '../agent-process.ts';
+import { compileAttacks } from './attack-program.ts';
 
 const limited = (id: string, isolation: Record<string, unknown>) => ({
   ID: id,
@@ -171,11 +174,21 @@ describe.skipIf(!root || !existsSync(nft))('a node that can make no networks any
 
 describe.skipIf(!root || !cgroups)('a running task that loses a limit', () => {
   let agent: AgentProcess;
+  const plant = mkdtempSync(join(tmpdir(), 'drover-drift-'));
 
   beforeAll(async () => {
-    agent = await startAgent({ config: { client: { isolation: { recheck_interval: '200ms' } } } });
+    chmodSync(plant, 0o755);
+    compileAttacks(join(plant, 'attack'));
+    const client = {
+      isolation: { recheck_interval: '200ms' },
+      host_volume: { plant: { path: plant, read_only: true } },
+    };
+    agent = await startAgent({ config: { client } });
   }, 60_000);
-  afterAll(() => agent.dispose());
+  afterAll(async () => {
+    await agent.dispose();
+    rmSync(plant, { recursive: true, force: true });
+  });
 
   async function running(job: string) {
     return eventually(async () => {
@@ -213,6 +226,30 @@ describe.skipIf(!root || !cgroups)('a running task that loses a limit', () => {
     expect(types).toContain('Isolation Verified');
     expect(types).not.toContain('Isolation Degraded');
   }, 90_000);
+
+  it('is looked at by any thread of its that is left, once the first has ended', async () => {
+    const job = limited('threads', { OnDegrade: 'warn' });
+    const [group] = job.TaskGroups;
+    const task = {
+      ...group!.Tasks[0]!,
+      Config: { command: '/plant/attack', args: ['leave'] },
+      VolumeMounts: [{ Volume: 'plant', Destination: '/plant', ReadOnly: true }],
+    };
+    const volumes = { plant: { Name: 'plant', Type: 'host', Source: 'plant', ReadOnly: true } };
+    await agent.client.jobs.register({ ...job, TaskGroups: [{ ...group!, Volumes: volumes, Tasks: [task] }] });
+    const alloc = await running('threads');
+    const [procs] = groupsOf(alloc).map((path) => join(path, 'cgroup.procs'));
+    await eventually(async () => {
+      const pids = readFileSync(procs!, 'utf8').trim().split('\n');
+      const states = pids.map((pid) => /^State:\t(.)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+      expect(states).toContain('Z');
+    }, 30_000);
+    // nothing that the ended thread cannot tell counts as lost
+    await sleep(2_000);
+    expect((await stateOf(alloc)).Events!.map(({ Type }) => Type)).not.toContain('Isolation Degraded');
+    unbound(alloc);
+    expect(await degraded(alloc)).toMatch(/^pids_limit no longer holds — pids.max max; /);
+  }, 120_000);
 
   it('is started anew, under its limit, where its floor is hit and nothing else was said', async () => {
     const alloc = await begin('floored', { Min: 'process' });
