@@ -110,15 +110,21 @@ async function eventsOf(name: string): Promise<string> {
   return JSON.stringify(row.TaskStates?.['t']?.Events);
 }
 
-/** The pid on the host of a process that carries this variable. */
+/** The pid on the host of the first process that was started with this variable: what that starts has it too, and may have a lower number. */
 function pidWith(mark: string): number {
-  for (const pid of readdirSync('/proc').filter((each) => /^\d+$/.test(each)))
+  const found = readdirSync('/proc').flatMap((pid) => {
     try {
-      if (readFileSync(`/proc/${pid}/environ`, 'utf8').includes(mark)) return Number(pid);
+      if (!/^\d+$/.test(pid) || !readFileSync(`/proc/${pid}/environ`, 'utf8').includes(mark)) return [];
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
+      return [{ pid: Number(pid), begun: Number(fields[19]) }];
     } catch {
       // it has ended
+      return [];
     }
-  throw new Error(`no process has ${mark}`);
+  });
+  const [first] = found.sort((one, other) => one.begun - other.begun);
+  if (first === undefined) throw new Error(`no process has ${mark}`);
+  return first.pid;
 }
 
 describe.skipIf(lacking !== '')('lxc, out of plugin_dir,', { timeout: 120_000 }, () => {
