@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { spawn } from './spawn.ts';
 
@@ -37,5 +38,25 @@ describe.skipIf(process.platform !== 'linux')('starting a process', () => {
     const child = spawn('/nowhere/program', [], { stdio: 'ignore' });
     const error = await new Promise((resolve) => child.on('error', resolve));
     expect(error).toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('makes no child of what could not be started whose end reaches others', async () => {
+    let reached = 0;
+    const note = () => reached++;
+    process.on('SIGWINCH', note);
+    try {
+      // it is there, and may not be executed
+      const child = spawn('/dev/null', [], { stdio: 'ignore' });
+      const failed = new Promise((resolve) => child.on('error', resolve));
+      expect(child.kill('SIGWINCH')).toBe(false);
+      await failed;
+      await sleep(100);
+      expect(reached).toBe(0);
+      // control: what this process is sent is noted
+      process.kill(process.pid, 'SIGWINCH');
+      await expect.poll(() => reached).toBe(1);
+    } finally {
+      process.off('SIGWINCH', note);
+    }
   });
 });
