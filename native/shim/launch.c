@@ -32,14 +32,15 @@ static int reopened(int fd) {
 
 /*
  * crun gives the streams of a container to its user, who could then close the host's /dev/null to everybody. What a runtime gets is opened by way
- * of a read-only mount: who writes to it may, who changes its owner may not. Kernels before 5.12 have no such mount.
+ * of a read-only mount: who writes to it may, who changes its owner may not. Kernels before 5.12 have no such mount. It is kept, and the helper has
+ * it made before it forks: to let go of a mount waits for all processors.
  */
 int open_null(void) {
-  struct mount_attr readonly = {.attr_set = MOUNT_ATTR_RDONLY};
-  int own = -1, tree = S.record.launcher == LAUNCH_OCI ? (int)syscall(SYS_open_tree, AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) : -1;
-  if (tree >= 0 && !syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &readonly, sizeof readonly)) own = reopened(tree);
-  if (tree >= 0) close(tree);
-  return own >= 0 ? own : open("/dev/null", O_RDWR | O_CLOEXEC);
+  static int tree = -1;
+  const int wanted = S.record.launcher == LAUNCH_OCI;
+  if (wanted && tree < 0 && (tree = (int)syscall(SYS_open_tree, AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)) >= 0 &&
+      syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &(struct mount_attr){.attr_set = MOUNT_ATTR_RDONLY}, sizeof(struct mount_attr))) tree = -1;
+  return wanted && tree >= 0 ? reopened(tree) : open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
 /*

@@ -318,7 +318,7 @@ static int spawn(void) {
     u32 len;
     if (read_start(&len)) return 0;
     const char *message;
-    if (!record_parse(start_frame + 4, len - 4, &S.record, start_argv, start_env, &message) && S.record.launcher == LAUNCH_OCI) sealed_make(start_argv[0], start_env);
+    if (!record_parse(start_frame + 4, len - 4, &S.record, start_argv, start_env, &message) && S.record.launcher == LAUNCH_OCI) { sealed_make(start_argv[0], start_env); close(open_null()); }
     pid_t pid = fork();
     if (pid == 0) {
       close(signals);
