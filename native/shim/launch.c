@@ -39,7 +39,7 @@ int open_null(void) {
   static int tree = -1;
   const int wanted = S.record.launcher == LAUNCH_OCI;
   if (wanted && tree < 0 && (tree = (int)syscall(SYS_open_tree, AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)) >= 0 &&
-      syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &(struct mount_attr){.attr_set = MOUNT_ATTR_RDONLY}, sizeof(struct mount_attr))) tree = -1;
+      syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &(struct mount_attr){.attr_set = MOUNT_ATTR_RDONLY}, sizeof(struct mount_attr))) { close(tree); tree = -1; }
   return wanted && tree >= 0 ? reopened(tree) : open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
