@@ -22,40 +22,28 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, drover, eventually, startAgent } from '../agent-process.ts';
 import { runCli } from '../e2e/cli.ts';
-import { nodeReady } from '../e2e/jobs.ts';
+import { nodeReady, shellJob } from '../e2e/jobs.ts';
 import { compileAttacks, ordinaryUser } from './attack-program.ts';
 
 const root = process.getuid?.() === 0;
 /** What supervises tasks. */
 const shim = join(import.meta.dirname, '../../build/native/drover-shim');
 
-function jobOf(id: string, attack: string, network: boolean) {
-  return {
-    ID: id,
-    Name: id,
-    Type: 'service',
-    Datacenters: ['*'],
-    TaskGroups: [
-      {
-        Name: 'g',
-        RestartPolicy: { Attempts: 0, Mode: 'fail' },
-        Volumes: { plant: { Name: 'plant', Type: 'host', Source: 'plant', ReadOnly: true } },
-        ...(network ? { Networks: [{ Mode: 'none' }] } : {}),
-        Tasks: [
-          {
-            Name: 't',
-            Driver: 'exec',
-            KillTimeout: 100e6,
-            Isolation: { Min: 'sandbox' },
-            Config: { command: '/plant/attack', args: [attack] },
-            VolumeMounts: [{ Volume: 'plant', Destination: '/plant', ReadOnly: true }],
-            Resources: { CPU: 20, MemoryMB: 64 },
-          },
-        ],
-      },
-    ],
-  };
-}
+const jobOf = (id: string, attack: string, network: boolean) =>
+  shellJob(id, '', {
+    driver: 'exec',
+    group: {
+      Volumes: { plant: { Name: 'plant', Type: 'host', Source: 'plant', ReadOnly: true } },
+      ...(network ? { Networks: [{ Mode: 'none' }] } : {}),
+    },
+    task: {
+      KillTimeout: 100e6,
+      Isolation: { Min: 'sandbox' },
+      Config: { command: '/plant/attack', args: [attack] },
+      VolumeMounts: [{ Volume: 'plant', Destination: '/plant', ReadOnly: true }],
+      Resources: { CPU: 20, MemoryMB: 64 },
+    },
+  });
 
 describe.skipIf(!root).each([
   { who: 'root', uid: 0 },
